@@ -1,0 +1,54 @@
+// Enlargement by Keys' cubic convolution with a = −0.75, the edge repeated: one output pixel a thread.
+//
+//   output[p] = Σ_{i, j = −1 … 2} w(i − t_y) · w(j − t_x) · input[⌊q⌋ + (i, j)]
+//   q = (p + ½) / scale − ½,  t = q − ⌊q⌋
+
+#import element
+#import layout
+
+const A: f32 = -0.75;
+
+struct ResizeBicubicParams {
+    input_width: u32,
+    input_height: u32,
+    scale: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: ResizeBicubicParams;
+@group(0) @binding(1) var<storage, read> input: array<Vec4>;
+@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+
+// Weights of the four pixels around, t of the way from the second to the third.
+fn cubic(t: f32) -> vec4<f32> {
+    let far = vec4<f32>(t + 1.0, 0.0, 0.0, 2.0 - t);
+    let near = vec4<f32>(0.0, t, 1.0 - t, 0.0);
+    let outer = ((A * far - 5.0 * A) * far + 8.0 * A) * far - 4.0 * A;
+    let inner = ((A + 2.0) * near - (A + 3.0)) * near * near + 1.0;
+    return vec4<f32>(outer.x, inner.y, inner.z, outer.w);
+}
+
+@compute @workgroup_size(32, 2)
+fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let width = params.input_width * params.scale;
+    let height = params.input_height * params.scale;
+    if (id.x >= width || id.y >= height) {
+        return;
+    }
+    let q = (vec2<f32>(id.xy) + 0.5) / f32(params.scale) - 0.5;
+    let corner = floor(q);
+    let across = cubic(q.x - corner.x);
+    let down = cubic(q.y - corner.y);
+    let last = vec2<i32>(i32(params.input_width), i32(params.input_height)) - 1;
+
+    var sum = Vec4(0.0);
+    for (var i = 0; i < 4; i++) {
+        let y = u32(clamp(i32(corner.y) + i - 1, 0, last.y));
+        var row = Vec4(0.0);
+        for (var j = 0; j < 4; j++) {
+            let x = u32(clamp(i32(corner.x) + j - 1, 0, last.x));
+            row += across[j] * input[element(id.z, y, x, params.input_height, params.input_width)];
+        }
+        sum += down[i] * row;
+    }
+    output[element(id.z, id.y, id.x, height, width)] = sum;
+}

@@ -1,0 +1,79 @@
+//! What can go wrong, grouped by who can mend it.
+//!
+//! Every message says what was expected, what was found and where. Nothing in the library panics on
+//! its input: a panic is a mistake of ours and says what should have been true.
+
+use std::path::{Path, PathBuf};
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A checkpoint cannot be read, or does not hold the network that it should. Mend the file, or
+    /// name another. `file` is where it came from, `reason` names the tensor by its full dotted path.
+    #[error("{file}: {reason}")]
+    Weights {
+        /// The checkpoint: a path, or `builtin:<name>`.
+        file: String,
+        /// What was expected and what was found.
+        reason: String,
+    },
+
+    /// Shapes that do not fit together: a mistake in a model's description.
+    #[error("{node}: {reason}")]
+    Shape {
+        /// The node, by the checkpoint's dotted path where it has one.
+        node: String,
+        /// What was expected and what was found.
+        reason: String,
+    },
+
+    /// This device, build or version cannot do what was asked. Ask for something else.
+    #[error("{0}")]
+    Unsupported(String),
+
+    /// The picture is too large for the device in one piece.
+    #[error("{0}")]
+    Limits(String),
+
+    /// The device was lost, ran out of memory or refused our commands. Nothing that it made can be
+    /// trusted, and nothing is returned.
+    #[error("{0}")]
+    Device(String),
+
+    /// A picture that cannot be decoded or encoded.
+    #[error("{file}: {reason}")]
+    Image {
+        /// The picture's path.
+        file: String,
+        /// What was expected and what was found.
+        reason: String,
+    },
+
+    /// The operating system refused a read or a write.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn weights(file: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Weights { file: file.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn shape(node: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Shape { node: node.into(), reason: reason.into() }
+    }
+
+    /// A closure for `map_err` that names the file.
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,176 @@
+//! What to compute: an arena of nodes, plain data.
+//!
+//! A [`Graph`] is built for one input shape by a [`Builder`], whose methods refuse an ill-shaped node at
+//! the line that made it. Its rules:
+//!
+//! - A node has one output and no side effect. [`Value`] is both the node's index and the value it makes.
+//! - A node's inputs come before it, so the arena's order is an order of execution.
+//! - Node 0 is the picture: N×3×H×W, RGB, in `0 ..= range`.
+//! - Names are the checkpoint's dotted paths, so that a wrong number can be traced to its layer.
+//! - Weights are shared, never copied: a `Parameter` is a reference count.
+//!
+//! Nothing here knows a device, a buffer or a shader.
+
+mod builder;
+mod op;
+
+use std::fmt;
+
+pub use builder::Builder;
+pub use op::{
+    Activation, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d, ConvTranspose2d,
+    GlobalAveragePool, Input, Macs, MaskedConv2d, Op, Operator, PixelShuffle, Resize, ResizeKind,
+    SpatialMask,
+};
+
+use crate::tensor::{Shape, Tensor};
+
+/// The value that a node makes: the node's index in its graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Value(pub(crate) u32);
+
+impl Value {
+    /// The node's place in [`Graph::nodes`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One operation, what it reads and the shape of what it makes.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// The checkpoint's dotted path, or what stands nearest to it.
+    pub name: String,
+    /// The operation and its weights.
+    pub op: Op,
+    /// What it reads, in the operation's order.
+    pub inputs: Vec<Value>,
+    /// What it makes.
+    pub shape: Shape,
+}
+
+/// A network for one input shape.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    pub(crate) name: String,
+    pub(crate) range: f32,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) output: Value,
+}
+
+impl Graph {
+    /// The network's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value of a white pixel, 1 or 255: inputs and outputs lie in `0 ..= range`.
+    pub fn range(&self) -> f32 {
+        self.range
+    }
+
+    /// Every node, inputs before users.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The node that makes `value`.
+    pub fn node(&self, value: Value) -> &Node {
+        &self.nodes[value.index()]
+    }
+
+    /// Every value with its node, in order.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = (Value, &Node)> {
+        self.nodes.iter().enumerate().map(|(index, node)| (Value(index as u32), node))
+    }
+
+    /// The picture that goes in.
+    pub fn input(&self) -> Value {
+        Value(0)
+    }
+
+    /// The picture that comes out.
+    pub fn output(&self) -> Value {
+        self.output
+    }
+
+    /// The spatial masks, in order of execution.
+    pub fn masks(&self) -> impl Iterator<Item = (Value, &Node)> {
+        self.values().filter(|(_, node)| matches!(node.op, Op::SpatialMask(_)))
+    }
+
+    /// The value of the node called `name`; of several, the last.
+    pub fn find(&self, name: &str) -> Option<Value> {
+        self.values().rev().find(|(_, node)| node.name == name).map(|(value, _)| value)
+    }
+
+    /// How many nodes read each value; the graph's output counts as read once.
+    pub fn uses(&self) -> Vec<usize> {
+        let mut uses = vec![0; self.nodes.len()];
+        for input in self.nodes.iter().flat_map(|node| &node.inputs) {
+            uses[input.index()] += 1;
+        }
+        uses[self.output.index()] += 1;
+        uses
+    }
+
+    /// Multiply-adds of one run, node by node summed.
+    pub fn macs(&self) -> Macs {
+        self.nodes.iter().map(|node| self.node_macs(node)).sum()
+    }
+
+    /// The share of [`Graph::macs`] that masks of these densities leave, as `(value of the mask, density)`.
+    /// A mask that is not named counts as full.
+    pub fn macs_kept(&self, densities: &[(Value, f64)]) -> f64 {
+        let density =
+            |mask: Value| densities.iter().find(|(value, _)| *value == mask).map_or(1.0, |(_, d)| *d);
+        let (mut kept, mut total) = (0.0, 0.0);
+        for node in &self.nodes {
+            let macs = self.node_macs(node);
+            let share = match node.op {
+                Op::MaskedConv2d(_) => density(node.inputs[1]),
+                _ => 1.0,
+            };
+            kept += macs.always as f64 + share * macs.masked as f64;
+            total += macs.total() as f64;
+        }
+        kept / total
+    }
+
+    /// The same graph with the node of `value` replaced by fixed numbers: golden masks, for a test.
+    ///
+    /// # Panics
+    /// If the shapes differ.
+    #[must_use]
+    pub fn with_constant(mut self, value: Value, numbers: Tensor) -> Self {
+        let node = &mut self.nodes[value.index()];
+        assert_eq!(node.shape, numbers.shape(), "{}: the constant has the node's shape", node.name);
+        node.op = Op::Constant(Constant::new(numbers));
+        node.inputs.clear();
+        self
+    }
+
+    fn node_macs(&self, node: &Node) -> Macs {
+        let inputs: Vec<Shape> = node.inputs.iter().map(|input| self.node(*input).shape).collect();
+        node.op.operator().macs(&inputs, node.shape)
+    }
+}
+
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "graph {}  {} nodes", self.name, self.nodes.len())?;
+        for (value, node) in self.values() {
+            let inputs: Vec<String> = node.inputs.iter().map(|input| format!("%{}", input.0)).collect();
+            let operation = format!("{} {}", node.op.operator().name(), inputs.join(" "));
+            let mark = if value == self.output { "  (output)" } else { "" };
+            writeln!(
+                f,
+                "{:>4}  {operation:<32} → {:<16} {}{mark}",
+                format!("%{}", value.0),
+                node.shape,
+                node.name
+            )?;
+        }
+        Ok(())
+    }
+}

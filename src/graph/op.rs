@@ -1,0 +1,119 @@
+//! The operators: a closed enum, and the three questions that each of them answers.
+
+mod activation;
+mod binary;
+mod concat;
+mod conv2d;
+mod conv_transpose2d;
+mod masked_conv2d;
+mod pixel_shuffle;
+mod pool;
+mod resize;
+mod source;
+mod spatial_mask;
+
+use std::iter::Sum;
+use std::ops::Add;
+
+pub use activation::Activation;
+pub use binary::{Binary, BinaryKind};
+pub use concat::Concat;
+pub use conv_transpose2d::ConvTranspose2d;
+pub use conv2d::Conv2d;
+pub use masked_conv2d::MaskedConv2d;
+pub use pixel_shuffle::PixelShuffle;
+pub use pool::{AveragePool, GlobalAveragePool};
+pub use resize::{Resize, ResizeKind};
+pub use source::{Constant, Input};
+pub use spatial_mask::SpatialMask;
+
+use crate::tensor::Shape;
+
+/// What a node computes, with its attributes and weights.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "each variant's type is documented")]
+pub enum Op {
+    Input(Input),
+    Constant(Constant),
+    Conv2d(Conv2d),
+    MaskedConv2d(MaskedConv2d),
+    ConvTranspose2d(ConvTranspose2d),
+    Activation(Activation),
+    Binary(Binary),
+    Concat(Concat),
+    AveragePool(AveragePool),
+    GlobalAveragePool(GlobalAveragePool),
+    PixelShuffle(PixelShuffle),
+    Resize(Resize),
+    SpatialMask(SpatialMask),
+}
+
+impl Op {
+    /// The operator behind the variant.
+    pub fn operator(&self) -> &dyn Operator {
+        match self {
+            Self::Input(op) => op,
+            Self::Constant(op) => op,
+            Self::Conv2d(op) => op,
+            Self::MaskedConv2d(op) => op,
+            Self::ConvTranspose2d(op) => op,
+            Self::Activation(op) => op,
+            Self::Binary(op) => op,
+            Self::Concat(op) => op,
+            Self::AveragePool(op) => op,
+            Self::GlobalAveragePool(op) => op,
+            Self::PixelShuffle(op) => op,
+            Self::Resize(op) => op,
+            Self::SpatialMask(op) => op,
+        }
+    }
+}
+
+/// What every operator answers.
+pub trait Operator {
+    /// Its name in listings, and the name of its reference, shader and tests.
+    fn name(&self) -> &'static str;
+
+    /// The shape of what it makes, or what was expected and what was found.
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, String>;
+
+    /// Multiply-adds of one run. Only convolutions count, as super-resolution papers do.
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
+    }
+}
+
+/// Multiply-adds, split by whether a spatial mask can save them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Macs {
+    /// Needed whatever the picture.
+    pub always: u64,
+    /// Needed only at pixels where the mask is set; counted as if it were set everywhere.
+    pub masked: u64,
+}
+
+impl Macs {
+    /// With every mask full.
+    pub fn total(self) -> u64 {
+        self.always + self.masked
+    }
+}
+
+impl Add for Macs {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { always: self.always + other.always, masked: self.masked + other.masked }
+    }
+}
+
+impl Sum for Macs {
+    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+        iter.fold(Self::default(), Self::add)
+    }
+}
+
+/// `Ok(())` if `condition` holds, otherwise the text.
+fn expect(condition: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(otherwise()) }
+}

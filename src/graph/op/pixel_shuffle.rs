@@ -1,0 +1,30 @@
+//! Sub-pixel rearrangement.
+
+use super::{Operator, expect};
+use crate::tensor::Shape;
+
+/// Channels into pixels (Shi et al., ESPCN, CVPR 2016, section 2.2), as PyTorch's `PixelShuffle`:
+///
+/// `y[c, s·y + i, s·x + j] = x[c·s² + i·s + j, y, x]`
+#[derive(Clone, Debug)]
+pub struct PixelShuffle {
+    /// s: 2, 3 or 4.
+    pub scale: usize,
+}
+
+impl Operator for PixelShuffle {
+    fn name(&self) -> &'static str {
+        "pixel_shuffle"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
+        let square = self.scale * self.scale;
+        expect((2..=4).contains(&self.scale), || format!("a scale of 2, 3 or 4, found {}", self.scale))?;
+        expect(input.channels % square == 0, || {
+            format!("a multiple of {square} channels, found {}", input.channels)
+        })?;
+        let shape = Shape { channels: input.channels / square, ..*input };
+        Ok(shape.with_size(input.height * self.scale, input.width * self.scale))
+    }
+}

@@ -1,0 +1,148 @@
+//! The shaders and their host halves: which kernels there are, how each is specialised and launched.
+//!
+//! A kernel is one WGSL file under `shaders/` and one file of the same name here, which holds its
+//! parameters' twin and a function `dispatch` that returns a [`Dispatch`]: plain data, no device.
+//!
+//! Bindings follow one rule, in group 0: parameters, inputs, weights, output. Nobody writes a layout:
+//! [`reflect`] reads it off the shader.
+
+#[macro_use]
+mod params;
+
+pub mod activation;
+pub mod average_pool;
+pub mod binary;
+pub mod concat;
+pub mod conv2d;
+pub mod conv2d_direct;
+pub mod conv2d_subgroup;
+pub mod conv2d_tiled;
+pub mod conv_transpose2d;
+pub mod epilogue;
+pub mod global_average_pool;
+pub mod pixel_load;
+pub mod pixel_shuffle;
+pub mod pixel_store;
+pub mod resize_bicubic;
+pub mod resize_nearest;
+mod source;
+pub mod spatial_mask;
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+pub use params::Field;
+pub use source::{BindingKind, reflect};
+
+use crate::tensor::{Shape, channel_groups};
+
+/// Every kernel. `tests/shaders.rs` holds it against the folder.
+pub static ALL: &[&Kernel] = &[
+    &activation::KERNEL,
+    &average_pool::KERNEL,
+    &binary::KERNEL,
+    &concat::KERNEL,
+    &conv2d_direct::KERNEL,
+    &conv2d_subgroup::KERNEL,
+    &conv2d_tiled::KERNEL,
+    &conv_transpose2d::KERNEL,
+    &global_average_pool::KERNEL,
+    &pixel_load::KERNEL,
+    &pixel_shuffle::KERNEL,
+    &pixel_store::KERNEL,
+    &resize_bicubic::KERNEL,
+    &resize_nearest::KERNEL,
+    &spatial_mask::KERNEL,
+];
+
+/// One shader.
+#[derive(Debug)]
+pub struct Kernel {
+    /// Its file's name, without the extension.
+    pub name: &'static str,
+    /// Its text, before imports.
+    pub source: &'static str,
+    /// The name of its parameters' struct, and the host's fields of it.
+    pub params: (&'static str, &'static [Field]),
+    /// One choice of every constant that the host puts in front: what a test needs to read the shader.
+    pub constants: &'static [(&'static str, u32)],
+    /// Whether it calls subgroup operations.
+    pub subgroups: bool,
+}
+
+impl Kernel {
+    /// The whole WGSL text: constants, imports, the file itself.
+    pub fn wgsl(&self, constants: &[(&'static str, u32)]) -> String {
+        source::assemble(self.source, constants)
+    }
+
+    fn dispatch(
+        &'static self,
+        specialization: Specialization,
+        params: &impl bytemuck::NoUninit,
+        workgroups: [u32; 3],
+    ) -> Dispatch {
+        Dispatch { kernel: self, specialization, params: bytemuck::bytes_of(params).to_vec(), workgroups }
+    }
+}
+
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Kernel {}
+
+impl Hash for Kernel {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+/// What makes a pipeline out of a kernel. Two equal ones share it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Specialization {
+    /// Constants put in front of the text: sizes of register arrays, which overrides may not set.
+    pub constants: Vec<(&'static str, u32)>,
+    /// Values of `override` declarations.
+    pub overrides: Vec<(&'static str, u32)>,
+}
+
+impl Specialization {
+    /// Overrides alone.
+    pub fn overrides<const N: usize>(overrides: [(&'static str, u32); N]) -> Self {
+        Self { constants: vec![], overrides: overrides.to_vec() }
+    }
+}
+
+impl fmt::Display for Specialization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all: Vec<String> = self
+            .constants
+            .iter()
+            .chain(self.overrides.iter().filter(|(_, value)| *value != 0))
+            .map(|(name, value)| format!("{}={value}", name.to_lowercase()))
+            .collect();
+        f.write_str(&all.join(" "))
+    }
+}
+
+/// One launch of a kernel, but for its buffers.
+#[derive(Clone, Debug)]
+pub struct Dispatch {
+    /// Which shader.
+    pub kernel: &'static Kernel,
+    /// How it is specialised.
+    pub specialization: Specialization,
+    /// The bytes of its parameters.
+    pub params: Vec<u8>,
+    /// How many workgroups, by axis.
+    pub workgroups: [u32; 3],
+}
+
+/// Workgroups of 32×2 threads, a thread a pixel, over every plane of four channels.
+fn planes(output: Shape) -> [u32; 3] {
+    let planes = output.batch * channel_groups(output.channels);
+    [output.width.div_ceil(32) as u32, output.height.div_ceil(2) as u32, planes as u32]
+}

@@ -1,0 +1,75 @@
+//! From files to one WGSL text: `#import name` is replaced, once, by `shaders/shared/name.wgsl`.
+//!
+//! WGSL does not care for the order of declarations, so plain inclusion is all that is needed.
+
+/// What a shader's binding is, in the order of their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BindingKind {
+    /// The parameters.
+    Uniform,
+    /// A buffer that is only read.
+    Read,
+    /// A buffer that is written.
+    ReadWrite,
+}
+
+const SHARED: &[(&str, &str)] = &[
+    ("activation", include_str!("../../shaders/shared/activation.wgsl")),
+    ("conv2d", include_str!("../../shaders/shared/conv2d.wgsl")),
+    ("element", include_str!("../../shaders/shared/element.wgsl")),
+    ("epilogue", include_str!("../../shaders/shared/epilogue.wgsl")),
+    ("layout", include_str!("../../shaders/shared/layout.wgsl")),
+];
+
+pub(super) fn assemble(source: &str, constants: &[(&'static str, u32)]) -> String {
+    let mut text = String::new();
+    for (name, value) in constants {
+        text += &format!("const {name}: u32 = {value}u;\n");
+    }
+    include(source, &mut Vec::new(), &mut text);
+    text
+}
+
+fn include(source: &str, done: &mut Vec<&'static str>, text: &mut String) {
+    for line in source.lines() {
+        match line.strip_prefix("#import ") {
+            None => text.extend([line, "\n"]),
+            Some(wanted) => {
+                let (name, shared) = SHARED
+                    .iter()
+                    .find(|(name, _)| *name == wanted)
+                    .unwrap_or_else(|| panic!("shaders/shared/{wanted}.wgsl is in the list of shared files"));
+                if !done.contains(name) {
+                    done.push(name);
+                    include(shared, done, text);
+                }
+            }
+        }
+    }
+}
+
+/// The bindings of group 0, by number.
+///
+/// # Panics
+/// If the text is not WGSL, with naga's excerpt: the shaders are ours, and tests read them all.
+pub fn reflect(wgsl: &str) -> Vec<BindingKind> {
+    let module = naga::front::wgsl::parse_str(wgsl)
+        .unwrap_or_else(|error| panic!("a shader of ours is WGSL:\n{}", error.emit_to_string(wgsl)));
+    let mut bindings: Vec<(u32, BindingKind)> = module
+        .global_variables
+        .iter()
+        .filter_map(|(_, variable)| {
+            let kind = match variable.space {
+                naga::AddressSpace::Uniform => BindingKind::Uniform,
+                naga::AddressSpace::Storage { access } if access.contains(naga::StorageAccess::STORE) => {
+                    BindingKind::ReadWrite
+                }
+                naga::AddressSpace::Storage { .. } => BindingKind::Read,
+                _ => return None,
+            };
+            variable.binding.as_ref().map(|place| (place.binding, kind))
+        })
+        .collect();
+    bindings.sort_unstable_by_key(|(number, _)| *number);
+    bindings.into_iter().map(|(_, kind)| kind).collect()
+}

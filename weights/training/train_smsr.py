@@ -1,0 +1,276 @@
+#!/usr/bin/env python3
+"""Trains SMSR x2 on a CPU in a given number of minutes, and evaluates the result.
+
+    train_smsr.py --data FOLDER... --minutes 105 --work DIR --export smsr-x2.safetensors
+    train_smsr.py --eval FOLDER_OF_HR_PICTURES --weights smsr-x2.safetensors
+
+Every schedule is a function of elapsed time over `--minutes`, so a run ends when it should
+however busy the machine is; an interrupted run goes on from its checkpoint, and `--minutes`
+may then be changed.  Three phases:
+
+    open    masks are all one: the plain network, at half the cost of a masked one
+    gumbel  spatial and channel masks are drawn by Gumbel-softmax; the temperature anneals;
+            L1 + lambda * sparsity, lambda warmed up, then steered towards `--density`
+    hard    channel partition frozen, masks strictly thresholded (straight-through gradient),
+            no noise: what is optimised is what inference computes
+
+The exported file is valid at every moment (atomic rename).  Outside the hard phase it is
+replaced only by a better one, measured with hard masks on held-out training pictures.
+"""
+
+import argparse
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from images import Pairs, crop_multiple, find, imresize, load_rgb, psnr_y
+from smsr import SMSR, folded_state, from_state
+
+# (name, ends at this share of the time, LR patch, batch).  Small patches first: more steps.
+PHASES = [("open", 0.36, 24, 16), ("gumbel", 0.70, 24, 16), ("hard", 1.00, 32, 16)]
+UNIT = 64.0                     # see SMSR.unit
+PEAK_RATE, LAST_RATE = 1e-3, 5e-6
+EMA_DECAY = 0.999
+TAU_FIRST, TAU_LAST = 1.0, 0.4
+LAMBDA = 0.1                    # the paper's; the steering starts from it
+LICENCE = "CC-BY-SA-4.0"
+DATA_NOTE = ("Trained from scratch on CID22 reference photographs (Cloudinary, CC BY-SA 4.0), "
+             "CLIC 2025 photographs (Unsplash licence) and CC0 wallpapers.")
+
+
+def phase_at(progress):
+    start = 0.0
+    for name, end, patch, batch in PHASES:
+        if progress < end:
+            break
+        start = end
+    # progress inside all consecutive parts of the same name
+    first = min((s for n, s in zip([p[0] for p in PHASES], [0.0] + [p[1] for p in PHASES])
+                 if n == name), default=start)
+    last = max(p[1] for p in PHASES if p[0] == name)
+    return name, patch, batch, min((progress - first) / (last - first), 1.0)
+
+
+def to_tensor(u8):
+    return torch.from_numpy(u8).permute(0, 3, 1, 2).float()     # channels_last in memory
+
+
+@torch.no_grad()
+def upscale(net, lr):
+    """u8 HWC to u8 HWC; odd sides are padded by repetition, as the mask branch needs even ones."""
+    h, w = lr.shape[:2]
+    x = F.pad(to_tensor(lr[None]), (0, w % 2, 0, h % 2), mode="replicate")
+    y, masks, _ = net(x, "hard")
+    y = y[0, :, :h * net.scale, :w * net.scale].clamp(0, 255).round()
+    rho = [m[:, :, :h, :w].mean().item() for m in masks]
+    return y.permute(1, 2, 0).numpy().astype(np.uint8), rho
+
+
+def measure(net, pairs):
+    """One row per picture: PSNR-Y, bicubic PSNR-Y, mask densities, share of multiply-adds."""
+    rows = []
+    for lr, hr in pairs:
+        sr, rho = upscale(net, lr)
+        full, kept = net.multiply_adds(rho)
+        rows.append((psnr_y(sr, hr, net.scale), psnr_y(imresize(lr, 2), hr, net.scale),
+                     rho, kept / full))
+    return rows
+
+
+def mean_row(rows):
+    return (np.mean([r[0] for r in rows]), np.mean([r[1] for r in rows]),
+            np.mean([r[2] for r in rows], 0).tolist(), np.mean([r[3] for r in rows]))
+
+
+def evaluate(weights, folder):
+    with safe_open(weights, "pt") as f:
+        net = from_state({k: f.get_tensor(k) for k in f.keys()})
+        print(json.dumps(f.metadata()))
+    files = find(folder)
+    hrs = [crop_multiple(load_rgb(p), 2) for p in files]
+    rows = measure(net, [(imresize(hr, 0.5), hr) for hr in hrs])
+    print(f"{'picture':16} {'psnr_y':>8} {'bicubic':>8} {'kept':>6}  mask density per module")
+    for name, row in zip([p.stem for p in files] + ["mean"], rows + [mean_row(rows)]):
+        rho = " ".join(f"{r:.3f}" for r in row[2])
+        print(f"{name:16} {row[0]:8.3f} {row[1]:8.3f} {row[3]:6.3f}  {rho}")
+    print("dense channels per layer:", net.partition(), "of", net.width)
+
+
+def export(state, path, width):
+    """Writes f16 to `path` and f32 beside it."""
+    meta = {"architecture": "smsr", "scale": "2", "width": str(width), "licence": LICENCE,
+            "data": DATA_NOTE}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for target, dtype in ((path, torch.float16),
+                          (path.with_suffix(".f32.safetensors"), torch.float32)):
+        part = target.with_suffix(".part")
+        save_file({k: v.to(dtype).contiguous() for k, v in state.items()}, part, metadata=meta)
+        os.chmod(part, 0o644)
+        os.replace(part, target)
+
+
+class Trainer:
+    def __init__(self, args):
+        self.args = args
+        torch.manual_seed(args.seed)
+        self.rng = np.random.default_rng(args.seed)
+        shape = dict(width=args.width, modules=args.modules, layers=args.layers)
+        self.net = SMSR(2, unit=UNIT, **shape).to(memory_format=torch.channels_last)
+        self.ema = SMSR(2, unit=1.0, **shape).eval()
+        # Masks must travel far in a short run: faster rates for their branches and logits.
+        rate = lambda n: 10.0 if "ch_mask" in n else 2.0 if "spa_mask" in n else 1.0
+        groups = {}
+        for n, p in self.net.named_parameters():
+            if p.requires_grad:
+                groups.setdefault(rate(n), []).append(p)
+        self.opt = torch.optim.Adam([{"params": ps, "factor": f} for f, ps in groups.items()],
+                                    betas=(0.9, 0.99), fused=True)
+        self.s = {"elapsed": 0.0, "it": 0, "phase": "open", "ema_n": 0, "lambda": 0.0,
+                  "norm": 0.0, "density": 1.0, "best": 0.0}
+        self.shadow = {k: v.clone() for k, v in self.net.state_dict().items()}
+        self.ckpt = Path(args.work) / "checkpoint.pt"
+        if self.ckpt.exists():
+            c = torch.load(self.ckpt, weights_only=True)
+            self.net.load_state_dict(c["net"])
+            self.opt.load_state_dict(c["opt"])
+            self.s, self.shadow = c["s"], c["shadow"]
+            self.rng = np.random.default_rng([args.seed, self.s["it"]])
+            if self.s["phase"] == "hard":
+                self.net.polarise()
+
+    def log(self, text):
+        line = f"{time.strftime('%H:%M:%S')} {text}"
+        print(line, flush=True)
+
+    def enter(self, phase):
+        self.log(f"phase {phase} at iteration {self.s['it']}")
+        if phase == "hard":
+            self.net.polarise()
+        self.shadow = {k: v.clone() for k, v in self.net.state_dict().items()}
+        self.s.update(phase=phase, ema_n=0, best=0.0, norm=0.0)
+
+    def step(self, data, progress):
+        s = self.s
+        phase, patch, batch, q = phase_at(progress)
+        if phase != s["phase"]:
+            self.enter(phase)
+        tau = 1.0
+        if phase == "gumbel":
+            tau = TAU_FIRST + (TAU_LAST - TAU_FIRST) * min(q / 0.7, 1.0)
+            if q < 0.15:
+                s["lambda"] = LAMBDA * q / 0.15
+        rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
+        rate *= min((s["it"] + 1) / 300, 1.0)
+        for g in self.opt.param_groups:
+            g["lr"] = rate * g["factor"]
+
+        lr, hr = data.batch(self.rng, batch, patch)
+        sr, _, sparsity = self.net(to_tensor(lr), phase, tau)
+        loss = l1 = F.l1_loss(sr, to_tensor(hr))
+        if sparsity is not None:
+            loss = l1 + s["lambda"] * sparsity
+        self.opt.zero_grad(set_to_none=True)
+        loss.backward()
+        # The gradient's scale is unknown beforehand: clip at twice its running mean.
+        limit = 2 * s["norm"] if s["norm"] else math.inf
+        norm = float(torch.nn.utils.clip_grad_norm_(self.net.parameters(), limit))
+        s["norm"] = min(norm, limit) if not s["norm"] else 0.98 * s["norm"] + 0.02 * min(norm, limit)
+        if math.isfinite(norm):
+            self.opt.step()
+
+        s["it"] += 1
+        s["ema_n"] += 1
+        decay = min(EMA_DECAY, (1 + s["ema_n"]) / (10 + s["ema_n"]))
+        live = self.net.state_dict()
+        torch._foreach_lerp_(list(self.shadow.values()),
+                             [live[k] for k in self.shadow], 1 - decay)
+        if sparsity is not None:
+            s["density"] += 0.02 * (float(sparsity.detach()) - s["density"])
+            if phase == "hard" or q >= 0.15:
+                s["lambda"] *= math.exp(0.002 * (s["density"] - self.args.density))
+                s["lambda"] = min(max(s["lambda"], 0.02), 2.0)
+        return float(l1.detach()), phase, rate, tau
+
+    def check(self, data, progress):
+        """Validates the averaged weights with hard masks, exports, writes a checkpoint."""
+        s = self.s
+        state = folded_state(self.shadow, UNIT)
+        self.ema.load_state_dict(state)
+        psnr, bicubic, rho, kept = mean_row(measure(self.ema, data.val))
+        self.log(f"check it {s['it']} val {psnr:.3f} bicubic {bicubic:.3f} kept {kept:.3f} rho "
+                 + " ".join(f"{r:.2f}" for r in rho) + f" dense {self.ema.partition()}")
+        if s["phase"] == "hard" or psnr > s["best"]:
+            s["best"] = psnr
+            export(state, self.args.export, self.args.width)
+        part = self.ckpt.with_suffix(".part")
+        torch.save({"net": self.net.state_dict(), "opt": self.opt.state_dict(), "s": s,
+                    "shadow": self.shadow}, part)
+        os.replace(part, self.ckpt)
+
+    def run(self):
+        torch.set_flush_denormal(True)
+        began = time.time()
+        data = Pairs(self.args.data, limit=self.args.limit)
+        self.log(f"{len(data.pairs)} pictures, {len(data.cells)} cells, {len(data.val)} held out, "
+                 f"{sum(p.numel() for p in self.net.parameters())} parameters, "
+                 f"prepared in {time.time() - began:.0f} s")
+        s, total = self.s, self.args.minutes * 60
+        start = time.time() - s["elapsed"]
+        last_log = last_check = time.time()
+        losses, l_it = [], s["it"]
+        while (progress := (time.time() - start) / total) < 1:
+            s["elapsed"] = time.time() - start
+            l1, phase, rate, tau = self.step(data, progress)
+            losses.append(l1)
+            now = time.time()
+            if now - last_log > 30:
+                self.log(f"{phase} {progress:.3f} it {s['it']} l1 {np.mean(losses):.3f} "
+                         f"rate {rate:.2e} tau {tau:.2f} lambda {s['lambda']:.3f} "
+                         f"density {s['density']:.3f} norm {s['norm']:.2f} "
+                         f"{(s['it'] - l_it) / (now - last_log):.2f} it/s")
+                last_log, losses, l_it = now, [], s["it"]
+            if now - last_check > self.args.check_seconds:
+                self.check(data, progress)
+                last_check = time.time()
+        s["elapsed"] = time.time() - start
+        self.check(data, 1.0)
+        self.log("done")
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument("--data", nargs="+", help="folders of lossless training photographs")
+    a.add_argument("--minutes", type=float, default=105)
+    a.add_argument("--work", default="smsr-training", help="folder of the checkpoint")
+    a.add_argument("--export", default="smsr-x2.safetensors")
+    a.add_argument("--width", type=int, default=32)
+    a.add_argument("--modules", type=int, default=5)
+    a.add_argument("--layers", type=int, default=4)
+    a.add_argument("--density", type=float, default=0.45,
+                   help="share of feature values to keep on training crops (mean of M*S + D)")
+    a.add_argument("--threads", type=int, default=2)
+    a.add_argument("--seed", type=int, default=1)
+    a.add_argument("--limit", type=int, help="use only the first pictures (for a trial)")
+    a.add_argument("--check-seconds", type=float, default=180)
+    a.add_argument("--eval", metavar="FOLDER", help="evaluate --weights on HR pictures")
+    a.add_argument("--weights", default="smsr-x2.safetensors")
+    args = a.parse_args()
+    torch.set_num_threads(args.threads)
+    if args.eval:
+        return evaluate(args.weights, args.eval)
+    Path(args.work).mkdir(parents=True, exist_ok=True)
+    Trainer(args).run()
+
+
+if __name__ == "__main__":
+    main()
