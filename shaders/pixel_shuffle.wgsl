@@ -33,9 +33,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var lane = 0u; lane < 4u; lane++) {
         let channel = 4u * group + lane;
         if (channel < params.channels) {
-            let from = channel * s * s + phase;
-            let plane = n * channel_groups(params.channels * s * s) + from / 4u;
-            value[lane] = input[element(plane, id.y / s, id.x / s, params.input_height, params.input_width)][from % 4u];
+            let source = channel * s * s + phase;
+            let plane = n * channel_groups(params.channels * s * s) + source / 4u;
+            value[lane] = input[element(plane, id.y / s, id.x / s, params.input_height, params.input_width)][source % 4u];
         }
     }
     output[element(id.z, id.y, id.x, height, width)] = value;

@@ -22,6 +22,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= width || id.y >= height) {
         return;
     }
-    let from = element(id.z, id.y / params.scale, id.x / params.scale, params.input_height, params.input_width);
-    output[element(id.z, id.y, id.x, height, width)] = input[from];
+    let source = element(id.z, id.y / params.scale, id.x / params.scale, params.input_height, params.input_width);
+    output[element(id.z, id.y, id.x, height, width)] = input[source];
 }

@@ -1,5 +1,110 @@
 //! Checkpoints: names to parameters, kept under their original `state_dict` names from the file to the
 //! error message.
+//!
+//! Two families of files are read, told apart by their content and never by their extension:
+//!
+//! - *safetensors*;
+//! - *PyTorch*, `.pth` and `.pt`: a zip archive, or before version 1.6 a run of pickles.
+//!
+//! Every number becomes `f32`. Tensors of integers (`num_batches_tracked`, `relative_position_index`) are
+//! bookkeeping that a network derives from its own description: they are skipped. A checkpoint is a file
+//! from a stranger: the readers execute nothing, check every index, allocate no more than a small multiple
+//! of the file's size, and answer what they cannot read with one sentence.
 
+mod container;
+mod number;
 mod pytorch;
 mod safetensors;
+mod scope;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use crate::{Error, Result, tensor::Parameter};
+
+use container::Container;
+use number::Number;
+pub use scope::Scope;
+
+/// What a reader makes of a file: its parameters and its metadata.
+#[derive(Debug, Default)]
+struct Contents {
+    parameters: BTreeMap<String, Parameter>,
+    metadata: BTreeMap<String, String>,
+}
+
+/// A reader's result. Readers know no file name: they give the reason alone, and [`Weights::from_bytes`]
+/// says of which file.
+type Reading<T> = std::result::Result<T, String>;
+
+/// A checkpoint: names to parameters, and what else the file says about itself.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    source: String,
+    parameters: BTreeMap<String, Parameter>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Weights {
+    /// Reads a checkpoint file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the file cannot be read, and as [`Weights::from_bytes`].
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(Error::io(path))?;
+        Self::from_bytes(&path.display().to_string(), &bytes)
+    }
+
+    /// Reads a checkpoint from memory. `source` names it in errors.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where the bytes are no checkpoint, a damaged one, or one that holds what the
+    /// readers do not accept.
+    pub fn from_bytes(source: &str, bytes: &[u8]) -> Result<Self> {
+        let contents = Container::recognise(bytes).and_then(|container| match container {
+            Container::Safetensors => safetensors::read(bytes),
+            Container::Zip => pytorch::read_zip(bytes),
+            Container::Pickle => pytorch::read_legacy(bytes),
+        });
+        let Contents { parameters, metadata } = contents.map_err(|reason| Error::weights(source, reason))?;
+        Ok(Self { source: source.to_owned(), parameters, metadata })
+    }
+
+    /// Parameters that were made, not read.
+    pub fn new(source: impl Into<String>, parameters: impl IntoIterator<Item = (String, Parameter)>) -> Self {
+        Self {
+            source: source.into(),
+            parameters: parameters.into_iter().collect(),
+            metadata: BTreeMap::new(),
+        }
+    }
+
+    /// Where it came from: a path, or `builtin:<name>`.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What the file says about itself: the `__metadata__` of safetensors; PyTorch files have none.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// The parameter of exactly this name.
+    pub fn get(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.get(name)
+    }
+
+    /// All names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.parameters.keys().map(String::as_str)
+    }
+
+    /// All names and parameters, in the order of the names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Parameter)> {
+        self.parameters.iter().map(|(name, parameter)| (name.as_str(), parameter))
+    }
+
+    /// The scope of the whole checkpoint, from which a model asks for its parameters.
+    pub fn root(&self) -> Scope<'_> {
+        Scope::root(self)
+    }
+}

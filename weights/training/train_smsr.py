@@ -5,8 +5,8 @@
     train_smsr.py --eval FOLDER_OF_HR_PICTURES --weights smsr-x2.safetensors
 
 Every schedule is a function of elapsed time over `--minutes`, so a run ends when it should
-however busy the machine is; an interrupted run goes on from its checkpoint, and `--minutes`
-may then be changed.  Three phases:
+however busy the machine is; an interrupted run (SIGTERM) goes on from its checkpoint, and
+`--minutes` may then be changed.  Three phases:
 
     open    masks are all one: the plain network, at half the cost of a masked one
     gumbel  spatial and channel masks are drawn by Gumbel-softmax; the temperature anneals;
@@ -19,10 +19,13 @@ replaced only by a better one, measured with hard masks on held-out training pic
 """
 
 import argparse
+import copy
 import json
 import math
 import os
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +38,12 @@ from images import Pairs, crop_multiple, find, imresize, load_rgb, psnr_y
 from smsr import SMSR, folded_state, from_state
 
 # (name, ends at this share of the time, LR patch, batch).  Small patches first: more steps.
-PHASES = [("open", 0.36, 24, 16), ("gumbel", 0.70, 24, 16), ("hard", 1.00, 32, 16)]
+PHASES = [("open", 0.17, 24, 16), ("gumbel", 0.42, 24, 16), ("hard", 1.00, 24, 16)]
 UNIT = 64.0                     # see SMSR.unit
 PEAK_RATE, LAST_RATE = 1e-3, 5e-6
 EMA_DECAY = 0.999
 TAU_FIRST, TAU_LAST = 1.0, 0.4
-LAMBDA = 0.1                    # the paper's; the steering starts from it
+LAMBDA, WARM_UP = 0.1, 300      # the paper's weight, where the steering starts; iterations
 LICENCE = "CC-BY-SA-4.0"
 DATA_NOTE = ("Trained from scratch on CID22 reference photographs (Cloudinary, CC BY-SA 4.0), "
              "CLIC 2025 photographs (Unsplash licence) and CC0 wallpapers.")
@@ -57,6 +60,11 @@ def phase_at(progress):
                  if n == name), default=start)
     last = max(p[1] for p in PHASES if p[0] == name)
     return name, patch, batch, min((progress - first) / (last - first), 1.0)
+
+
+def one_thread():
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
 
 
 def to_tensor(u8):
@@ -86,8 +94,7 @@ def measure(net, pairs):
 
 
 def mean_row(rows):
-    return (np.mean([r[0] for r in rows]), np.mean([r[1] for r in rows]),
-            np.mean([r[2] for r in rows], 0).tolist(), np.mean([r[3] for r in rows]))
+    return [np.mean([r[i] for r in rows], 0).tolist() for i in range(4)]
 
 
 def evaluate(weights, folder):
@@ -125,6 +132,14 @@ class Trainer:
         self.rng = np.random.default_rng(args.seed)
         shape = dict(width=args.width, modules=args.modules, layers=args.layers)
         self.net = SMSR(2, unit=UNIT, **shape).to(memory_format=torch.channels_last)
+        # One single-threaded twin per core, each with its share of the batch: they meet once an
+        # iteration, where threads inside the operators would meet (and wait for one another on
+        # a busy machine) at every operator.  Twins share storage of weights, not of gradients.
+        self.twins = [self.net] + [copy.deepcopy(self.net) for _ in range(args.threads - 1)]
+        for twin in self.twins[1:]:
+            for p, q in zip(self.net.parameters(), twin.parameters()):
+                q.data = p.data
+        self.pool = ThreadPoolExecutor(args.threads, initializer=one_thread)
         self.ema = SMSR(2, unit=1.0, **shape).eval()
         # Masks must travel far in a short run: faster rates for their branches and logits.
         rate = lambda n: 10.0 if "ch_mask" in n else 2.0 if "spa_mask" in n else 1.0
@@ -145,7 +160,7 @@ class Trainer:
             self.s, self.shadow = c["s"], c["shadow"]
             self.rng = np.random.default_rng([args.seed, self.s["it"]])
             if self.s["phase"] == "hard":
-                self.net.polarise()
+                self.polarise()
 
     def log(self, text):
         line = f"{time.strftime('%H:%M:%S')} {text}"
@@ -154,9 +169,23 @@ class Trainer:
     def enter(self, phase):
         self.log(f"phase {phase} at iteration {self.s['it']}")
         if phase == "hard":
-            self.net.polarise()
+            self.polarise()
         self.shadow = {k: v.clone() for k, v in self.net.state_dict().items()}
         self.s.update(phase=phase, ema_n=0, best=0.0, norm=0.0)
+
+    def polarise(self):
+        for twin in self.twins:
+            twin.polarise()
+
+    def gradient(self, net, lr, hr, phase, tau):
+        """Leaves this part's share of the batch's mean gradient in `net`."""
+        net.zero_grad(set_to_none=True)
+        sr, _, sparsity = net(to_tensor(lr), phase, tau)
+        loss = l1 = F.l1_loss(sr, to_tensor(hr))
+        if sparsity is not None:
+            loss = l1 + self.s["lambda"] * sparsity
+        (loss / len(self.twins)).backward()
+        return float(l1.detach()), 1.0 if sparsity is None else float(sparsity.detach())
 
     def step(self, data, progress):
         s = self.s
@@ -166,20 +195,22 @@ class Trainer:
         tau = 1.0
         if phase == "gumbel":
             tau = TAU_FIRST + (TAU_LAST - TAU_FIRST) * min(q / 0.7, 1.0)
-            if q < 0.15:
-                s["lambda"] = LAMBDA * q / 0.15
+            if s["ema_n"] < WARM_UP:
+                s["lambda"] = LAMBDA * s["ema_n"] / WARM_UP
         rate = LAST_RATE + (PEAK_RATE - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * progress))
         rate *= min((s["it"] + 1) / 300, 1.0)
         for g in self.opt.param_groups:
             g["lr"] = rate * g["factor"]
 
         lr, hr = data.batch(self.rng, batch, patch)
-        sr, _, sparsity = self.net(to_tensor(lr), phase, tau)
-        loss = l1 = F.l1_loss(sr, to_tensor(hr))
-        if sparsity is not None:
-            loss = l1 + s["lambda"] * sparsity
-        self.opt.zero_grad(set_to_none=True)
-        loss.backward()
+        parts = zip(self.twins, np.array_split(lr, len(self.twins)),
+                    np.array_split(hr, len(self.twins)))
+        jobs = [self.pool.submit(self.gradient, *part, phase, tau) for part in parts]
+        l1, sparsity = np.mean([job.result() for job in jobs], 0).tolist()
+        for group in zip(*(t.parameters() for t in self.twins)):
+            if group[0].grad is not None:
+                for q in group[1:]:
+                    group[0].grad += q.grad
         # The gradient's scale is unknown beforehand: clip at twice its running mean.
         limit = 2 * s["norm"] if s["norm"] else math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.net.parameters(), limit))
@@ -193,14 +224,13 @@ class Trainer:
         live = self.net.state_dict()
         torch._foreach_lerp_(list(self.shadow.values()),
                              [live[k] for k in self.shadow], 1 - decay)
-        if sparsity is not None:
-            s["density"] += 0.02 * (float(sparsity.detach()) - s["density"])
-            if phase == "hard" or q >= 0.15:
-                s["lambda"] *= math.exp(0.002 * (s["density"] - self.args.density))
-                s["lambda"] = min(max(s["lambda"], 0.02), 2.0)
-        return float(l1.detach()), phase, rate, tau
+        if phase != "open":
+            s["density"] += 0.02 * (sparsity - s["density"])
+            s["lambda"] *= math.exp(0.006 * (s["density"] - self.args.density))
+            s["lambda"] = min(max(s["lambda"], 0.02), 1.0)
+        return l1, phase, rate, tau
 
-    def check(self, data, progress):
+    def check(self, data):
         """Validates the averaged weights with hard masks, exports, writes a checkpoint."""
         s = self.s
         state = folded_state(self.shadow, UNIT)
@@ -217,7 +247,6 @@ class Trainer:
         os.replace(part, self.ckpt)
 
     def run(self):
-        torch.set_flush_denormal(True)
         began = time.time()
         data = Pairs(self.args.data, limit=self.args.limit)
         self.log(f"{len(data.pairs)} pictures, {len(data.cells)} cells, {len(data.val)} held out, "
@@ -227,7 +256,9 @@ class Trainer:
         start = time.time() - s["elapsed"]
         last_log = last_check = time.time()
         losses, l_it = [], s["it"]
-        while (progress := (time.time() - start) / total) < 1:
+        stop = []
+        signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+        while (progress := (time.time() - start) / total) < 1 and not stop:
             s["elapsed"] = time.time() - start
             l1, phase, rate, tau = self.step(data, progress)
             losses.append(l1)
@@ -239,11 +270,11 @@ class Trainer:
                          f"{(s['it'] - l_it) / (now - last_log):.2f} it/s")
                 last_log, losses, l_it = now, [], s["it"]
             if now - last_check > self.args.check_seconds:
-                self.check(data, progress)
+                self.check(data)
                 last_check = time.time()
         s["elapsed"] = time.time() - start
-        self.check(data, 1.0)
-        self.log("done")
+        self.check(data)
+        self.log("stopped" if stop else "done")
 
 
 def main():
@@ -265,7 +296,7 @@ def main():
     a.add_argument("--eval", metavar="FOLDER", help="evaluate --weights on HR pictures")
     a.add_argument("--weights", default="smsr-x2.safetensors")
     args = a.parse_args()
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(args.threads if args.eval else 1)
     if args.eval:
         return evaluate(args.weights, args.eval)
     Path(args.work).mkdir(parents=True, exist_ok=True)

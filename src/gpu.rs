@@ -1,0 +1,122 @@
+//! The only place that knows wgpu: adapters, a device, its pipelines, and plans resident on it.
+//!
+//! Whatever goes wrong on the device comes back as [`Error::Device`]: every call that can fail runs inside
+//! error scopes, so neither a validation error nor a lack of memory reaches wgpu's default handler, which
+//! panics.
+
+mod adapters;
+mod pipelines;
+mod session;
+
+use std::sync::Arc;
+
+pub use adapters::adapters;
+pub use session::Session;
+
+use crate::device::{AdapterInfo, Device, DeviceChoice};
+use crate::error::{Error, Result};
+use crate::plan::Limits;
+use pipelines::Pipelines;
+
+/// A device with the pipelines made for it so far. Clones share both.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    name: String,
+    limits: Limits,
+    pipelines: Arc<Pipelines>,
+}
+
+impl Gpu {
+    /// Opens the best adapter: discrete first, a software adapter only when it is the only one.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if there is none: [`crate::Upscaler::on_cpu`] needs none.
+    pub fn new() -> Result<Self> {
+        match DeviceChoice::Auto.select(&adapters())?.device {
+            Device::Gpu(adapter) => Self::open(&adapter),
+            Device::Cpu => Err(Error::Unsupported(
+                "no GPU adapter was found; install a Vulkan driver (Debian: mesa-vulkan-drivers has one in \
+                 software), or use the CPU engine"
+                    .into(),
+            )),
+        }
+    }
+
+    /// Opens one of [`adapters`].
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the driver refuses, or the adapter is gone.
+    pub fn open(adapter: &AdapterInfo) -> Result<Self> {
+        let (device, queue) = adapters::open(adapter)?;
+        Self::from_device(device, queue)
+    }
+
+    /// Shares the device of a host application. Its features and limits are taken as they are: with
+    /// [`wgpu::Features::SUBGROUP`] faster kernels may be chosen, and its `max_storage_buffer_binding_size`
+    /// bounds the picture. The host's error and device-lost handlers stay its own.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the device cannot run compute shaders with six storage buffers.
+    pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
+        let (limits, info) = (device.limits(), device.adapter_info());
+        if limits.max_storage_buffers_per_shader_stage < 6
+            || limits.max_compute_invocations_per_workgroup < 64
+        {
+            return Err(Error::Unsupported(format!(
+                "{}: expected 6 storage buffers a shader and 64 threads a workgroup, found {} and {}",
+                info.name,
+                limits.max_storage_buffers_per_shader_stage,
+                limits.max_compute_invocations_per_workgroup
+            )));
+        }
+        let uniform_subgroups = info.subgroup_min_size == info.subgroup_max_size;
+        let subgroups = device.features().contains(wgpu::Features::SUBGROUP) && uniform_subgroups;
+        let limits = Limits {
+            binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            workgroups: limits.max_compute_workgroups_per_dimension,
+            subgroup_lanes: subgroups.then_some(info.subgroup_min_size),
+        };
+        Ok(Self { device, queue, name: info.name, limits, pipelines: Arc::default() })
+    }
+
+    /// The adapter's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What plans for this device must respect.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The same device without subgroup operations: the portable kernels, for tests and comparisons.
+    #[must_use]
+    pub fn without_subgroups(mut self) -> Self {
+        self.limits.subgroup_lanes = None;
+        self
+    }
+
+    /// Runs `work` and returns the first error that the device raised meanwhile.
+    fn guarded<T>(&self, work: impl FnOnce() -> T) -> Result<T> {
+        let filters =
+            [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::OutOfMemory, wgpu::ErrorFilter::Validation];
+        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
+        let made = work();
+        let mut raised = None;
+        for scope in scopes.into_iter().rev() {
+            raised = pollster::block_on(scope.pop()).or(raised);
+        }
+        match raised {
+            None => Ok(made),
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::Device(format!(
+                "{}: out of memory; enlarge a smaller picture, close other programs, or choose the CPU",
+                self.name
+            ))),
+            Some(error) => {
+                Err(Error::Device(format!("{}: the device refused a command: {error}", self.name)))
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Pipelines by kernel and specialisation, made once a device.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Gpu;
+use crate::error::Result;
+use crate::kernel::{BindingKind, Dispatch, Kernel, Specialization, reflect};
+
+/// What has been made so far.
+#[derive(Debug, Default)]
+pub(super) struct Pipelines {
+    made: Mutex<HashMap<(&'static Kernel, Specialization), Arc<Pipeline>>>,
+}
+
+/// A pipeline and what its bindings are.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    pub compute: wgpu::ComputePipeline,
+    pub layout: wgpu::BindGroupLayout,
+}
+
+impl Gpu {
+    /// The pipeline of a dispatch.
+    pub(super) fn pipeline(&self, dispatch: &Dispatch) -> Result<Arc<Pipeline>> {
+        let key = (dispatch.kernel, dispatch.specialization.clone());
+        let mut made = self.pipelines.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = made.get(&key) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = Arc::new(self.guarded(|| compile(&self.device, dispatch))?);
+        made.insert(key, pipeline.clone());
+        Ok(pipeline)
+    }
+}
+
+fn compile(device: &wgpu::Device, dispatch: &Dispatch) -> Pipeline {
+    let Specialization { constants, overrides } = &dispatch.specialization;
+    let label = Some(dispatch.kernel.name);
+    let wgsl = dispatch.kernel.wgsl(constants);
+    let entries: Vec<wgpu::BindGroupLayoutEntry> =
+        reflect(&wgsl).into_iter().zip(0..).map(|(kind, binding)| entry(binding, kind, dispatch)).collect();
+    let layout =
+        device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label,
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let source = wgpu::ShaderSource::Wgsl(wgsl.into());
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+    let overrides: Vec<(&str, f64)> =
+        overrides.iter().map(|(name, value)| (*name, f64::from(*value))).collect();
+    let compute = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label,
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: wgpu::PipelineCompilationOptions {
+            constants: &overrides,
+            // Kernels write workgroup memory before they read it.
+            zero_initialize_workgroup_memory: false,
+        },
+        cache: None,
+    });
+    Pipeline { compute, layout }
+}
+
+fn entry(binding: u32, kind: BindingKind, dispatch: &Dispatch) -> wgpu::BindGroupLayoutEntry {
+    let uniform = kind == BindingKind::Uniform;
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer {
+            ty: match kind {
+                BindingKind::Uniform => wgpu::BufferBindingType::Uniform,
+                BindingKind::Read => wgpu::BufferBindingType::Storage { read_only: true },
+                BindingKind::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+            },
+            has_dynamic_offset: uniform,
+            min_binding_size: if uniform {
+                wgpu::BufferSize::new(dispatch.params.len() as u64)
+            } else {
+                None
+            },
+        },
+        count: None,
+    }
+}

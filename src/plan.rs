@@ -1,0 +1,170 @@
+//! How to compute a graph on a GPU: dispatches in order, whole buffers, packed weights. Plain data.
+//!
+//! ```text
+//! Graph ─► rewrite ─► fuse ─► lower ─► slots ─► Plan
+//! ```
+//!
+//! A plan is a function of graph, options and limits alone: the same three give the same plan, and its
+//! listing ([`std::fmt::Display`]) is the test and the debugging view. No wgpu object is in it.
+//!
+//! Within a step no buffer is both read and written, because the device would refuse that: a step's output
+//! never shares a slot with its inputs. (`concat` reads back what it wrote itself, through one binding.)
+
+mod fuse;
+mod listing;
+mod lower;
+mod rewrite;
+mod slots;
+
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Value};
+use crate::kernel::Dispatch;
+use crate::tensor::{Shape, packed_len};
+
+/// A buffer that lives as long as the session; values take turns in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u32);
+
+/// What a step binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffer {
+    /// A slot.
+    Slot(Slot),
+    /// Numbers fixed when the plan is made, by their place in [`Plan::constants`].
+    Constant(u32),
+}
+
+/// One dispatch and its buffers.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What runs.
+    pub dispatch: Dispatch,
+    /// What it binds after its parameters, in the shader's order; the last is the output.
+    pub bindings: Vec<Buffer>,
+    /// The node that it computes, by the checkpoint's path.
+    pub label: String,
+    /// The shape of that node's value.
+    pub shape: Shape,
+}
+
+impl Step {
+    fn output(&self) -> Slot {
+        match self.bindings.last() {
+            Some(Buffer::Slot(slot)) => *slot,
+            other => panic!("a step's last binding is the slot that it writes, not {other:?}"),
+        }
+    }
+
+    fn inputs(&self) -> impl Iterator<Item = Slot> {
+        let (_, inputs) = self.bindings.split_last().expect("a step binds its output");
+        inputs.iter().filter_map(|buffer| match buffer {
+            Buffer::Slot(slot) => Some(*slot),
+            Buffer::Constant(_) => None,
+        })
+    }
+}
+
+/// A value that the host writes or reads: where it lies, and its shape.
+#[derive(Clone, Copy, Debug)]
+pub struct Port {
+    /// The slot.
+    pub slot: Slot,
+    /// The value's shape; pixel words if the plan's ends are pixels.
+    pub shape: Shape,
+}
+
+/// What goes in at the front and comes out at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ends {
+    /// Activations, as tests want them.
+    Tensors,
+    /// RGB pixels of 8 bits a sample.
+    Pixels8,
+    /// RGB pixels of 16 bits a sample.
+    Pixels16,
+}
+
+/// What the caller chooses.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What goes in and comes out.
+    pub ends: Ends,
+    /// Values to be read after the run. They are kept as they are: never fused away, never overwritten.
+    pub keep: Vec<Value>,
+}
+
+/// What the plan must know of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes that one binding may have.
+    pub binding_bytes: u64,
+    /// Workgroups along one axis of a dispatch.
+    pub workgroups: u32,
+    /// The width of every subgroup, if it is one and subgroup operations are there.
+    pub subgroup_lanes: Option<u32>,
+}
+
+impl Limits {
+    /// What every WebGPU device has.
+    pub const PORTABLE: Self = Self { binding_bytes: 128 << 20, workgroups: 65_535, subgroup_lanes: None };
+}
+
+/// Dispatches in order, the buffers that they share, the weights as the kernels read them.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The graph's name.
+    pub name: String,
+    /// What runs, in order.
+    pub steps: Vec<Step>,
+    /// The bytes of every slot.
+    pub slots: Vec<u64>,
+    /// Packed weights and other fixed numbers.
+    pub constants: Vec<Vec<f32>>,
+    /// Where the host writes the picture.
+    pub input: Port,
+    /// Where it reads the result.
+    pub output: Port,
+    /// Where it reads each of [`Options::keep`], in that order.
+    pub kept: Vec<Port>,
+    /// What goes in and comes out.
+    pub ends: Ends,
+}
+
+impl Plan {
+    /// Plans `graph`.
+    ///
+    /// # Errors
+    /// [`Error::Limits`] if a value does not fit into one of the device's bindings.
+    pub fn new(graph: &Graph, options: &Options, limits: &Limits) -> Result<Self> {
+        let (graph, renamed) = rewrite::split_concats(graph, &options.keep);
+        let keep: Vec<Value> = options.keep.iter().map(|value| renamed[value.index()]).collect();
+        let groups = fuse::fuse(&graph, &keep);
+        let mut plan = lower::lower(&graph, &groups, &keep, options.ends, limits);
+        slots::assign(&mut plan);
+        plan.check(limits)?;
+        Ok(plan)
+    }
+
+    fn check(&self, limits: &Limits) -> Result<()> {
+        for step in &self.steps {
+            let bytes = 4 * packed_len(step.shape) as u64;
+            if bytes > limits.binding_bytes {
+                return Err(Error::Limits(format!(
+                    "{}: {} need {} MiB in one buffer and the device binds at most {} MiB; enlarge a smaller \
+                     picture, or choose the CPU",
+                    step.label,
+                    step.shape,
+                    bytes >> 20,
+                    limits.binding_bytes >> 20
+                )));
+            }
+            if step.dispatch.workgroups.iter().any(|count| *count > limits.workgroups) {
+                return Err(Error::Limits(format!(
+                    "{}: {:?} workgroups, and the device takes at most {} along an axis",
+                    step.label, step.dispatch.workgroups, limits.workgroups
+                )));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,277 @@
+//! Groups of nodes → dispatches: which kernel computes each operator.
+
+use super::fuse::Group;
+use super::{Buffer, Ends, Limits, Plan, Port, Slot, Step};
+use crate::graph::{Activation, BinaryKind, Graph, Op, ResizeKind, Value};
+use crate::kernel::activation::Function;
+use crate::kernel::conv2d::{Conv2d, Masked, pack_bias};
+use crate::kernel::conv2d_direct::Conv2dDirect;
+use crate::kernel::epilogue::Epilogue;
+use crate::kernel::{self, Dispatch};
+use crate::tensor::{Parameter, Shape, pack, packed_len};
+
+/// A plan in which every value still has a slot of its own.
+pub(super) fn lower(
+    graph: &Graph,
+    groups: &[Option<Group>],
+    keep: &[Value],
+    ends: Ends,
+    limits: &Limits,
+) -> Plan {
+    let mut lowering = Lowering {
+        graph,
+        limits,
+        buffers: Vec::new(),
+        steps: Vec::new(),
+        slots: Vec::new(),
+        constants: Vec::new(),
+    };
+    let input = lowering.input(ends);
+    for (value, group) in groups.iter().enumerate().skip(1) {
+        let buffer = match group {
+            Some(group) => lowering.group(Value(value as u32), group),
+            None => Buffer::Constant(u32::MAX), // inside a group: nobody reads it
+        };
+        lowering.buffers.push(buffer);
+    }
+    let output = lowering.output(ends);
+    let kept = keep.iter().map(|value| lowering.port(*value)).collect();
+    let Lowering { steps, slots, constants, .. } = lowering;
+    Plan { name: graph.name().into(), steps, slots, constants, input, output, kept, ends }
+}
+
+struct Lowering<'a> {
+    graph: &'a Graph,
+    limits: &'a Limits,
+    /// Where each value lies.
+    buffers: Vec<Buffer>,
+    steps: Vec<Step>,
+    slots: Vec<u64>,
+    constants: Vec<Vec<f32>>,
+}
+
+impl Lowering<'_> {
+    fn input(&mut self, ends: Ends) -> Port {
+        let shape = self.graph.node(self.graph.input()).shape;
+        if ends == Ends::Tensors {
+            let slot = self.slot(4 * packed_len(shape) as u64);
+            self.buffers.push(Buffer::Slot(slot));
+            return Port { slot, shape };
+        }
+        let (wide, largest) = samples(ends);
+        let slot = self.slot(pixel_bytes(shape, wide));
+        let dispatch = kernel::pixel_load::dispatch(shape, wide, self.graph.range() / largest);
+        let buffer = self.step(dispatch, vec![Buffer::Slot(slot)], "input", shape);
+        self.buffers.push(buffer);
+        Port { slot, shape }
+    }
+
+    fn output(&mut self, ends: Ends) -> Port {
+        let value = self.graph.output();
+        if ends == Ends::Tensors {
+            return self.port(value);
+        }
+        let shape = self.graph.node(value).shape;
+        let (wide, largest) = samples(ends);
+        let slot = self.slot(pixel_bytes(shape, wide));
+        let dispatch = kernel::pixel_store::dispatch(shape, wide, largest / self.graph.range());
+        let bindings = vec![self.buffers[value.index()], Buffer::Slot(slot)];
+        self.steps.push(Step { dispatch, bindings, label: "output".into(), shape });
+        Port { slot, shape }
+    }
+
+    /// Where the host reads a value. One that no step makes, a constant or the input, is copied: a port is
+    /// a slot, and the input's is overwritten.
+    fn port(&mut self, value: Value) -> Port {
+        let node = self.graph.node(value);
+        let slot = match self.buffers[value.index()] {
+            Buffer::Slot(slot) if value != self.graph.input() => slot,
+            buffer => {
+                let copy = kernel::activation::dispatch(node.shape, Function::Identity);
+                match self.step(copy, vec![buffer, buffer], &node.name, node.shape) {
+                    Buffer::Slot(slot) => slot,
+                    Buffer::Constant(_) => unreachable!("a step writes a slot"),
+                }
+            }
+        };
+        Port { slot, shape: node.shape }
+    }
+
+    /// Appends the dispatches that make `value`.
+    fn group(&mut self, value: Value, group: &Group) -> Buffer {
+        let graph = self.graph;
+        let (root, name, output) =
+            (graph.node(group.root), &graph.node(group.root).name, graph.node(value).shape);
+        let x = root.inputs.first().map_or(Shape::new(0, 0, 0, 0), |input| graph.node(*input).shape);
+        let mut read: Vec<Buffer> = root.inputs.iter().map(|input| self.buffers[input.index()]).collect();
+        let dispatch = match &root.op {
+            Op::Input(_) => unreachable!("node 0 is lowered by itself"),
+            Op::Constant(op) => return self.constant(pack(&op.numbers)),
+            Op::Conv2d(op) => return self.conv2d(op, x, output, read[0], group),
+            Op::MaskedConv2d(op) => {
+                let masked = Masked { dense_inputs: op.dense_inputs, dense_outputs: op.dense_outputs };
+                return self.tiled(&op.weight, op.bias.as_ref(), x, Some(masked), (read[0], read[1]), group);
+            }
+            Op::ConvTranspose2d(op) => {
+                read.push(self.constant(kernel::conv_transpose2d::pack(&op.weight)));
+                read.push(self.constant(pack_bias(op.bias.as_ref(), output.channels)));
+                kernel::conv_transpose2d::dispatch(x, output, op.weight.dims()[2], op.stride, op.padding)
+            }
+            Op::Activation(Activation::Prelu { slope }) => {
+                read.push(self.constant(kernel::activation::pack_slope(slope, x.channels)));
+                kernel::activation::dispatch_prelu(x)
+            }
+            Op::Activation(op) => {
+                read.push(read[0]);
+                kernel::activation::dispatch(x, function(op))
+            }
+            Op::Binary(op) => {
+                let kind = match op.kind {
+                    BinaryKind::Add => kernel::binary::Kind::Add,
+                    BinaryKind::Multiply => kernel::binary::Kind::Multiply,
+                };
+                kernel::binary::dispatch(kind, x, graph.node(root.inputs[1]).shape)
+            }
+            Op::Concat(_) => return self.concat(&root.inputs, output, name),
+            Op::AveragePool(op) => kernel::average_pool::dispatch(x, output, op.size),
+            Op::GlobalAveragePool(_) => return self.global_average_pool(x, read[0], name),
+            Op::PixelShuffle(op) => kernel::pixel_shuffle::dispatch(x, output, op.scale),
+            Op::Resize(op) => match op.kind {
+                ResizeKind::Bicubic => kernel::resize_bicubic::dispatch(x, output, op.scale),
+                ResizeKind::Nearest => kernel::resize_nearest::dispatch(x, output, op.scale),
+            },
+            Op::SpatialMask(_) => kernel::spatial_mask::dispatch(output),
+        };
+        self.step(dispatch, read, name, output)
+    }
+
+    fn conv2d(
+        &mut self,
+        op: &crate::graph::Conv2d,
+        x: Shape,
+        output: Shape,
+        input: Buffer,
+        group: &Group,
+    ) -> Buffer {
+        let keeps_size = op.stride == 1 && op.groups == 1 && op.padding == op.kernel() / 2;
+        if keeps_size && output.pixels() > 1 {
+            return self.tiled(&op.weight, op.bias.as_ref(), x, None, (input, input), group);
+        }
+        let (epilogue, residual) = self.epilogue(group, input);
+        let weight = self.constant(kernel::conv2d_direct::pack(&op.weight));
+        let bias = self.constant(pack_bias(op.bias.as_ref(), output.channels));
+        let dispatch = kernel::conv2d_direct::dispatch(&Conv2dDirect {
+            input: x,
+            output,
+            kernel: op.kernel(),
+            stride: op.stride,
+            padding: op.padding,
+            groups: op.groups,
+            epilogue,
+        });
+        self.step(dispatch, vec![input, residual, weight, bias], &self.graph.node(group.root).name, output)
+    }
+
+    /// A convolution that keeps the size, by the register-tiled kernel that suits the device.
+    fn tiled(
+        &mut self,
+        weight: &Parameter,
+        bias: Option<&Parameter>,
+        x: Shape,
+        masked: Option<Masked>,
+        (input, mask): (Buffer, Buffer),
+        group: &Group,
+    ) -> Buffer {
+        let (epilogue, residual) = self.epilogue(group, input);
+        let conv =
+            Conv2d { input: x, channels: weight.dims()[0], kernel: weight.dims()[2], masked, epilogue };
+        let broadcast = self.limits.subgroup_lanes == Some(kernel::conv2d_subgroup::LANES);
+        let (dispatch, packed) = if broadcast && kernel::conv2d_subgroup::supports(&conv) {
+            (kernel::conv2d_subgroup::dispatch(&conv), kernel::conv2d_subgroup::pack(&conv, weight))
+        } else {
+            (kernel::conv2d_tiled::dispatch(&conv), kernel::conv2d_tiled::pack(&conv, weight))
+        };
+        let weight = self.constant(packed);
+        let bias = self.constant(pack_bias(bias, conv.channels));
+        let read = vec![input, residual, mask, weight, bias];
+        self.step(dispatch, read, &self.graph.node(group.root).name, x.with_channels(conv.channels))
+    }
+
+    /// What the group's convolution does after its sum, and the buffer to bind as residual.
+    fn epilogue(&self, group: &Group, otherwise: Buffer) -> (Epilogue, Buffer) {
+        let function =
+            group.activation.map_or(Function::Identity, |value| match &self.graph.node(value).op {
+                Op::Activation(op) => function(op),
+                other => unreachable!("a group takes an activation along, not {other:?}"),
+            });
+        match group.residual {
+            Some((value, residual)) => (Epilogue { function, residual }, self.buffers[value.index()]),
+            None => (Epilogue { function, ..Epilogue::default() }, otherwise),
+        }
+    }
+
+    fn concat(&mut self, parts: &[Value], output: Shape, name: &str) -> Buffer {
+        let to = Buffer::Slot(self.slot(4 * packed_len(output) as u64));
+        let mut offset = 0;
+        for part in parts {
+            let shape = self.graph.node(*part).shape;
+            let dispatch = kernel::concat::dispatch(shape, output, offset);
+            let bindings = vec![self.buffers[part.index()], to];
+            self.steps.push(Step { dispatch, bindings, label: name.into(), shape: output });
+            offset += shape.channels;
+        }
+        to
+    }
+
+    fn global_average_pool(&mut self, x: Shape, input: Buffer, name: &str) -> Buffer {
+        let (mut shape, mut buffer) = (x, input);
+        loop {
+            let next = kernel::global_average_pool::reduced(shape);
+            let scale = if next.pixels() == 1 { 1.0 / x.pixels() as f32 } else { 1.0 };
+            buffer = self.step(kernel::global_average_pool::dispatch(shape, scale), vec![buffer], name, next);
+            shape = next;
+            if shape.pixels() == 1 {
+                return buffer;
+            }
+        }
+    }
+
+    fn step(&mut self, dispatch: Dispatch, mut bindings: Vec<Buffer>, label: &str, shape: Shape) -> Buffer {
+        let output = Buffer::Slot(self.slot(4 * packed_len(shape) as u64));
+        bindings.push(output);
+        self.steps.push(Step { dispatch, bindings, label: label.into(), shape });
+        output
+    }
+
+    fn slot(&mut self, bytes: u64) -> Slot {
+        self.slots.push(bytes);
+        Slot(self.slots.len() as u32 - 1)
+    }
+
+    fn constant(&mut self, numbers: Vec<f32>) -> Buffer {
+        self.constants.push(numbers);
+        Buffer::Constant(self.constants.len() as u32 - 1)
+    }
+}
+
+/// Whether samples are 16 bits wide, and the largest sample.
+fn samples(ends: Ends) -> (bool, f32) {
+    match ends {
+        Ends::Pixels16 => (true, 65535.0),
+        Ends::Pixels8 | Ends::Tensors => (false, 255.0),
+    }
+}
+
+fn pixel_bytes(shape: Shape, wide: bool) -> u64 {
+    (shape.batch * shape.pixels() * if wide { 8 } else { 4 }) as u64
+}
+
+fn function(op: &Activation) -> Function {
+    match op {
+        Activation::Relu => Function::Relu,
+        Activation::LeakyRelu { slope } => Function::LeakyRelu(*slope),
+        Activation::Gelu => Function::Gelu,
+        Activation::Sigmoid => Function::Sigmoid,
+        Activation::Prelu { .. } => unreachable!("a slope a channel has a lowering of its own"),
+    }
+}

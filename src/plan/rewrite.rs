@@ -1,0 +1,73 @@
+//! Graph → Graph: the same function in a form that costs less.
+
+use crate::graph::{Binary, BinaryKind, Conv2d, Graph, Node, Op, Value};
+use crate::tensor::Parameter;
+
+/// A 1×1 convolution of a concatenation becomes a sum of 1×1 convolutions of its parts:
+///
+/// `W · [a; b; c] + bias = (W_a · a + bias) + W_b · b + W_c · c`
+///
+/// The concatenation, the widest value of a network that has one, is then never made. Values in `keep` stay.
+///
+/// Returns the graph and where each old value is in it.
+pub(super) fn split_concats(graph: &Graph, keep: &[Value]) -> (Graph, Vec<Value>) {
+    let uses = graph.uses();
+    let splittable = |value: Value| {
+        matches!(graph.node(value).op, Op::Concat(_)) && uses[value.index()] == 1 && !keep.contains(&value)
+    };
+    let mut new = Graph { nodes: Vec::new(), ..graph.clone() };
+    let mut renamed: Vec<Value> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        let value = match &node.op {
+            Op::Conv2d(conv) if is_pointwise(conv) && splittable(node.inputs[0]) => {
+                let parts = &graph.node(node.inputs[0]).inputs;
+                let parts: Vec<Value> = parts.iter().map(|part| renamed[part.index()]).collect();
+                append_sum(&mut new, node, conv, &parts)
+            }
+            _ => {
+                let inputs = node.inputs.iter().map(|input| renamed[input.index()]).collect();
+                append(&mut new, Node { inputs, ..node.clone() })
+            }
+        };
+        renamed.push(value);
+    }
+    new.output = renamed[graph.output().index()];
+    (new, renamed)
+}
+
+fn is_pointwise(conv: &Conv2d) -> bool {
+    conv.kernel() == 1 && conv.stride == 1 && conv.groups == 1 && conv.padding == 0
+}
+
+fn append(graph: &mut Graph, node: Node) -> Value {
+    graph.nodes.push(node);
+    Value(graph.nodes.len() as u32 - 1)
+}
+
+fn append_sum(graph: &mut Graph, node: &Node, conv: &Conv2d, parts: &[Value]) -> Value {
+    let mut offset = 0;
+    let mut sum: Option<Value> = None;
+    for part in parts {
+        let channels = graph.node(*part).shape.channels;
+        let weight = input_channels(&conv.weight, offset, channels);
+        offset += channels;
+        let bias = if sum.is_none() { conv.bias.clone() } else { None };
+        let op = Op::Conv2d(Conv2d { weight, bias, ..conv.clone() });
+        let term = append(graph, Node { op, inputs: vec![*part], ..node.clone() });
+        sum = Some(match sum {
+            None => term,
+            Some(sum) => {
+                let op = Op::Binary(Binary { kind: BinaryKind::Add });
+                append(graph, Node { op, inputs: vec![term, sum], ..node.clone() })
+            }
+        });
+    }
+    sum.expect("a concatenation has at least one part")
+}
+
+/// The columns of a `[out, in, 1, 1]` weight that belong to `channels` input channels from `offset` on.
+fn input_channels(weight: &Parameter, offset: usize, channels: usize) -> Parameter {
+    let (out, inputs) = (weight.dims()[0], weight.dims()[1]);
+    let rows = (0..out).flat_map(|o| &weight.values()[o * inputs + offset..][..channels]);
+    Parameter::new([out, channels, 1, 1], rows.copied().collect::<Vec<_>>())
+}

@@ -1,0 +1,112 @@
+//! Convolution: loops as in a textbook, and matrix products for more work than a little.
+
+use super::by_plane;
+use super::product::{PRODUCT_MACS, Part, Product};
+use super::window::{Patches, Window};
+use crate::graph::{Conv2d, Operator};
+use crate::tensor::{Parameter, Shape, Tensor};
+
+pub(super) fn conv2d(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
+    if op.groups == 1 && op.macs(&[x.shape()], output).total() >= PRODUCT_MACS {
+        by_product(op, x, output)
+    } else {
+        textbook(op, x, output)
+    }
+}
+
+/// The formula, each sum in f64 and rounded once.
+fn textbook(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
+    let within = op.weight.dims()[1];
+    by_plane(output, |n, o, plane| {
+        let patches = Patches { x, n, window: window(op) };
+        let first = o / (output.channels / op.groups) * within;
+        let (weights, bias) = (filter(&op.weight, o), bias(op.bias.as_ref(), o));
+        for (p, y) in plane.iter_mut().enumerate() {
+            let pixel = (p / output.width, p % output.width);
+            *y = (bias + patches.dot(pixel, first..first + within, weights)) as f32;
+        }
+    })
+}
+
+/// One product of everything.
+fn by_product(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
+    let (outputs, inputs) = (0..output.channels, 0..x.shape().channels);
+    let whole = Part { outputs, inputs, bias: op.bias.as_ref(), mask: None };
+    Product { x, weight: &op.weight, window: window(op) }.sum(&[whole], output)
+}
+
+fn window(op: &Conv2d) -> Window {
+    Window { kernel: op.kernel(), stride: op.stride, padding: op.padding }
+}
+
+/// The weights of output channel `o`.
+pub(super) fn filter(weight: &Parameter, o: usize) -> &[f32] {
+    let taps = weight.values().len() / weight.dims()[0];
+    &weight.values()[o * taps..][..taps]
+}
+
+/// The bias of output channel `o`.
+pub(super) fn bias(bias: Option<&Parameter>, o: usize) -> f64 {
+    bias.map_or(0.0, |bias| f64::from(bias.values()[o]))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{assert_close, noise, parameter};
+    use super::*;
+
+    /// Holds the product against the textbook.
+    fn check(input: Shape, out: usize, window: Window, seed: u64) {
+        let Window { kernel, stride, padding } = window;
+        let weight = parameter([out, input.channels, kernel, kernel], seed);
+        let bias = seed.is_multiple_of(2).then(|| parameter([out], seed + 1));
+        let op = Conv2d { weight, bias, stride, padding, groups: 1 };
+        let Ok(output) = op.infer(&[input]) else { return };
+        let x = noise(input, seed + 2);
+        let case = format!("{input} to {out} channels, {window:?}, seed {seed}");
+        assert_close(&by_product(&op, &x, output), &textbook(&op, &x, output), &case);
+    }
+
+    #[test]
+    fn the_product_is_the_textbook_on_awkward_shapes() {
+        for (n, channels, height, width) in [
+            (1, 3, 7, 5),
+            (1, 4, 13, 3),
+            (2, 12, 5, 7),
+            (1, 5, 1, 1),
+            (2, 1, 1, 40),
+            (1, 2, 67, 71),
+            (1, 40, 33, 65),
+        ] {
+            for (kernel, stride, padding) in [
+                (1, 1, 0),
+                (1, 1, 1),
+                (1, 2, 0),
+                (3, 1, 0),
+                (3, 1, 1),
+                (3, 2, 1),
+                (3, 1, 4),
+                (5, 1, 2),
+                (5, 3, 2),
+            ] {
+                let input = Shape::new(n, channels, height, width);
+                check(input, 5, Window { kernel, stride, padding }, (height * kernel + stride) as u64);
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_product_is_the_textbook(
+            (n, channels, height, width) in (1_usize..3, 1_usize..9, 1_usize..40, 1_usize..40),
+            out in 1_usize..9,
+            (half, stride, padding) in (0_usize..3, 1_usize..4, 0_usize..4),
+            seed in 0_u64..1000,
+        ) {
+            let window = Window { kernel: 2 * half + 1, stride, padding };
+            check(Shape::new(n, channels, height, width), out, window, seed);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Enlargement by interpolation.
+
+use super::by_plane;
+use crate::graph::{Resize, ResizeKind};
+use crate::tensor::{Shape, Tensor};
+
+pub(super) fn resize(op: &Resize, x: &Tensor, output: Shape) -> Tensor {
+    match op.kind {
+        ResizeKind::Bicubic => bicubic(op.scale, x, output),
+        ResizeKind::Nearest => nearest(op.scale, x, output),
+    }
+}
+
+fn nearest(scale: usize, x: &Tensor, output: Shape) -> Tensor {
+    by_plane(output, |n, c, plane| {
+        let from = x.plane(n, c);
+        for (p, y) in plane.iter_mut().enumerate() {
+            let (row, column) = (p / output.width / scale, p % output.width / scale);
+            *y = from[row * x.shape().width + column];
+        }
+    })
+}
+
+fn bicubic(scale: usize, x: &Tensor, output: Shape) -> Tensor {
+    let input = x.shape();
+    let (rows, columns) = (cubics(input.height, scale), cubics(input.width, scale));
+    by_plane(output, |n, c, plane| {
+        let from = x.plane(n, c);
+        for (line, row) in plane.chunks_exact_mut(output.width).zip(&rows) {
+            let lines = row.places.map(|y| &from[y * input.width..][..input.width]);
+            for (y, column) in line.iter_mut().zip(&columns) {
+                let along = lines.map(|line| column.sum(column.places.map(|x| f64::from(line[x]))));
+                *y = row.sum(along) as f32;
+            }
+        }
+    })
+}
+
+/// The four old pixels that a new one lies between, along one axis, and their weights.
+struct Cubic {
+    places: [usize; 4],
+    weights: [f64; 4],
+}
+
+impl Cubic {
+    fn sum(&self, values: [f64; 4]) -> f64 {
+        self.weights.iter().zip(values).map(|(weight, value)| weight * value).sum()
+    }
+}
+
+/// Every new pixel along an axis of `length` old ones.
+fn cubics(length: usize, scale: usize) -> Vec<Cubic> {
+    let cubic = |p: usize| {
+        let at = (p as f64 + 0.5) / scale as f64 - 0.5;
+        let (floor, t) = (at.floor(), at - at.floor());
+        let place = |step: f64| (floor + step).clamp(0.0, length as f64 - 1.0) as usize;
+        Cubic { places: [-1.0, 0.0, 1.0, 2.0].map(place), weights: [1.0 + t, t, 1.0 - t, 2.0 - t].map(keys) }
+    };
+    (0..length * scale).map(cubic).collect()
+}
+
+/// Keys' kernel at distance `d` (Cubic Convolution Interpolation for Digital Image Processing, 1981,
+/// equation 4), a = −0.75.
+fn keys(d: f64) -> f64 {
+    const A: f64 = -0.75;
+    if d <= 1.0 {
+        ((A + 2.0) * d - (A + 3.0)) * d * d + 1.0
+    } else if d < 2.0 {
+        ((d - 5.0) * d + 8.0) * d * A - 4.0 * A
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_sum_to_one_and_a_scale_of_one_changes_nothing() {
+        for scale in 1..=5 {
+            for cubic in cubics(3, scale) {
+                assert!((cubic.sum([1.0; 4]) - 1.0).abs() < 1e-15, "scale {scale}");
+            }
+        }
+        for (p, cubic) in cubics(4, 1).iter().enumerate() {
+            assert_eq!((cubic.weights, cubic.places[1]), ([0.0, 1.0, 0.0, 0.0], p));
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What the unit tests of several operators need.
+
+use crate::tensor::{Parameter, Shape, Tensor};
+
+/// Numbers in −1 ‥ 1 that are the same for the same seed (splitmix64).
+fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+pub(super) fn noise(shape: Shape, seed: u64) -> Tensor {
+    Tensor::new(shape, numbers(seed, shape.len()))
+}
+
+pub(super) fn parameter<const AXES: usize>(dims: [usize; AXES], seed: u64) -> Parameter {
+    Parameter::new(dims, numbers(seed, dims.iter().product()))
+}
+
+/// Within 1e-5 of each other, as a share of the largest expected number.
+#[track_caller]
+pub(super) fn assert_close(found: &Tensor, expected: &Tensor, case: &str) {
+    assert_eq!(found.shape(), expected.shape(), "{case}");
+    let largest = expected.values().iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+    for (index, (found, expected)) in found.values().iter().zip(expected.values()).enumerate() {
+        let close = (found - expected).abs() <= 1e-5 * largest;
+        assert!(close, "{case}: expected {expected} at {index}, found {found}");
+    }
+}

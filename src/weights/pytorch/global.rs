@@ -1,0 +1,159 @@
+//! The names that a checkpoint may use, and what is made of each. Nothing is imported, nothing is called:
+//! a name stands for one of the few things below.
+
+use super::{
+    super::{Number, Reading},
+    tensor::{Format, Storage, Tensor},
+    value::{Heap, Items, Value},
+};
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Global {
+    /// A dictionary, perhaps of pairs that are given.
+    Dict,
+    /// A tensor of a storage, an offset, sizes and strides.
+    Tensor,
+    /// A parameter: its tensor, which is the first argument.
+    Parameter,
+    /// A kind of storage. Never called: it is part of a storage's identity.
+    Storage(Format),
+    /// Something that no tensor is made of.
+    Opaque,
+}
+
+/// Every accepted name.
+const ACCEPTED: [(&str, &str, Global); 32] = [
+    ("collections", "OrderedDict", Global::Dict),
+    ("collections", "defaultdict", Global::Opaque),
+    ("collections", "Counter", Global::Opaque),
+    ("torch._utils", "_rebuild_tensor", Global::Tensor),
+    ("torch._utils", "_rebuild_tensor_v2", Global::Tensor),
+    ("torch._utils", "_rebuild_parameter", Global::Parameter),
+    ("torch._utils", "_rebuild_parameter_with_state", Global::Parameter),
+    ("torch", "HalfStorage", Global::Storage(Format::Number(Number::F16))),
+    ("torch", "BFloat16Storage", Global::Storage(Format::Number(Number::Bf16))),
+    ("torch", "FloatStorage", Global::Storage(Format::Number(Number::F32))),
+    ("torch", "DoubleStorage", Global::Storage(Format::Number(Number::F64))),
+    ("torch", "BoolStorage", Global::Storage(Format::Integer { bytes: 1 })),
+    ("torch", "ByteStorage", Global::Storage(Format::Integer { bytes: 1 })),
+    ("torch", "CharStorage", Global::Storage(Format::Integer { bytes: 1 })),
+    ("torch", "ShortStorage", Global::Storage(Format::Integer { bytes: 2 })),
+    ("torch", "IntStorage", Global::Storage(Format::Integer { bytes: 4 })),
+    ("torch", "LongStorage", Global::Storage(Format::Integer { bytes: 8 })),
+    ("torch", "Size", Global::Opaque),
+    ("torch", "device", Global::Opaque),
+    ("argparse", "Namespace", Global::Opaque),
+    ("builtins", "dict", Global::Dict),
+    ("builtins", "list", Global::Opaque),
+    ("builtins", "set", Global::Opaque),
+    ("__builtin__", "dict", Global::Dict),
+    ("__builtin__", "list", Global::Opaque),
+    ("__builtin__", "set", Global::Opaque),
+    ("_codecs", "encode", Global::Opaque),
+    ("numpy", "dtype", Global::Opaque),
+    ("numpy.core.multiarray", "scalar", Global::Opaque),
+    ("numpy._core.multiarray", "scalar", Global::Opaque),
+    ("pathlib", "PosixPath", Global::Opaque),
+    ("pathlib", "WindowsPath", Global::Opaque),
+];
+
+impl Global {
+    /// What a name stands for.
+    ///
+    /// # Errors
+    /// The name, and those that are accepted. For a class: how to save the model without it.
+    pub(super) fn find(module: &str, name: &str) -> Reading<Self> {
+        let accepted = ACCEPTED.iter().find(|(m, n, _)| (*m, *n) == (module, name));
+        accepted.map(|(_, _, global)| *global).ok_or_else(|| foreign(module, name))
+    }
+
+    /// What Python would make by calling it.
+    pub(super) fn call<'a>(self, heap: &mut Heap<'a>, arguments: Items) -> Reading<Value<'a>> {
+        match self {
+            Self::Dict => dict(heap, arguments),
+            Self::Tensor => Ok(tensor(heap, arguments)?),
+            Self::Parameter => {
+                let tensor = heap.items(arguments).first();
+                tensor.copied().ok_or_else(|| "a parameter is made of no tensor".to_owned())
+            }
+            Self::Storage(_) => Err("a storage is called".to_owned()),
+            Self::Opaque => Ok(Value::Opaque),
+        }
+    }
+}
+
+/// Says that a name is foreign. Classes begin with a capital, and torch has none but its storages.
+fn foreign(module: &str, name: &str) -> String {
+    let class = name.rsplit('.').next().is_some_and(|last| last.starts_with(char::is_uppercase));
+    let global = format!("{module:.80}.{name:.80}");
+    if class && module != "torch" {
+        return format!(
+            "the file holds a pickled Python object of class {global}; save its state_dict instead: \
+             torch.save(model.state_dict(), path)"
+        );
+    }
+    let accepted: Vec<_> = ACCEPTED.iter().map(|(module, name, _)| format!("{module}.{name}")).collect();
+    format!("the global {global} is not accepted, nothing was executed; accepted are {}", accepted.join(", "))
+}
+
+/// `OrderedDict()`, or of a list of pairs as Python 2 wrote it.
+fn dict<'a>(heap: &mut Heap<'a>, arguments: Items) -> Reading<Value<'a>> {
+    let mut entries = Vec::new();
+    if let Some(&Value::Sequence(pairs)) = heap.items(arguments).first() {
+        for pair in heap.items(pairs) {
+            match pair {
+                Value::Sequence(pair) if heap.items(*pair).len() == 2 => entries.extend(heap.items(*pair)),
+                other => return Err(format!("a dictionary is made of {other}, which is no pair")),
+            }
+        }
+    }
+    Ok(Value::Dict(heap.add(entries)))
+}
+
+/// `_rebuild_tensor_v2(storage, offset, sizes, strides, …)`. What follows concerns training.
+fn tensor<'a>(heap: &mut Heap<'a>, arguments: Items) -> Reading<Value<'a>> {
+    let &[Value::Storage(storage), Value::Int(offset), Value::Sequence(dims), Value::Sequence(strides), ..] =
+        heap.items(arguments)
+    else {
+        return Err("a tensor is not made of a storage, an offset, sizes and strides".to_owned());
+    };
+    let tensor =
+        Tensor::new(heap.storage(storage), index(offset)?, indices(heap, dims)?, indices(heap, strides)?)?;
+    Ok(heap.add_tensor(tensor))
+}
+
+/// `('storage', torch.FloatStorage, '0', 'cpu', 1728)`: the identity of a storage that lies elsewhere in the
+/// file. A sixth item is a view into another storage, which PyTorch has not written since 0.4.
+pub(super) fn persistent<'a>(heap: &mut Heap<'a>, identity: Value<'a>) -> Reading<Value<'a>> {
+    let items = match identity {
+        Value::Sequence(items) => heap.items(items),
+        _ => &[],
+    };
+    let no_view = items.strip_suffix(&[Value::None]).unwrap_or(items);
+    match *no_view {
+        [
+            Value::Text("storage"),
+            Value::Global(Global::Storage(format)),
+            Value::Text(key),
+            _,
+            Value::Int(len),
+        ] => {
+            let storage = Storage { key, format, len: index(len)? };
+            Ok(heap.add_storage(storage))
+        }
+        _ => Err("a persistent object that is not a storage's kind, key, device and length".to_owned()),
+    }
+}
+
+fn index(value: i128) -> Reading<usize> {
+    usize::try_from(value).map_err(|_| format!("{value} is no size, stride or offset"))
+}
+
+fn indices(heap: &Heap<'_>, items: Items) -> Reading<Vec<usize>> {
+    let each = heap.items(items).iter().map(|value| match value {
+        Value::Int(value) => index(*value),
+        other => Err(format!("{other} is no size, stride or offset")),
+    });
+    each.collect()
+}

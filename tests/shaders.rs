@@ -1,0 +1,140 @@
+//! Every shader, without a GPU: it is registered, it validates, its host twin agrees, and naga translates it
+//! to SPIR-V, Metal and HLSL under every specialisation that a plan of ours asks for.
+
+use std::collections::BTreeSet;
+
+use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use sparsr::kernel::{self, BindingKind, Kernel, Specialization};
+
+#[test]
+fn every_shader_is_registered_under_its_files_name() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/shaders");
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wgsl"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    let registered: BTreeSet<String> = kernel::ALL.iter().map(|kernel| kernel.name.to_owned()).collect();
+    assert_eq!(files, registered);
+}
+
+#[test]
+fn every_twin_agrees_with_its_shader() {
+    for kernel in kernel::ALL {
+        assert_eq!(twin_of(kernel), kernel.params.1.to_vec(), "{}: {}", kernel.name, kernel.params.0);
+    }
+}
+
+#[test]
+fn every_binding_follows_the_rule() {
+    for kernel in kernel::ALL {
+        let bindings = kernel::reflect(&kernel.wgsl(kernel.constants));
+        let (first, rest) = bindings.split_first().unwrap();
+        let (last, inputs) = rest.split_last().unwrap();
+        assert_eq!(*first, BindingKind::Uniform, "{}: parameters come first", kernel.name);
+        assert_eq!(*last, BindingKind::ReadWrite, "{}: the output comes last", kernel.name);
+        assert!(inputs.iter().all(|kind| *kind == BindingKind::Read), "{}: inputs are only read", kernel.name);
+        assert!(rest.len() <= 8, "{}: portable devices bind at most 8 storage buffers", kernel.name);
+    }
+}
+
+#[test]
+fn every_shader_translates_to_every_backend() {
+    for kernel in kernel::ALL {
+        for specialization in specializations(kernel) {
+            translate(kernel, &specialization);
+        }
+    }
+}
+
+#[test]
+fn a_drifted_twin_is_told_apart() {
+    // The check above is worth what its failure is worth: two fields in the other order must be seen.
+    let mut drifted = kernel::binary::KERNEL.params.1.to_vec();
+    drifted.swap(0, 1);
+    assert_ne!(twin_of(&kernel::binary::KERNEL), drifted);
+}
+
+/// Name and offset of every field of the shader's parameters.
+fn twin_of(kernel: &Kernel) -> Vec<(&'static str, usize)> {
+    let module = parse(&kernel.wgsl(kernel.constants));
+    let of_that_name = |ty: &&naga::Type| ty.name.as_deref() == Some(kernel.params.0);
+    let (_, ty) = module.types.iter().find(|(_, ty)| of_that_name(ty)).expect("the twin's name is the struct's");
+    let naga::TypeInner::Struct { members, .. } = &ty.inner else { panic!("{} is a struct", kernel.params.0) };
+    let name = |member: &naga::StructMember| -> &'static str { member.name.clone().unwrap().leak() };
+    members.iter().map(|member| (name(member), member.offset as usize)).collect()
+}
+
+/// One value more than the largest of every override's codes, by the override's name.
+const CODES: &[(&str, u32)] = &[
+    ("ACTIVATION", 5),
+    ("RESIDUAL", 3),
+    ("MASKED", 2),
+    ("GROUPED", 2),
+    ("PRELU", 2),
+    ("KIND", 2),
+    ("BROADCAST", 3),
+    ("WIDE", 2),
+    ("RUN", 1),
+];
+
+/// Every value of every override, the others at their defaults, for every shape of the register tile.
+fn specializations(kernel: &Kernel) -> Vec<Specialization> {
+    let tiles: Vec<Vec<(&'static str, u32)>> = match kernel.constants {
+        [] => vec![vec![]],
+        constants => [1, 3, 5]
+            .into_iter()
+            .map(|size| constants.iter().map(|(name, value)| (*name, if *name == "KERNEL" { size } else { *value })).collect())
+            .collect(),
+    };
+    let module = parse(&kernel.wgsl(kernel.constants));
+    let declared = module.overrides.iter().map(|(_, declared)| declared.name.clone().unwrap());
+    let mut all = Vec::new();
+    for name in declared {
+        let (name, codes) = CODES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name} has codes"));
+        for tile in &tiles {
+            let values = if *name == "RUN" { 4096..4097 } else { 0..*codes };
+            all.extend(values.map(|value| Specialization { constants: tile.clone(), overrides: vec![(*name, value)] }));
+        }
+    }
+    if all.is_empty() {
+        all.push(Specialization::default());
+    }
+    all
+}
+
+fn translate(kernel: &Kernel, specialization: &Specialization) {
+    let name = format!("{} {specialization}", kernel.name);
+    let wgsl = kernel.wgsl(&specialization.constants);
+    let module = parse(&wgsl);
+    let info = validate(&module, kernel, &name, &wgsl);
+    let overrides = specialization.overrides.iter().map(|(key, value)| ((*key).to_owned(), f64::from(*value))).collect();
+    let (module, info) = process_overrides(&module, &info, Some((naga::ShaderStage::Compute, "main")), &overrides)
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+
+    let options = spv::Options { lang_version: (1, 3), ..Default::default() };
+    spv::write_vec(&module, &info, &options, None).unwrap_or_else(|error| panic!("{name}: SPIR-V: {error}"));
+
+    let options = msl::Options { lang_version: (2, 4), fake_missing_bindings: true, ..Default::default() };
+    msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
+        .unwrap_or_else(|error| panic!("{name}: MSL: {error}"));
+
+    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_2, fake_missing_bindings: true, ..Default::default() };
+    let mut text = String::new();
+    hlsl::Writer::new(&mut text, &options, &hlsl::PipelineOptions::default())
+        .write(&module, &info, None)
+        .unwrap_or_else(|error| panic!("{name}: HLSL: {error}"));
+}
+
+fn parse(wgsl: &str) -> naga::Module {
+    naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|error| panic!("{}", error.emit_to_string(wgsl)))
+}
+
+fn validate(module: &naga::Module, kernel: &Kernel, name: &str, wgsl: &str) -> ModuleInfo {
+    let capabilities = if kernel.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    Validator::new(ValidationFlags::all(), capabilities)
+        .validate(module)
+        .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(wgsl)))
+}

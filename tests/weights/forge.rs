@@ -1,0 +1,86 @@
+//! Checkpoints made by hand, honest and hostile: the containers of `torch.save` around any pickle.
+
+use std::io::{Cursor, Write};
+
+use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+/// The three pickles before the object in the older container.
+const PREAMBLE: [&[u8]; 3] = [
+    b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
+    b"\x80\x02M\xe9\x03.",
+    b"\x80\x02}U\x0dlittle_endian\x88s.",
+];
+
+/// A storage of `f32` whose key is one character.
+#[derive(Clone, Copy, Debug)]
+pub struct Storage {
+    pub key: u8,
+    pub len: u64,
+}
+
+/// A tensor: where in its storage it lies.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub storage: Storage,
+    pub offset: u64,
+    pub dims: &'a [u64],
+    pub strides: &'a [u64],
+}
+
+/// A state_dict with one tensor, `a`.
+pub fn object(view: View<'_>) -> Vec<u8> {
+    objects(&[view])
+}
+
+/// A state_dict with the tensors `a`, `b`, `c`, ….
+pub fn objects(views: &[View<'_>]) -> Vec<u8> {
+    let entries =
+        views.iter().zip(b'a'..).map(|(view, name)| [&[b'U', 1, name], &tensor(view)[..], b"s"].concat());
+    [&b"\x80\x02}"[..], &entries.collect::<Vec<_>>().concat(), b"."].concat()
+}
+
+fn tensor(view: &View<'_>) -> Vec<u8> {
+    let mut program = b"ctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\n".to_vec();
+    program.extend([b'U', 1, view.storage.key]);
+    program.extend(b"U\x03cpu");
+    program.extend(int(view.storage.len));
+    program.extend(b"tQ");
+    program.extend(int(view.offset));
+    for axes in [view.dims, view.strides] {
+        program.push(b'(');
+        program.extend(axes.iter().flat_map(|&axis| int(axis)));
+        program.push(b't');
+    }
+    program.extend(b"\x89ccollections\nOrderedDict\n)RtR");
+    program
+}
+
+fn int(value: u64) -> Vec<u8> {
+    // Nine bytes, so that the top bit is no sign.
+    [&[0x8a, 9][..], &value.to_le_bytes(), &[0]].concat()
+}
+
+/// The older container.
+pub fn legacy(object: &[u8], storages: &[(Storage, &[u8])]) -> Vec<u8> {
+    let mut file = [&PREAMBLE.concat(), object, b"\x80\x02](".as_slice()].concat();
+    for (storage, _) in storages {
+        file.extend([b'U', 1, storage.key]);
+    }
+    file.extend(b"e.");
+    for (storage, numbers) in storages {
+        file.extend(storage.len.to_le_bytes());
+        file.extend(*numbers);
+    }
+    file
+}
+
+/// A zip archive of these entries.
+pub fn archive(entries: &[(&str, &[u8])], method: CompressionMethod) -> Vec<u8> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(method);
+    for (name, bytes) in entries {
+        zip.start_file(*name, options).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
