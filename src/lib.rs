@@ -1,21 +1,57 @@
-#![warn(missing_docs, unreachable_pub, missing_debug_implementations)]
+//! Super-resolution on any GPU: a picture in, one two to four times as large out.
+//!
+//! ```no_run
+//! # #[cfg(feature = "image")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use sparsr::{Gpu, Model, Options, Upscaler};
+//!
+//! let gpu = Gpu::new()?; // or Gpu::from_device(device, queue) for your own
+//! let model = Model::builtin("smsr-x2")?; // or Model::load("model.pth".as_ref())
+//! let mut upscaler = Upscaler::new(&gpu, &model, Options::default())?;
+//! let large = upscaler.upscale(&image::open("photo.png")?)?;
+//! large.save("photo-x2.png")?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "image"))]
+//! # fn main() {}
+//! ```
+//!
+//! ```text
+//!    checkpoint ─► Weights ─► Model ─► Graph ─► Plan ─► gpu::Session
+//!                                        │                ▲     │
+//!                                        └─► reference    │     │
+//!    picture ─► Pixels ───────────────────────────────────┘     │
+//!    picture ◄─ Pixels ◄────────────────────────────────────────┘
+//! ```
+//!
+//! What to compute is a [`graph::Graph`], how is a [`plan::Plan`], both plain data that print; doing it is a
+//! [`gpu::Session`], or [`reference`] on the CPU. Nothing here prints, exits, or panics on its input.
+
+#![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![deny(unsafe_code)]
-//! lib
-pub mod device;
-pub mod error;
+
+mod device;
+mod error;
 pub mod gpu;
 pub mod graph;
+#[cfg(feature = "image")]
+mod image;
 pub mod kernel;
+pub mod metrics;
 pub mod models;
-pub mod pixels;
+mod pixels;
 pub mod plan;
+mod plane;
 pub mod reference;
 pub mod tensor;
-pub mod upscale;
+mod upscale;
 pub mod weights;
+
 pub use device::{AdapterInfo, AdapterKind, Device, DeviceChoice, Selection};
 pub use error::{Error, Result};
 pub use gpu::{Gpu, adapters};
+#[cfg(feature = "image")]
+pub use image::{Picture, UpscaledPicture, format_of};
 pub use models::{Model, Partition};
 pub use pixels::{Depth, Pixels, Samples};
 pub use upscale::{Mask, Options, Precision, Upscaled, Upscaler};

@@ -299,10 +299,12 @@ mod tests {
 
     #[test]
     fn the_last_column_and_row_are_repeated_and_cut() {
-        let pixels = Pixels::new(2, 1, Samples::U8(vec![1, 2, 3, 4, 5, 6]));
-        let extended = pixels.extended(3, 2);
-        let row = [1, 2, 3, 4, 5, 6, 4, 5, 6];
-        assert_eq!(extended.samples(), &Samples::U8([row, row].concat()));
-        assert_eq!(extended.cropped(2, 1), pixels);
+        let [a, b, c, d] = [[1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11, 12]];
+        let pixels = Pixels::new(2, 2, Samples::U8([a, b, c, d].concat()));
+        let extended = pixels.extended(3, 4);
+        let expected = [a, b, b, c, d, d, c, d, d, c, d, d].concat();
+        assert_eq!(extended.samples(), &Samples::U8(expected));
+        assert_eq!(extended.cropped(2, 2), pixels);
+        assert_eq!(pixels.cropped(1, 2).samples(), &Samples::U8([a, c].concat()));
     }
 }

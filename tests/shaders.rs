@@ -35,7 +35,11 @@ fn every_binding_follows_the_rule() {
         let (last, inputs) = rest.split_last().unwrap();
         assert_eq!(*first, BindingKind::Uniform, "{}: parameters come first", kernel.name);
         assert_eq!(*last, BindingKind::ReadWrite, "{}: the output comes last", kernel.name);
-        assert!(inputs.iter().all(|kind| *kind == BindingKind::Read), "{}: inputs are only read", kernel.name);
+        assert!(
+            inputs.iter().all(|kind| *kind == BindingKind::Read),
+            "{}: inputs are only read",
+            kernel.name
+        );
         assert!(rest.len() <= 8, "{}: portable devices bind at most 8 storage buffers", kernel.name);
     }
 }
@@ -61,8 +65,11 @@ fn a_drifted_twin_is_told_apart() {
 fn twin_of(kernel: &Kernel) -> Vec<(&'static str, usize)> {
     let module = parse(&kernel.wgsl(kernel.constants));
     let of_that_name = |ty: &&naga::Type| ty.name.as_deref() == Some(kernel.params.0);
-    let (_, ty) = module.types.iter().find(|(_, ty)| of_that_name(ty)).expect("the twin's name is the struct's");
-    let naga::TypeInner::Struct { members, .. } = &ty.inner else { panic!("{} is a struct", kernel.params.0) };
+    let (_, ty) =
+        module.types.iter().find(|(_, ty)| of_that_name(ty)).expect("the twin's name is the struct's");
+    let naga::TypeInner::Struct { members, .. } = &ty.inner else {
+        panic!("{} is a struct", kernel.params.0)
+    };
     let name = |member: &naga::StructMember| -> &'static str { member.name.clone().unwrap().leak() };
     members.iter().map(|member| (name(member), member.offset as usize)).collect()
 }
@@ -86,17 +93,26 @@ fn specializations(kernel: &Kernel) -> Vec<Specialization> {
         [] => vec![vec![]],
         constants => [1, 3, 5]
             .into_iter()
-            .map(|size| constants.iter().map(|(name, value)| (*name, if *name == "KERNEL" { size } else { *value })).collect())
+            .map(|size| {
+                constants
+                    .iter()
+                    .map(|(name, value)| (*name, if *name == "KERNEL" { size } else { *value }))
+                    .collect()
+            })
             .collect(),
     };
     let module = parse(&kernel.wgsl(kernel.constants));
     let declared = module.overrides.iter().map(|(_, declared)| declared.name.clone().unwrap());
     let mut all = Vec::new();
     for name in declared {
-        let (name, codes) = CODES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name} has codes"));
+        let (name, codes) =
+            CODES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name} has codes"));
         for tile in &tiles {
             let values = if *name == "RUN" { 4096..4097 } else { 0..*codes };
-            all.extend(values.map(|value| Specialization { constants: tile.clone(), overrides: vec![(*name, value)] }));
+            all.extend(
+                values
+                    .map(|value| Specialization { constants: tile.clone(), overrides: vec![(*name, value)] }),
+            );
         }
     }
     if all.is_empty() {
@@ -110,9 +126,11 @@ fn translate(kernel: &Kernel, specialization: &Specialization) {
     let wgsl = kernel.wgsl(&specialization.constants);
     let module = parse(&wgsl);
     let info = validate(&module, kernel, &name, &wgsl);
-    let overrides = specialization.overrides.iter().map(|(key, value)| ((*key).to_owned(), f64::from(*value))).collect();
-    let (module, info) = process_overrides(&module, &info, Some((naga::ShaderStage::Compute, "main")), &overrides)
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    let overrides =
+        specialization.overrides.iter().map(|(key, value)| ((*key).to_owned(), f64::from(*value))).collect();
+    let (module, info) =
+        process_overrides(&module, &info, Some((naga::ShaderStage::Compute, "main")), &overrides)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
 
     let options = spv::Options { lang_version: (1, 3), ..Default::default() };
     spv::write_vec(&module, &info, &options, None).unwrap_or_else(|error| panic!("{name}: SPIR-V: {error}"));
@@ -121,7 +139,11 @@ fn translate(kernel: &Kernel, specialization: &Specialization) {
     msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
         .unwrap_or_else(|error| panic!("{name}: MSL: {error}"));
 
-    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_2, fake_missing_bindings: true, ..Default::default() };
+    let options = hlsl::Options {
+        shader_model: hlsl::ShaderModel::V6_2,
+        fake_missing_bindings: true,
+        ..Default::default()
+    };
     let mut text = String::new();
     hlsl::Writer::new(&mut text, &options, &hlsl::PipelineOptions::default())
         .write(&module, &info, None)

@@ -126,6 +126,8 @@ mod tests {
         assert_eq!(runs(0..6), [(0, 0..1), (0, 2..3), (1, 0..2)]);
         assert_eq!(runs(3..4), [(1, 0..1)]);
         assert_eq!(runs(5..6), []);
+        let diagonal = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+        assert_eq!(rows_and_columns(masked_runs(0..6, 3, &diagonal)), [(0, 0..1), (1, 1..2)]);
     }
 
     #[test]

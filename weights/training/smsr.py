@@ -102,6 +102,15 @@ class SMM(nn.Module):
         self.body = SparseLayers(width, layers)
         self.ca = ChannelAttention(width)
 
+    @torch.no_grad()
+    def open_mask(self):
+        """(Re)starts the mask branch: logit difference about 2, open nearly everywhere."""
+        for m in (self.spa_mask[0], self.spa_mask[3], self.spa_mask[5]):
+            nn.init.kaiming_normal_(m.weight)
+            nn.init.zeros_(m.bias)
+        self.spa_mask[5].weight.mul_(0.1)
+        self.spa_mask[5].bias.copy_(torch.tensor([-1.0, 1.0]))
+
     def forward(self, x, mode, tau):
         mask, sparsity = None, None
         dense = self.body.dense_share(mode, tau)
@@ -158,9 +167,7 @@ class SMSR(nn.Module):
                 smm.body.collect.weight.mul_(0.3)
                 # logit difference about 1: mostly sparse, as trained networks end up
                 smm.body.ch_mask.normal_(0.0, 0.5)[..., 1] += 1.0
-                last = smm.spa_mask[5]
-                last.weight.mul_(0.1)
-                last.bias.copy_(torch.tensor([-1.0, 1.0]))
+                smm.open_mask()
 
     def forward(self, lr, mode="hard", tau=1.0):
         """Returns (sr, [mask per module], mean sparsity); the last two are None if open."""

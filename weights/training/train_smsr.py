@@ -241,6 +241,14 @@ class Trainer:
         if s["phase"] == "hard" or psnr > s["best"]:
             s["best"] = psnr
             export(state, self.args.export, self.args.width)
+        if s["phase"] == "gumbel":
+            for k, r in enumerate(rho):
+                if r < 0.005:       # closed everywhere it would never learn again: restart it
+                    self.log(f"module {k}: mask reopened")
+                    self.net.body[k].open_mask()
+                    for n, v in self.net.state_dict().items():
+                        if n.startswith(f"body.{k}.spa_mask"):
+                            self.shadow[n].copy_(v)
         part = self.ckpt.with_suffix(".part")
         torch.save({"net": self.net.state_dict(), "opt": self.opt.state_dict(), "s": s,
                     "shadow": self.shadow}, part)

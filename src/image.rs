@@ -1,0 +1,83 @@
+//! Pictures of the `image` crate, to the network and back, with nothing lost on the way.
+//!
+//! ```text
+//!   file ─► Picture ─► RGB  ──────── network ────────► RGB  ─► Picture ─► file
+//!              │        └ gray: three equal channels    └ their mean │
+//!              ├─► alpha ─────────── bicubic ─────────► alpha ───────┤
+//!              └─► ICC profile, EXIF ────────────────────────────────┘
+//! ```
+//!
+//! Gray stays gray, 16 bits stay 16 bits, transparency stays transparency. The orientation that a camera
+//! notes in EXIF is applied first, and the note then says upright.
+
+mod decode;
+mod encode;
+mod exif;
+mod travel;
+
+use image::DynamicImage;
+
+pub use encode::format_of;
+
+use crate::error::Result;
+use crate::upscale::{Mask, Upscaler};
+
+/// A decoded picture with what its file said about it.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// The pixels, upright.
+    pub image: DynamicImage,
+    /// The ICC colour profile: what the numbers mean. It is carried along, not applied.
+    pub icc_profile: Option<Vec<u8>>,
+    /// The EXIF block of a camera.
+    pub exif: Option<Vec<u8>>,
+}
+
+/// What [`Upscaler::upscale_picture`] gives.
+#[derive(Clone, Debug)]
+pub struct UpscaledPicture {
+    /// The enlarged picture.
+    pub picture: Picture,
+    /// Where the network worked, a mask a module.
+    pub masks: Vec<Mask>,
+    /// The share of multiply-adds that the masks left, `0.0 ..= 1.0`.
+    pub macs_kept: f64,
+}
+
+impl From<DynamicImage> for Picture {
+    /// A picture that comes from no file.
+    fn from(image: DynamicImage) -> Self {
+        Self { image, icc_profile: None, exif: None }
+    }
+}
+
+impl Upscaler {
+    /// Enlarges a picture of any integer type; the result has the same colour type.
+    ///
+    /// Gray goes through the network as three equal channels, alpha is enlarged by bicubic interpolation.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for floating-point and empty pictures, and whatever
+    /// [`Upscaler::upscale_pixels`] says.
+    pub fn upscale(&mut self, image: &DynamicImage) -> Result<DynamicImage> {
+        let picture = Picture::from(image.clone());
+        Ok(self.upscale_picture(&picture)?.picture.image)
+    }
+
+    /// [`Upscaler::upscale`] for a picture from a file: keeps profile and EXIF, and shows the masks.
+    ///
+    /// # Errors
+    /// As [`Upscaler::upscale`].
+    pub fn upscale_picture(&mut self, picture: &Picture) -> Result<UpscaledPicture> {
+        let (colour, alpha) = travel::split(&picture.image)?;
+        let upscaled = self.upscale_pixels(&colour)?;
+        let image = travel::join(&upscaled.pixels, alpha, &picture.image)?;
+        let (width, height) = (image.width(), image.height());
+        let picture = Picture {
+            image,
+            icc_profile: picture.icc_profile.clone(),
+            exif: picture.exif.as_ref().map(|exif| exif::with_size(exif, width, height)),
+        };
+        Ok(UpscaledPicture { picture, masks: upscaled.masks, macs_kept: upscaled.macs_kept })
+    }
+}

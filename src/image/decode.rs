@@ -1,0 +1,124 @@
+//! Files to pictures. What cannot be decoded whole is an error of one sentence: there is no half picture.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
+use image::metadata::Orientation;
+use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+
+use super::Picture;
+use crate::error::{Error, Result};
+
+/// The most that a picture may take when decoded: about 1.4 gigapixels of 8-bit RGB. A small file that
+/// claims more is a decompression bomb, or beyond any device.
+const MAX_BYTES: u64 = 4 << 30;
+
+impl Picture {
+    /// Reads a picture from a file. The format is told by the content, not by the name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::Image`] if it holds no whole picture.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = fs::read(path).map_err(Error::io(path))?;
+        Self::decode(&path.display().to_string(), &bytes)
+    }
+
+    /// Decodes a picture; `name` is what errors call it. Of an animation the first frame is taken, with a
+    /// warning in the log.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the bytes are not a whole picture.
+    pub fn decode(name: &str, bytes: &[u8]) -> Result<Self> {
+        decode(name, bytes).map_err(|reason| Error::Image { file: name.to_owned(), reason })
+    }
+}
+
+fn decode(name: &str, bytes: &[u8]) -> Result<Picture, String> {
+    let format = format(name, bytes)?;
+    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
+        return Err("the JPEG ends too early".to_owned());
+    }
+    if is_animated(format, bytes) {
+        tracing::warn!("{name}: an animation; only its first frame is taken");
+    }
+
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_BYTES);
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(reason)?;
+    if decoder.total_bytes() > MAX_BYTES {
+        let (width, height) = decoder.dimensions();
+        return Err(format!("{width}x{height} pixels take more than {} GiB", MAX_BYTES >> 30));
+    }
+
+    let icc_profile = decoder.icc_profile().map_err(reason)?.filter(|profile| describes_rgb(name, profile));
+    let orientation = decoder.orientation().map_err(reason)?;
+    let mut exif = decoder.exif_metadata().map_err(reason)?;
+    if let Some(exif) = &mut exif {
+        Orientation::remove_from_exif_chunk(exif);
+    }
+    let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
+    image.apply_orientation(orientation);
+    Ok(Picture { image, icc_profile, exif })
+}
+
+/// By content; only TGA, which has no signature, by name.
+fn format(name: &str, bytes: &[u8]) -> Result<ImageFormat, String> {
+    if bytes.is_empty() {
+        return Err("the file is empty".to_owned());
+    }
+    let by_name = || ImageFormat::from_path(name).ok().filter(|&format| format == ImageFormat::Tga);
+    image::guess_format(bytes).ok().or_else(by_name).ok_or_else(|| {
+        "not a picture that we can read (PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, TGA, QOI)".to_owned()
+    })
+}
+
+/// Whether an end marker follows the start of the scan. The decoder itself fills what is missing with gray.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    const START_OF_SCAN: u8 = 0xda;
+    const END: [u8; 2] = [0xff, 0xd9];
+    let mut rest = &bytes[2..];
+    while let [0xff, marker, high, low, ..] = *rest {
+        if marker == START_OF_SCAN {
+            return rest.windows(2).any(|pair| pair == END);
+        }
+        // A run of fill bytes is a marker 0xff without a length.
+        let skipped = if marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
+        rest = rest.get(skipped..).unwrap_or_default();
+    }
+    false
+}
+
+fn is_animated(format: ImageFormat, bytes: &[u8]) -> bool {
+    let bytes = Cursor::new(bytes);
+    match format {
+        ImageFormat::Gif => {
+            GifDecoder::new(bytes).is_ok_and(|decoder| decoder.into_frames().take(2).flatten().count() > 1)
+        }
+        ImageFormat::Png => PngDecoder::new(bytes).is_ok_and(|decoder| decoder.is_apng().unwrap_or(false)),
+        ImageFormat::WebP => WebPDecoder::new(bytes).is_ok_and(|decoder| decoder.has_animation()),
+        _ => false,
+    }
+}
+
+/// The profile of a CMYK file says nothing about the RGB picture that was decoded from it.
+fn describes_rgb(name: &str, profile: &[u8]) -> bool {
+    let fits = matches!(profile.get(16..20), Some(b"RGB " | b"GRAY"));
+    if !fits {
+        tracing::warn!("{name}: its colour profile is not for RGB or gray, and is left out");
+    }
+    fits
+}
+
+/// The decoder's complaint in one line.
+fn reason(error: ImageError) -> String {
+    match error {
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            "the file ends too early".to_owned()
+        }
+        other => other.to_string().lines().collect::<Vec<_>>().join(" "),
+    }
+}

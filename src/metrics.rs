@@ -1,0 +1,157 @@
+//! How close two pictures are, as super-resolution papers report it.
+//!
+//! PSNR and SSIM are taken on luma only, `Y = 16 + (65.481 r + 128.553 g + 24.966 b) / 255` for 8-bit
+//! values (MATLAB's `rgb2ycbcr`), not rounded, with a border of `scale` pixels left out. The small picture
+//! of a test set is made by [`resize_bicubic_matlab`].
+
+use rayon::prelude::*;
+
+use crate::pixels::{Pixels, Samples};
+use crate::plane::{Bicubic, Plane};
+
+/// The side of SSIM's window: no smaller picture has an SSIM.
+pub const SSIM_WINDOW: usize = 11;
+
+/// Peak signal-to-noise ratio of Y in dB, without `border` pixels at each edge. Equal pictures: infinite.
+///
+/// # Panics
+/// If the pictures differ in size, or nothing is left of them.
+pub fn psnr_y(picture: &Pixels, truth: &Pixels, border: usize) -> f64 {
+    let [picture, truth] = compared([picture, truth], border, 1);
+    let squares = picture.values.iter().zip(&truth.values).map(|(p, t)| (p - t).powi(2));
+    let mean = squares.sum::<f64>() / picture.values.len() as f64;
+    10.0 * (255.0 * 255.0 / mean).log10()
+}
+
+/// Structural similarity of Y (Wang et al. 2004: Gaussian window of 11×11, σ 1.5, K₁ 0.01, K₂ 0.03, windows
+/// inside the picture only), without `border` pixels at each edge. Equal pictures: 1.
+///
+/// # Panics
+/// If the pictures differ in size, or less than one window of [`SSIM_WINDOW`] is left of them.
+pub fn ssim_y(picture: &Pixels, truth: &Pixels, border: usize) -> f64 {
+    let [x, y] = compared([picture, truth], border, SSIM_WINDOW);
+    let product = |a: &Plane, b: &Plane| {
+        Plane::new(a.width, a.height, a.values.iter().zip(&b.values).map(|(a, b)| a * b).collect())
+    };
+    let [mean_x, mean_y, mean_xx, mean_yy, mean_xy] =
+        [&x, &y, &product(&x, &x), &product(&y, &y), &product(&x, &y)].map(|plane| blurred(plane).values);
+
+    let (c1, c2) = ((0.01_f64 * 255.0).powi(2), (0.03_f64 * 255.0).powi(2));
+    let similarity = |i: usize| {
+        let (mx, my) = (mean_x[i], mean_y[i]);
+        let (var_x, var_y, cov) = (mean_xx[i] - mx * mx, mean_yy[i] - my * my, mean_xy[i] - mx * my);
+        (2.0 * mx * my + c1) * (2.0 * cov + c2) / ((mx * mx + my * my + c1) * (var_x + var_y + c2))
+    };
+    (0..mean_x.len()).map(similarity).sum::<f64>() / mean_x.len() as f64
+}
+
+/// MATLAB's `imresize(picture, [height width], 'bicubic')`, to the last bit: antialiased, mirrored at the
+/// edges, samples rounded after each of the two passes.
+///
+/// # Panics
+/// If the new size is empty.
+#[must_use]
+pub fn resize_bicubic_matlab(picture: &Pixels, width: usize, height: usize) -> Pixels {
+    let kernel = Bicubic { a: -0.5, white: f64::from(picture.depth().white()) };
+    let [r, g, b] = channels(picture).map(|channel| channel.resized(width, height, kernel).values);
+    let samples = r.iter().zip(&g).zip(&b).flat_map(|((&r, &g), &b)| [r, g, b]);
+    let samples = match picture.samples() {
+        Samples::U8(_) => Samples::U8(samples.map(|sample| sample as u8).collect()),
+        Samples::U16(_) => Samples::U16(samples.map(|sample| sample as u16).collect()),
+    };
+    Pixels::new(width, height, samples)
+}
+
+/// The luma of both pictures without their borders.
+fn compared(pictures: [&Pixels; 2], border: usize, smallest: usize) -> [Plane; 2] {
+    let [(width, height), truth] = pictures.map(|picture| (picture.width(), picture.height()));
+    assert_eq!((width, height), truth, "compared pictures have one size");
+    assert!(
+        width.min(height) >= 2 * border + smallest,
+        "a {width}x{height} picture without a border of {border} keeps at least {smallest} pixels a side"
+    );
+    pictures.map(|picture| luma(picture).without_border(border))
+}
+
+fn luma(picture: &Pixels) -> Plane {
+    let gain = 1.0 / f64::from(picture.depth().white());
+    let [r, g, b] = channels(picture);
+    let y = |i: usize| 16.0 + gain * (65.481 * r.values[i] + 128.553 * g.values[i] + 24.966 * b.values[i]);
+    Plane::new(r.width, r.height, (0..r.values.len()).map(y).collect())
+}
+
+fn channels(picture: &Pixels) -> [Plane; 3] {
+    [0, 1, 2].map(|c| {
+        let values = match picture.samples() {
+            Samples::U8(samples) => samples.iter().skip(c).step_by(3).copied().map(f64::from).collect(),
+            Samples::U16(samples) => samples.iter().skip(c).step_by(3).copied().map(f64::from).collect(),
+        };
+        Plane::new(picture.width(), picture.height(), values)
+    })
+}
+
+/// SSIM's Gaussian window over every place where it fits.
+fn blurred(plane: &Plane) -> Plane {
+    let blur = |plane: &Plane| blurred_along_x(plane, &gaussian()).transposed();
+    blur(&blur(plane))
+}
+
+fn blurred_along_x(plane: &Plane, window: &[f64; SSIM_WINDOW]) -> Plane {
+    let width = plane.width - SSIM_WINDOW + 1;
+    let row = |row: &[f64]| -> Vec<f64> {
+        row.windows(SSIM_WINDOW).map(|part| part.iter().zip(window).map(|(v, w)| v * w).sum()).collect()
+    };
+    Plane::new(width, plane.height, plane.values.par_chunks(plane.width).flat_map_iter(row).collect())
+}
+
+fn gaussian() -> [f64; SSIM_WINDOW] {
+    let centre = (SSIM_WINDOW / 2) as f64;
+    let weights: [f64; SSIM_WINDOW] =
+        std::array::from_fn(|i| (-(i as f64 - centre).powi(2) / (2.0 * 1.5 * 1.5)).exp());
+    let total: f64 = weights.iter().sum();
+    weights.map(|weight| weight / total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flat(width: usize, height: usize, rgb: [u8; 3]) -> Pixels {
+        Pixels::new(width, height, Samples::U8(rgb.repeat(width * height)))
+    }
+
+    #[test]
+    fn psnr_of_one_grey_level() {
+        // One level of grey is 219/255 of Y: 10 log10((255 · 255 / 219)²).
+        let (dark, bright) = (flat(8, 6, [100, 100, 100]), flat(8, 6, [101, 101, 101]));
+        let expected = 20.0 * (255.0_f64 * 255.0 / 219.0).log10();
+        assert!((psnr_y(&dark, &bright, 2) - expected).abs() < 1e-9);
+        assert_eq!(psnr_y(&dark, &dark, 2), f64::INFINITY);
+    }
+
+    #[test]
+    fn white_is_235() {
+        assert!((luma(&flat(1, 1, [255, 255, 255])).values[0] - 235.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_border_does_not_count() {
+        let truth = flat(6, 5, [10, 20, 30]);
+        let Samples::U8(mut samples) = truth.samples().clone() else { unreachable!() };
+        samples[0] = 200; // top left
+        let picture = Pixels::new(6, 5, Samples::U8(samples));
+        assert_eq!(psnr_y(&picture, &truth, 1), f64::INFINITY);
+        assert!(psnr_y(&picture, &truth, 0).is_finite());
+    }
+
+    #[test]
+    fn ssim_of_flat_pictures() {
+        // Without variance only the first factor is left: (2 x y + C₁) / (x² + y² + C₁).
+        let (a, b) = (flat(13, 12, [50, 50, 50]), flat(13, 12, [90, 90, 90]));
+        let [x, y] = [50.0, 90.0].map(|v: f64| 16.0 + v * 219.0 / 255.0);
+        let c1 = 2.55_f64.powi(2);
+        let expected = (2.0 * x * y + c1) / (x * x + y * y + c1);
+        assert!((ssim_y(&a, &b, 0) - expected).abs() < 1e-9);
+        assert!((ssim_y(&a, &a, 0) - 1.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,181 @@
+//! Files to pictures and back: what is kept, what is refused.
+
+#![cfg(feature = "image")]
+
+use std::io::Cursor;
+use std::path::Path;
+
+use image::codecs::gif::GifEncoder;
+use image::{ColorType, DynamicImage, Frame, ImageFormat, RgbaImage};
+use sparsr::{Error, Picture, format_of};
+
+/// A picture of any integer type in which every sample and every row differs.
+fn picture(color: ColorType, width: u32, height: u32) -> DynamicImage {
+    let rgba = RgbaImage::from_fn(width, height, |x, y| {
+        image::Rgba([(x * 37) as u8, (y * 59) as u8, ((x + y) * 23) as u8, 255 - (x * 11 + y) as u8])
+    });
+    let rgba = DynamicImage::from(rgba);
+    match color {
+        ColorType::L8 => rgba.to_luma8().into(),
+        ColorType::La8 => rgba.to_luma_alpha8().into(),
+        ColorType::Rgb8 => rgba.to_rgb8().into(),
+        ColorType::Rgba8 => rgba,
+        ColorType::L16 => rgba.to_luma16().into(),
+        ColorType::La16 => rgba.to_luma_alpha16().into(),
+        ColorType::Rgb16 => rgba.to_rgb16().into(),
+        ColorType::Rgba16 => rgba.to_rgba16().into(),
+        other => unreachable!("{other:?} is no integer type"),
+    }
+}
+
+const TYPES: [ColorType; 8] = [
+    ColorType::L8,
+    ColorType::La8,
+    ColorType::Rgb8,
+    ColorType::Rgba8,
+    ColorType::L16,
+    ColorType::La16,
+    ColorType::Rgb16,
+    ColorType::Rgba16,
+];
+
+/// An EXIF block with nothing but an orientation.
+fn exif(orientation: u8) -> Vec<u8> {
+    [b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".as_slice(), &[orientation], &[0; 6]].concat()
+}
+
+/// The head of an ICC profile for a colour space.
+fn profile(space: &[u8; 4]) -> Vec<u8> {
+    let mut profile = vec![0; 132];
+    profile[16..20].copy_from_slice(space);
+    profile
+}
+
+fn file(image: DynamicImage, format: ImageFormat) -> Vec<u8> {
+    Picture::from(image).encode(Path::new("made by the test"), format).unwrap()
+}
+
+fn refusal(bytes: &[u8]) -> String {
+    let error = Picture::decode("the file", bytes).unwrap_err();
+    assert!(matches!(error, Error::Image { .. }), "{error:?}");
+    let sentence = error.to_string();
+    assert!(sentence.starts_with("the file: ") && !sentence.contains('\n'), "{sentence}");
+    sentence
+}
+
+#[test]
+fn lossless_formats_keep_every_type_that_they_have() {
+    for color in TYPES {
+        let original = picture(color, 7, 5);
+        for format in [ImageFormat::Png, ImageFormat::Tiff, ImageFormat::WebP, ImageFormat::Bmp] {
+            let decoded = Picture::decode("file", &file(original.clone(), format)).unwrap().image;
+            let sixteen_bits = matches!(format, ImageFormat::Png | ImageFormat::Tiff);
+            let held = if sixteen_bits { original.clone() } else { original.to_rgba8().into() };
+            assert!(decoded.to_rgba16() == held.to_rgba16(), "{color:?} in {format:?}");
+            if format == ImageFormat::Png {
+                assert_eq!(decoded.color(), color);
+            }
+        }
+    }
+}
+
+#[test]
+fn profile_and_exif_go_along() {
+    let mut original = Picture::from(picture(ColorType::Rgb8, 6, 4));
+    original.icc_profile = Some(profile(b"RGB "));
+    original.exif = Some(exif(1));
+    for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
+        let bytes = original.encode(Path::new("file"), format).unwrap();
+        let decoded = Picture::decode("file", &bytes).unwrap();
+        assert_eq!(decoded.icc_profile, original.icc_profile, "{format:?}");
+        assert_eq!(decoded.exif, original.exif, "{format:?}");
+    }
+}
+
+#[test]
+fn a_profile_for_cmyk_is_left_out() {
+    let mut original = Picture::from(picture(ColorType::Rgb8, 6, 4));
+    original.icc_profile = Some(profile(b"CMYK"));
+    let bytes = original.encode(Path::new("file"), ImageFormat::Jpeg).unwrap();
+    assert_eq!(Picture::decode("file", &bytes).unwrap().icc_profile, None);
+}
+
+#[test]
+fn a_camera_held_sideways_gives_an_upright_picture() {
+    let upright = picture(ColorType::Rgb8, 6, 4);
+    let mut sideways = Picture::from(upright.rotate270());
+    sideways.exif = Some(exif(6));
+    let bytes = sideways.encode(Path::new("file"), ImageFormat::Png).unwrap();
+    let decoded = Picture::decode("file", &bytes).unwrap();
+    assert!(decoded.image == upright);
+    assert_eq!(decoded.exif, Some(exif(1)));
+}
+
+#[test]
+fn jpeg_drops_alpha_only_where_nobody_sees_it() {
+    let see_through = Picture::from(picture(ColorType::Rgba8, 6, 4));
+    let error = see_through.encode(Path::new("a.jpg"), ImageFormat::Jpeg).unwrap_err();
+    assert!(error.to_string().starts_with("a.jpg: JPEG cannot hold the picture's transparency"), "{error}");
+    for color in [ColorType::Rgba8, ColorType::La16] {
+        let mut opaque = picture(ColorType::Rgb8, 6, 4).to_rgba16();
+        opaque.pixels_mut().for_each(|pixel| pixel[3] = u16::MAX);
+        let opaque = DynamicImage::from(opaque);
+        let opaque =
+            if color.has_color() { opaque.to_rgba8().into() } else { opaque.to_luma_alpha16().into() };
+        let decoded = Picture::decode("file", &file(opaque, ImageFormat::Jpeg)).unwrap();
+        assert_eq!(decoded.image.color().has_color(), color.has_color());
+    }
+}
+
+#[test]
+fn what_is_not_a_whole_picture_is_refused_in_one_sentence() {
+    assert_eq!(refusal(b""), "the file: the file is empty");
+    assert!(refusal(b"Dear diary,\ntoday I was renamed.").contains("not a picture that we can read"));
+    for format in
+        [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Tiff, ImageFormat::Bmp]
+    {
+        let whole = file(picture(ColorType::Rgb8, 40, 30), format);
+        for kept in [20, whole.len() / 2, whole.len() * 9 / 10] {
+            refusal(&whole[..kept]);
+        }
+    }
+}
+
+#[test]
+fn a_small_file_that_claims_a_huge_picture_is_refused() {
+    let mut bomb = file(picture(ColorType::Rgb8, 4, 4), ImageFormat::Bmp);
+    bomb[18..22].copy_from_slice(&60_000_u32.to_le_bytes());
+    bomb[22..26].copy_from_slice(&60_000_u32.to_le_bytes());
+    assert_eq!(refusal(&bomb), "the file: 60000x60000 pixels take more than 4 GiB");
+}
+
+#[test]
+fn the_first_frame_of_an_animation_is_taken() {
+    let [first, second] = [ColorType::Rgba8; 2].map(|color| picture(color, 5, 5).to_rgba8());
+    let mut bytes = Cursor::new(Vec::new());
+    let opaque = |mut frame: RgbaImage| {
+        frame.pixels_mut().for_each(|pixel| pixel[3] = 255);
+        frame
+    };
+    let first = opaque(first);
+    let second = opaque(image::imageops::flip_horizontal(&second));
+    GifEncoder::new(&mut bytes).encode_frames([first.clone(), second].map(Frame::new)).unwrap();
+    let decoded = Picture::decode("file", bytes.get_ref()).unwrap().image.to_rgba8();
+    assert!(decoded == first);
+}
+
+#[test]
+fn names_tell_the_format() {
+    let cases = [
+        ("a.png", Some(ImageFormat::Png)),
+        ("a.JPEG", Some(ImageFormat::Jpeg)),
+        ("folder.png/a.tif", Some(ImageFormat::Tiff)),
+        ("a.webp", Some(ImageFormat::WebP)),
+        ("a.gif", None),
+        ("a.txt", None),
+        ("png", None),
+    ];
+    for (name, format) in cases {
+        assert_eq!(format_of(Path::new(name)).ok(), format, "{name}");
+    }
+}
