@@ -20,19 +20,17 @@ fn tap(sum: ptr<function, Accumulator>, span: ptr<function, array<Vec4, SPAN>>, 
     }
 }
 
-fn accumulate(sum: ptr<function, Accumulator>, at: Strip, first_group: u32, first_step: u32, groups: u32, subgroup_lane: u32) {
-    for (var g = 0u; g < groups; g++) {
-        for (var ky = 0u; ky < KERNEL; ky++) {
-            var span = load_span(at, first_group + g, ky);
-            let row = weight_row(at, first_step + g, ky);
-            for (var kx = 0u; kx < KERNEL; kx++) {
-                let early = weight[row + kx * 2u * LANES + subgroup_lane]; // of input lanes 0 and 1
-                let late = weight[row + (kx * 2u + 1u) * LANES + subgroup_lane]; // of 2 and 3
-                tap(sum, &span, kx, 0u, subgroupBroadcast(early, 0u), subgroupBroadcast(early, 1u), subgroupBroadcast(early, 2u), subgroupBroadcast(early, 3u));
-                tap(sum, &span, kx, 1u, subgroupBroadcast(early, 4u), subgroupBroadcast(early, 5u), subgroupBroadcast(early, 6u), subgroupBroadcast(early, 7u));
-                tap(sum, &span, kx, 2u, subgroupBroadcast(late, 0u), subgroupBroadcast(late, 1u), subgroupBroadcast(late, 2u), subgroupBroadcast(late, 3u));
-                tap(sum, &span, kx, 3u, subgroupBroadcast(late, 4u), subgroupBroadcast(late, 5u), subgroupBroadcast(late, 6u), subgroupBroadcast(late, 7u));
-            }
+fn accumulate(sum: ptr<function, Accumulator>, at: Strip, step: u32, subgroup_lane: u32) {
+    for (var ky = 0u; ky < KERNEL; ky++) {
+        var span = load_span(at, input_group(step), ky);
+        let row = weight_row(at, step, ky);
+        for (var kx = 0u; kx < KERNEL; kx++) {
+            let early = weight[row + kx * 2u * LANES + subgroup_lane]; // of input lanes 0 and 1
+            let late = weight[row + (kx * 2u + 1u) * LANES + subgroup_lane]; // of 2 and 3
+            tap(sum, &span, kx, 0u, subgroupBroadcast(early, 0u), subgroupBroadcast(early, 1u), subgroupBroadcast(early, 2u), subgroupBroadcast(early, 3u));
+            tap(sum, &span, kx, 1u, subgroupBroadcast(early, 4u), subgroupBroadcast(early, 5u), subgroupBroadcast(early, 6u), subgroupBroadcast(early, 7u));
+            tap(sum, &span, kx, 2u, subgroupBroadcast(late, 0u), subgroupBroadcast(late, 1u), subgroupBroadcast(late, 2u), subgroupBroadcast(late, 3u));
+            tap(sum, &span, kx, 3u, subgroupBroadcast(late, 4u), subgroupBroadcast(late, 5u), subgroupBroadcast(late, 6u), subgroupBroadcast(late, 7u));
         }
     }
 }
@@ -45,10 +43,9 @@ fn main(
 ) {
     let at = strip(workgroup, thread);
     var sum: Accumulator;
-    if (MASKED) {
-        accumulate(&sum, at, params.sparse_begin, 0u, params.sparse_groups, subgroup_lane);
-        finish_sparse(&sum, at);
+    for (var step = 0u; step < steps(); step++) {
+        accumulate(&sum, at, step, subgroup_lane);
+        finish_sparse(&sum, at, step);
     }
-    accumulate(&sum, at, 0u, params.sparse_groups, params.dense_groups, subgroup_lane);
     store(&sum, at);
 }

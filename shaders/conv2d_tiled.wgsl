@@ -4,18 +4,16 @@
 
 #import conv2d
 
-fn accumulate(sum: ptr<function, Accumulator>, at: Strip, first_group: u32, first_step: u32, groups: u32) {
-    for (var g = 0u; g < groups; g++) {
-        for (var ky = 0u; ky < KERNEL; ky++) {
-            var span = load_span(at, first_group + g, ky); // a variable: loops index no other thing
-            let row = weight_row(at, first_step + g, ky);
-            for (var kx = 0u; kx < KERNEL; kx++) {
-                for (var lane = 0u; lane < 4u; lane++) {
-                    for (var q = 0u; q < CHANNEL_GROUPS; q++) {
-                        let w = weight[row + (kx * 4u + lane) * CHANNEL_GROUPS + q];
-                        for (var p = 0u; p < PIXELS; p++) {
-                            (*sum)[p][q] = fma(Vec4(span[p + kx][lane]), w, (*sum)[p][q]);
-                        }
+fn accumulate(sum: ptr<function, Accumulator>, at: Strip, step: u32) {
+    for (var ky = 0u; ky < KERNEL; ky++) {
+        var span = load_span(at, input_group(step), ky); // a variable: loops index no other thing
+        let row = weight_row(at, step, ky);
+        for (var kx = 0u; kx < KERNEL; kx++) {
+            for (var lane = 0u; lane < 4u; lane++) {
+                for (var q = 0u; q < CHANNEL_GROUPS; q++) {
+                    let w = weight[row + (kx * 4u + lane) * CHANNEL_GROUPS + q];
+                    for (var p = 0u; p < PIXELS; p++) {
+                        (*sum)[p][q] = fma(Vec4(span[p + kx][lane]), w, (*sum)[p][q]);
                     }
                 }
             }
@@ -27,10 +25,9 @@ fn accumulate(sum: ptr<function, Accumulator>, at: Strip, first_group: u32, firs
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let at = strip(workgroup, thread);
     var sum: Accumulator;
-    if (MASKED) {
-        accumulate(&sum, at, params.sparse_begin, 0u, params.sparse_groups);
-        finish_sparse(&sum, at);
+    for (var step = 0u; step < steps(); step++) {
+        accumulate(&sum, at, step);
+        finish_sparse(&sum, at, step);
     }
-    accumulate(&sum, at, 0u, params.sparse_groups, params.dense_groups);
     store(&sum, at);
 }

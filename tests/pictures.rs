@@ -2,42 +2,16 @@
 
 #![cfg(feature = "image")]
 
+#[path = "support/pictures.rs"]
+mod pictures;
+
 use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::gif::GifEncoder;
 use image::{ColorType, DynamicImage, Frame, ImageFormat, RgbaImage};
+use pictures::{TYPES, picture};
 use sparsr::{Error, Picture, format_of};
-
-/// A picture of any integer type in which every sample and every row differs.
-fn picture(color: ColorType, width: u32, height: u32) -> DynamicImage {
-    let rgba = RgbaImage::from_fn(width, height, |x, y| {
-        image::Rgba([(x * 37) as u8, (y * 59) as u8, ((x + y) * 23) as u8, 255 - (x * 11 + y) as u8])
-    });
-    let rgba = DynamicImage::from(rgba);
-    match color {
-        ColorType::L8 => rgba.to_luma8().into(),
-        ColorType::La8 => rgba.to_luma_alpha8().into(),
-        ColorType::Rgb8 => rgba.to_rgb8().into(),
-        ColorType::Rgba8 => rgba,
-        ColorType::L16 => rgba.to_luma16().into(),
-        ColorType::La16 => rgba.to_luma_alpha16().into(),
-        ColorType::Rgb16 => rgba.to_rgb16().into(),
-        ColorType::Rgba16 => rgba.to_rgba16().into(),
-        other => unreachable!("{other:?} is no integer type"),
-    }
-}
-
-const TYPES: [ColorType; 8] = [
-    ColorType::L8,
-    ColorType::La8,
-    ColorType::Rgb8,
-    ColorType::Rgba8,
-    ColorType::L16,
-    ColorType::La16,
-    ColorType::Rgb16,
-    ColorType::Rgba16,
-];
 
 /// An EXIF block with nothing but an orientation.
 fn exif(orientation: u8) -> Vec<u8> {

@@ -9,7 +9,7 @@
 // A thread makes PIXELS neighbours of a row × CHANNEL_GROUPS groups of four channels, all in registers.
 // A workgroup of 64 threads is 8 rows of 8 strips.
 //
-// The host puts in front: const KERNEL, const PIXELS, const CHANNEL_GROUPS.
+// The host puts in front: const KERNEL, const CHANNEL_GROUPS.
 
 #import element
 #import layout
@@ -17,6 +17,7 @@
 
 override MASKED: bool = false;
 
+const PIXELS: u32 = 4u;
 const STRIPS: u32 = 8u;
 const ROWS: u32 = 8u;
 const RADIUS: u32 = KERNEL / 2u;
@@ -76,11 +77,19 @@ fn load_span(at: Strip, group: u32, ky: u32) -> array<Vec4, SPAN> {
     return span;
 }
 
-// First weight of an input group's kernel row, in groups of four output channels:
-// weight[block][sparse groups, then dense groups][ky][kx][input lane][CHANNEL_GROUPS].
+// Groups of input channels to sum: those with sparse channels, then those with dense ones. One loop over
+// both keeps one copy of the sum's code; with two, llvmpipe's compiler leaves the registers in memory.
+fn steps() -> u32 {
+    return params.sparse_groups + params.dense_groups;
+}
+
+fn input_group(step: u32) -> u32 {
+    return select(step - params.sparse_groups, params.sparse_begin + step, step < params.sparse_groups);
+}
+
+// First weight of a step's kernel row: weight[block][step][ky][kx][input lane][CHANNEL_GROUPS].
 fn weight_row(at: Strip, step: u32, ky: u32) -> u32 {
-    let steps = params.sparse_groups + params.dense_groups;
-    return ((at.block * steps + step) * KERNEL + ky) * KERNEL * 4u * CHANNEL_GROUPS;
+    return ((at.block * steps() + step) * KERNEL + ky) * KERNEL * 4u * CHANNEL_GROUPS;
 }
 
 fn mask_at(at: Strip, p: u32) -> f32 {
@@ -89,31 +98,43 @@ fn mask_at(at: Strip, p: u32) -> f32 {
     return mask[element(at.n, y, x, params.height, params.width)].x;
 }
 
-fn finish_sparse(sum: ptr<function, Accumulator>, at: Strip) {
-    for (var p = 0u; p < PIXELS; p++) {
-        let m = mask_at(at, p);
-        for (var q = 0u; q < CHANNEL_GROUPS; q++) {
-            (*sum)[p][q] *= m;
+// After the last sparse group: M · sum.
+fn finish_sparse(sum: ptr<function, Accumulator>, at: Strip, step: u32) {
+    if (MASKED && step + 1u == params.sparse_groups) {
+        for (var p = 0u; p < PIXELS; p++) {
+            let m = mask_at(at, p);
+            for (var q = 0u; q < CHANNEL_GROUPS; q++) {
+                (*sum)[p][q] *= m;
+            }
         }
     }
 }
 
-fn store(sum: ptr<function, Accumulator>, at: Strip) {
-    for (var p = 0u; p < PIXELS; p++) {
-        if (at.y < params.height && at.x + p < params.width) {
-            for (var q = 0u; q < CHANNEL_GROUPS; q++) {
-                let group = at.group + q;
-                if (group < params.output_groups) {
-                    var value = (*sum)[p][q] + bias[group];
-                    if (MASKED) {
-                        let dense = live_lanes(Vec4(1.0), group, params.dense_outputs);
-                        value *= max(dense, Vec4(mask_at(at, p)));
-                    }
-                    let plane = at.n * params.output_groups + group;
-                    let to = element(plane, at.y, at.x + p, params.height, params.width);
-                    output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);
-                }
+fn store_pixel(sum: array<Vec4, CHANNEL_GROUPS>, at: Strip, p: u32) {
+    if (at.y >= params.height || at.x + p >= params.width) {
+        return;
+    }
+    var groups = sum;
+    for (var q = 0u; q < CHANNEL_GROUPS; q++) {
+        let group = at.group + q;
+        if (group < params.output_groups) {
+            var value = groups[q] + bias[group];
+            if (MASKED) {
+                let dense = live_lanes(Vec4(1.0), group, params.dense_outputs);
+                value *= max(dense, Vec4(mask_at(at, p)));
             }
+            let plane = at.n * params.output_groups + group;
+            let to = element(plane, at.y, at.x + p, params.height, params.width);
+            output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);
         }
     }
+}
+
+// Pixel by pixel and not in a loop: with an epilogue in it, such a loop is too long for compilers to unroll,
+// and the sums would move from registers to memory (7 times slower on llvmpipe).
+fn store(sum: ptr<function, Accumulator>, at: Strip) {
+    store_pixel((*sum)[0], at, 0u);
+    store_pixel((*sum)[1], at, 1u);
+    store_pixel((*sum)[2], at, 2u);
+    store_pixel((*sum)[3], at, 3u);
 }

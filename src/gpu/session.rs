@@ -163,7 +163,7 @@ impl Session {
             .device
             .poll(wgpu::PollType::wait_indefinitely())
             .map_err(|error| self.broken(&error.to_string()))?;
-        match mapped.try_recv() {
+        match mapped.recv() {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(self.broken(&format!("the result could not be read: {error}"))),
             Err(_) => return Err(self.broken("the result never came")),

@@ -58,7 +58,7 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Picture, String> {
     let orientation = decoder.orientation().map_err(reason)?;
     let mut exif = decoder.exif_metadata().map_err(reason)?;
     if let Some(exif) = &mut exif {
-        Orientation::remove_from_exif_chunk(exif);
+        let _the_same = Orientation::remove_from_exif_chunk(exif);
     }
     let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     image.apply_orientation(orientation);

@@ -89,8 +89,7 @@ impl Conv2d {
             sparse_groups: sums.sparse.len() as u32,
             slope: self.epilogue.function.slope(),
         };
-        let constants =
-            vec![("KERNEL", self.kernel as u32), ("PIXELS", PIXELS), ("CHANNEL_GROUPS", groups_a_thread)];
+        let constants = vec![("KERNEL", self.kernel as u32), ("CHANNEL_GROUPS", groups_a_thread)];
         let mut overrides = self.epilogue.overrides().to_vec();
         overrides.push(("MASKED", u32::from(self.masked.is_some())));
         kernel.dispatch(

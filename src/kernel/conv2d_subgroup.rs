@@ -7,7 +7,7 @@ use crate::tensor::{Parameter, channel_groups};
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
-    constants: &[("KERNEL", 3), ("PIXELS", 4), ("CHANNEL_GROUPS", GROUPS_A_THREAD)],
+    constants: &[("KERNEL", 3), ("CHANNEL_GROUPS", GROUPS_A_THREAD)],
     subgroups: true,
     ..kernel!("conv2d_subgroup", Conv2dParams)
 };

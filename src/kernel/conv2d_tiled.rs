@@ -6,7 +6,7 @@ use crate::tensor::{Parameter, channel_groups};
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
-    constants: &[("KERNEL", 3), ("PIXELS", 4), ("CHANNEL_GROUPS", 2)],
+    constants: &[("KERNEL", 3), ("CHANNEL_GROUPS", 2)],
     subgroups: false,
     ..kernel!("conv2d_tiled", Conv2dParams)
 };

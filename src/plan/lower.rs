@@ -27,10 +27,11 @@ pub(super) fn lower(
         constants: Vec::new(),
     };
     let input = lowering.input(ends);
-    for (value, group) in groups.iter().enumerate().skip(1) {
+    let uses = graph.uses();
+    for ((value, _), group) in graph.values().zip(groups).skip(1) {
         let buffer = match group {
-            Some(group) => lowering.group(Value(value as u32), group),
-            None => Buffer::Constant(u32::MAX), // inside a group: nobody reads it
+            Some(group) if uses[value.index()] > 0 || keep.contains(&value) => lowering.group(value, group),
+            _ => Buffer::Constant(u32::MAX), // inside a group, or wanted no more: nobody reads it
         };
         lowering.buffers.push(buffer);
     }

@@ -68,24 +68,30 @@ class SparseLayers(nn.Module):
         self.collect = nn.Conv2d(width * layers, width, 1)
 
     def dense_share(self, mode, tau):
-        """(layers, width): 1 = dense channel, 0 = sparse; in between while training softly."""
+        """(layers, width): 1 = dense channel, 0 = sparse; in between while it is learned."""
         logit = (self.ch_mask[0, :, :, 1] - self.ch_mask[0, :, :, 0]).t()
-        if mode == "gumbel":
+        if mode == "gumbel" and self.ch_mask.requires_grad:
             return 1 - gumbel_sigmoid(logit, tau)
         return (logit <= 0).float()
 
     def forward(self, x, mask, dense, mode):
         outs, d_in = [], torch.ones_like(dense[0])
+        closed = mode == "hard" and not mask.any()
         for conv, d_out in zip(self.body, dense):
             w = conv.weight
             if mode == "open":
                 x = F.relu(F.conv2d(x, w, padding=1))
-            elif mode == "hard" and not (d_out.any() and d_in.any()):
-                x = F.relu(F.conv2d(x, w, padding=1) * mask)        # A = 0
-            else:
+            elif d_out.requires_grad:                               # partition being learned
                 a = w * (d_out.view(-1, 1, 1, 1) * d_in.view(1, -1, 1, 1))
                 za, zb = F.conv2d(x, torch.cat((a, w - a)), padding=1).chunk(2, 1)
                 x = F.relu(torch.addcmul(za, mask, zb))
+            else:                                                   # only the rows of A that exist
+                a = w * (d_out.view(-1, 1, 1, 1) * d_in.view(1, -1, 1, 1))
+                z = torch.zeros_like(x) if closed else F.conv2d(x, w - a, padding=1) * mask
+                if d_out.any() and d_in.any():
+                    rows = d_out.nonzero().flatten()
+                    z = z.index_add(1, rows, F.conv2d(x, a[rows], padding=1))
+                x = F.relu(z)
             outs.append(x)
             d_in = d_out
         return self.collect(torch.cat(outs, 1))
@@ -111,19 +117,24 @@ class SMM(nn.Module):
         self.spa_mask[5].weight.mul_(0.1)
         self.spa_mask[5].bias.copy_(torch.tensor([-1.0, 1.0]))
 
+    @torch.no_grad()
+    def revive(self):
+        """Opens a mask that is closed everywhere without changing the module's output: the
+        1x1 starts again from zero on the sparse channels."""
+        self.open_mask()
+        dense = self.body.dense_share("hard", 1.0)
+        self.body.collect.weight.mul_(dense.reshape(1, -1, 1, 1))
+
     def forward(self, x, mode, tau):
         mask, sparsity = None, None
         dense = self.body.dense_share(mode, tau)
         if mode != "open":
-            logits = self.spa_mask(x)
-            d = logits[:, 1:2] - logits[:, 0:1]
-            if mode == "gumbel":
-                mask = gumbel_sigmoid(d, tau)
-            else:
-                mask = (d > 0).float()
-                if self.training:                       # straight-through estimator
-                    soft = torch.sigmoid(d / tau)
-                    mask = mask + soft - soft.detach()
+            # A closed pixel passes no gradient (ReLU at zero), so hard masks cannot be learned
+            # by a straight-through estimator: they only ever close.  They are taken as given.
+            with torch.set_grad_enabled(mode == "gumbel" and torch.is_grad_enabled()):
+                logits = self.spa_mask(x)
+                d = logits[:, 1:2] - logits[:, 0:1]
+                mask = gumbel_sigmoid(d, tau) if mode == "gumbel" else (d > 0).float()
             # mean over channels, layers and pixels of M*S + D
             rho, dd = mask.mean(), dense.mean()
             sparsity = rho * (1 - dd) + dd

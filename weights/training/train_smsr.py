@@ -6,13 +6,14 @@
 
 Every schedule is a function of elapsed time over `--minutes`, so a run ends when it should
 however busy the machine is; an interrupted run (SIGTERM) goes on from its checkpoint, and
-`--minutes` may then be changed.  Three phases:
+`--minutes` may then be changed.  Four phases:
 
-    open    masks are all one: the plain network, at half the cost of a masked one
-    gumbel  spatial and channel masks are drawn by Gumbel-softmax; the temperature anneals;
-            L1 + lambda * sparsity, lambda warmed up, then steered towards `--density`
-    hard    channel partition frozen, masks strictly thresholded (straight-through gradient),
-            no noise: what is optimised is what inference computes
+    open     masks are all one: the plain network, at half the cost of a masked one
+    gumbel   spatial and channel masks are drawn by Gumbel-softmax; the temperature anneals;
+             L1 + lambda * sparsity, lambda warmed up, then steered towards `--density`
+    spatial  the same with the channel partition rounded and frozen: cheaper again
+    hard     masks strictly thresholded, mask branches frozen: what is optimised is what
+             inference computes
 
 The exported file is valid at every moment (atomic rename).  Outside the hard phase it is
 replaced only by a better one, measured with hard masks on held-out training pictures.
@@ -38,12 +39,14 @@ from images import Pairs, crop_multiple, find, imresize, load_rgb, psnr_y
 from smsr import SMSR, folded_state, from_state
 
 # (name, ends at this share of the time, LR patch, batch).  Small patches first: more steps.
-PHASES = [("open", 0.17, 24, 16), ("gumbel", 0.42, 24, 16), ("hard", 1.00, 24, 16)]
+PHASES = [("open", 0.17, 24, 16), ("gumbel", 0.36, 24, 16), ("spatial", 0.62, 24, 16),
+          ("hard", 0.80, 24, 16), ("hard", 1.00, 32, 16)]
 UNIT = 64.0                     # see SMSR.unit
 PEAK_RATE, LAST_RATE = 1e-3, 5e-6
 EMA_DECAY = 0.999
 TAU_FIRST, TAU_LAST = 1.0, 0.4
 LAMBDA, WARM_UP = 0.1, 300      # the paper's weight, where the steering starts; iterations
+HOLD = 600                      # iterations that a revived mask is held open
 LICENCE = "CC-BY-SA-4.0"
 DATA_NOTE = ("Trained from scratch on CID22 reference photographs (Cloudinary, CC BY-SA 4.0), "
              "CLIC 2025 photographs (Unsplash licence) and CC0 wallpapers.")
@@ -150,7 +153,7 @@ class Trainer:
         self.opt = torch.optim.Adam([{"params": ps, "factor": f} for f, ps in groups.items()],
                                     betas=(0.9, 0.99), fused=True)
         self.s = {"elapsed": 0.0, "it": 0, "phase": "open", "ema_n": 0, "lambda": 0.0,
-                  "norm": 0.0, "density": 1.0, "best": 0.0}
+                  "norm": 0.0, "density": 1.0, "best": 0.0, "revived": {}}
         self.shadow = {k: v.clone() for k, v in self.net.state_dict().items()}
         self.ckpt = Path(args.work) / "checkpoint.pt"
         if self.ckpt.exists():
@@ -159,7 +162,7 @@ class Trainer:
             self.opt.load_state_dict(c["opt"])
             self.s, self.shadow = c["s"], c["shadow"]
             self.rng = np.random.default_rng([args.seed, self.s["it"]])
-            if self.s["phase"] == "hard":
+            if self.s["phase"] in ("spatial", "hard"):
                 self.polarise()
 
     def log(self, text):
@@ -168,7 +171,7 @@ class Trainer:
 
     def enter(self, phase):
         self.log(f"phase {phase} at iteration {self.s['it']}")
-        if phase == "hard":
+        if phase in ("spatial", "hard"):
             self.polarise()
         self.shadow = {k: v.clone() for k, v in self.net.state_dict().items()}
         self.s.update(phase=phase, ema_n=0, best=0.0, norm=0.0)
@@ -177,10 +180,21 @@ class Trainer:
         for twin in self.twins:
             twin.polarise()
 
+    def revive(self, k):
+        """Once per module: a mask closed everywhere never learns again.  It is reopened and
+        held open while the module learns to be useful."""
+        self.log(f"module {k}: mask reopened")
+        self.net.body[k].revive()
+        for n, v in self.net.state_dict().items():
+            if n.startswith((f"body.{k}.spa_mask", f"body.{k}.body.collect")):
+                self.shadow[n].copy_(v)
+        self.s["revived"][str(k)] = self.s["it"]
+
     def gradient(self, net, lr, hr, phase, tau):
         """Leaves this part's share of the batch's mean gradient in `net`."""
         net.zero_grad(set_to_none=True)
-        sr, _, sparsity = net(to_tensor(lr), phase, tau)
+        mode = "gumbel" if phase == "spatial" else phase
+        sr, _, sparsity = net(to_tensor(lr), mode, tau)
         loss = l1 = F.l1_loss(sr, to_tensor(hr))
         if sparsity is not None:
             loss = l1 + self.s["lambda"] * sparsity
@@ -192,7 +206,7 @@ class Trainer:
         phase, patch, batch, q = phase_at(progress)
         if phase != s["phase"]:
             self.enter(phase)
-        tau = 1.0
+        tau = TAU_LAST
         if phase == "gumbel":
             tau = TAU_FIRST + (TAU_LAST - TAU_FIRST) * min(q / 0.7, 1.0)
             if s["ema_n"] < WARM_UP:
@@ -202,6 +216,10 @@ class Trainer:
         for g in self.opt.param_groups:
             g["lr"] = rate * g["factor"]
 
+        for k, it in s["revived"].items():
+            for twin in self.twins:
+                twin.body[int(k)].spa_mask.requires_grad_(s["it"] >= it + HOLD)
+
         lr, hr = data.batch(self.rng, batch, patch)
         parts = zip(self.twins, np.array_split(lr, len(self.twins)),
                     np.array_split(hr, len(self.twins)))
@@ -209,8 +227,8 @@ class Trainer:
         l1, sparsity = np.mean([job.result() for job in jobs], 0).tolist()
         for group in zip(*(t.parameters() for t in self.twins)):
             if group[0].grad is not None:
-                for q in group[1:]:
-                    group[0].grad += q.grad
+                for twin in group[1:]:
+                    group[0].grad += twin.grad
         # The gradient's scale is unknown beforehand: clip at twice its running mean.
         limit = 2 * s["norm"] if s["norm"] else math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.net.parameters(), limit))
@@ -241,14 +259,10 @@ class Trainer:
         if s["phase"] == "hard" or psnr > s["best"]:
             s["best"] = psnr
             export(state, self.args.export, self.args.width)
-        if s["phase"] == "gumbel":
+        if s["phase"] in ("gumbel", "spatial"):
             for k, r in enumerate(rho):
-                if r < 0.005:       # closed everywhere it would never learn again: restart it
-                    self.log(f"module {k}: mask reopened")
-                    self.net.body[k].open_mask()
-                    for n, v in self.net.state_dict().items():
-                        if n.startswith(f"body.{k}.spa_mask"):
-                            self.shadow[n].copy_(v)
+                if r < 0.005 and str(k) not in s["revived"]:
+                    self.revive(k)
         part = self.ckpt.with_suffix(".part")
         torch.save({"net": self.net.state_dict(), "opt": self.opt.state_dict(), "s": s,
                     "shadow": self.shadow}, part)

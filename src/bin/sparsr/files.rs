@@ -1,0 +1,219 @@
+//! Where pictures come from and go to.
+//!
+//! Every output is decided before any work begins: two pictures never share one, and none is an input. A file
+//! appears whole or not at all: it is written under another name in its folder and then renamed.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
+
+use image::ImageFormat;
+use sparsr::{Picture, format_of};
+
+use crate::{Result, terminal};
+
+/// One picture to enlarge.
+#[derive(Debug)]
+pub struct Job {
+    pub source: Source,
+    pub target: Target,
+}
+
+#[derive(Debug)]
+pub enum Source {
+    Stdin,
+    File(PathBuf),
+}
+
+#[derive(Debug)]
+pub enum Target {
+    Stdout,
+    File(PathBuf, ImageFormat),
+}
+
+/// What `-o` means.
+enum Destination {
+    Stdout,
+    File(PathBuf),
+    Folder(PathBuf),
+}
+
+/// Pairs every input with its output.
+pub fn plan(inputs: &[PathBuf], output: Option<&Path>, scale: usize) -> Result<Vec<Job>> {
+    let destination = Destination::new(inputs, output)?;
+    let sources = inputs.iter().map(|input| Source::new(input));
+    let job = |source: Source| Ok(Job { target: destination.target(&source, scale)?, source });
+    let jobs: Vec<Job> = sources.map(job).collect::<Result<_>>()?;
+    refuse_collisions(&jobs)?;
+    Ok(jobs)
+}
+
+impl Source {
+    fn new(input: &Path) -> Self {
+        if input == "-" { Self::Stdin } else { Self::File(input.to_owned()) }
+    }
+
+    pub fn name(&self) -> String {
+        match self {
+            Self::Stdin => "standard input".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    pub fn stem(&self) -> String {
+        match self {
+            Self::Stdin => "stdin".to_owned(),
+            Self::File(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        }
+    }
+
+    pub fn read(&self) -> Result<Picture> {
+        match self {
+            Self::File(path) => Ok(Picture::read(path)?),
+            Self::Stdin => {
+                let mut bytes = Vec::new();
+                io::stdin().read_to_end(&mut bytes).map_err(|error| format!("{}: {error}", self.name()))?;
+                Ok(Picture::decode(&self.name(), &bytes)?)
+            }
+        }
+    }
+}
+
+impl Target {
+    pub fn name(&self) -> &Path {
+        match self {
+            Self::Stdout => Path::new("standard output"),
+            Self::File(path, _) => path,
+        }
+    }
+
+    pub fn format(&self) -> ImageFormat {
+        match self {
+            Self::Stdout => ImageFormat::Png,
+            Self::File(_, format) => *format,
+        }
+    }
+
+    /// Whether the file may be written, asked before the work: it is not there, or may be replaced, and its
+    /// folder is there, or can be made, and takes files.
+    pub fn prepare(&self, force: bool) -> Result<()> {
+        match self {
+            Self::Stdout if io::stdout().is_terminal() => {
+                Err("a picture is nothing for a terminal: name a file with -o, or redirect".into())
+            }
+            Self::Stdout => Ok(()),
+            Self::File(path, _) => prepare(path, force),
+        }
+    }
+
+    pub fn write(&self, bytes: &[u8], force: bool) -> Result<()> {
+        match self {
+            Self::Stdout => terminal::print(bytes),
+            Self::File(path, _) => write(path, bytes, force),
+        }
+    }
+}
+
+impl Destination {
+    fn new(inputs: &[PathBuf], output: Option<&Path>) -> Result<Self> {
+        let several = inputs.len() > 1;
+        let Some(output) = output else {
+            let piped = inputs == [Path::new("-")];
+            return Ok(if piped { Self::Stdout } else { Self::Folder(PathBuf::new()) });
+        };
+        if output == "-" {
+            return if several { Err("standard output takes one picture".into()) } else { Ok(Self::Stdout) };
+        }
+        let ends_as_folder = output.as_os_str().to_string_lossy().ends_with(['/', MAIN_SEPARATOR]);
+        if output.is_dir() || ends_as_folder || (output.extension().is_none() && !output.exists()) {
+            return Ok(Self::Folder(output.to_owned()));
+        }
+        if several {
+            let (output, len) = (output.display(), inputs.len());
+            return Err(format!("{output} names one file and there are {len} pictures: name a folder").into());
+        }
+        Ok(Self::File(output.to_owned()))
+    }
+
+    fn target(&self, source: &Source, scale: usize) -> Result<Target> {
+        Ok(match self {
+            Self::Stdout => Target::Stdout,
+            Self::File(path) => Target::File(path.clone(), format_of(path)?),
+            Self::Folder(folder) => {
+                let name = format!("{}-x{scale}.png", source.stem());
+                Target::File(folder.join(name), ImageFormat::Png)
+            }
+        })
+    }
+}
+
+/// Two pictures in one file, or a picture over one that is still to be read.
+fn refuse_collisions(jobs: &[Job]) -> Result<()> {
+    let mut inputs = HashMap::new();
+    for Job { source, .. } in jobs {
+        if let Source::File(path) = source {
+            inputs.insert(identity(path), source);
+        }
+    }
+    let mut taken: HashMap<PathBuf, &Source> = HashMap::new();
+    for Job { source, target } in jobs {
+        let Target::File(path, _) = target else { continue };
+        let (identity, output) = (identity(path), path.display());
+        if let Some(input) = inputs.get(&identity) {
+            let (source, input) = (source.name(), input.name());
+            return Err(format!("{source} would be written over {input}, which is an input").into());
+        }
+        if let Some(other) = taken.insert(identity, source) {
+            let (source, other) = (source.name(), other.name());
+            return Err(format!("{other} and {source} would both be written to {output}").into());
+        }
+    }
+    Ok(())
+}
+
+/// The same for every way to write one path, whether or not there is a file.
+fn identity(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or(OsStr::new(""));
+    let by_folder = || fs::canonicalize(folder(path)).map(|folder| folder.join(name));
+    fs::canonicalize(path).or_else(|_| by_folder()).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Makes the folder of `path`, and tries whether it takes files.
+pub fn prepare(path: &Path, force: bool) -> Result<()> {
+    if !force && path.exists() {
+        return Err(format!("{} exists already: --force replaces it", path.display()).into());
+    }
+    let folder = folder(path);
+    let cannot = |error: io::Error| format!("{}: cannot write there: {error}", folder.display());
+    fs::create_dir_all(folder).map_err(cannot)?;
+    tempfile::tempfile_in(folder).map_err(cannot)?;
+    Ok(())
+}
+
+/// Writes a file whole or not at all.
+pub fn write(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
+    let cannot = |error: io::Error| format!("{}: {error}", path.display());
+    let mut file = unnamed_in(folder(path)).map_err(cannot)?;
+    file.write_all(bytes).map_err(cannot)?;
+    let persisted = if force { file.persist(path) } else { file.persist_noclobber(path) };
+    persisted.map_err(|error| cannot(error.error))?;
+    Ok(())
+}
+
+/// A temporary file that will have the permissions of an ordinary new file.
+fn unnamed_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".sparsr-");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if folder != "" => folder,
+        _ => Path::new("."),
+    }
+}

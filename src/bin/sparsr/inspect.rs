@@ -1,0 +1,109 @@
+//! `sparsr inspect`: what a network is, and where its work lies.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use serde::Serialize;
+use sparsr::tensor::Shape;
+use sparsr::{Model, Partition};
+
+use crate::{Result, engine, terminal};
+
+/// A side of the picture that the work is counted on: large, so that what is done once a picture vanishes.
+const SIDE: usize = 256;
+
+/// Explain a network: architecture, scale, parameters, work, channel partitions
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  sparsr inspect smsr-x2\n  sparsr inspect network.pth --json")]
+pub struct Args {
+    /// A built-in name, or a checkpoint (.safetensors, .pth, .pt)
+    model: String,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model: String,
+    architecture: String,
+    description: String,
+    scale: usize,
+    alignment: usize,
+    parameters: usize,
+    macs_per_input_pixel: Macs,
+    modules: Vec<Module>,
+}
+
+/// Multiply-adds.
+#[derive(Serialize)]
+struct Macs {
+    total: f64,
+    /// Spent on every pixel.
+    always: f64,
+    /// Spent where a module's mask is set.
+    masked: f64,
+}
+
+#[derive(Serialize)]
+struct Module {
+    name: String,
+    channels: usize,
+    /// Channels of each layer that are computed everywhere.
+    dense: Vec<usize>,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let report = Report::new(&engine::model(&args.model)?)?;
+    let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text() };
+    terminal::print(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Report {
+    fn new(model: &Model) -> Result<Self> {
+        let side = SIDE.next_multiple_of(model.alignment());
+        let macs = model.graph(Shape::new(1, 3, side, side))?.macs();
+        let a_pixel = |macs: u64| macs as f64 / (side * side) as f64;
+        let module = |Partition { module, channels, dense }| Module { name: module, channels, dense };
+        Ok(Self {
+            model: model.name().into(),
+            architecture: model.architecture().into(),
+            description: model.description(),
+            scale: model.scale(),
+            alignment: model.alignment(),
+            parameters: model.parameters(),
+            macs_per_input_pixel: Macs {
+                total: a_pixel(macs.total()),
+                always: a_pixel(macs.always),
+                masked: a_pixel(macs.masked),
+            },
+            modules: model.partitions().into_iter().map(module).collect(),
+        })
+    }
+
+    fn to_text(&self) -> String {
+        let Macs { total, masked, .. } = self.macs_per_input_pixel;
+        let mut text = format!(
+            "{}  {} x{}: {}\n\n\
+             parameters  {}\n\
+             work        {total:.0} multiply-adds an input pixel, {masked:.0} of them only where masks are set\n\
+             sizes       multiples of {}; others are extended and cropped\n",
+            self.model, self.architecture, self.scale, self.description, self.parameters, self.alignment
+        );
+        if let Some(first) = self.modules.first() {
+            writeln!(
+                text,
+                "partition   channels of {} that are computed everywhere, by layer",
+                first.channels
+            )
+            .expect("a string takes all");
+        }
+        for module in &self.modules {
+            let dense: String = module.dense.iter().map(|channels| format!("{channels:>5}")).collect();
+            writeln!(text, "  {:<10}{dense}", module.name).expect("a string takes all");
+        }
+        text
+    }
+}

@@ -1,0 +1,61 @@
+//! The `sparsr` program: pictures enlarged, measured, and what it runs explained.
+//!
+//! Results go to standard output, everything said to a person to standard error. Every failure is one
+//! sentence, `error: …`, and a non-zero exit; no file is left half-written.
+
+mod devices;
+mod engine;
+mod eval;
+mod files;
+mod inspect;
+mod terminal;
+mod upscale;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Errors are sentences for a person.
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// Enlarges pictures with super-resolution networks on any GPU.
+#[derive(Parser)]
+#[command(
+    version,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  sparsr upscale photo.jpg                      photo-x2.png, here
+  sparsr upscale scans/*.tif -o large           a folder of PNGs
+  sparsr upscale face.png -o face.webp --device cpu
+  sparsr devices                                what it can run on
+
+SPARSR_LOG=debug shows what is planned and chosen."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Upscale(upscale::Args),
+    Eval(eval::Args),
+    Inspect(inspect::Args),
+    Devices(devices::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    terminal::start_log();
+    let outcome = match cli.command {
+        Command::Upscale(args) => upscale::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::Devices(args) => devices::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        terminal::complain(&error.to_string());
+        ExitCode::FAILURE
+    })
+}

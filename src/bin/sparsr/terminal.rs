@@ -1,0 +1,99 @@
+//! What a person sees: progress on a terminal, sentences on standard error, results on standard output.
+//!
+//! Progress draws itself only where standard error is a terminal, so a pipe stays quiet.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::Result;
+
+static PROGRESS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// A bar over `len` pictures.
+pub fn progress(len: usize) -> ProgressBar {
+    let style = "{spinner} {msg}  {pos}/{len}  {elapsed}";
+    let bar = PROGRESS.add(ProgressBar::new(len as u64));
+    bar.set_style(ProgressStyle::with_template(style).expect("the template is right"));
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// A line about what was done, for whoever watches.
+pub fn tell(line: &str) {
+    // Hidden where there is no terminal; a line that cannot be shown is no failure of the work.
+    let _ = PROGRESS.println(line);
+}
+
+/// `error: …`, always.
+pub fn complain(sentence: &str) {
+    PROGRESS.suspend(|| eprintln!("error: {sentence}"));
+}
+
+/// Writes a result to standard output. A reader that has seen enough (`| head`) is no error.
+pub fn print(result: &[u8]) -> Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(result).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(format!("standard output: {error}").into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Sends the log to standard error: warnings, or what `SPARSR_LOG` asks for.
+pub fn start_log() {
+    let filter = EnvFilter::try_from_env("SPARSR_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .event_format(Sentence)
+        .with_writer(|| AboveProgress)
+        .init();
+}
+
+/// Log lines in the manner of the program's errors: `warning: …`.
+struct Sentence;
+
+impl<S, N> FormatEvent<S, N> for Sentence
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let word = match *event.metadata().level() {
+            Level::ERROR => "error",
+            Level::WARN => "warning",
+            Level::INFO => "note",
+            _ => "debug",
+        };
+        write!(writer, "{word}: ")?;
+        context.format_fields(writer.by_ref(), event)?;
+        writeln!(writer)
+    }
+}
+
+/// Standard error, with the progress bars out of the way while it is written to.
+struct AboveProgress;
+
+impl Write for AboveProgress {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        PROGRESS.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}

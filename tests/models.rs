@@ -1,0 +1,198 @@
+//! Whole networks: against PyTorch, against their authors' figures, and the device against the CPU engine.
+//!
+//! `golden/smsr.py` made the small golden networks that are part of the project. The authors' checkpoint and
+//! Set5 are not; the tests on them, in `models/authors.rs`, run where they are.
+
+#[path = "models/authors.rs"]
+mod authors;
+mod support;
+
+use sparsr::gpu::Session;
+use sparsr::graph::{Graph, Value};
+use sparsr::models::smsr::Config;
+use sparsr::plan::{Ends, Options as PlanOptions, Plan};
+use sparsr::tensor::{Parameter, Shape, Tensor};
+use sparsr::weights::Weights;
+use sparsr::{Gpu, Model, Options, Pixels, Samples, Upscaled, Upscaler, reference};
+
+use support::case::{Case, check_all};
+use support::{adapter, compare, seeded};
+
+/// The output, then the values of `keep`, by the device.
+fn run_on(gpu: &Gpu, graph: &Graph, input: &Tensor, keep: &[Value]) -> Vec<Tensor> {
+    let options = PlanOptions { ends: Ends::Tensors, keep: keep.to_vec() };
+    let mut session = Session::new(gpu, &Plan::new(graph, &options, gpu.limits()).unwrap()).unwrap();
+    session.poison();
+    let output = session.run_tensor(input).unwrap();
+    [vec![output], session.kept().unwrap()].concat()
+}
+
+/// The same by the CPU engine.
+fn run_reference(graph: &Graph, input: &Tensor, keep: &[Value]) -> Vec<Tensor> {
+    let (output, kept) = reference::run_keeping(graph, input, keep).unwrap();
+    [vec![output], kept].concat()
+}
+
+/// The device with its subgroup kernels, and without them.
+fn both_ways(gpu: Gpu) -> [(&'static str, Gpu); 2] {
+    [("the device", gpu.clone()), ("the device without subgroups", gpu.without_subgroups())]
+}
+
+/// `[N, C, H, W]` as activations.
+fn activations(parameter: &Parameter) -> Tensor {
+    let &[n, c, h, w] = parameter.dims() else { panic!("activations have four axes") };
+    Tensor::new(Shape::new(n, c, h, w), parameter.values().to_vec())
+}
+
+/// The names under `prefix`, without it.
+fn under(golden: &Weights, prefix: &str) -> Vec<(String, Parameter)> {
+    let named =
+        |(name, numbers): (&str, &Parameter)| Some((name.strip_prefix(prefix)?.into(), numbers.clone()));
+    golden.iter().filter_map(named).collect()
+}
+
+#[test]
+fn small_networks_say_what_pytorch_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/smsr.safetensors");
+    let golden = Weights::load(path.as_ref()).expect("tests/golden/smsr.py makes the file");
+    for scale in ["x2", "x3"] {
+        let weights = Weights::new(scale, under(&golden, &format!("{scale}.weights.")));
+        let values = under(&golden, &format!("{scale}.values."));
+        let input = activations(&values.iter().find(|(name, _)| name == "input").unwrap().1);
+        let graph = Model::from_weights(scale, weights).unwrap().graph(input.shape()).unwrap();
+        let keep: Vec<Value> = values.iter().map(|(name, _)| graph.find(name).unwrap()).collect();
+        let check = |engine: &str, found: Vec<Tensor>, tolerance: f32| {
+            for ((name, expected), found) in values.iter().zip(&found[1..]) {
+                compare::close(found, &activations(expected), tolerance)
+                    .unwrap_or_else(|reason| panic!("{scale} on {engine}, {name} {reason}"));
+            }
+        };
+        check("the CPU engine", run_reference(&graph, &input, &keep), 1e-4);
+        for (engine, gpu) in adapter::gpu("small networks on the device").into_iter().flat_map(both_ways) {
+            check(engine, run_on(&gpu, &graph, &input, &keep), 5e-4);
+        }
+    }
+}
+
+#[test]
+fn a_whole_network_agrees_value_by_value() {
+    let model = seeded::tiny_smsr();
+    let cases = [(1, 2, 2), (1, 8, 6), (2, 10, 34)].map(|(n, h, w)| {
+        let shape = Shape::new(n, 3, h, w);
+        let numbers = seeded::noise(shape, 1).values().iter().map(|value| 127.5 * (value + 1.0)).collect();
+        let (name, graph) = (format!("tiny smsr {shape}"), model.graph(shape).unwrap());
+        Case { name, graph, input: Tensor::new(shape, numbers), keep: vec![], tolerance: 1e-4 }
+    });
+    let kept = cases.iter().map(|case| Case {
+        name: format!("{}, every value kept", case.name),
+        graph: case.graph.clone(),
+        input: case.input.clone(),
+        keep: vec![],
+        tolerance: case.tolerance,
+    });
+    let kept: Vec<Case> = kept.map(Case::keeping_all).collect();
+    check_all("a_whole_network_agrees_value_by_value", cases.into_iter().chain(kept));
+}
+
+/// By the CPU engine and by the device.
+fn upscaled(gpu: &Gpu, model: &Model, picture: &Pixels) -> [Upscaled; 2] {
+    let mut cpu = Upscaler::on_cpu(model, Options::default()).unwrap();
+    let mut device = Upscaler::new(gpu, model, Options::default()).unwrap();
+    [cpu.upscale_pixels(picture).unwrap(), device.upscale_pixels(picture).unwrap()]
+}
+
+/// At most two code values of 8 bits anywhere, and 80 dB; and the size and the masks are the picture's.
+fn assert_agree(name: &str, picture: &Pixels, scale: usize, [cpu, device]: &[Upscaled; 2]) {
+    let apart = compare::apart(&cpu.pixels, &device.pixels);
+    let size = format!("{}x{}", picture.width(), picture.height());
+    println!("{name} {size} {:?}: {apart:?}", picture.depth());
+    assert_eq!(
+        (device.pixels.width(), device.pixels.height(), device.pixels.depth()),
+        (scale * picture.width(), scale * picture.height(), picture.depth())
+    );
+    let two = 2 * picture.depth().white() as u32 / 255;
+    assert!(apart.worst <= two && apart.psnr >= 80.0, "{name} {size}: {apart:?}");
+    for (a, b) in cpu.masks.iter().zip(&device.masks) {
+        assert_eq!((a.width, a.height), (picture.width(), picture.height()), "{}", a.name);
+        assert_eq!(a.active, b.active, "{name} {size}: {}", a.name);
+    }
+    assert!((cpu.macs_kept - device.macs_kept).abs() < 1e-9);
+}
+
+#[test]
+fn pictures_of_every_size_and_depth_agree() {
+    let Some(gpu) = adapter::gpu("pictures_of_every_size_and_depth_agree") else { return };
+    for scale in [2, 3, 4] {
+        let model = Model::from_weights("tiny", seeded::smsr(&Config { scale, ..seeded::TINY })).unwrap();
+        for (width, height) in [(1, 1), (1, 9), (7, 5), (34, 10)] {
+            for picture in [seeded::picture(width, height, 1), seeded::picture16(width, height, 2)] {
+                assert_agree("tiny", &picture, scale, &upscaled(&gpu, &model, &picture));
+            }
+        }
+    }
+}
+
+/// Discs on a slope: edges of every direction, and flat parts.
+fn drawn(width: usize, height: usize) -> Pixels {
+    let sample = |at: usize| {
+        let (c, x, y) = (at % 3, at / 3 % width, at / 3 / width);
+        let ring = ((x as f32 - 20.0).hypot(y as f32 - 14.0) / 5.0) as usize;
+        (if ring % 2 == 0 { 40 + 50 * c + x } else { 220 - 2 * y - 30 * c }) as u8
+    };
+    Pixels::new(width, height, Samples::U8((0..3 * width * height).map(sample).collect()))
+}
+
+#[test]
+fn the_built_in_networks_agree() {
+    let Some(gpu) = adapter::gpu("the_built_in_networks_agree") else { return };
+    for name in Model::builtin_names() {
+        let model = Model::builtin(name).unwrap();
+        let picture = drawn(45, 31);
+        assert_agree(name, &picture, model.scale(), &upscaled(&gpu, &model, &picture));
+    }
+}
+
+#[test]
+fn masks_matter() {
+    let model = seeded::tiny_smsr();
+    let input = seeded::picture(14, 10, 3).to_tensor(255.0);
+    let graph = model.graph(input.shape()).unwrap();
+    let open = |graph: Graph| {
+        let masks: Vec<(Value, Shape)> = graph.masks().map(|(value, node)| (value, node.shape)).collect();
+        masks.into_iter().fold(graph, |graph, (mask, shape)| {
+            graph.with_constant(mask, Tensor::new(shape, vec![1.0; shape.len()]))
+        })
+    };
+    let opened = open(graph.clone());
+    let differ = |engine: &str, [obeyed, ignored]: [Tensor; 2]| {
+        let error = compare::close(&ignored, &obeyed, 0.01).err();
+        assert!(error.is_some(), "{engine}: masks of ones change the picture by more than a hundredth");
+    };
+    let run = |graph| run_reference(graph, &input, &[]).remove(0);
+    differ("the CPU engine", [run(&graph), run(&opened)]);
+    for (engine, gpu) in adapter::gpu("masks on the device").into_iter().flat_map(both_ways) {
+        let run = |graph| run_on(&gpu, graph, &input, &[]).remove(0);
+        differ(engine, [run(&graph), run(&opened)]);
+        let (found, expected) = (run(&opened), run_reference(&opened, &input, &[]).remove(0));
+        compare::close(&found, &expected, 1e-4).unwrap_or_else(|reason| panic!("{engine}, opened: {reason}"));
+    }
+}
+
+#[test]
+fn a_host_application_shares_its_device() {
+    if adapter::gpu("a_host_application_shares_its_device").is_none() {
+        return;
+    }
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let (device, queue) = pollster::block_on(async {
+        let adapter = instance.request_adapter(&wgpu::RequestAdapterOptions::default()).await.unwrap();
+        // What every WebGPU device has, and no feature: the host asked for nothing more.
+        adapter.request_device(&wgpu::DeviceDescriptor::default()).await.unwrap()
+    });
+    let gpu = Gpu::from_device(device.clone(), queue).unwrap();
+    assert_eq!(gpu.limits().subgroup_lanes, None);
+    let picture = seeded::picture(7, 5, 4);
+    assert_agree("shared", &picture, 2, &upscaled(&gpu, &seeded::tiny_smsr(), &picture));
+    drop(gpu);
+    device.poll(wgpu::PollType::wait_indefinitely()).expect("the device is still the host's");
+}

@@ -1,0 +1,298 @@
+//! Convolutions: plain, masked, transposed, and with what runs in the same dispatch.
+
+use sparsr::graph::{Activation, Constant, Conv2d, ConvTranspose2d, MaskedConv2d, Op};
+use sparsr::tensor::{Parameter, Shape, Tensor};
+
+use crate::support::case::{Case, check_all};
+use crate::support::seeded::{noise, parameter, seed};
+
+/// Sums in f32 on both sides, in different orders.
+const TOLERANCE: f32 = 1e-5;
+
+/// `[N, C, H, W]`.
+type Input = [usize; 4];
+
+/// Input, output channels, kernel, stride, padding, groups, bias.
+#[rustfmt::skip]
+const CONV2D: &[(Input, usize, usize, usize, usize, usize, bool)] = &[
+    // The size is kept: register-tiled. Every remainder of channels in fours and of pixels in a strip.
+    ([1,  1,  7,  5],  1, 3, 1, 1, 1, true),
+    ([1,  3,  7,  5],  4, 3, 1, 1, 1, true),
+    ([1,  3, 13,  3], 64, 3, 1, 1, 1, true),
+    ([1,  4, 13,  3],  3, 3, 1, 1, 1, false),
+    ([1,  5, 33,  9],  9, 3, 1, 1, 1, true),
+    ([1,  7, 40, 17], 12, 3, 1, 1, 1, true),
+    ([1, 12, 33,  9],  2, 3, 1, 1, 1, true),
+    ([1, 16, 40, 17], 16, 3, 1, 1, 1, true),
+    ([1, 20,  7,  5], 20, 3, 1, 1, 1, false),
+    ([1, 64, 33,  9], 64, 3, 1, 1, 1, true),
+    ([1, 64,  1,  9], 12, 3, 1, 1, 1, true),
+    ([2,  5,  7,  5],  9, 3, 1, 1, 1, true),
+    ([2, 20, 13,  3], 20, 3, 1, 1, 1, true),
+    ([1,  3,  7,  5],  3, 1, 1, 0, 1, true),
+    ([1,  5, 13,  3],  9, 1, 1, 0, 1, false),
+    ([2, 12, 33,  9], 20, 1, 1, 0, 1, true),
+    ([1, 64, 40, 17],  2, 1, 1, 0, 1, true),
+    ([1,  3,  7,  5],  4, 5, 1, 2, 1, true),
+    ([1,  7, 33,  9], 12, 5, 1, 2, 1, true),
+    ([1,  1,  1,  9],  9, 5, 1, 2, 1, true),
+    // One pixel, strides, other paddings and groups: direct.
+    ([1,  4,  1,  1],  2, 3, 1, 1, 1, true),
+    ([2, 64,  1,  1],  4, 1, 1, 0, 1, true),
+    ([1,  7,  1,  1],  9, 5, 1, 2, 1, false),
+    ([1,  3,  7,  5],  4, 3, 2, 1, 1, true),
+    ([1,  5, 33,  9],  9, 3, 2, 0, 1, true),
+    ([2,  4, 40, 17], 12, 5, 2, 2, 1, false),
+    ([1,  3,  7,  5],  5, 1, 2, 0, 1, true),
+    ([1,  5,  7,  5],  4, 3, 1, 0, 1, true),
+    ([1,  3, 13,  3],  4, 3, 1, 2, 1, true),
+    ([1,  4,  7,  5],  4, 1, 1, 1, 1, true),
+    ([1, 12,  7,  5], 16, 3, 1, 1, 2, true),
+    ([1, 20, 13,  3], 12, 3, 1, 1, 4, false),
+    ([1, 16, 33,  9],  4, 3, 2, 1, 4, true),
+    ([1,  6,  7,  5],  9, 3, 1, 1, 3, true),
+    ([1,  7, 13,  3],  7, 3, 1, 1, 7, true),
+    ([2, 12, 33,  9], 12, 5, 1, 2, 12, true),
+    ([1,  5,  7,  5], 10, 3, 1, 1, 5, true),
+];
+
+#[test]
+fn conv2d() {
+    let case = |&(input, out, k, stride, padding, groups, bias): &(
+        Input,
+        usize,
+        usize,
+        usize,
+        usize,
+        usize,
+        bool,
+    )| {
+        let kind = format!("{} → {out} k{k} s{stride} p{padding} g{groups} {}", shape(input), with(bias));
+        let op = Conv2d {
+            weight: parameter([out, input[1] / groups, k, k], seed(&kind)),
+            bias: bias.then(|| parameter([out], seed(&kind) + 1)),
+            stride,
+            padding,
+            groups,
+        };
+        Case::new(format!("conv2d {kind}"), shape(input), TOLERANCE, |b, x| b.conv2d("conv", x, op))
+    };
+    check_all("conv2d", CONV2D.iter().map(case));
+}
+
+const LEAKY: Activation = Activation::LeakyRelu { slope: 0.1 };
+
+/// What follows the sum: an activation, and whether a residual is added before or after it.
+#[rustfmt::skip]
+const EPILOGUES: &[(&str, Option<Activation>, &str)] = &[
+    ("relu",            Some(Activation::Relu),    "none"),
+    ("leaky relu",      Some(LEAKY),               "none"),
+    ("gelu",            Some(Activation::Gelu),    "none"),
+    ("sigmoid",         Some(Activation::Sigmoid), "none"),
+    ("sum",             None,                      "after"),
+    ("leaky relu, sum", Some(LEAKY),               "after"),
+    ("sum, leaky relu", Some(LEAKY),               "before"),
+];
+
+/// A convolution, then what it takes along; `takes_along` also proves that it does.
+fn epilogue_case(
+    name: String,
+    input: Input,
+    groups: usize,
+    activation: Option<Activation>,
+    residual: &str,
+) -> Case {
+    let channels = input[1];
+    let weight = parameter([channels, channels / groups, 1, 1], seed(&name));
+    let bias = Some(parameter([channels], seed(&name) + 1));
+    Case::new(name, shape(input), TOLERANCE, |b, x| {
+        let mut y = b.conv2d("conv", x, Conv2d { weight, bias, stride: 1, padding: 0, groups })?;
+        if residual == "before" {
+            y = b.add("sum", y, x)?;
+        }
+        if let Some(activation) = activation {
+            y = b.activation("activation", y, activation)?;
+        }
+        if residual == "after" {
+            y = b.add("sum", x, y)?;
+        }
+        Ok(y)
+    })
+}
+
+#[test]
+fn conv2d_takes_along_what_follows() {
+    let mut cases = Vec::new();
+    for (kind, activation, residual) in EPILOGUES {
+        // Tiled, broadcast by subgroups, direct.
+        for (input, groups) in [([1, 3, 7, 5], 1), ([1, 12, 13, 3], 1), ([2, 6, 7, 5], 3)] {
+            let name = format!("conv2d {kind}, {} in {groups} groups", shape(input));
+            cases.push(epilogue_case(name, input, groups, activation.clone(), residual));
+        }
+    }
+    if let Some(gpu) = crate::support::adapter::gpu("conv2d_takes_along_what_follows") {
+        for case in &cases {
+            assert_eq!(case.plan(&gpu).steps.len(), 1, "{}: one dispatch\n{}", case.name, case.plan(&gpu));
+        }
+    }
+    check_all("conv2d_takes_along_what_follows", cases);
+}
+
+#[test]
+fn conv2d_leaves_alone_what_it_may_not_take() {
+    let weight = |name: &str| parameter([5, 5, 1, 1], seed(name));
+    let one = |name: &'static str| {
+        move |b: &mut sparsr::graph::Builder, x| b.conv2d("conv", x, Conv2d::same(weight(name), None))
+    };
+    let input = Shape::new(1, 5, 7, 5);
+    let cases = [
+        Case::new("conv2d, then prelu", input, TOLERANCE, |b, x| {
+            let y = one("prelu")(b, x)?;
+            b.activation("prelu", y, Activation::Prelu { slope: parameter([5], 3) })
+        }),
+        Case::new("conv2d, then relu, both read", input, TOLERANCE, |b, x| {
+            let y = one("read twice")(b, x)?;
+            let z = b.relu("relu", y)?;
+            b.add("sum", y, z)
+        }),
+        Case::new("conv2d kept, then relu kept, then sum", input, TOLERANCE, |b, x| {
+            let y = one("kept")(b, x)?;
+            let z = b.relu("relu", y)?;
+            b.add("sum", z, x)
+        })
+        .keeping("conv")
+        .keeping("relu")
+        .keeping("input"),
+        Case::new("conv2d, relu, then relu, two sums", input, TOLERANCE, |b, x| {
+            let y = one("twice")(b, x)?;
+            let y = b.relu("relu", y)?;
+            let y = b.add("sum", y, x)?;
+            let y = b.relu("relu again", y)?;
+            b.add("sum again", y, x)
+        }),
+        Case::new("conv2d plus one pixel", input, TOLERANCE, |b, x| {
+            let mean = b.global_average_pool("mean", x)?;
+            let y = one("one pixel")(b, x)?;
+            b.add("sum", y, mean)
+        }),
+        Case::new("two convolutions added", input, TOLERANCE, |b, x| {
+            let (left, right) = (one("left")(b, x)?, one("right")(b, x)?);
+            let sum = b.add("sum", left, right)?;
+            b.relu("relu", sum)
+        }),
+    ];
+    check_all("conv2d_leaves_alone_what_it_may_not_take", cases);
+}
+
+/// Input, output channels, kernel, dense inputs, dense outputs, mask, bias.
+#[rustfmt::skip]
+const MASKED: &[(Input, usize, usize, usize, usize, &str, bool)] = &[
+    ([1, 12, 13,  3], 12, 3,  3,  4, "some", false),
+    ([1, 12, 13,  3], 12, 3,  4,  3, "some", true),
+    ([1, 12,  7,  5], 12, 3,  9,  9, "some", true),
+    ([1, 12,  7,  5], 12, 3, 12,  0, "some", true),
+    ([1, 12,  7,  5], 12, 3,  0, 12, "some", true),
+    ([1, 12,  7,  5], 12, 3,  0,  0, "some", true),
+    ([1, 12,  7,  5], 12, 3, 12, 12, "some", true),
+    ([1, 12,  7,  5], 12, 3,  3,  9, "none", true),
+    ([1, 12,  7,  5], 12, 3,  3,  9, "one",  true),
+    ([1, 12,  7,  5], 12, 3,  3,  9, "all",  true),
+    ([2, 12, 33,  9], 20, 3,  9,  4, "some", true),
+    ([1,  5,  7,  5],  7, 3,  3,  4, "some", true),
+    ([1,  4,  1,  1],  3, 3,  3,  1, "none", true),
+    ([1,  4,  1,  1],  3, 3,  3,  1, "all",  true),
+    ([1,  5,  1,  9],  2, 3,  0,  1, "some", true),
+    ([1, 12,  7,  5], 12, 1,  3, 12, "some", true),
+    ([2, 20, 13,  3],  9, 1,  4,  3, "some", false),
+    ([1,  5,  7,  5],  4, 1,  0,  0, "some", true),
+    ([1, 64, 40, 17], 64, 3, 24,  9, "some", false),
+    ([1, 64, 33,  9], 64, 1,  3, 64, "some", true),
+];
+
+#[test]
+fn masked_conv2d() {
+    let case = |&(input, out, k, dense_inputs, dense_outputs, set, bias): &(
+        Input,
+        usize,
+        usize,
+        usize,
+        usize,
+        &str,
+        bool,
+    )| {
+        let dense = format!("{dense_inputs} dense → {dense_outputs} dense");
+        let kind = format!("{} → {out} k{k}, {dense}, mask {set} {}", shape(input), with(bias));
+        let op = MaskedConv2d {
+            weight: parameter([out, input[1], k, k], seed(&kind)),
+            bias: bias.then(|| parameter([out], seed(&kind) + 1)),
+            dense_inputs,
+            dense_outputs,
+        };
+        Case::new(format!("masked_conv2d {kind}"), shape(input), TOLERANCE, |b, x| {
+            let mask = b.append("mask", Op::Constant(Constant::new(mask(input, set))), &[])?;
+            b.masked_conv2d("conv", x, mask, op)
+        })
+    };
+    check_all("masked_conv2d", MASKED.iter().map(case));
+}
+
+/// Zeros and ones over a picture.
+fn mask([n, _, h, w]: Input, set: &str) -> Tensor {
+    let shape = Shape::new(n, 1, h, w);
+    let random = noise(shape, 7);
+    Tensor::from_fn(shape, |n, _, y, x| {
+        let is_set = match set {
+            "none" => false,
+            "all" => true,
+            "one" => (y, x) == (h / 2, w - 1),
+            "some" => random.plane(n, 0)[y * w + x] > 0.0,
+            other => panic!("no mask is called {other}"),
+        };
+        f32::from(is_set)
+    })
+}
+
+/// Input, output channels, kernel, stride, padding, output padding, bias.
+#[rustfmt::skip]
+const TRANSPOSED: &[(Input, usize, usize, usize, usize, usize, bool)] = &[
+    ([1, 16,  7,  5],  2, 3, 2, 1, 1, true),
+    ([1,  5, 13,  3],  9, 3, 2, 1, 1, true),
+    ([2,  3,  1,  9],  4, 3, 2, 1, 1, false),
+    ([1,  4,  1,  1],  2, 3, 2, 1, 1, true),
+    ([1,  3,  7,  5],  5, 2, 2, 0, 0, true),
+    ([1,  7, 13,  3],  3, 4, 2, 1, 0, true),
+    ([2, 12, 33,  9],  1, 4, 2, 1, 0, false),
+    ([1,  3,  7,  5],  3, 3, 1, 0, 0, true),
+    ([1,  5,  7,  5],  4, 3, 4, 0, 3, true),
+];
+
+#[test]
+fn conv_transpose2d() {
+    let case = |&(input, out, k, stride, padding, output_padding, bias): &(
+        Input,
+        usize,
+        usize,
+        usize,
+        usize,
+        usize,
+        bool,
+    )| {
+        let kind =
+            format!("{} → {out} k{k} s{stride} p{padding} op{output_padding} {}", shape(input), with(bias));
+        let weight: Parameter = parameter([input[1], out, k, k], seed(&kind));
+        let bias = bias.then(|| parameter([out], seed(&kind) + 1));
+        let op = ConvTranspose2d { weight, bias, stride, padding, output_padding };
+        Case::new(format!("conv_transpose2d {kind}"), shape(input), TOLERANCE, |b, x| {
+            b.conv_transpose2d("conv", x, op)
+        })
+    };
+    check_all("conv_transpose2d", TRANSPOSED.iter().map(case));
+}
+
+fn shape([n, c, h, w]: Input) -> Shape {
+    Shape::new(n, c, h, w)
+}
+
+fn with(bias: bool) -> &'static str {
+    if bias { "bias" } else { "no bias" }
+}

@@ -1,0 +1,94 @@
+//! The ends of a plan for pictures: `pixel_load` and `pixel_store` against `Pixels`.
+
+use sparsr::gpu::Session;
+use sparsr::graph::{Builder, Constant, Graph, Op};
+use sparsr::plan::{Ends, Options, Plan};
+use sparsr::tensor::{Shape, Tensor};
+use sparsr::{Depth, Error, Gpu, Pixels, Samples};
+
+use crate::support::{adapter, compare, seeded};
+
+/// Both depths, and both ranges that networks work on.
+const ENDS: [(Ends, Depth); 2] = [(Ends::Pixels8, Depth::Eight), (Ends::Pixels16, Depth::Sixteen)];
+const RANGES: [f32; 2] = [1.0, 255.0];
+
+fn session(gpu: &Gpu, graph: &Graph, ends: Ends) -> Session {
+    let options = Options { ends, keep: vec![graph.input()] };
+    let mut session = Session::new(gpu, &Plan::new(graph, &options, gpu.limits()).unwrap()).unwrap();
+    session.poison();
+    session
+}
+
+/// Every sample that there is, at least once.
+fn every_sample(depth: Depth) -> Pixels {
+    match depth {
+        Depth::Eight => Pixels::new(43, 7, Samples::U8((0..=255).cycle().take(3 * 43 * 7).collect())),
+        Depth::Sixteen => {
+            Pixels::new(151, 149, Samples::U16((0..=65535).cycle().take(3 * 151 * 149).collect()))
+        }
+    }
+}
+
+#[test]
+fn a_picture_goes_in_and_comes_out_as_it_was() {
+    let Some(gpu) = adapter::gpu("a_picture_goes_in_and_comes_out_as_it_was") else { return };
+    for (ends, depth) in ENDS {
+        for range in RANGES {
+            for picture in
+                [every_sample(depth), every_sample(depth).cropped(1, 1), every_sample(depth).cropped(33, 3)]
+            {
+                let shape = Shape::new(1, 3, picture.height(), picture.width());
+                let (b, x) = Builder::new("picture", shape, range);
+                let mut session = session(&gpu, &b.finish(x), ends);
+                assert!(session.run_pixels(&picture).unwrap() == picture, "{depth:?} range {range} {shape}");
+                let loaded = session.kept().unwrap().remove(0);
+                compare::close(&loaded, &picture.to_tensor(range), 2e-7)
+                    .unwrap_or_else(|reason| panic!("{depth:?} range {range} {shape}: {reason}"));
+            }
+        }
+    }
+}
+
+/// A graph that makes `numbers` of any picture.
+fn making(numbers: &Tensor, range: f32) -> Graph {
+    let (mut b, _) = Builder::new("numbers", numbers.shape(), range);
+    let output = b.append("numbers", Op::Constant(Constant::new(numbers.clone())), &[]).unwrap();
+    b.finish(output)
+}
+
+#[test]
+fn numbers_are_clamped_and_halves_go_to_even() {
+    let Some(gpu) = adapter::gpu("numbers_are_clamped_and_halves_go_to_even") else { return };
+    let shape = Shape::new(1, 3, 11, 33);
+    // Halves, quarters and wholes from below black to above white, all of them exact in binary.
+    let stairs = Tensor::from_fn(shape, |_, c, y, x| (c * 363 + y * 33 + x) as f32 / 4.0 - 8.0);
+    let far = Tensor::new(shape, stairs.values().iter().map(|value| value * 1e30).collect());
+    for (ends, depth) in ENDS {
+        for (numbers, range) in [(&stairs, 255.0), (&far, 255.0), (&seeded::noise(shape, 1), 1.0)] {
+            if range == 255.0 && depth == Depth::Sixteen && std::ptr::eq(numbers, &stairs) {
+                continue; // times 257, quarters of code values: the next line's noise stands for them
+            }
+            let mut session = session(&gpu, &making(numbers, range), ends);
+            let found = session.run_pixels(&every_sample(depth).cropped(33, 7).extended(33, 11)).unwrap();
+            let expected = Pixels::from_tensor(numbers, range, depth).unwrap();
+            assert!(found == expected, "{depth:?} range {range}: {:?}", compare::apart(&found, &expected));
+        }
+    }
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_an_error_that_says_where() {
+    let Some(gpu) = adapter::gpu("a_number_that_is_not_finite_is_an_error_that_says_where") else { return };
+    for (ends, depth) in ENDS {
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for channel in 0..3 {
+                let mut numbers = Tensor::zeros(Shape::new(1, 3, 5, 7));
+                numbers.values_mut()[channel * 35 + 2 * 7 + 4] = value;
+                let mut session = session(&gpu, &making(&numbers, 1.0), ends);
+                let error = session.run_pixels(&every_sample(depth).cropped(7, 5)).unwrap_err();
+                let said = matches!(&error, Error::Device(text) if text.contains("pixel (4, 2) is not a finite number"));
+                assert!(said, "{value} in channel {channel}, {depth:?}: {error}");
+            }
+        }
+    }
+}

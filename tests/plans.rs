@@ -1,0 +1,241 @@
+//! Plans, without a device: their listings, and what must hold for every plan.
+//!
+//! `plans/*.txt` hold the listings. After a wanted change write them anew, and read the difference:
+//!
+//! ```text
+//! SPARSR_BLESS=1 cargo test --test plans
+//! ```
+
+mod support;
+
+use std::path::PathBuf;
+
+use sparsr::graph::{Activation, Builder, Conv2d, Graph, MaskedConv2d, Value};
+use sparsr::models::smsr::Config;
+use sparsr::plan::{Buffer, Ends, Limits, Options, Plan, Slot, Step};
+use sparsr::tensor::{Shape, packed_len};
+use sparsr::{Error, Model, Result};
+
+use support::seeded::{self, parameter};
+
+const BROADCAST: Limits = Limits { subgroup_lanes: Some(8), ..Limits::PORTABLE };
+
+/// Name of the listing, graph, limits, ends, names of the kept values.
+type Row = (&'static str, fn() -> Graph, Limits, Ends, &'static [&'static str]);
+
+#[rustfmt::skip]
+const PLANS: &[Row] = &[
+    ("residual_block",           residual_block,    Limits::PORTABLE, Ends::Tensors,  &[]),
+    ("residual_block_broadcast", residual_block,    BROADCAST,        Ends::Tensors,  &[]),
+    ("residual_block_kept",      residual_block,    Limits::PORTABLE, Ends::Tensors,  &["first", "relu"]),
+    ("global_pool",              channel_attention, Limits::PORTABLE, Ends::Tensors,  &[]),
+    ("concat_pointwise",         concat_pointwise,  Limits::PORTABLE, Ends::Tensors,  &[]),
+    ("concat_pointwise_kept",    concat_pointwise,  Limits::PORTABLE, Ends::Tensors,  &["concat"]),
+    ("masked",                   masked,            Limits::PORTABLE, Ends::Pixels16, &["mask"]),
+    ("tiny_smsr",                tiny_smsr,         Limits::PORTABLE, Ends::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
+    ("tiny_smsr_broadcast",      wider_smsr,        BROADCAST,        Ends::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
+];
+
+fn graph(name: &str, channels: usize, build: impl FnOnce(&mut Builder, Value) -> Result<Value>) -> Graph {
+    let (mut b, x) = Builder::new(name, Shape::new(1, channels, 64, 80), 1.0);
+    let output = build(&mut b, x).unwrap();
+    b.finish(output)
+}
+
+fn conv(out: usize, inputs: usize, kernel: usize) -> Conv2d {
+    Conv2d::same(parameter([out, inputs, kernel, kernel], 1), Some(parameter([out], 2)))
+}
+
+fn residual_block() -> Graph {
+    graph("residual block", 12, |b, x| {
+        let y = b.conv2d("first", x, conv(12, 12, 3))?;
+        let y = b.relu("relu", y)?;
+        let y = b.conv2d("second", y, conv(12, 12, 3))?;
+        b.add("sum", y, x)
+    })
+}
+
+fn channel_attention() -> Graph {
+    graph("channel attention", 12, |b, x| {
+        let y = b.global_average_pool("mean", x)?;
+        let y = b.conv2d("squeeze", y, conv(3, 12, 1))?;
+        let y = b.relu("relu", y)?;
+        let y = b.conv2d("excite", y, conv(12, 3, 1))?;
+        let y = b.activation("sigmoid", y, Activation::Sigmoid)?;
+        b.multiply("scaled", x, y)
+    })
+}
+
+fn concat_pointwise() -> Graph {
+    graph("concatenation", 3, |b, x| {
+        let y = b.conv2d("first", x, conv(5, 3, 3))?;
+        let z = b.conv2d("second", y, conv(4, 5, 3))?;
+        let all = b.concat("concat", &[x, y, z])?;
+        let all = b.conv2d("collect", all, conv(6, 12, 1))?;
+        b.relu("relu", all)
+    })
+}
+
+fn masked() -> Graph {
+    graph("masked", 3, |b, x| {
+        let logits = b.conv2d("logits", x, conv(2, 3, 1))?;
+        let mask = b.spatial_mask("mask", logits)?;
+        let weight = parameter([3, 3, 3, 3], 3);
+        let y = b.masked_conv2d(
+            "masked",
+            x,
+            mask,
+            MaskedConv2d { weight, bias: None, dense_inputs: 1, dense_outputs: 2 },
+        )?;
+        b.relu("relu", y)
+    })
+}
+
+fn tiny_smsr() -> Graph {
+    smsr(seeded::TINY)
+}
+
+fn wider_smsr() -> Graph {
+    smsr(Config { channels: 12, ..seeded::TINY })
+}
+
+fn smsr(config: Config) -> Graph {
+    let model = Model::from_weights("seeded", seeded::smsr(&config)).unwrap();
+    model.graph(Shape::new(1, 3, 64, 80)).unwrap()
+}
+
+fn plan((_, graph, limits, ends, keep): &Row) -> Plan {
+    let graph = graph();
+    let keep = keep.iter().map(|name| graph.find(name).expect("a node of the graph")).collect();
+    Plan::new(&graph, &Options { ends: *ends, keep }, limits).unwrap()
+}
+
+#[test]
+fn listings_are_as_written() {
+    let mut changed = Vec::new();
+    for row in PLANS {
+        let plan = plan(row);
+        let path: PathBuf =
+            [env!("CARGO_MANIFEST_DIR"), "tests", "plans", &format!("{}.txt", row.0)].iter().collect();
+        if std::env::var_os("SPARSR_BLESS").is_some_and(|value| value != "0") {
+            std::fs::write(&path, plan.to_string()).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        if plan.to_string() != written {
+            changed.push(format!("{}: expected\n{written}\nfound\n{plan}", path.display()));
+        }
+    }
+    assert!(changed.is_empty(), "{}\nif that is wanted: SPARSR_BLESS=1", changed.join("\n"));
+}
+
+#[test]
+fn the_same_in_gives_the_same_plan() {
+    for row in PLANS {
+        let [a, b] = [plan(row), plan(row)];
+        assert_eq!(format!("{a:?}"), format!("{b:?}"), "{}", row.0);
+    }
+}
+
+/// The slots that a step reads, and the one that it writes.
+fn flow(step: &Step) -> (Vec<Slot>, Slot) {
+    let slots = step.bindings.iter().filter_map(|buffer| match buffer {
+        Buffer::Slot(slot) => Some(*slot),
+        Buffer::Constant(_) => None,
+    });
+    let mut read: Vec<Slot> = slots.collect();
+    let written = read.pop().expect("a step writes a slot");
+    assert_eq!(step.bindings.last(), Some(&Buffer::Slot(written)), "{}: the output comes last", step.label);
+    (read, written)
+}
+
+#[test]
+fn no_step_reads_the_slot_that_it_writes() {
+    for row in PLANS {
+        let plan = plan(row);
+        for step in &plan.steps {
+            let (read, written) = flow(step);
+            assert!(!read.contains(&written), "{}: {}\n{plan}", row.0, step.label);
+        }
+    }
+}
+
+#[test]
+fn every_slot_is_written_before_it_is_read() {
+    for row in PLANS {
+        let plan = plan(row);
+        let mut written = vec![plan.input.slot];
+        for step in &plan.steps {
+            let (read, output) = flow(step);
+            assert!(read.iter().all(|slot| written.contains(slot)), "{}: {}\n{plan}", row.0, step.label);
+            written.push(output);
+        }
+        assert!(plan.kept.iter().chain([&plan.output]).all(|port| written.contains(&port.slot)), "{}", row.0);
+    }
+}
+
+#[test]
+fn every_value_fits_into_its_slot() {
+    for row in PLANS {
+        let plan = plan(row);
+        for step in plan.steps.iter().filter(|step| step.label != "output") {
+            let (_, slot) = flow(step);
+            let bytes = 4 * packed_len(step.shape) as u64;
+            assert!(bytes <= plan.slots[slot.0 as usize], "{}: {}\n{plan}", row.0, step.label);
+        }
+    }
+}
+
+#[test]
+fn nothing_overwrites_what_the_host_reads_after_the_run() {
+    for row in PLANS {
+        let plan = plan(row);
+        let last =
+            |slot: Slot| plan.steps.iter().rev().find(|step| flow(step).1 == slot).expect("a step writes it");
+        for (name, port) in row.4.iter().zip(&plan.kept) {
+            assert_eq!(
+                (last(port.slot).label.as_str(), port.shape),
+                (*name, last(port.slot).shape),
+                "{}\n{plan}",
+                row.0
+            );
+        }
+        assert_eq!(last(plan.output.slot).label, plan.steps.last().unwrap().label, "{}\n{plan}", row.0);
+    }
+}
+
+#[test]
+fn a_module_more_takes_its_feature_more() {
+    // `collect` reads the features of all modules, so each of them must live; nothing else of a module must.
+    let feature = 4 * packed_len(Shape::new(1, 8, 64, 80)) as u64;
+    let memory = |modules: usize| -> u64 {
+        let graph = smsr(Config { modules, ..seeded::TINY });
+        let options = Options { ends: Ends::Pixels8, keep: vec![] };
+        Plan::new(&graph, &options, &Limits::PORTABLE).unwrap().slots.iter().sum()
+    };
+    for modules in 2..6 {
+        let (less, more) = (memory(modules), memory(modules + 1));
+        assert!(more <= less + feature, "{modules} modules take {less} bytes, one more takes {more}");
+    }
+}
+
+#[test]
+fn what_a_device_cannot_bind_is_refused_by_name_and_size() {
+    let refused = |side: usize, limits: Limits| {
+        let (mut b, x) = Builder::new("large", Shape::new(1, 12, side, side), 1.0);
+        let output = b.conv2d("conv", x, conv(12, 12, 3)).unwrap();
+        let options = Options { ends: Ends::Tensors, keep: vec![] };
+        match Plan::new(&b.finish(output), &options, &limits) {
+            Err(Error::Limits(text)) => text,
+            other => panic!("expected a limit, found {other:?}"),
+        }
+    };
+    assert_eq!(
+        refused(4096, Limits::PORTABLE),
+        "conv: 1x12x4096x4096 need 768 MiB in one buffer and the device binds at most 128 MiB; enlarge a smaller \
+         picture, or choose the CPU"
+    );
+    assert_eq!(
+        refused(64, Limits { workgroups: 7, ..Limits::PORTABLE }),
+        "conv: [2, 8, 2] workgroups, and the device takes at most 7 along an axis"
+    );
+}

@@ -1,0 +1,172 @@
+//! A case is data: a name, a graph, what goes in. One `check` runs it on the device against the CPU engine:
+//!
+//! - with every slot poisoned by NaN before the first run, so that what is read before it is written shows;
+//! - on the picture, on another, on the first again, so that what a run leaves behind shows;
+//! - with the device's subgroup kernels and without them, where the two plans differ;
+//! - with the lanes past the last channel in view: the layout says that they hold zero.
+
+use sparsr::gpu::Session;
+use sparsr::graph::{Builder, Graph, Value};
+use sparsr::plan::{Ends, Options, Plan};
+use sparsr::tensor::{Shape, Tensor};
+use sparsr::{Gpu, reference};
+
+use super::{adapter, compare, seeded};
+
+/// The variable that holds a part of the names of the cases to run.
+const FILTER: &str = "SPARSR_CASE";
+
+/// One graph and what goes in.
+#[derive(Debug)]
+pub struct Case {
+    /// What it is, and what it is found by.
+    pub name: String,
+    pub graph: Graph,
+    pub input: Tensor,
+    /// Values that are compared besides the output.
+    pub keep: Vec<Value>,
+    /// Largest error, as a share of the largest magnitude of the expected value.
+    pub tolerance: f32,
+}
+
+/// What the CPU engine makes of one input: the output, then the kept values.
+type Expected = Vec<Tensor>;
+
+impl Case {
+    /// A case on noise; `build` makes the output from the picture.
+    pub fn new(
+        name: impl Into<String>,
+        input: Shape,
+        tolerance: f32,
+        build: impl FnOnce(&mut Builder, Value) -> sparsr::Result<Value>,
+    ) -> Self {
+        let name = name.into();
+        let (mut b, x) = Builder::new(name.clone(), input, 1.0);
+        let output = build(&mut b, x).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let input = seeded::noise(input, seeded::seed(&name));
+        Self { name, graph: b.finish(output), input, keep: vec![], tolerance }
+    }
+
+    /// The case with another picture.
+    #[must_use]
+    pub fn on(self, input: Tensor) -> Self {
+        Self { input, ..self }
+    }
+
+    /// Compares one more value, which then may be neither fused away nor overwritten.
+    #[must_use]
+    pub fn keeping(mut self, node: &str) -> Self {
+        self.keep.push(self.graph.find(node).expect("a node of the case's graph"));
+        self
+    }
+
+    /// Compares every value that the graph makes.
+    #[must_use]
+    pub fn keeping_all(mut self) -> Self {
+        self.keep = self.graph.values().map(|(value, _)| value).collect();
+        self
+    }
+
+    /// The plan for a device.
+    pub fn plan(&self, gpu: &Gpu) -> Plan {
+        let options = Options { ends: Ends::Tensors, keep: self.keep.clone() };
+        Plan::new(&self.graph, &options, gpu.limits())
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    /// Every way to run it, against the CPU engine.
+    pub fn check(&self, gpu: &Gpu) -> Result<(), String> {
+        let (own, portable) = (self.plan(gpu), self.plan(&gpu.clone().without_subgroups()));
+        self.check_plan(gpu, &own)?;
+        if own.to_string() == portable.to_string() {
+            return Ok(());
+        }
+        self.check_plan(gpu, &portable).map_err(|reason| format!("without subgroups, {reason}"))
+    }
+
+    /// One plan of the case's graph, against the CPU engine.
+    pub fn check_plan(&self, gpu: &Gpu, plan: &Plan) -> Result<(), String> {
+        let mut session = Session::new(gpu, &with_all_lanes(plan)).map_err(|error| error.to_string())?;
+        session.poison();
+        let other = seeded::noise(self.input.shape(), seeded::seed(&self.name) + 1);
+        let [first, second] = [&self.input, &other].map(|input| self.expected(input));
+        for (when, input, expected) in [
+            ("on the picture", &self.input, &first),
+            ("on another", &other, &second),
+            ("on the picture again", &self.input, &first),
+        ] {
+            let found = run(&mut session, input).map_err(|error| error.to_string())?;
+            self.compare(&found, expected).map_err(|reason| format!("{when}, {reason}"))?;
+        }
+        Ok(())
+    }
+
+    fn expected(&self, input: &Tensor) -> Expected {
+        let (output, kept) = reference::run_keeping(&self.graph, input, &self.keep)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        [vec![output], kept].concat()
+    }
+
+    fn compare(&self, found: &[Tensor], expected: &Expected) -> Result<(), String> {
+        let values = [self.graph.output()].into_iter().chain(self.keep.iter().copied());
+        for ((value, found), expected) in values.zip(found).zip(expected) {
+            let shape = expected.shape();
+            live(found, shape)
+                .and_then(|found| compare::close(&found, expected, self.tolerance))
+                .map_err(|reason| format!("{} {shape} {reason}", self.graph.node(value).name))?;
+        }
+        Ok(())
+    }
+}
+
+/// Checks the cases whose name holds what [`FILTER`] says, and prints each that fails with the command that
+/// runs it alone.
+#[track_caller]
+pub fn check_all(test: &str, cases: impl IntoIterator<Item = Case>) {
+    let Some(gpu) = adapter::gpu(test) else { return };
+    let filter = std::env::var(FILTER).unwrap_or_default();
+    let chosen: Vec<Case> = cases.into_iter().filter(|case| case.name.contains(&filter)).collect();
+    let failures: Vec<String> = chosen.iter().filter_map(|case| failure(case, test, &gpu)).collect();
+    println!("{test}: {} cases", chosen.len());
+    assert!(
+        failures.is_empty(),
+        "{} of {} cases failed\n\n{}",
+        failures.len(),
+        chosen.len(),
+        failures.join("\n\n")
+    );
+}
+
+fn failure(case: &Case, test: &str, gpu: &Gpu) -> Option<String> {
+    let reason = case.check(gpu).err()?;
+    let name = &case.name;
+    Some(format!("{name}: {reason}\n  {FILTER}='{name}' cargo test --release {test}"))
+}
+
+/// The plan with outputs read as whole groups of four channels.
+fn with_all_lanes(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    for port in plan.kept.iter_mut().chain([&mut plan.output]) {
+        port.shape.channels = port.shape.channels.next_multiple_of(4);
+    }
+    plan
+}
+
+fn run(session: &mut Session, input: &Tensor) -> sparsr::Result<Vec<Tensor>> {
+    let output = session.run_tensor(input)?;
+    Ok([vec![output], session.kept()?].concat())
+}
+
+/// The channels that `shape` has of whole groups of four, whose other lanes must be zero.
+fn live(found: &Tensor, shape: Shape) -> Result<Tensor, String> {
+    let all = found.shape().channels;
+    let mut values = Vec::with_capacity(shape.len());
+    for (at, plane) in found.values().chunks(shape.pixels()).enumerate() {
+        if at % all < shape.channels {
+            values.extend_from_slice(plane);
+        } else if let Some(value) = plane.iter().find(|value| **value != 0.0) {
+            return Err(format!("the lane past the last channel, {}, holds {value} and not zero", at % all));
+        }
+    }
+    Ok(Tensor::new(shape, values))
+}

@@ -1,0 +1,111 @@
+//! The program in a folder of its own.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+pub struct Folder(TempDir);
+
+pub struct Outcome {
+    pub success: bool,
+    pub stdout: Vec<u8>,
+    pub stderr: String,
+}
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(TempDir::new().expect("a temporary folder can be made"))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn run(&self, args: &[&str]) -> Outcome {
+        self.start(args, Stdio::null())
+    }
+
+    /// With a file as standard input.
+    pub fn run_with_input(&self, args: &[&str], input: &str) -> Outcome {
+        self.start(args, File::open(self.path(input)).unwrap().into())
+    }
+
+    /// On the CPU; must succeed, and say nothing to a pipe. Gives standard output.
+    pub fn succeeds(&self, args: &[&str]) -> String {
+        let outcome = self.run(&on_cpu(args));
+        assert!(outcome.success && outcome.stderr.is_empty(), "{args:?}: {}", outcome.stderr);
+        let temporary = |(path, _): &(PathBuf, Vec<u8>)| path.to_string_lossy().contains(".sparsr-");
+        assert!(!contents(self.0.path()).iter().any(temporary), "{args:?} left a temporary file");
+        outcome.text()
+    }
+
+    /// Must fail with one sentence, which it gives, and leave the folder as it was.
+    pub fn fails(&self, args: &[&str]) -> String {
+        let before = contents(self.0.path());
+        let outcome = self.run(&on_cpu(args));
+        let sentence = outcome.stderr.trim_end().strip_prefix("error: ").map(str::to_owned);
+        let sentence =
+            sentence.unwrap_or_else(|| panic!("{args:?}: expected a sentence, found {:?}", outcome.stderr));
+        assert!(!outcome.success && outcome.stdout.is_empty(), "{args:?}");
+        assert!(!sentence.contains('\n') && !sentence.contains("panicked"), "{args:?}: {sentence}");
+        assert_eq!(contents(self.0.path()), before, "{args:?} changed the folder");
+        sentence
+    }
+
+    pub fn json(&self, args: &[&str]) -> serde_json::Value {
+        let outcome = self.run(args);
+        assert!(outcome.success, "{args:?}: {}", outcome.stderr);
+        serde_json::from_slice(&outcome.stdout).expect("standard output is JSON and nothing else")
+    }
+
+    fn start(&self, args: &[&str], input: Stdio) -> Outcome {
+        let output = Command::new(env!("CARGO_BIN_EXE_sparsr"))
+            .args(args)
+            .current_dir(self.0.path())
+            .env_remove("SPARSR_LOG")
+            // Without it Mesa's device-select layer complains on standard error about a missing display.
+            .env("XDG_RUNTIME_DIR", self.0.path())
+            .stdin(input)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .output()
+            .expect("the program starts");
+        Outcome {
+            success: output.status.success(),
+            stdout: output.stdout,
+            stderr: String::from_utf8(output.stderr).expect("sentences are UTF-8"),
+        }
+    }
+}
+
+impl Outcome {
+    /// Standard output.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+}
+
+/// The commands that run a network, on the CPU unless they name a device.
+fn on_cpu<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let runs = ["upscale", "eval"].contains(&args[0]) && !args.contains(&"--device");
+    let device: &[&str] = if runs { &["--device", "cpu"] } else { &[] };
+    [args, device].concat()
+}
+
+/// Every file below, with its size and content.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(contents(&path));
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            files.push((path, bytes));
+        }
+    }
+    files.sort();
+    files
+}

@@ -1,0 +1,117 @@
+//! Numbers that are the same for the same seed, and a small SMSR made of them.
+
+use sparsr::models::smsr::Config;
+use sparsr::tensor::{Parameter, Shape, Tensor};
+use sparsr::weights::Weights;
+use sparsr::{Model, Pixels, Samples};
+
+/// `count` numbers in −1 … 1 (splitmix64).
+pub fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    words(seed).take(count).map(|word| (word >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+/// A seed out of a name.
+pub fn seed(name: &str) -> u64 {
+    // FNV-1a.
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// Activations in −1 … 1.
+pub fn noise(shape: Shape, seed: u64) -> Tensor {
+    Tensor::new(shape, numbers(seed, shape.len()))
+}
+
+/// A weight whose sums stay of the order of their inputs: all but the first axis are summed over.
+pub fn parameter<const AXES: usize>(dims: [usize; AXES], seed: u64) -> Parameter {
+    let summed: usize = dims[1..].iter().product();
+    let gain = (3.0 / summed as f32).sqrt();
+    Parameter::new(
+        dims,
+        numbers(seed, dims.iter().product()).iter().map(|number| gain * number).collect::<Vec<_>>(),
+    )
+}
+
+/// Every sample another number.
+pub fn picture(width: usize, height: usize, seed: u64) -> Pixels {
+    Pixels::new(
+        width,
+        height,
+        Samples::U8(words(seed).take(3 * width * height).map(|word| word as u8).collect()),
+    )
+}
+
+/// The same at 16 bits.
+pub fn picture16(width: usize, height: usize, seed: u64) -> Pixels {
+    Pixels::new(
+        width,
+        height,
+        Samples::U16(words(seed).take(3 * width * height).map(|word| word as u16).collect()),
+    )
+}
+
+/// 8 channels, 2 modules of 2 layers: every part of SMSR, and nothing that takes time.
+pub const TINY: Config =
+    Config { channels: 8, modules: 2, layers: 2, mask_channels: 4, attention_channels: 2, scale: 2 };
+
+/// The network of [`TINY`].
+pub fn tiny_smsr() -> Model {
+    Model::from_weights("tiny", smsr(&TINY)).expect("the names and shapes of SMSR")
+}
+
+/// SMSR of any size, under the authors' names.
+pub fn smsr(config: &Config) -> Weights {
+    let Config { channels: c, modules, layers, mask_channels: m, attention_channels: a, scale } = *config;
+    let mut made = Made::default();
+    made.mean_shift("sub_mean", -114.0);
+    made.conv("head.0", [c, 3, 3, 3]);
+    made.conv("head.2", [c, c, 3, 3]);
+    for k in 0..modules {
+        made.conv(&format!("body.{k}.spa_mask.0"), [m, c, 3, 3]);
+        made.conv(&format!("body.{k}.spa_mask.3"), [m, m, 3, 3]);
+        made.weight(&format!("body.{k}.spa_mask.5.weight"), [m, 2, 3, 3]);
+        made.weight(&format!("body.{k}.spa_mask.5.bias"), [2]);
+        made.weight(&format!("body.{k}.body.ch_mask"), [1, c, layers, 2]);
+        for l in 0..layers {
+            made.weight(&format!("body.{k}.body.body.{l}.weight"), [c, c, 3, 3]);
+        }
+        made.conv(&format!("body.{k}.body.collect"), [c, c * layers, 1, 1]);
+        made.conv(&format!("body.{k}.ca.conv_du.0"), [a, c, 1, 1]);
+        made.conv(&format!("body.{k}.ca.conv_du.2"), [c, a, 1, 1]);
+    }
+    made.conv("collect.0", [c, c * modules, 1, 1]);
+    made.conv("collect.2", [c, c, 3, 3]);
+    made.conv("tail.0", [3 * scale * scale, c, 3, 3]);
+    made.mean_shift("add_mean", 114.0);
+    Weights::new("seeded", made.0)
+}
+
+#[derive(Default)]
+struct Made(Vec<(String, Parameter)>);
+
+impl Made {
+    fn weight<const AXES: usize>(&mut self, name: &str, dims: [usize; AXES]) {
+        self.0.push((name.into(), parameter(dims, seed(name))));
+    }
+
+    fn conv(&mut self, name: &str, dims: [usize; 4]) {
+        self.weight(&format!("{name}.weight"), dims);
+        self.weight(&format!("{name}.bias"), [dims[0]]);
+    }
+
+    fn mean_shift(&mut self, name: &str, mean: f32) {
+        let identity: Vec<f32> = (0..9).map(|at| if at % 4 == 0 { 1.0 } else { 0.0 }).collect();
+        self.0.push((format!("{name}.weight"), Parameter::new([3, 3, 1, 1], identity)));
+        self.0.push((format!("{name}.bias"), Parameter::new([3], vec![mean; 3])));
+    }
+}
+
+fn words(seed: u64) -> impl Iterator<Item = u64> {
+    let mut state = seed;
+    std::iter::from_fn(move || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        Some(z ^ (z >> 31))
+    })
+}
