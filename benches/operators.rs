@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput};
 use sparsr::graph::{Builder, Constant, Conv2d, Graph, MaskedConv2d, Op};
 use sparsr::kernel::conv2d_direct::Conv2dDirect;
 use sparsr::kernel::epilogue::Epilogue;
-use sparsr::kernel::{Dispatch, Kernel, Specialization, conv2d_direct, conv2d_subgroup};
+use sparsr::kernel::{Dispatch, Kernel, Specialization, conv2d_direct};
 use sparsr::plan::{Buffer, Ends, Limits, Options, Plan};
 use sparsr::reference;
 use sparsr::tensor::{Shape, Tensor, packed_len};
@@ -92,7 +92,7 @@ fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize, ke
         plans.insert(0, (NAIVE.name, naive(&portable, &conv, shape)));
     }
     plans.push(("conv2d_tiled", portable));
-    if broadcasts(machine) {
+    if machine.broadcasts() {
         plans.push(("conv2d_subgroup", case.plan(*machine.gpu.limits())));
     }
     let flops = Throughput::Elements(2 * case.graph.macs().total());
@@ -115,7 +115,7 @@ fn masked_convolution(criterion: &mut Criterion, machine: &Machine, density: f64
     let case = Case::new(&format!("masked_conv2d 3x3 64→64 density {density}"), b.finish(y));
 
     let mut plans = vec![("conv2d_tiled", case.plan(portable(machine)))];
-    if broadcasts(machine) {
+    if machine.broadcasts() {
         plans.push(("conv2d_subgroup", case.plan(*machine.gpu.limits())));
     }
     let flops = Throughput::Elements(2 * case.graph.macs().total());
@@ -139,10 +139,6 @@ fn shape(channels: usize) -> Shape {
 
 fn portable(machine: &Machine) -> Limits {
     Limits { subgroup_lanes: None, ..*machine.gpu.limits() }
-}
-
-fn broadcasts(machine: &Machine) -> bool {
-    machine.gpu.limits().subgroup_lanes == Some(conv2d_subgroup::LANES)
 }
 
 /// The plan of a convolution, computed by the kernel that takes what the others do not.

@@ -8,7 +8,7 @@ mod support;
 use criterion::{Criterion, Throughput};
 use sparsr::{Model, Options, Pixels, Samples, Upscaled, Upscaler};
 
-use support::{Clock, Machine};
+use support::Machine;
 
 /// What a picture of 8 bits may differ by between engines: one flipped mask pixel moves its neighbours so far.
 const LARGEST_DIFFERENCE: u8 = 2;
@@ -31,9 +31,10 @@ fn upscale(criterion: &mut Criterion, machine: &Machine, model: &Model, picture:
     let expected = cpu.upscale_pixels(picture).expect("the CPU engine takes any picture");
     describe(&expected, width, height);
 
+    let clock = machine.clock;
     let mut group = support::group(criterion, &format!("{} {width}x{height}", model.name()));
     group.throughput(Throughput::Elements((width * height) as u64)); // input pixels
-    let mut bench = |name: &str, clock: Clock, upscaler: &mut Upscaler| {
+    let mut bench = |name: &str, upscaler: &mut Upscaler| {
         let mut verified = false;
         group.bench_function(name, |bencher| {
             if !std::mem::replace(&mut verified, true) {
@@ -45,11 +46,11 @@ fn upscale(criterion: &mut Criterion, machine: &Machine, model: &Model, picture:
         });
     };
     let gpu = |gpu| Upscaler::new(gpu, model, Options::default()).expect("the device takes any model");
-    if machine.gpu.limits().subgroup_lanes.is_some() {
-        bench("gpu, subgroups", machine.clock, &mut gpu(&machine.gpu));
+    if machine.broadcasts() {
+        bench("gpu, subgroups", &mut gpu(&machine.gpu));
     }
-    bench("gpu", machine.clock, &mut gpu(&machine.gpu.clone().without_subgroups()));
-    bench("cpu", machine.clock, &mut cpu);
+    bench("gpu", &mut gpu(&machine.gpu.clone().without_subgroups()));
+    bench("cpu", &mut cpu);
     group.finish();
 }
 

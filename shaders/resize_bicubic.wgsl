@@ -34,18 +34,19 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= width || id.y >= height) {
         return;
     }
-    let q = (vec2<f32>(id.xy) + 0.5) / f32(params.scale) - 0.5;
-    let corner = floor(q);
-    let across = cubic(q.x - corner.x);
-    let down = cubic(q.y - corner.y);
+    // By the place within the old pixel, so that t is as exact far from the origin as near it.
+    let place = (vec2<f32>(id.xy % params.scale) + 0.5) / f32(params.scale) - 0.5;
+    let corner = vec2<i32>(id.xy / params.scale) + vec2<i32>(floor(place));
+    let across = cubic(place.x - floor(place.x));
+    let down = cubic(place.y - floor(place.y));
     let last = vec2<i32>(i32(params.input_width), i32(params.input_height)) - 1;
 
     var sum = Vec4(0.0);
     for (var i = 0; i < 4; i++) {
-        let y = u32(clamp(i32(corner.y) + i - 1, 0, last.y));
+        let y = u32(clamp(corner.y + i - 1, 0, last.y));
         var row = Vec4(0.0);
         for (var j = 0; j < 4; j++) {
-            let x = u32(clamp(i32(corner.x) + j - 1, 0, last.x));
+            let x = u32(clamp(corner.x + j - 1, 0, last.x));
             row += across[j] * input[element(id.z, y, x, params.input_height, params.input_width)];
         }
         sum += down[i] * row;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 use sparsr::gpu::Session;
+use sparsr::kernel::conv2d_subgroup;
 use sparsr::plan::Plan;
 use sparsr::tensor::{Parameter, Shape, Tensor};
 use sparsr::{AdapterKind, Device, DeviceChoice, Gpu, adapters};
@@ -89,6 +90,11 @@ impl Machine {
                 self.clock.time(iterations, || session.rerun().expect("the device is there")) / repeats
             });
         });
+    }
+
+    /// Whether plans for this device use the kernel that hands weights round by broadcast.
+    pub fn broadcasts(&self) -> bool {
+        self.gpu.limits().subgroup_lanes == Some(conv2d_subgroup::LANES)
     }
 
     fn session(&self, plan: &Plan) -> Session {
