@@ -9,15 +9,12 @@
 
 const LANES: u32 = 8u;
 
-// Adds one input lane of one kernel column, times its four groups of weights, to the whole strip.
-fn tap(sum: ptr<function, Accumulator>, span: ptr<function, array<Vec4, SPAN>>, kx: u32, lane: u32, w0: Vec4, w1: Vec4, w2: Vec4, w3: Vec4) {
-    for (var p = 0u; p < PIXELS; p++) {
-        let x = Vec4((*span)[p + kx][lane]);
-        (*sum)[p][0] = fma(x, w0, (*sum)[p][0]);
-        (*sum)[p][1] = fma(x, w1, (*sum)[p][1]);
-        (*sum)[p][2] = fma(x, w2, (*sum)[p][2]);
-        (*sum)[p][3] = fma(x, w3, (*sum)[p][3]);
-    }
+// What each lane of the subgroup holds, by lane.
+fn from_every_lane(own: Vec4) -> array<Vec4, LANES> {
+    return array<Vec4, LANES>(
+        subgroupBroadcast(own, 0u), subgroupBroadcast(own, 1u), subgroupBroadcast(own, 2u), subgroupBroadcast(own, 3u),
+        subgroupBroadcast(own, 4u), subgroupBroadcast(own, 5u), subgroupBroadcast(own, 6u), subgroupBroadcast(own, 7u),
+    );
 }
 
 fn accumulate(sum: ptr<function, Accumulator>, at: Strip, step: u32, subgroup_lane: u32) {
@@ -25,12 +22,17 @@ fn accumulate(sum: ptr<function, Accumulator>, at: Strip, step: u32, subgroup_la
         var span = load_span(at, input_group(step), ky);
         let row = weight_row(at, step, ky);
         for (var kx = 0u; kx < KERNEL; kx++) {
-            let early = weight[row + kx * 2u * LANES + subgroup_lane]; // of input lanes 0 and 1
-            let late = weight[row + (kx * 2u + 1u) * LANES + subgroup_lane]; // of 2 and 3
-            tap(sum, &span, kx, 0u, subgroupBroadcast(early, 0u), subgroupBroadcast(early, 1u), subgroupBroadcast(early, 2u), subgroupBroadcast(early, 3u));
-            tap(sum, &span, kx, 1u, subgroupBroadcast(early, 4u), subgroupBroadcast(early, 5u), subgroupBroadcast(early, 6u), subgroupBroadcast(early, 7u));
-            tap(sum, &span, kx, 2u, subgroupBroadcast(late, 0u), subgroupBroadcast(late, 1u), subgroupBroadcast(late, 2u), subgroupBroadcast(late, 3u));
-            tap(sum, &span, kx, 3u, subgroupBroadcast(late, 4u), subgroupBroadcast(late, 5u), subgroupBroadcast(late, 6u), subgroupBroadcast(late, 7u));
+            for (var half = 0u; half < 2u; half++) { // of the four input lanes
+                var w = from_every_lane(weight[row + (kx * 2u + half) * LANES + subgroup_lane]);
+                for (var p = 0u; p < PIXELS; p++) {
+                    for (var q = 0u; q < CHANNEL_GROUPS; q++) {
+                        for (var lane = 0u; lane < 2u; lane++) {
+                            let x = Vec4(span[p + kx][half * 2u + lane]);
+                            (*sum)[p][q] = fma(x, w[lane * CHANNEL_GROUPS + q], (*sum)[p][q]);
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -25,7 +25,7 @@
 //! ```
 //!
 //! What to compute is a [`graph::Graph`], how is a [`plan::Plan`], both plain data that print; doing it is a
-//! [`gpu::Session`], or [`reference`] on the CPU. Nothing here prints, exits, or panics on its input.
+//! [`gpu::Session`], or [`mod@reference`] on the CPU. Nothing here prints, exits, or panics on its input.
 
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![deny(unsafe_code)]

@@ -1,7 +1,7 @@
 //! Numbers on the host: activations ([`Tensor`]) and what a checkpoint holds ([`Parameter`]).
 //!
 //! Both are dense `f32` in C order (the last axis runs fastest). On the GPU activations lie in
-//! channels of four, see [`layout`].
+//! channels of four, see [`pack`].
 
 mod layout;
 mod shape;

@@ -137,7 +137,7 @@ fn drawn(width: usize, height: usize) -> Pixels {
     let sample = |at: usize| {
         let (c, x, y) = (at % 3, at / 3 % width, at / 3 / width);
         let ring = ((x as f32 - 20.0).hypot(y as f32 - 14.0) / 5.0) as usize;
-        (if ring % 2 == 0 { 40 + 50 * c + x } else { 220 - 2 * y - 30 * c }) as u8
+        (if ring.is_multiple_of(2) { 40 + 50 * c + x } else { 220 - 2 * y - 30 * c }) as u8
     };
     Pixels::new(width, height, Samples::U8((0..3 * width * height).map(sample).collect()))
 }

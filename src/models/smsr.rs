@@ -81,7 +81,10 @@ impl Config {
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
     let name = format!("smsr ×{}", config.scale);
-    if input.channels != 3 || input.height % ALIGNMENT != 0 || input.width % ALIGNMENT != 0 {
+    if input.channels != 3
+        || !input.height.is_multiple_of(ALIGNMENT)
+        || !input.width.is_multiple_of(ALIGNMENT)
+    {
         return Err(Error::shape(name, format!("expected N×3×H×W with H and W even, found {input}")));
     }
     let (c, scale) = (config.channels, config.scale);

@@ -225,10 +225,13 @@ class Trainer:
                     np.array_split(hr, len(self.twins)))
         jobs = [self.pool.submit(self.gradient, *part, phase, tau) for part in parts]
         l1, sparsity = np.mean([job.result() for job in jobs], 0).tolist()
-        for group in zip(*(t.parameters() for t in self.twins)):
-            if group[0].grad is not None:
-                for twin in group[1:]:
-                    group[0].grad += twin.grad
+        # A part whose mask is closed everywhere has no gradient for what lies behind it.
+        for first, *others in zip(*(t.parameters() for t in self.twins)):
+            for other in others:
+                if first.grad is None:
+                    first.grad = other.grad
+                elif other.grad is not None:
+                    first.grad += other.grad
         # The gradient's scale is unknown beforehand: clip at twice its running mean.
         limit = 2 * s["norm"] if s["norm"] else math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.net.parameters(), limit))
