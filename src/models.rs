@@ -124,9 +124,11 @@ impl Model {
         }
     }
 
-    /// Numbers in the checkpoint.
+    /// Numbers in the network's weights. Logits of channel masks are not counted, as in the paper: training
+    /// leaves them behind, and only which of two is larger matters.
     pub fn parameters(&self) -> usize {
-        self.weights.iter().map(|(_, parameter)| parameter.values().len()).sum()
+        let weights = self.weights.iter().filter(|(name, _)| !name.ends_with(".ch_mask"));
+        weights.map(|(_, parameter)| parameter.values().len()).sum()
     }
 
     /// The network for pictures of one shape: N×3×H×W, RGB.

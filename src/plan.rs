@@ -150,12 +150,12 @@ impl Plan {
             let bytes = 4 * packed_len(step.shape) as u64;
             if bytes > limits.binding_bytes {
                 return Err(Error::Limits(format!(
-                    "{}: {} need {} MiB in one buffer and the device binds at most {} MiB; enlarge a smaller \
-                     picture, or choose the CPU",
+                    "{}: its {} numbers need {:.1} MiB in one buffer and the device binds at most {:.1} MiB; \
+                     enlarge a smaller picture, or choose the CPU",
                     step.label,
                     step.shape,
-                    bytes >> 20,
-                    limits.binding_bytes >> 20
+                    mebibytes(bytes),
+                    mebibytes(limits.binding_bytes)
                 )));
             }
             if step.dispatch.workgroups.iter().any(|count| *count > limits.workgroups) {
@@ -167,4 +167,8 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }

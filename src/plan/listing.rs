@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Buffer, Plan};
+use super::{Buffer, Plan, mebibytes};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -14,7 +14,7 @@ impl fmt::Display for Plan {
             self.input.shape,
             self.output.shape,
             self.slots.len(),
-            bytes as f64 / f64::from(1 << 20),
+            mebibytes(bytes),
             self.steps.len()
         )?;
         for (at, step) in self.steps.iter().enumerate() {

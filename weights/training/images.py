@@ -67,13 +67,13 @@ class Pairs:
 
     Pictures longer than 1000 pixels are also taken at about half the size, as the field
     does, for sharper detail.  `holdout` pictures, evenly spread over the sorted list, are
-    never trained on: a centre crop of each validates.  Crops are drawn from a grid; the
-    flattest `drop` of the grid is left out, for it teaches almost nothing.
+    never trained on: a centre crop of each validates.  Crops are drawn from a grid whose
+    cells are sorted by detail, so that the flattest, which teach least, can be left out.
     """
 
     GRID = 16       # LR pixels between crop origins; drawn crops are shifted within it
 
-    def __init__(self, folders, holdout=12, drop=0.4, limit=None):
+    def __init__(self, folders, holdout=12, limit=None):
         files = [p for f in folders for p in find(f)][:limit]
         held = {files[(2 * i + 1) * len(files) // (2 * holdout)] for i in range(holdout)}
         self.held = sorted(held)
@@ -95,7 +95,7 @@ class Pairs:
                 cells.append(self._add(hr))
         detail = np.concatenate([c[1] for c in cells])
         origin = np.concatenate([c[0] for c in cells])
-        self.cells = origin[detail >= np.quantile(detail, drop)]
+        self.cells = origin[np.argsort(detail)]
 
     def _add(self, hr):
         lr = imresize(hr, 0.5)
@@ -110,11 +110,13 @@ class Pairs:
         yy, xx = np.mgrid[:h, :w]
         return np.stack((np.full(d.size, k), yy.ravel() * g, xx.ravel() * g), 1), d.ravel()
 
-    def batch(self, rng, count, patch):
-        """`count` random pairs with LR side `patch`, flipped and rotated: two u8 NHWC arrays."""
+    def batch(self, rng, count, patch, drop):
+        """`count` random pairs with LR side `patch`, flipped and rotated, none from the flattest
+        share `drop` of the cells: two u8 NHWC arrays."""
         lrs = np.empty((count, patch, patch, 3), np.uint8)
         hrs = np.empty((count, 2 * patch, 2 * patch, 3), np.uint8)
-        for i, (k, y, x) in enumerate(self.cells[rng.integers(len(self.cells), size=count)]):
+        drawn = rng.integers(int(drop * len(self.cells)), len(self.cells), size=count)
+        for i, (k, y, x) in enumerate(self.cells[drawn]):
             lr, hr = self.pairs[k]
             # the crop is centred on its cell up to the shift, and kept inside the picture
             shift = rng.integers(self.GRID, size=2) - patch // 2

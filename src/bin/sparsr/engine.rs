@@ -46,7 +46,7 @@ impl Engine {
             Device::Cpu => true,
             Device::Gpu(adapter) => adapter.kind == sparsr::AdapterKind::Software,
         };
-        if self.device == DeviceChoice::Auto && second_choice {
+        if self.is_auto() && second_choice {
             tracing::warn!("runs on {reason}");
         } else {
             tracing::info!("runs on {reason}");
@@ -55,6 +55,16 @@ impl Engine {
             Device::Cpu => Upscaler::on_cpu(model, options)?,
             Device::Gpu(adapter) => Upscaler::new(&Gpu::open(&adapter)?, model, options)?,
         })
+    }
+
+    /// Whether the device was left to us.
+    pub fn is_auto(&self) -> bool {
+        self.device == DeviceChoice::Auto
+    }
+
+    /// The CPU engine: what `auto` turns to for a picture that the GPU cannot take.
+    pub fn cpu(&self, model: &Model) -> Result<Upscaler> {
+        Ok(Upscaler::on_cpu(model, self.options()?)?)
     }
 
     /// What is asked for, refused where it comes in a later version.

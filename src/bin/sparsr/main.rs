@@ -46,6 +46,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    hush_mesa();
     let cli = Cli::parse();
     terminal::start_log();
     let outcome = match cli.command {
@@ -58,4 +59,16 @@ fn main() -> ExitCode {
         terminal::complain(&error.to_string());
         ExitCode::FAILURE
     })
+}
+
+/// Where there is no desktop session, Mesa's device-select layer complains about that on standard error,
+/// each time adapters are listed. It chooses a default among GPUs, which sparsr does itself.
+fn hush_mesa() {
+    if cfg!(target_os = "linux") && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        // SAFETY: this is the first thing that the program does, so no other thread reads the environment.
+        #[expect(unsafe_code, reason = "the layer is told through the environment alone")]
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
+    }
 }

@@ -55,7 +55,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let mut exit = ExitCode::SUCCESS;
     for job in &jobs {
         progress.set_message(job.source.name());
-        match enlarge(&mut upscaler, job, &masks, args.force) {
+        match enlarge(args, &mut upscaler, job, &masks) {
             Ok(line) => terminal::tell(&line),
             Err(error) => {
                 terminal::complain(&named(job, error));
@@ -69,15 +69,21 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// From file to file; says what it did.
-fn enlarge(upscaler: &mut Upscaler, job: &Job, masks: &MaskFiles<'_>, force: bool) -> Result<String> {
-    let start = Instant::now();
+fn enlarge(args: &Args, upscaler: &mut Upscaler, job: &Job, masks: &MaskFiles<'_>) -> Result<String> {
+    let (start, force) = (Instant::now(), args.force);
     let Job { source, target } = job;
     target.prepare(force)?;
     masks.prepare(&source.stem(), force)?;
     let picture = source.read()?;
     picture.check(target.name(), target.format())?;
 
-    let upscaled = upscaler.upscale_picture(&picture)?;
+    let upscaled = match upscaler.upscale_picture(&picture) {
+        Err(Error::Limits(reason)) if args.engine.is_auto() => {
+            tracing::warn!("{}: {reason}: the CPU does it", source.name());
+            args.engine.cpu(upscaler.model())?.upscale_picture(&picture)?
+        }
+        outcome => outcome?,
+    };
     target.write(&upscaled.picture.encode(target.name(), target.format())?, force)?;
     masks.write(&source.stem(), &upscaled.masks, force)?;
 
