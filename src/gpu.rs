@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 pub use adapters::adapters;
 pub use session::Session;
+/// The version of wgpu whose devices [`Gpu::from_device`] takes.
+pub use wgpu;
 
 use crate::device::{AdapterInfo, Device, DeviceChoice};
 use crate::error::{Error, Result};

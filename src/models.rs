@@ -72,6 +72,7 @@ impl Model {
     /// # Errors
     /// [`Error::Weights`], as [`Model::load`].
     pub fn from_weights(name: impl Into<String>, weights: Weights) -> Result<Self> {
+        all_finite(&weights)?;
         let architecture = match smsr::Config::detect(&weights) {
             Some(config) => Architecture::Smsr(config?),
             None => {
@@ -146,5 +147,34 @@ impl Model {
         match &self.architecture {
             Architecture::Smsr(config) => smsr::partitions(config, &self.weights).unwrap_or_default(),
         }
+    }
+}
+
+/// A NaN among the weights of a mask branch would not show in the picture: it would only empty the mask.
+fn all_finite(weights: &Weights) -> Result<()> {
+    for (name, parameter) in weights.iter() {
+        if let Some((at, value)) = parameter.values().iter().enumerate().find(|(_, value)| !value.is_finite())
+        {
+            let reason =
+                format!("{name}: expected finite numbers, found {value} at index {at}; the file is damaged");
+            return Err(Error::weights(weights.source(), reason));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Parameter;
+
+    #[test]
+    fn a_weight_that_is_no_number_is_refused_by_name() {
+        let broken = Parameter::new([2], vec![0.5, f32::NAN]);
+        let weights = Weights::new("some.pth", [("body.0.spa_mask.5.bias".to_owned(), broken)]);
+        assert_eq!(
+            Model::from_weights("some", weights).unwrap_err().to_string(),
+            "some.pth: body.0.spa_mask.5.bias: expected finite numbers, found NaN at index 1; the file is damaged"
+        );
     }
 }

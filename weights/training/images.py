@@ -110,7 +110,7 @@ class Pairs:
         yy, xx = np.mgrid[:h, :w]
         return np.stack((np.full(d.size, k), yy.ravel() * g, xx.ravel() * g), 1), d.ravel()
 
-    def batch(self, rng, count, patch, drop):
+    def batch(self, rng, patch, count, drop):
         """`count` random pairs with LR side `patch`, flipped and rotated, none from the flattest
         share `drop` of the cells: two u8 NHWC arrays."""
         lrs = np.empty((count, patch, patch, 3), np.uint8)

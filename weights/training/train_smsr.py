@@ -56,16 +56,11 @@ DATA_NOTE = ("Trained from scratch on CID22 reference photographs (Cloudinary, C
 
 
 def phase_at(progress):
-    start = 0.0
-    for name, end, patch, batch, drop in PHASES:
-        if progress < end:
-            break
-        start = end
-    # progress inside all consecutive parts of the same name
-    first = min((s for n, s in zip([p[0] for p in PHASES], [0.0] + [p[1] for p in PHASES])
-                 if n == name), default=start)
-    last = max(p[1] for p in PHASES if p[0] == name)
-    return name, (batch, patch, drop), min((progress - first) / (last - first), 1.0)
+    """The phase's name, (LR patch, batch, drop), and the progress within all parts of that name."""
+    name, _, *crops = next((p for p in PHASES if progress < p[1]), PHASES[-1])
+    ends = [0.0] + [p[1] for p in PHASES]
+    span = [e for p, part in zip(PHASES, zip(ends, ends[1:])) if p[0] == name for e in part]
+    return name, crops, (progress - span[0]) / (span[-1] - span[0])
 
 
 def one_thread():
