@@ -138,7 +138,7 @@ fn both_forms_of_the_checkpoint_are_one_network() {
         return;
     };
     let pickled = Model::load(&pickled).unwrap();
-    assert_eq!((model.parameters(), pickled.parameters()), (987_330, 987_330));
+    assert_eq!((model.parameters(), pickled.parameters()), (984_770, 984_770));
     let dense: Vec<Vec<usize>> = model.partitions().into_iter().map(|partition| partition.dense).collect();
     assert_eq!(dense, [[24, 9, 3, 0], [16, 4, 1, 0], [16, 7, 1, 0], [3, 0, 0, 0], [14, 5, 0, 0]]);
     let input = crate::seeded::picture(8, 6, 1).to_tensor(255.0);
