@@ -87,8 +87,8 @@ fn main() {
 
 fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize) {
     let shape = shape(channels);
-    let input = support::noise(shape, 1);
-    let weight = support::parameter(&[channels, channels, 3, 3], 2);
+    let input = support::seeded::noise(shape, 1);
+    let weight = support::seeded::parameter([channels, channels, 3, 3], 2);
     let (mut b, x) = Builder::new("convolution", shape, 1.0);
     let y = b.conv2d("conv2d", x, Conv2d::same(weight.clone(), None)).expect("channels match");
     let graph = b.finish(y);
@@ -113,7 +113,7 @@ fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize) {
 
 fn gather(criterion: &mut Criterion, machine: &Machine, density: f64) {
     let shape = shape(64);
-    let input = support::noise(shape, 1);
+    let input = support::seeded::noise(shape, 1);
     let mask = support::blobs(shape, density);
     let list: Vec<usize> = (0..shape.pixels()).filter(|p| mask.values()[*p] > 0.5).collect();
     let compact = shape.with_size(1, list.len());

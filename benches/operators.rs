@@ -47,7 +47,7 @@ impl Case {
     fn new(name: &str, graph: Graph) -> Self {
         let shape = graph.node(graph.input()).shape;
         let name = format!("{name} {}x{}", shape.width, shape.height);
-        Self { name, graph, input: support::noise(shape, 1) }
+        Self { name, graph, input: support::seeded::noise(shape, 1) }
     }
 
     /// The planner's choice for this device, or for one without subgroup operations.
@@ -80,8 +80,8 @@ impl Case {
 
 fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize, kernel: usize) {
     let shape = shape(channels);
-    let weight = support::parameter(&[channels, channels, kernel, kernel], 2);
-    let conv = Conv2d::same(weight, Some(support::parameter(&[channels], 3)));
+    let weight = support::seeded::parameter([channels, channels, kernel, kernel], 2);
+    let conv = Conv2d::same(weight, Some(support::seeded::parameter([channels], 3)));
     let (mut b, x) = Builder::new("convolution", shape, 1.0);
     let y = b.conv2d("conv2d", x, conv.clone()).expect("channels match");
     let case = Case::new(&format!("conv2d {kernel}x{kernel} {channels}→{channels}"), b.finish(y));
@@ -106,8 +106,8 @@ fn masked_convolution(criterion: &mut Criterion, machine: &Machine, density: f64
     let mask = Op::Constant(Constant::new(support::blobs(shape, density)));
     let mask = b.append("mask", mask, &[]).expect("a constant has its own shape");
     let conv = MaskedConv2d {
-        weight: support::parameter(&[64, 64, 3, 3], 2),
-        bias: Some(support::parameter(&[64], 3)),
+        weight: support::seeded::parameter([64, 64, 3, 3], 2),
+        bias: Some(support::seeded::parameter([64], 3)),
         dense_inputs: 32,
         dense_outputs: 32,
     };

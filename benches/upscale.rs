@@ -74,7 +74,7 @@ fn verify(found: &Upscaled, expected: &Upscaled, engine: &str) {
 
 /// A smooth half beside a textured one.
 fn picture(width: usize, height: usize) -> Pixels {
-    let noise = support::numbers(7, width * height);
+    let noise = support::seeded::numbers(7, width * height);
     let mut samples = Vec::with_capacity(3 * width * height);
     for y in 0..height {
         for x in 0..width {

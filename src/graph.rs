@@ -95,8 +95,8 @@ impl Graph {
     }
 
     /// The spatial masks, in order of execution.
-    pub fn masks(&self) -> impl Iterator<Item = (Value, &Node)> {
-        self.values().filter(|(_, node)| matches!(node.op, Op::SpatialMask(_)))
+    pub fn masks(&self) -> impl Iterator<Item = Value> {
+        self.values().filter(|(_, node)| matches!(node.op, Op::SpatialMask(_))).map(|(value, _)| value)
     }
 
     /// The value of the node called `name`; of several, the last.

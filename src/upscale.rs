@@ -119,19 +119,15 @@ impl Upscaler {
     /// # Errors
     /// [`crate::Error::Limits`] if the picture is too large for the device in one piece,
     /// [`crate::Error::Device`] if the device is lost or makes anything but finite numbers.
-    ///
-    /// # Panics
-    /// If the picture has no pixels.
     pub fn upscale_pixels(&mut self, picture: &Pixels) -> Result<Upscaled> {
         let (width, height) = (picture.width(), picture.height());
-        assert!(width > 0 && height > 0, "a picture has at least one pixel, this one is {width}x{height}");
         let alignment = self.model.alignment();
         let extended =
             picture.extended(width.next_multiple_of(alignment), height.next_multiple_of(alignment));
         let prepared = self.prepare(&extended)?;
         let (pixels, masks) = prepared.run(&extended)?;
 
-        let masks: Vec<(Value, Tensor)> = prepared.graph.masks().map(|(value, _)| value).zip(masks).collect();
+        let masks: Vec<(Value, Tensor)> = prepared.graph.masks().zip(masks).collect();
         let densities: Vec<(Value, f64)> =
             masks.iter().map(|(value, mask)| (*value, density(mask))).collect();
         let macs_kept = prepared.graph.macs_kept(&densities);
@@ -170,7 +166,7 @@ impl Prepared {
             return Ok((pixels, session.kept()?));
         }
         let range = self.graph.range();
-        let masks: Vec<Value> = self.graph.masks().map(|(value, _)| value).collect();
+        let masks: Vec<Value> = self.graph.masks().collect();
         let (output, masks) = reference::run_keeping(&self.graph, &picture.to_tensor(range), &masks)?;
         Ok((Pixels::from_tensor(&output, range, self.depth)?, masks))
     }
@@ -181,7 +177,7 @@ fn session(gpu: &Gpu, graph: &Graph, depth: Depth) -> Result<Session> {
         Depth::Eight => Ends::Pixels8,
         Depth::Sixteen => Ends::Pixels16,
     };
-    let keep = graph.masks().map(|(value, _)| value).collect();
+    let keep = graph.masks().collect();
     let plan = Plan::new(graph, &PlanOptions { ends, keep }, gpu.limits())?;
     tracing::debug!(%plan, "planned");
     Session::new(gpu, &plan)

@@ -158,7 +158,8 @@ fn masks_matter() {
     let input = seeded::picture(14, 10, 3).to_tensor(255.0);
     let graph = model.graph(input.shape()).unwrap();
     let open = |graph: Graph| {
-        let masks: Vec<(Value, Shape)> = graph.masks().map(|(value, node)| (value, node.shape)).collect();
+        let masks: Vec<(Value, Shape)> =
+            graph.masks().map(|value| (value, graph.node(value).shape)).collect();
         masks.into_iter().fold(graph, |graph, (mask, shape)| {
             graph.with_constant(mask, Tensor::new(shape, vec![1.0; shape.len()]))
         })

@@ -6,6 +6,9 @@
 
 #![allow(dead_code, reason = "every bench compiles this file, and none uses all of it")]
 
+#[path = "../../tests/support/seeded.rs"]
+pub mod seeded;
+
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
@@ -13,7 +16,7 @@ use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 use sparsr::gpu::Session;
 use sparsr::kernel::conv2d_subgroup;
 use sparsr::plan::Plan;
-use sparsr::tensor::{Parameter, Shape, Tensor};
+use sparsr::tensor::{Shape, Tensor};
 use sparsr::{AdapterKind, Device, DeviceChoice, Gpu, adapters};
 
 /// Steps in one submission on a GPU, so that the submission's own time disappears in theirs.
@@ -146,32 +149,6 @@ fn processor_time() -> Duration {
 #[cfg(not(unix))]
 fn processor_time() -> Duration {
     Duration::ZERO // never asked for: `Clock::of` says so
-}
-
-/// Numbers in −1 ‥ 1 that are the same for the same seed (splitmix64).
-pub fn numbers(seed: u64, count: usize) -> Vec<f32> {
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
-    };
-    (0..count).map(|_| next()).collect()
-}
-
-/// Activations of noise.
-pub fn noise(shape: Shape, seed: u64) -> Tensor {
-    Tensor::new(shape, numbers(seed, shape.len()))
-}
-
-/// Weights of noise, small enough that a sum of many keeps its size.
-pub fn parameter(dims: &[usize], seed: u64) -> Parameter {
-    let terms = dims.iter().skip(1).product::<usize>() as f32;
-    let values: Vec<f32> =
-        numbers(seed, dims.iter().product()).iter().map(|value| value / terms.sqrt()).collect();
-    Parameter::new(dims, values)
 }
 
 /// A mask of blobs in which the share `density` of all pixels is set: where a sum of slow waves is largest.
