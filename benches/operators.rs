@@ -52,8 +52,7 @@ impl Case {
 
     /// The planner's choice for this device, or for one without subgroup operations.
     fn plan(&self, limits: Limits) -> Plan {
-        let options = Options { ends: Ends::Tensors, keep: vec![] };
-        Plan::new(&self.graph, &options, &limits).expect("a bench's operator fits into any device")
+        Plan::new(&self.graph, &Options::default(), &limits).expect("a bench's operator fits into any device")
     }
 
     /// Verifies and times each plan; `throughput` is what one run of the operator does.

@@ -60,14 +60,14 @@ impl Gpu {
     /// bounds the picture. The host's error and device-lost handlers stay its own.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the device cannot run compute shaders with six storage buffers.
+    /// [`Error::Unsupported`] if the device cannot run compute shaders with eight storage buffers.
     pub fn from_device(device: wgpu::Device, queue: wgpu::Queue) -> Result<Self> {
         let (limits, info) = (device.limits(), device.adapter_info());
-        if limits.max_storage_buffers_per_shader_stage < 6
+        if limits.max_storage_buffers_per_shader_stage < 8
             || limits.max_compute_invocations_per_workgroup < 64
         {
             return Err(Error::Unsupported(format!(
-                "{}: expected 6 storage buffers a shader and 64 threads a workgroup, found {} and {}",
+                "{}: expected 8 storage buffers a shader and 64 threads a workgroup, found {} and {}",
                 info.name,
                 limits.max_storage_buffers_per_shader_stage,
                 limits.max_compute_invocations_per_workgroup

@@ -15,23 +15,36 @@ pub mod binary;
 pub mod concat;
 pub mod conv2d;
 pub mod conv2d_direct;
+pub mod conv2d_gather;
+pub mod conv2d_gather_subgroup;
+pub mod conv2d_gather_tiled;
 pub mod conv2d_subgroup;
 pub mod conv2d_tiled;
 pub mod conv_transpose2d;
 pub mod epilogue;
 pub mod global_average_pool;
+pub mod mask_arguments;
+pub mod mask_compact;
 pub mod pixel_load;
 pub mod pixel_shuffle;
 pub mod pixel_store;
+mod pixels;
+pub mod product;
 pub mod resize_bicubic;
 pub mod resize_nearest;
 mod source;
 pub mod spatial_mask;
+pub mod winograd;
+pub mod winograd_input;
+pub mod winograd_multiply_subgroup;
+pub mod winograd_multiply_tiled;
+pub mod winograd_output;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 pub use params::Field;
+pub use pixels::{Channels, Pixels};
 pub use source::{BindingKind, reflect};
 
 use crate::tensor::{Shape, channel_groups};
@@ -43,16 +56,24 @@ pub static ALL: &[&Kernel] = &[
     &binary::KERNEL,
     &concat::KERNEL,
     &conv2d_direct::KERNEL,
+    &conv2d_gather_subgroup::KERNEL,
+    &conv2d_gather_tiled::KERNEL,
     &conv2d_subgroup::KERNEL,
     &conv2d_tiled::KERNEL,
     &conv_transpose2d::KERNEL,
     &global_average_pool::KERNEL,
+    &mask_arguments::KERNEL,
+    &mask_compact::KERNEL,
     &pixel_load::KERNEL,
     &pixel_shuffle::KERNEL,
     &pixel_store::KERNEL,
     &resize_bicubic::KERNEL,
     &resize_nearest::KERNEL,
     &spatial_mask::KERNEL,
+    &winograd_input::KERNEL,
+    &winograd_multiply_subgroup::KERNEL,
+    &winograd_multiply_tiled::KERNEL,
+    &winograd_output::KERNEL,
 ];
 
 /// One shader.

@@ -39,29 +39,46 @@ pub enum Buffer {
 pub struct Step {
     /// What runs.
     pub dispatch: Dispatch,
-    /// What it binds after its parameters, in the shader's order; the last is the output.
+    /// What it binds after its parameters, in the shader's order; the outputs come last.
     pub bindings: Vec<Buffer>,
+    /// How many of the bindings are written.
+    pub outputs: usize,
+    /// Whether the outputs are filled with zeros first.
+    pub zeroed: bool,
+    /// Where the device finds the number of workgroups, if the plan does not know it.
+    pub indirect: Option<Indirect>,
     /// The node that it computes, by the checkpoint's path.
     pub label: String,
-    /// The shape of that node's value.
+    /// The shape of what it writes.
     pub shape: Shape,
 }
 
+/// A place in a buffer of workgroup counts that an earlier step wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Indirect {
+    /// The buffer.
+    pub slot: Slot,
+    /// Which of its entries.
+    pub entry: u32,
+}
+
 impl Step {
-    fn output(&self) -> Slot {
-        match self.bindings.last() {
-            Some(Buffer::Slot(slot)) => *slot,
-            other => panic!("a step's last binding is the slot that it writes, not {other:?}"),
-        }
+    /// The slots that it writes.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = Slot> {
+        slots_of(&self.bindings[self.bindings.len() - self.outputs..])
     }
 
     fn inputs(&self) -> impl Iterator<Item = Slot> {
-        let (_, inputs) = self.bindings.split_last().expect("a step binds its output");
-        inputs.iter().filter_map(|buffer| match buffer {
-            Buffer::Slot(slot) => Some(*slot),
-            Buffer::Constant(_) => None,
-        })
+        let indirect = self.indirect.iter().map(|indirect| indirect.slot);
+        slots_of(&self.bindings[..self.bindings.len() - self.outputs]).chain(indirect)
     }
+}
+
+fn slots_of(bindings: &[Buffer]) -> impl Iterator<Item = Slot> {
+    bindings.iter().filter_map(|buffer| match buffer {
+        Buffer::Slot(slot) => Some(*slot),
+        Buffer::Constant(_) => None,
+    })
 }
 
 /// A value that the host writes or reads: where it lies, and its shape.
@@ -74,9 +91,10 @@ pub struct Port {
 }
 
 /// What goes in at the front and comes out at the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ends {
     /// Activations, as tests want them.
+    #[default]
     Tensors,
     /// RGB pixels of 8 bits a sample.
     Pixels8,
@@ -85,12 +103,54 @@ pub enum Ends {
 }
 
 /// What the caller chooses.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// What goes in and comes out.
     pub ends: Ends,
     /// Values to be read after the run. They are kept as they are: never fused away, never overwritten.
     pub keep: Vec<Value>,
+    /// Whether masked convolutions skip what their mask leaves out.
+    pub sparsity: Sparsity,
+    /// How those that skip go through their active pixels.
+    pub units: Units,
+    /// How 3×3 convolutions are computed.
+    pub algorithm: Algorithm,
+}
+
+/// Whether masked convolutions skip what their mask leaves out. The result is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sparsity {
+    /// The device decides, module by module, from the density that it finds.
+    #[default]
+    Auto,
+    /// Every pixel is computed.
+    Dense,
+    /// Only active pixels are.
+    Sparse,
+}
+
+/// How a sparse convolution goes through its active pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Units {
+    /// Tiles where many pixels of one are active, single pixels elsewhere.
+    #[default]
+    Mixed,
+    /// 4×4 tiles that begin where a pixel is active.
+    Tiles,
+    /// Pixel by pixel.
+    Pixels,
+}
+
+/// How a 3×3 convolution is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// What was measured to be faster on such a device.
+    #[default]
+    Auto,
+    /// Tap by tap.
+    Direct,
+    /// Winograd's F(4×4, 3×3), wherever it can be.
+    Winograd,
 }
 
 /// What the plan must know of a device.
@@ -139,7 +199,7 @@ impl Plan {
         let (graph, renamed) = rewrite::split_concats(graph, &options.keep);
         let keep: Vec<Value> = options.keep.iter().map(|value| renamed[value.index()]).collect();
         let groups = fuse::fuse(&graph, &keep);
-        let mut plan = lower::lower(&graph, &groups, &keep, options.ends, limits);
+        let mut plan = lower::lower(&graph, &groups, &Options { keep, ..options.clone() }, limits);
         slots::assign(&mut plan);
         plan.check(limits)?;
         Ok(plan)

@@ -178,7 +178,7 @@ fn session(gpu: &Gpu, graph: &Graph, depth: Depth) -> Result<Session> {
         Depth::Sixteen => Ends::Pixels16,
     };
     let keep = graph.masks().collect();
-    let plan = Plan::new(graph, &PlanOptions { ends, keep }, gpu.limits())?;
+    let plan = Plan::new(graph, &PlanOptions { ends, keep, ..PlanOptions::default() }, gpu.limits())?;
     tracing::debug!(%plan, "planned");
     Session::new(gpu, &plan)
 }

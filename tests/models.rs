@@ -20,7 +20,7 @@ use support::{adapter, compare, seeded};
 
 /// The output, then the values of `keep`, by the device.
 fn run_on(gpu: &Gpu, graph: &Graph, input: &Tensor, keep: &[Value]) -> Vec<Tensor> {
-    let options = PlanOptions { ends: Ends::Tensors, keep: keep.to_vec() };
+    let options = PlanOptions { keep: keep.to_vec(), ..PlanOptions::default() };
     let mut session = Session::new(gpu, &Plan::new(graph, &options, gpu.limits()).unwrap()).unwrap();
     session.poison();
     let output = session.run_tensor(input).unwrap();

@@ -16,7 +16,7 @@ mod pixels;
 mod support;
 
 use sparsr::graph::{Conv2d, MaskedConv2d};
-use sparsr::plan::Plan;
+use sparsr::plan::{Algorithm, Options, Plan, Sparsity};
 use sparsr::tensor::{Shape, Tensor};
 
 use support::case::Case;
@@ -40,7 +40,8 @@ fn two_convolutions() -> Case {
 /// What the check says of the case's plan after `damage`.
 fn check_damaged(case: &Case, damage: impl FnOnce(&mut Plan)) -> Option<Result<(), String>> {
     let gpu = adapter::gpu("the harness")?;
-    let mut plan = case.plan(&gpu);
+    let dense = Options { sparsity: Sparsity::Dense, algorithm: Algorithm::Direct, ..Options::default() };
+    let mut plan = case.plan_with(&gpu, &dense);
     damage(&mut plan);
     Some(case.check_plan(&gpu, &plan))
 }
@@ -102,7 +103,7 @@ fn the_harness_sees_a_lane_past_the_last_channel() {
         assert_eq!((bias.len(), bias[5]), (8, 0.0));
         bias[5] = 1.0;
         let params = &mut plan.steps.last_mut().unwrap().dispatch.params;
-        params[16..20].copy_from_slice(&8u32.to_le_bytes()); // output_channels, by which lanes are cut off
+        params[20..24].copy_from_slice(&8u32.to_le_bytes()); // output_channels, by which lanes are cut off
     };
     assert_seen("a lane past the last channel", check_damaged(&two_convolutions(), widen));
 }

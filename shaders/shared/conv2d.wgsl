@@ -28,6 +28,7 @@ struct Conv2dParams {
     height: u32,
     input_groups: u32,
     output_groups: u32,
+    stored_groups: u32,
     output_channels: u32,
     dense_outputs: u32,
     dense_groups: u32,
@@ -56,7 +57,7 @@ struct Strip {
 }
 
 fn strip(workgroup: vec3<u32>, thread: u32) -> Strip {
-    let blocks = (params.output_groups + CHANNEL_GROUPS - 1u) / CHANNEL_GROUPS;
+    let blocks = (params.stored_groups + CHANNEL_GROUPS - 1u) / CHANNEL_GROUPS;
     let block = workgroup.z % blocks;
     let x = (workgroup.x * STRIPS + thread % STRIPS) * PIXELS;
     let y = workgroup.y * ROWS + thread / STRIPS;
@@ -117,7 +118,7 @@ fn store_pixel(sum: array<Vec4, CHANNEL_GROUPS>, at: Strip, p: u32) {
     var groups = sum;
     for (var q = 0u; q < CHANNEL_GROUPS; q++) {
         let group = at.group + q;
-        if (group < params.output_groups) {
+        if (group < params.stored_groups) {
             var value = groups[q] + bias[group];
             if (MASKED) {
                 let dense = live_lanes(Vec4(1.0), group, params.dense_outputs);

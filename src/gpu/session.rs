@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::Gpu;
 use super::pipelines::Pipeline;
 use crate::error::{Error, Result};
+use crate::kernel::mask_arguments::ARGUMENT_WORDS;
 use crate::pixels::{Depth, Pixels};
-use crate::plan::{Buffer, Ends, Plan, Port, Slot};
+use crate::plan::{Buffer, Ends, Indirect, Plan, Port, Slot};
 use crate::tensor::{Tensor, pack, packed_len, unpack};
 
 /// Parameters lie at multiples of this in their one buffer: WebGPU's largest alignment for offsets.
@@ -34,7 +35,28 @@ struct Recorded {
     pipeline: Arc<Pipeline>,
     bindings: wgpu::BindGroup,
     params: u32,
-    workgroups: [u32; 3],
+    workgroups: Workgroups,
+    /// Buffers that are filled with zeros first.
+    zeroed: Vec<wgpu::Buffer>,
+}
+
+/// How many workgroups a dispatch has.
+#[derive(Debug)]
+enum Workgroups {
+    Known([u32; 3]),
+    /// What the device finds in a buffer, at an offset in bytes.
+    At(wgpu::Buffer, u64),
+}
+
+impl Recorded {
+    fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        pass.set_pipeline(&self.pipeline.compute);
+        pass.set_bind_group(0, &self.bindings, &[self.params]);
+        match &self.workgroups {
+            Workgroups::Known([x, y, z]) => pass.dispatch_workgroups(*x, *y, *z),
+            Workgroups::At(buffer, offset) => pass.dispatch_workgroups_indirect(buffer, *offset),
+        }
+    }
 }
 
 impl Session {
@@ -131,14 +153,17 @@ impl Session {
         self.gpu.guarded(|| {
             self.gpu.queue.write_buffer(self.slot(self.input.slot), 0, input); // nothing, for a rerun
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            for step in &self.steps {
-                pass.set_pipeline(&step.pipeline.compute);
-                pass.set_bind_group(0, &step.bindings, &[step.params]);
-                let [x, y, z] = step.workgroups;
-                pass.dispatch_workgroups(x, y, z);
+            let mut rest = self.steps.as_slice();
+            while let Some(first) = rest.first() {
+                for buffer in &first.zeroed {
+                    encoder.clear_buffer(buffer, 0, None);
+                }
+                let more = rest[1..].iter().take_while(|step| step.zeroed.is_empty()).count();
+                let (now, later) = rest.split_at(1 + more);
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                now.iter().for_each(|step| step.encode(&mut pass));
+                rest = later;
             }
-            drop(pass);
             self.gpu.queue.submit([encoder.finish()]);
         })
     }
@@ -213,7 +238,10 @@ fn slot(gpu: &Gpu, bytes: u64) -> wgpu::Buffer {
     gpu.device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("sparsr.slot"),
         size: bytes,
-        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
+        usage: wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::INDIRECT
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     })
 }
@@ -270,8 +298,20 @@ fn record(
                 layout: &pipeline.layout,
                 entries: &entries,
             });
-            let (params, workgroups) = ((at * PARAMS_STEP) as u32, step.dispatch.workgroups);
-            Recorded { pipeline, bindings, params, workgroups }
+            let params = (at * PARAMS_STEP) as u32;
+            let workgroups = match step.indirect {
+                None => Workgroups::Known(step.dispatch.workgroups),
+                Some(Indirect { slot, entry }) => Workgroups::At(
+                    slots[slot.0 as usize].clone(),
+                    4 * ARGUMENT_WORDS as u64 * u64::from(entry),
+                ),
+            };
+            let zeroed = if step.zeroed {
+                step.outputs().map(|slot| slots[slot.0 as usize].clone()).collect()
+            } else {
+                vec![]
+            };
+            Recorded { pipeline, bindings, params, workgroups, zeroed }
         })
         .collect()
 }

@@ -1,7 +1,7 @@
 //! What the register-tiled convolutions share. Twin of `shaders/shared/conv2d.wgsl`.
 
 use super::epilogue::Epilogue;
-use super::{Dispatch, Kernel, Specialization};
+use super::{Channels, Dispatch, Kernel, Specialization};
 use crate::tensor::{Parameter, Shape, channel_groups};
 
 params! {
@@ -11,6 +11,7 @@ params! {
         height: u32,
         input_groups: u32,
         output_groups: u32,
+        stored_groups: u32,
         output_channels: u32,
         dense_outputs: u32,
         dense_groups: u32,
@@ -31,8 +32,10 @@ const ROWS: u32 = 8;
 pub struct Conv2d {
     /// The activations' shape.
     pub input: Shape,
-    /// Output channels.
-    pub channels: usize,
+    /// Input channels that are summed: the first ones.
+    pub inputs: usize,
+    /// Which of the value's channels are computed: the first ones.
+    pub channels: Channels,
     /// The kernel's side, odd.
     pub kernel: usize,
     /// Channels that live only where the mask is set.
@@ -58,32 +61,29 @@ struct Sums {
 
 impl Conv2d {
     fn dense_inputs(&self) -> usize {
-        self.masked.map_or(self.input.channels, |masked| masked.dense_inputs)
+        self.masked.map_or(self.inputs, |masked| masked.dense_inputs)
     }
 
     fn sums(&self) -> Sums {
         let dense = self.dense_inputs();
         Sums {
             dense: 0..channel_groups(dense),
-            sparse: if dense < self.input.channels {
-                dense / 4..channel_groups(self.input.channels)
-            } else {
-                0..0
-            },
+            sparse: if dense < self.inputs { dense / 4..channel_groups(self.inputs) } else { 0..0 },
         }
     }
 
     /// Bindings: input, residual (or any buffer), mask (or any buffer), weight, bias, output.
     pub(super) fn dispatch(&self, kernel: &'static Kernel, groups_a_thread: u32) -> Dispatch {
         let (shape, sums) = (self.input, self.sums());
-        let output_groups = channel_groups(self.channels) as u32;
+        let stored_groups = self.channels.groups() as u32;
         let params = Conv2dParams {
             width: shape.width as u32,
             height: shape.height as u32,
             input_groups: channel_groups(shape.channels) as u32,
-            output_groups,
-            output_channels: self.channels as u32,
-            dense_outputs: self.masked.map_or(self.channels, |masked| masked.dense_outputs) as u32,
+            output_groups: self.channels.groups_of_value() as u32,
+            stored_groups,
+            output_channels: self.channels.end as u32,
+            dense_outputs: self.masked.map_or(self.channels.end, |masked| masked.dense_outputs) as u32,
             dense_groups: sums.dense.len() as u32,
             sparse_begin: sums.sparse.start as u32,
             sparse_groups: sums.sparse.len() as u32,
@@ -98,7 +98,7 @@ impl Conv2d {
             [
                 params.width.div_ceil(PIXELS * STRIPS),
                 params.height.div_ceil(ROWS),
-                shape.batch as u32 * output_groups.div_ceil(groups_a_thread),
+                shape.batch as u32 * stored_groups.div_ceil(groups_a_thread),
             ],
         )
     }
@@ -107,20 +107,21 @@ impl Conv2d {
     /// of four output channels each. A group that holds dense and sparse channels comes in both sums, each
     /// time with zeros for the channels of the other.
     pub(super) fn pack(&self, weight: &Parameter, groups_a_thread: u32) -> Vec<f32> {
-        let (k, inputs, sums) = (self.kernel, self.input.channels, self.sums());
+        let (k, inputs, sums) = (self.kernel, self.inputs, self.sums());
+        let (channels, columns) = (self.channels.end, weight.dims()[1]);
         let block = 4 * groups_a_thread as usize;
         let dense = self.dense_inputs();
         let steps: Vec<(usize, std::ops::Range<usize>)> = (sums.sparse.map(|group| (group, dense..inputs)))
             .chain(sums.dense.map(|group| (group, 0..dense)))
             .collect();
-        let mut packed = Vec::with_capacity(self.channels.next_multiple_of(block) * steps.len() * 4 * k * k);
-        for first in (0..self.channels).step_by(block) {
+        let mut packed = Vec::with_capacity(channels.next_multiple_of(block) * steps.len() * 4 * k * k);
+        for first in (0..channels).step_by(block) {
             for (group, wanted) in &steps {
                 for tap in 0..k * k {
                     for i in 4 * group..4 * group + 4 {
                         packed.extend((first..first + block).map(|o| {
-                            let here = wanted.contains(&i) && o < self.channels;
-                            if here { weight.values()[(o * inputs + i) * k * k + tap] } else { 0.0 }
+                            let here = wanted.contains(&i) && o < channels;
+                            if here { weight.values()[(o * columns + i) * k * k + tap] } else { 0.0 }
                         }));
                     }
                 }

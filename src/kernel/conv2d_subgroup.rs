@@ -3,7 +3,7 @@
 
 use super::conv2d::{Conv2d, Conv2dParams};
 use super::{Dispatch, Kernel};
-use crate::tensor::{Parameter, channel_groups};
+use crate::tensor::Parameter;
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
@@ -19,7 +19,7 @@ const GROUPS_A_THREAD: u32 = 4;
 
 /// Whether it is the right kernel: fewer than nine output channels would leave half of it idle.
 pub fn supports(conv: &Conv2d) -> bool {
-    channel_groups(conv.channels) > 2
+    conv.channels.groups() > 2
 }
 
 /// A launch for `conv`; see [`Conv2d`] for its bindings.

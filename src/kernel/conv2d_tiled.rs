@@ -2,7 +2,7 @@
 
 use super::conv2d::{Conv2d, Conv2dParams};
 use super::{Dispatch, Kernel};
-use crate::tensor::{Parameter, channel_groups};
+use crate::tensor::Parameter;
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
@@ -23,5 +23,5 @@ pub fn pack(conv: &Conv2d, weight: &Parameter) -> Vec<f32> {
 
 /// Two where there are as many: 4 pixels × 8 channels are 32 registers.
 fn groups_a_thread(conv: &Conv2d) -> u32 {
-    channel_groups(conv.channels).min(2) as u32
+    conv.channels.groups().min(2) as u32
 }

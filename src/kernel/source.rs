@@ -16,9 +16,15 @@ pub enum BindingKind {
 const SHARED: &[(&str, &str)] = &[
     ("activation", include_str!("../../shaders/shared/activation.wgsl")),
     ("conv2d", include_str!("../../shaders/shared/conv2d.wgsl")),
+    ("conv2d_gather", include_str!("../../shaders/shared/conv2d_gather.wgsl")),
     ("element", include_str!("../../shaders/shared/element.wgsl")),
     ("epilogue", include_str!("../../shaders/shared/epilogue.wgsl")),
     ("layout", include_str!("../../shaders/shared/layout.wgsl")),
+    ("product", include_str!("../../shaders/shared/product.wgsl")),
+    ("weights_broadcast", include_str!("../../shaders/shared/weights_broadcast.wgsl")),
+    ("weights_storage", include_str!("../../shaders/shared/weights_storage.wgsl")),
+    ("winograd", include_str!("../../shaders/shared/winograd.wgsl")),
+    ("winograd_multiply", include_str!("../../shaders/shared/winograd_multiply.wgsl")),
 ];
 
 pub(super) fn assemble(source: &str, constants: &[(&'static str, u32)]) -> String {

@@ -1,13 +1,17 @@
 //! Which nodes run together: a convolution takes along the activation and the residual add that follow it.
 
 use crate::graph::{Activation, BinaryKind, Graph, Op, Value};
+use crate::kernel::conv2d_gather::INPUTS;
 use crate::kernel::epilogue::Residual;
+use crate::tensor::Shape;
 
 /// Nodes that one dispatch computes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Group {
     /// The node that reads the inputs: a convolution, or any node on its own.
     pub root: Value,
+    /// More pointwise convolutions, under the same mask if there is one, whose results are added to its sum.
+    pub terms: Vec<Value>,
     /// The activation that it takes along.
     pub activation: Option<Value>,
     /// The value that it adds, and when.
@@ -23,7 +27,7 @@ pub(super) fn fuse(graph: &Graph, keep: &[Value]) -> Vec<Option<Group>> {
         if taken[root.index()] {
             continue;
         }
-        let mut group = Group { root, activation: None, residual: None };
+        let mut group = Group { root, terms: vec![], activation: None, residual: None };
         let mut end = root;
         if matches!(node.op, Op::Conv2d(_) | Op::MaskedConv2d(_)) {
             while let Some(next) = followers[end.index()] {
@@ -35,6 +39,12 @@ pub(super) fn fuse(graph: &Graph, keep: &[Value]) -> Vec<Option<Group>> {
             }
         }
         groups[end.index()] = Some(group);
+    }
+    for end in 0..groups.len() {
+        if let Some(mut group) = groups[end].take() {
+            group.absorb(graph, &followers, &mut groups);
+            groups[end] = Some(group);
+        }
     }
     groups
 }
@@ -79,14 +89,54 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Takes the group that makes the residual along, if that is a pointwise convolution as this one is and
+    /// nobody else reads it: their sums are one product over more input channels.
+    fn absorb(&mut self, graph: &Graph, followers: &[Option<Value>], groups: &mut [Option<Self>]) {
+        let Some((value, when)) = self.residual else { return };
+        let Some(other) = &groups[value.index()] else { return };
+        let own = pointwise(graph, self.root);
+        let in_the_sum = when == Residual::Before || self.activation.is_none();
+        if !in_the_sum
+            || other.activation.is_some()
+            || followers[value.index()].is_none()
+            || own.is_none()
+            || pointwise(graph, other.root) != own
+            || self.terms.len() + other.terms.len() + 2 > INPUTS
+        {
+            return;
+        }
+        let other = groups[value.index()].take().expect("looked at above");
+        self.terms.splice(0..0, other.terms.into_iter().chain([other.root]));
+        self.residual = other.residual.map(|(value, _)| (value, when));
+    }
+}
+
+/// What two pointwise convolutions must have in common to be one product: input shape and mask.
+fn pointwise(graph: &Graph, root: Value) -> Option<(Shape, Option<Value>)> {
+    let node = graph.node(root);
+    let (fits, mask) = match &node.op {
+        Op::Conv2d(op) => (op.kernel() == 1 && op.stride == 1 && op.groups == 1 && op.padding == 0, None),
+        Op::MaskedConv2d(op) => {
+            (op.kernel() == 1 && op.dense_outputs == op.out_channels(), Some(node.inputs[1]))
+        }
+        _ => (false, None),
+    };
+    fits.then(|| (graph.node(node.inputs[0]).shape, mask))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::graph::{Builder, Conv2d};
-    use crate::tensor::{Parameter, Shape};
+    use crate::tensor::Parameter;
 
     fn conv() -> Conv2d {
         Conv2d::same(Parameter::new([3, 3, 1, 1], vec![0.0; 9]), None)
+    }
+
+    fn wide() -> Conv2d {
+        Conv2d::same(Parameter::new([3, 3, 3, 3], vec![0.0; 81]), None)
     }
 
     #[test]
@@ -106,14 +156,27 @@ mod tests {
     #[test]
     fn of_two_convolutions_added_one_takes_the_other_as_residual() {
         let (mut b, x) = Builder::new("sum", Shape::new(1, 3, 4, 4), 1.0);
-        let left = b.conv2d("left", x, conv()).unwrap();
-        let right = b.conv2d("right", x, conv()).unwrap();
+        let left = b.conv2d("left", x, wide()).unwrap();
+        let right = b.conv2d("right", x, wide()).unwrap();
         let sum = b.add("sum", left, right).unwrap();
         let relu = b.relu("relu", sum).unwrap();
         let groups = fuse(&b.finish(relu), &[]);
         let group = groups[relu.index()].as_ref().unwrap();
         assert_eq!((group.root, group.residual), (left, Some((right, Residual::Before))));
         assert!(groups[right.index()].is_some());
+    }
+
+    #[test]
+    fn pointwise_convolutions_added_are_one_product() {
+        let (mut b, x) = Builder::new("sum", Shape::new(1, 3, 4, 4), 1.0);
+        let terms = [1, 2, 3].map(|_| b.conv2d("term", x, conv()).unwrap());
+        let sum = b.add("sum", terms[1], terms[0]).unwrap();
+        let sum = b.add("sum", terms[2], sum).unwrap();
+        let y = b.add("residual", sum, x).unwrap();
+        let groups = fuse(&b.finish(y), &[]);
+        let made: Vec<&Group> = groups.iter().flatten().collect();
+        assert_eq!(made.len(), 3, "the input, the product, and the residual that it cannot take: {made:?}");
+        assert_eq!(made[1].terms.len() + 1, 3);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Buffer, Plan, mebibytes};
+use super::{Buffer, Indirect, Plan, mebibytes};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -18,11 +18,17 @@ impl fmt::Display for Plan {
             self.steps.len()
         )?;
         for (at, step) in self.steps.iter().enumerate() {
-            let (output, inputs) = step.bindings.split_last().expect("a step binds its output");
-            let inputs: Vec<String> = inputs.iter().map(describe).collect();
+            let (inputs, outputs) = step.bindings.split_at(step.bindings.len() - step.outputs);
+            let all = |buffers: &[Buffer]| buffers.iter().map(describe).collect::<Vec<_>>().join(" ");
             let kernel = format!("{} {}", step.dispatch.kernel.name, step.dispatch.specialization);
-            let flow = format!("{} → {}", inputs.join(" "), describe(output));
-            writeln!(f, "{at:>4}  {kernel:<64}  {flow:<30}  {:<14}  {}", step.shape.to_string(), step.label)?;
+            let zeroed = if step.zeroed { "0 " } else { "" };
+            let flow = format!("{} → {zeroed}{}", all(inputs), all(outputs));
+            let count = match step.indirect {
+                Some(Indirect { slot, entry }) => format!("s{}[{entry}]", slot.0),
+                None => String::new(),
+            };
+            let shape = step.shape.to_string();
+            writeln!(f, "{at:>4}  {kernel:<64}  {flow:<38}  {count:<8}  {shape:<14}  {}", step.label)?;
         }
         Ok(())
     }

@@ -1,26 +1,28 @@
 //! Groups of nodes → dispatches: which kernel computes each operator.
 
+mod conv2d;
+mod lists;
+mod masked_conv2d;
+
+use std::collections::HashMap;
+
 use super::fuse::Group;
-use super::{Buffer, Ends, Limits, Plan, Port, Slot, Step};
+use super::{Buffer, Ends, Limits, Options, Plan, Port, Slot, Step};
 use crate::graph::{Activation, BinaryKind, Graph, Op, ResizeKind, Value};
 use crate::kernel::activation::Function;
-use crate::kernel::conv2d::{Conv2d, Masked, pack_bias};
-use crate::kernel::conv2d_direct::Conv2dDirect;
+use crate::kernel::conv2d::pack_bias;
 use crate::kernel::epilogue::Epilogue;
 use crate::kernel::{self, Dispatch};
-use crate::tensor::{Parameter, Shape, pack, packed_len};
+use crate::tensor::{Shape, pack, packed_len};
 
 /// A plan in which every value still has a slot of its own.
-pub(super) fn lower(
-    graph: &Graph,
-    groups: &[Option<Group>],
-    keep: &[Value],
-    ends: Ends,
-    limits: &Limits,
-) -> Plan {
+pub(super) fn lower(graph: &Graph, groups: &[Option<Group>], options: &Options, limits: &Limits) -> Plan {
+    let (ends, keep) = (options.ends, &options.keep);
     let mut lowering = Lowering {
         graph,
+        options,
         limits,
+        lists: HashMap::new(),
         buffers: Vec::new(),
         steps: Vec::new(),
         slots: Vec::new(),
@@ -37,13 +39,17 @@ pub(super) fn lower(
     }
     let output = lowering.output(ends);
     let kept = keep.iter().map(|value| lowering.port(*value)).collect();
+    lowering.answer_requests();
     let Lowering { steps, slots, constants, .. } = lowering;
     Plan { name: graph.name().into(), steps, slots, constants, input, output, kept, ends }
 }
 
 struct Lowering<'a> {
     graph: &'a Graph,
+    options: &'a Options,
     limits: &'a Limits,
+    /// Of every mask that sparse convolutions obey.
+    lists: HashMap<Value, lists::Lists>,
     /// Where each value lies.
     buffers: Vec<Buffer>,
     steps: Vec<Step>,
@@ -76,8 +82,7 @@ impl Lowering<'_> {
         let (wide, largest) = samples(ends);
         let slot = self.slot(pixel_bytes(shape, wide));
         let dispatch = kernel::pixel_store::dispatch(shape, wide, largest / self.graph.range());
-        let bindings = vec![self.buffers[value.index()], Buffer::Slot(slot)];
-        self.steps.push(Step { dispatch, bindings, label: "output".into(), shape });
+        self.write(dispatch, vec![self.buffers[value.index()]], slot, "output", shape);
         Port { slot, shape }
     }
 
@@ -108,11 +113,8 @@ impl Lowering<'_> {
         let dispatch = match &root.op {
             Op::Input(_) => unreachable!("node 0 is lowered by itself"),
             Op::Constant(op) => return self.constant(pack(&op.numbers)),
-            Op::Conv2d(op) => return self.conv2d(op, x, output, read[0], group),
-            Op::MaskedConv2d(op) => {
-                let masked = Masked { dense_inputs: op.dense_inputs, dense_outputs: op.dense_outputs };
-                return self.tiled(&op.weight, op.bias.as_ref(), x, Some(masked), (read[0], read[1]), group);
-            }
+            Op::Conv2d(op) => return self.conv2d(op, output, group),
+            Op::MaskedConv2d(_) => return self.masked_conv2d(group),
             Op::ConvTranspose2d(op) => {
                 read.push(self.constant(kernel::conv_transpose2d::pack(&op.weight)));
                 read.push(self.constant(pack_bias(op.bias.as_ref(), output.channels)));
@@ -146,58 +148,6 @@ impl Lowering<'_> {
         self.step(dispatch, read, name, output)
     }
 
-    fn conv2d(
-        &mut self,
-        op: &crate::graph::Conv2d,
-        x: Shape,
-        output: Shape,
-        input: Buffer,
-        group: &Group,
-    ) -> Buffer {
-        let keeps_size = op.stride == 1 && op.groups == 1 && op.padding == op.kernel() / 2;
-        if keeps_size && output.pixels() > 1 {
-            return self.tiled(&op.weight, op.bias.as_ref(), x, None, (input, input), group);
-        }
-        let (epilogue, residual) = self.epilogue(group, input);
-        let weight = self.constant(kernel::conv2d_direct::pack(&op.weight));
-        let bias = self.constant(pack_bias(op.bias.as_ref(), output.channels));
-        let dispatch = kernel::conv2d_direct::dispatch(&Conv2dDirect {
-            input: x,
-            output,
-            kernel: op.kernel(),
-            stride: op.stride,
-            padding: op.padding,
-            groups: op.groups,
-            epilogue,
-        });
-        self.step(dispatch, vec![input, residual, weight, bias], &self.graph.node(group.root).name, output)
-    }
-
-    /// A convolution that keeps the size, by the register-tiled kernel that suits the device.
-    fn tiled(
-        &mut self,
-        weight: &Parameter,
-        bias: Option<&Parameter>,
-        x: Shape,
-        masked: Option<Masked>,
-        (input, mask): (Buffer, Buffer),
-        group: &Group,
-    ) -> Buffer {
-        let (epilogue, residual) = self.epilogue(group, input);
-        let conv =
-            Conv2d { input: x, channels: weight.dims()[0], kernel: weight.dims()[2], masked, epilogue };
-        let broadcast = self.limits.subgroup_lanes == Some(kernel::conv2d_subgroup::LANES);
-        let (dispatch, packed) = if broadcast && kernel::conv2d_subgroup::supports(&conv) {
-            (kernel::conv2d_subgroup::dispatch(&conv), kernel::conv2d_subgroup::pack(&conv, weight))
-        } else {
-            (kernel::conv2d_tiled::dispatch(&conv), kernel::conv2d_tiled::pack(&conv, weight))
-        };
-        let weight = self.constant(packed);
-        let bias = self.constant(pack_bias(bias, conv.channels));
-        let read = vec![input, residual, mask, weight, bias];
-        self.step(dispatch, read, &self.graph.node(group.root).name, x.with_channels(conv.channels))
-    }
-
     /// What the group's convolution does after its sum, and the buffer to bind as residual.
     fn epilogue(&self, group: &Group, otherwise: Buffer) -> (Epilogue, Buffer) {
         let function =
@@ -212,16 +162,15 @@ impl Lowering<'_> {
     }
 
     fn concat(&mut self, parts: &[Value], output: Shape, name: &str) -> Buffer {
-        let to = Buffer::Slot(self.slot(4 * packed_len(output) as u64));
+        let to = self.value_slot(output);
         let mut offset = 0;
         for part in parts {
             let shape = self.graph.node(*part).shape;
             let dispatch = kernel::concat::dispatch(shape, output, offset);
-            let bindings = vec![self.buffers[part.index()], to];
-            self.steps.push(Step { dispatch, bindings, label: name.into(), shape: output });
+            self.write(dispatch, vec![self.buffers[part.index()]], to, name, output);
             offset += shape.channels;
         }
-        to
+        Buffer::Slot(to)
     }
 
     fn global_average_pool(&mut self, x: Shape, input: Buffer, name: &str) -> Buffer {
@@ -237,11 +186,30 @@ impl Lowering<'_> {
         }
     }
 
-    fn step(&mut self, dispatch: Dispatch, mut bindings: Vec<Buffer>, label: &str, shape: Shape) -> Buffer {
-        let output = Buffer::Slot(self.slot(4 * packed_len(shape) as u64));
-        bindings.push(output);
-        self.steps.push(Step { dispatch, bindings, label: label.into(), shape });
-        output
+    /// A dispatch whose output is a value of its own.
+    fn step(&mut self, dispatch: Dispatch, read: Vec<Buffer>, label: &str, shape: Shape) -> Buffer {
+        let output = self.value_slot(shape);
+        self.write(dispatch, read, output, label, shape);
+        Buffer::Slot(output)
+    }
+
+    /// A dispatch that writes `to`, or a part of it.
+    fn write(
+        &mut self,
+        dispatch: Dispatch,
+        mut bindings: Vec<Buffer>,
+        to: Slot,
+        label: &str,
+        shape: Shape,
+    ) -> &mut Step {
+        bindings.push(Buffer::Slot(to));
+        let (label, outputs) = (label.into(), 1);
+        self.steps.push(Step { dispatch, bindings, outputs, zeroed: false, indirect: None, label, shape });
+        self.steps.last_mut().expect("just pushed")
+    }
+
+    fn value_slot(&mut self, shape: Shape) -> Slot {
+        self.slot(4 * packed_len(shape) as u64)
     }
 
     fn slot(&mut self, bytes: u64) -> Slot {
@@ -249,7 +217,8 @@ impl Lowering<'_> {
         Slot(self.slots.len() as u32 - 1)
     }
 
-    fn constant(&mut self, numbers: Vec<f32>) -> Buffer {
+    fn constant(&mut self, mut numbers: Vec<f32>) -> Buffer {
+        numbers.resize(numbers.len().max(4), 0.0); // a binding may not be empty
         self.constants.push(numbers);
         Buffer::Constant(self.constants.len() as u32 - 1)
     }

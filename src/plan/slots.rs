@@ -15,12 +15,14 @@ pub(super) fn assign(plan: &mut Plan) {
     let input = plan.input.slot.0 as usize;
     of_value[input] = Some(take(&mut free, &mut sizes, wanted[input]));
     for at in 0..plan.steps.len() {
-        let output = plan.steps[at].output().0 as usize;
-        if of_value[output].is_none() {
-            of_value[output] = Some(take(&mut free, &mut sizes, wanted[output]));
+        for output in plan.steps[at].outputs() {
+            let output = output.0 as usize;
+            if of_value[output].is_none() {
+                of_value[output] = Some(take(&mut free, &mut sizes, wanted[output]));
+            }
         }
-        // Only now, so that the output never lies where an input does.
-        let mut ended: Vec<Slot> = plan.steps[at].inputs().chain([plan.steps[at].output()]).collect();
+        // Only now, so that an output never lies where an input does.
+        let mut ended: Vec<Slot> = plan.steps[at].inputs().chain(plan.steps[at].outputs()).collect();
         ended.sort_unstable();
         ended.dedup();
         for value in ended {
@@ -28,10 +30,13 @@ pub(super) fn assign(plan: &mut Plan) {
                 free.extend(of_value[value.0 as usize]);
             }
         }
-        for buffer in &mut plan.steps[at].bindings {
-            if let Buffer::Slot(slot) = buffer {
-                *slot = of_value[slot.0 as usize].expect("a value is made before it is read");
-            }
+        let step = &mut plan.steps[at];
+        let bound = step.bindings.iter_mut().filter_map(|buffer| match buffer {
+            Buffer::Slot(slot) => Some(slot),
+            Buffer::Constant(_) => None,
+        });
+        for slot in bound.chain(step.indirect.iter_mut().map(|indirect| &mut indirect.slot)) {
+            *slot = of_value[slot.0 as usize].expect("a value is made before it is read");
         }
     }
     for port in [&mut plan.input, &mut plan.output].into_iter().chain(&mut plan.kept) {
@@ -44,7 +49,7 @@ pub(super) fn assign(plan: &mut Plan) {
 fn last_uses(plan: &Plan) -> Vec<usize> {
     let mut last = vec![0; plan.slots.len()];
     for (at, step) in plan.steps.iter().enumerate() {
-        for value in step.inputs().chain([step.output()]) {
+        for value in step.inputs().chain(step.outputs()) {
             last[value.0 as usize] = at;
         }
     }

@@ -13,7 +13,7 @@ const ENDS: [(Ends, Depth); 2] = [(Ends::Pixels8, Depth::Eight), (Ends::Pixels16
 const RANGES: [f32; 2] = [1.0, 255.0];
 
 fn session(gpu: &Gpu, graph: &Graph, ends: Ends) -> Session {
-    let options = Options { ends, keep: vec![graph.input()] };
+    let options = Options { ends, keep: vec![graph.input()], ..Options::default() };
     let mut session = Session::new(gpu, &Plan::new(graph, &options, gpu.limits()).unwrap()).unwrap();
     session.poison();
     session

@@ -7,7 +7,7 @@
 
 use sparsr::gpu::Session;
 use sparsr::graph::{Builder, Graph, Value};
-use sparsr::plan::{Ends, Options, Plan};
+use sparsr::plan::{Algorithm, Options, Plan, Sparsity, Units};
 use sparsr::tensor::{Shape, Tensor};
 use sparsr::{Gpu, reference};
 
@@ -69,19 +69,30 @@ impl Case {
 
     /// The plan for a device.
     pub fn plan(&self, gpu: &Gpu) -> Plan {
-        let options = Options { ends: Ends::Tensors, keep: self.keep.clone() };
+        self.plan_with(gpu, &Options::default())
+    }
+
+    /// The same with what the caller chooses; `keep` is the case's.
+    pub fn plan_with(&self, gpu: &Gpu, options: &Options) -> Plan {
+        let options = Options { keep: self.keep.clone(), ..options.clone() };
         Plan::new(&self.graph, &options, gpu.limits())
             .unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     /// Every way to run it, against the CPU engine.
     pub fn check(&self, gpu: &Gpu) -> Result<(), String> {
-        let (own, portable) = (self.plan(gpu), self.plan(&gpu.clone().without_subgroups()));
-        self.check_plan(gpu, &own)?;
-        if own.to_string() == portable.to_string() {
-            return Ok(());
+        let mut seen = Vec::new();
+        for (lanes, gpu) in [("", gpu.clone()), ("without subgroups, ", gpu.clone().without_subgroups())] {
+            for (way, options) in ways() {
+                let plan = self.plan_with(&gpu, &options);
+                let listing = plan.to_string();
+                if !seen.contains(&listing) {
+                    seen.push(listing);
+                    self.check_plan(&gpu, &plan).map_err(|reason| format!("{lanes}{way}{reason}"))?;
+                }
+            }
         }
-        self.check_plan(gpu, &portable).map_err(|reason| format!("without subgroups, {reason}"))
+        Ok(())
     }
 
     /// One plan of the case's graph, against the CPU engine.
@@ -117,6 +128,22 @@ impl Case {
         }
         Ok(())
     }
+}
+
+/// Every lowering that a plan can be asked for.
+fn ways() -> Vec<(String, Options)> {
+    let mut ways = vec![(String::new(), Options::default())];
+    for algorithm in [Algorithm::Direct, Algorithm::Winograd] {
+        for sparsity in [Sparsity::Dense, Sparsity::Auto] {
+            let options = Options { sparsity, algorithm, ..Options::default() };
+            ways.push((format!("{sparsity:?} {algorithm:?}, "), options));
+        }
+        for units in [Units::Mixed, Units::Tiles, Units::Pixels] {
+            let options = Options { sparsity: Sparsity::Sparse, units, algorithm, ..Options::default() };
+            ways.push((format!("Sparse {units:?} {algorithm:?}, "), options));
+        }
+    }
+    ways
 }
 
 /// Checks the cases whose name holds what [`FILTER`] says, and prints each that fails with the command that

@@ -1,0 +1,171 @@
+// Convolution pixel by pixel, stride 1, size kept, one group, kernel KERNEL×KERNEL; of one input or, where
+// KERNEL is 1, summed over up to four.
+//
+//   y = epilogue(bias + Σ_inputs Σ_{i, k} weight[input][i, k] · x[input][i, p + k − radius])
+//
+// Which pixels p:
+//
+//   LISTED   those of a list of `mask_compact`;
+//   MASKED   those where the mask is not 0; `work` is then the mask itself, four words a pixel;
+//   neither  all.
+//
+// A thread makes four pixels × CHANNEL_GROUPS groups of four channels. The bias lies behind the weights.
+
+#import product
+#import layout
+#import epilogue
+
+override LISTED: bool = false;
+override MASKED: bool = false;
+override INPUTS: u32 = 1u;
+
+const RADIUS: u32 = KERNEL / 2u;
+
+struct Conv2dGatherParams {
+    width: u32,
+    height: u32,
+    pixels: u32,
+    input_groups: u32,
+    groups_0: u32,
+    groups_1: u32,
+    groups_2: u32,
+    groups_3: u32,
+    steps: u32,
+    bias: u32,
+    first_group: u32,
+    output_groups: u32,
+    stored_groups: u32,
+    output_channels: u32,
+    slope: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Conv2dGatherParams;
+@group(0) @binding(1) var<storage, read> input_0: array<Vec4>;
+@group(0) @binding(2) var<storage, read> input_1: array<Vec4>; // or any buffer, as the two after it
+@group(0) @binding(3) var<storage, read> input_2: array<Vec4>;
+@group(0) @binding(4) var<storage, read> input_3: array<Vec4>;
+@group(0) @binding(5) var<storage, read> work: array<u32>; // list, mask, or any buffer
+@group(0) @binding(6) var<storage, read> residual: array<Vec4>; // or any buffer
+@group(0) @binding(7) var<storage, read> weight: array<Vec4>; // [block][step]: inputs, their groups, ky, kx
+@group(0) @binding(8) var<storage, read_write> output: array<Vec4>;
+
+// Where the four pixels of a thread lie, lane by lane.
+struct Pixels {
+    number: vec4<u32>, // in all pictures, row by row
+    n: vec4<u32>,
+    y: vec4<u32>,
+    x: vec4<u32>,
+    wanted: vec4<bool>,
+}
+
+fn pixels(first: u32) -> Pixels {
+    let item = vec4<u32>(first) + vec4<u32>(0u, 8u, 16u, 24u);
+    var at: Pixels;
+    if (LISTED) {
+        at.wanted = item < vec4<u32>(work[0]);
+        let entry = select(vec4<u32>(0u), item, at.wanted);
+        at.number = vec4<u32>(work[2u + entry.x], work[2u + entry.y], work[2u + entry.z], work[2u + entry.w]);
+    } else {
+        at.wanted = item < vec4<u32>(params.pixels);
+        at.number = select(vec4<u32>(0u), item, at.wanted);
+        if (MASKED) {
+            let word = 4u * at.number;
+            let mask = vec4<u32>(work[word.x], work[word.y], work[word.z], work[word.w]);
+            at.wanted = at.wanted & (mask != vec4<u32>(0u));
+        }
+    }
+    let row = at.number / params.width;
+    at.x = at.number % params.width;
+    at.n = row / params.height;
+    at.y = row % params.height;
+    return at;
+}
+
+fn input_at(which: u32, place: u32) -> Vec4 {
+    if (which == 0u) {
+        return input_0[place];
+    } else if (which == 1u) {
+        return input_1[place];
+    } else if (which == 2u) {
+        return input_2[place];
+    }
+    return input_3[place];
+}
+
+// Four pixels of one group under one tap of the kernel; zero outside the picture.
+fn load(which: u32, at: Pixels, group: u32, ky: u32, kx: u32) -> Items {
+    let y = at.y + ky - RADIUS; // wraps below zero to a large number, so one comparison tells
+    let x = at.x + kx - RADIUS;
+    let inside = (y < vec4<u32>(params.height)) & (x < vec4<u32>(params.width));
+    let plane = at.n * params.input_groups + group;
+    let clamped = vec2<u32>(params.height - 1u, params.width - 1u);
+    let place = (plane * params.height + min(y, vec4<u32>(clamped.x))) * params.width + min(x, vec4<u32>(clamped.y));
+    return Items(
+        select(Vec4(0.0), input_at(which, place.x), inside.x), select(Vec4(0.0), input_at(which, place.y), inside.y),
+        select(Vec4(0.0), input_at(which, place.z), inside.z), select(Vec4(0.0), input_at(which, place.w), inside.w),
+    );
+}
+
+fn accumulate(sum: ptr<function, Sums>, which: u32, groups: u32, first_row: u32, at: Pixels, lane: u32) {
+    var row = first_row;
+    for (var group = 0u; group < groups; group++) {
+        var ky = 0u;
+        loop {
+            var kx = 0u;
+            loop {
+                var x = load(which, at, group, ky, kx);
+                multiply(sum, &x, row, lane);
+                row += STEP;
+                continuing {
+                    kx++;
+                    break if kx >= KERNEL;
+                }
+            }
+            continuing {
+                ky++;
+                break if ky >= KERNEL;
+            }
+        }
+    }
+}
+
+fn store(sum: Vec4, number: u32, n: u32, own_group: u32) {
+    let area = params.width * params.height;
+    let group = params.first_group + own_group;
+    let to = (n * params.output_groups + group) * area + number - n * area;
+    let value = sum + weight[params.bias + own_group];
+    output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);
+}
+
+fn run(workgroup: vec3<u32>, thread: u32, lane: u32) {
+    let at = pixels(first_item(workgroup.x, thread));
+    let block = workgroup.y;
+    let taps = KERNEL * KERNEL;
+    var sum: Sums;
+    var row = block * params.steps * STEP;
+    accumulate(&sum, 0u, params.groups_0, row, at, lane);
+    if (INPUTS > 1u) {
+        row += params.groups_0 * taps * STEP;
+        accumulate(&sum, 1u, params.groups_1, row, at, lane);
+    }
+    if (INPUTS > 2u) {
+        row += params.groups_1 * taps * STEP;
+        accumulate(&sum, 2u, params.groups_2, row, at, lane);
+    }
+    if (INPUTS > 3u) {
+        row += params.groups_2 * taps * STEP;
+        accumulate(&sum, 3u, params.groups_3, row, at, lane);
+    }
+    for (var pair = 0u; pair < PAIRS; pair++) {
+        for (var q = 0u; q < 2u; q++) {
+            let group = block * CHANNEL_GROUPS + 2u * pair + q;
+            if (group < params.stored_groups) {
+                for (var i = 0u; i < ITEMS; i++) {
+                    if (at.wanted[i]) {
+                        store(sum[pair][i][q], at.number[i], at.n[i], group);
+                    }
+                }
+            }
+        }
+    }
+}

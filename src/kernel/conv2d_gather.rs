@@ -1,0 +1,121 @@
+//! Convolution pixel by pixel: what its two kernels share. Twin of `shaders/shared/conv2d_gather.wgsl`.
+
+use super::epilogue::Epilogue;
+use super::{Channels, Dispatch, Kernel, Pixels, Specialization, product};
+use crate::tensor::{Parameter, Shape, channel_groups};
+
+params! {
+    /// Twin of the shaders' parameters.
+    pub struct Conv2dGatherParams {
+        width: u32,
+        height: u32,
+        pixels: u32,
+        input_groups: u32,
+        groups_0: u32,
+        groups_1: u32,
+        groups_2: u32,
+        groups_3: u32,
+        steps: u32,
+        bias: u32,
+        first_group: u32,
+        output_groups: u32,
+        stored_groups: u32,
+        output_channels: u32,
+        slope: f32,
+    }
+}
+
+/// Inputs that one dispatch sums over at most.
+pub const INPUTS: usize = 4;
+
+/// A convolution of stride 1 that keeps the size, in one group, summed over one input or, if pointwise, a few.
+#[derive(Clone, Copy, Debug)]
+pub struct Conv2dGather<'a> {
+    /// The shape of each input.
+    pub input: Shape,
+    /// For each input `[out, in, k, k]`, and how many of its channels, the first ones, are summed.
+    pub terms: &'a [(&'a Parameter, usize)],
+    /// A number an output channel of the value.
+    pub bias: &'a [f32],
+    /// Which of the value's channels are computed.
+    pub channels: Channels,
+    /// Which pixels are made.
+    pub pixels: Pixels,
+    /// What follows the sum.
+    pub epilogue: Epilogue,
+}
+
+impl Conv2dGather<'_> {
+    fn kernel(&self) -> usize {
+        self.terms[0].0.dims()[2]
+    }
+
+    fn groups(&self) -> impl Iterator<Item = usize> {
+        self.terms.iter().map(|(_, channels)| channel_groups(*channels))
+    }
+
+    fn steps(&self) -> usize {
+        self.groups().sum::<usize>() * self.kernel() * self.kernel()
+    }
+
+    /// Bindings: the four inputs, list or mask (or any buffer), residual (or any buffer), weight, output.
+    pub(super) fn dispatch(&self, kernel: &'static Kernel) -> Dispatch {
+        let mut groups = [0; INPUTS];
+        groups.iter_mut().zip(self.groups()).for_each(|(to, groups)| *to = groups as u32);
+        let [groups_0, groups_1, groups_2, groups_3] = groups;
+        let stored_groups = self.channels.groups();
+        let groups_a_thread = product::groups_a_thread(stored_groups);
+        let blocks = stored_groups.div_ceil(groups_a_thread);
+        let pixels = self.input.batch * self.input.pixels();
+        let params = Conv2dGatherParams {
+            width: self.input.width as u32,
+            height: self.input.height as u32,
+            pixels: pixels as u32,
+            input_groups: channel_groups(self.input.channels) as u32,
+            groups_0,
+            groups_1,
+            groups_2,
+            groups_3,
+            steps: self.steps() as u32,
+            bias: (blocks * self.steps() * 4 * groups_a_thread) as u32,
+            first_group: self.channels.first_group() as u32,
+            output_groups: self.channels.groups_of_value() as u32,
+            stored_groups: stored_groups as u32,
+            output_channels: self.channels.end as u32,
+            slope: self.epilogue.function.slope(),
+        };
+        let mut overrides = self.epilogue.overrides().to_vec();
+        overrides.extend([self.pixels.listed(), self.pixels.masked()]);
+        overrides.push(("INPUTS", self.terms.len() as u32));
+        let constants = vec![("KERNEL", self.kernel() as u32), ("CHANNEL_GROUPS", groups_a_thread as u32)];
+        let workgroups = [pixels.div_ceil(product::ITEMS) as u32, blocks as u32, 1];
+        kernel.dispatch(Specialization { constants, overrides }, &params, workgroups)
+    }
+
+    /// Weights `[block][step]` of the inputs in turn, their groups, ky and kx; then the bias.
+    pub fn pack(&self) -> Vec<f32> {
+        let taps = self.kernel() * self.kernel();
+        // For every step's four input lanes: term, channel and tap.
+        let lanes: Vec<(usize, usize, usize)> = (self.groups().enumerate())
+            .flat_map(|(term, groups)| {
+                (0..groups).flat_map(move |group| {
+                    (0..taps).flat_map(move |tap| (0..4).map(move |lane| (term, 4 * group + lane, tap)))
+                })
+            })
+            .collect();
+        let mut packed = Vec::new();
+        let first = self.channels.start;
+        product::pack(&mut packed, self.channels.len(), self.steps(), |o, lane| {
+            let (term, channel, tap) = lanes[lane];
+            let (weight, channels) = self.terms[term];
+            if channel < channels {
+                weight.values()[((first + o) * weight.dims()[1] + channel) * taps + tap]
+            } else {
+                0.0
+            }
+        });
+        packed.extend_from_slice(&self.bias[first..self.channels.end]);
+        packed.resize(packed.len().next_multiple_of(4), 0.0);
+        packed
+    }
+}

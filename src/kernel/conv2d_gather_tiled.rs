@@ -1,0 +1,15 @@
+//! Host half of `shaders/conv2d_gather_tiled.wgsl`: convolution pixel by pixel on any device.
+
+use super::conv2d_gather::{Conv2dGather, Conv2dGatherParams};
+use super::{Dispatch, Kernel};
+
+/// The shader.
+pub static KERNEL: Kernel = Kernel {
+    constants: &[("KERNEL", 3), ("CHANNEL_GROUPS", 8)],
+    ..kernel!("conv2d_gather_tiled", Conv2dGatherParams)
+};
+
+/// A launch for `conv`; see [`Conv2dGather`] for its bindings.
+pub fn dispatch(conv: &Conv2dGather<'_>) -> Dispatch {
+    conv.dispatch(&KERNEL)
+}

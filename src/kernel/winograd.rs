@@ -1,0 +1,181 @@
+//! Winograd's F(4×4, 3×3) in three dispatches: what their host halves share. Twin of
+//! `shaders/shared/winograd.wgsl`, which has the source and the formula.
+
+use super::epilogue::Epilogue;
+use super::product;
+use super::winograd_input::WinogradInputParams;
+use super::winograd_multiply_tiled::WinogradMultiplyParams;
+use super::winograd_output::WinogradOutputParams;
+use super::{Channels, Dispatch, Kernel, Pixels, Specialization, winograd_input, winograd_output};
+use crate::tensor::{Parameter, Shape, channel_groups};
+
+/// Outputs of a tile along an axis, its inputs, and its points of interpolation.
+const TILE: usize = 4;
+const POINTS: usize = 36;
+
+/// Tiles of a chunk at most: what lies between the dispatches is bounded by it.
+const CHUNK: usize = 2048;
+
+/// A 3×3 convolution of stride 1 that keeps the size, in one group.
+#[derive(Clone, Copy, Debug)]
+pub struct Winograd {
+    /// The activations' shape.
+    pub input: Shape,
+    /// Which of the value's channels are computed.
+    pub channels: Channels,
+    /// Which pixels are made.
+    pub pixels: Pixels,
+    /// What follows the sum.
+    pub epilogue: Epilogue,
+}
+
+/// A run of tiles that goes through the three dispatches together.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk {
+    /// Its first tile.
+    pub first: usize,
+    /// Tiles that it has room for.
+    pub capacity: usize,
+}
+
+impl Winograd {
+    /// Tiles of the regular grid: no list is longer.
+    pub fn tiles(&self) -> usize {
+        self.input.batch * self.rows() * self.columns()
+    }
+
+    fn rows(&self) -> usize {
+        self.input.height.div_ceil(TILE)
+    }
+
+    fn columns(&self) -> usize {
+        self.input.width.div_ceil(TILE)
+    }
+
+    /// All tiles, chunk by chunk.
+    pub fn chunks(&self) -> impl Iterator<Item = Chunk> + use<> {
+        let capacity = CHUNK.min(self.tiles().next_multiple_of(product::ITEMS));
+        (0..self.tiles()).step_by(capacity).map(move |first| Chunk { first, capacity })
+    }
+
+    /// Groups of output channels, filled up to whole blocks.
+    fn product_groups(&self) -> usize {
+        let groups = self.channels.groups();
+        groups.next_multiple_of(product::groups_a_thread(groups))
+    }
+
+    /// The shape of what lies between the first two dispatches.
+    pub fn points_shape(&self, chunk: Chunk) -> Shape {
+        Shape::new(POINTS, self.input.channels, 1, chunk.capacity)
+    }
+
+    /// The shape of what lies between the last two.
+    pub fn product_shape(&self, chunk: Chunk) -> Shape {
+        Shape::new(POINTS, 4 * self.product_groups(), 1, chunk.capacity)
+    }
+
+    /// Bindings: input, list (or any buffer), points.
+    pub fn input_dispatch(&self, chunk: Chunk) -> Dispatch {
+        let params = WinogradInputParams {
+            width: self.input.width as u32,
+            height: self.input.height as u32,
+            input_groups: channel_groups(self.input.channels) as u32,
+            columns: self.columns() as u32,
+            rows: self.rows() as u32,
+            tiles: self.tiles() as u32,
+            first: chunk.first as u32,
+            capacity: chunk.capacity as u32,
+        };
+        winograd_input::KERNEL.dispatch(
+            Specialization::overrides([self.pixels.listed()]),
+            &params,
+            [self.tiles_of(chunk).div_ceil(THREADS), params.input_groups, 1],
+        )
+    }
+
+    /// Bindings: points, weight, products.
+    pub(super) fn multiply_dispatch(&self, kernel: &'static Kernel, chunk: Chunk) -> Dispatch {
+        let output_groups = self.product_groups();
+        let groups_a_thread = product::groups_a_thread(self.channels.groups());
+        let params = WinogradMultiplyParams {
+            input_groups: channel_groups(self.input.channels) as u32,
+            output_groups: output_groups as u32,
+            capacity: chunk.capacity as u32,
+        };
+        kernel.dispatch(
+            Specialization { constants: vec![("CHANNEL_GROUPS", groups_a_thread as u32)], overrides: vec![] },
+            &params,
+            [
+                self.tiles_of(chunk).div_ceil(product::ITEMS as u32),
+                (output_groups / groups_a_thread) as u32,
+                POINTS as u32,
+            ],
+        )
+    }
+
+    /// Bindings: products, residual (or any buffer), mask (or any buffer), list (or any buffer), bias, output.
+    pub fn output_dispatch(&self, chunk: Chunk) -> Dispatch {
+        let (dense_outputs, preserved_groups) = match self.pixels {
+            Pixels::Masked { dense_outputs, preserved_groups } => (dense_outputs, preserved_groups),
+            Pixels::All | Pixels::Listed => (self.channels.end, 0),
+        };
+        let params = WinogradOutputParams {
+            width: self.input.width as u32,
+            height: self.input.height as u32,
+            input_groups: self.product_groups() as u32,
+            first_group: self.channels.first_group() as u32,
+            output_groups: self.channels.groups_of_value() as u32,
+            output_channels: self.channels.end as u32,
+            dense_outputs: dense_outputs as u32,
+            preserved_groups: preserved_groups as u32,
+            columns: self.columns() as u32,
+            rows: self.rows() as u32,
+            tiles: self.tiles() as u32,
+            first: chunk.first as u32,
+            capacity: chunk.capacity as u32,
+            slope: self.epilogue.function.slope(),
+        };
+        let [activation, residual] = self.epilogue.overrides();
+        winograd_output::KERNEL.dispatch(
+            Specialization::overrides([activation, residual, self.pixels.listed(), self.pixels.masked()]),
+            &params,
+            [self.tiles_of(chunk).div_ceil(THREADS), self.channels.groups() as u32, 1],
+        )
+    }
+
+    fn tiles_of(&self, chunk: Chunk) -> u32 {
+        chunk.capacity.min(self.tiles() - chunk.first) as u32
+    }
+
+    /// `[out, in, 3, 3]` → the products' weights at every point, G w Gᵀ, computed in f64.
+    pub fn pack(&self, weight: &Parameter) -> Vec<f32> {
+        let inputs = self.input.channels;
+        let points: Vec<[f64; POINTS]> = weight.values().chunks_exact(9).map(at_points).collect();
+        let mut packed = Vec::new();
+        for point in 0..POINTS {
+            product::pack(&mut packed, self.channels.len(), channel_groups(inputs), |o, i| {
+                if i < inputs { points[(self.channels.start + o) * inputs + i][point] as f32 } else { 0.0 }
+            });
+        }
+        packed
+    }
+}
+
+/// Threads a workgroup.
+const THREADS: u32 = 64;
+
+/// G w Gᵀ of one 3×3 kernel.
+fn at_points(w: &[f32]) -> [f64; POINTS] {
+    const G: [[f64; 3]; 6] = [
+        [1.0 / 4.0, 0.0, 0.0],
+        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
+        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
+        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
+        [0.0, 0.0, 1.0],
+    ];
+    std::array::from_fn(|point| {
+        let (i, j) = (point / 6, point % 6);
+        (0..9).map(|tap| G[i][tap / 3] * G[j][tap % 3] * f64::from(w[tap])).sum()
+    })
+}

@@ -1,0 +1,124 @@
+//! What a spatial mask leaves to do: its lists, made on the device once for all convolutions under it, and the
+//! workgroups of every dispatch that depends on them.
+
+use super::Lowering;
+use crate::graph::Value;
+use crate::kernel::mask_arguments::{ARGUMENT_WORDS, Condition, Over, Request};
+use crate::kernel::{mask_arguments, mask_compact};
+use crate::plan::{Buffer, Indirect, Slot, Sparsity, Step, Units};
+use crate::tensor::Shape;
+
+/// Fewest active pixels of a tile that is computed as one, where tiles and single pixels are mixed: below it
+/// its pixels one by one cost less. Measured; see `benches/record/`.
+const FEWEST: u32 = 6;
+
+/// What a single pixel of a convolution costs, in tiles. Measured as [`FEWEST`] was.
+const STRAY_COST: f32 = 1.0 / 6.0;
+
+/// Share of the dense cost below which sparse dispatches run, under [`Sparsity::Auto`].
+const BREAK_EVEN: f32 = 0.9;
+
+/// The lists of one mask.
+#[derive(Debug)]
+pub(super) struct Lists {
+    pub tiles: Buffer,
+    pub strays: Buffer,
+    pub actives: Buffer,
+    arguments: Slot,
+    requests: Vec<Request>,
+    /// The step that answers the requests, and its constant that holds them.
+    step: usize,
+    constant: usize,
+    condition: Condition,
+}
+
+impl Lists {
+    /// Where the answer will be.
+    pub(super) fn request(&mut self, request: Request) -> Indirect {
+        self.requests.push(request);
+        Indirect { slot: self.arguments, entry: self.requests.len() as u32 - 1 }
+    }
+
+    /// The list that a dispatch goes over.
+    pub(super) fn of(&self, over: Over) -> Buffer {
+        match over {
+            Over::Tiles => self.tiles,
+            Over::Strays => self.strays,
+            Over::Actives => self.actives,
+            Over::WholeDense | Over::WholeSparse => unreachable!("no list is needed for all pixels"),
+        }
+    }
+}
+
+impl Lowering<'_> {
+    /// The lists of `mask`; the first time this is asked, the steps that make them.
+    pub(super) fn lists(&mut self, mask: Value) -> &mut Lists {
+        if !self.lists.contains_key(&mask) {
+            let lists = self.make_lists(mask);
+            self.lists.insert(mask, lists);
+        }
+        self.lists.get_mut(&mask).expect("just made")
+    }
+
+    fn make_lists(&mut self, mask: Value) -> Lists {
+        let (buffer, node) = (self.buffers[mask.index()], self.graph.node(mask));
+        let (shape, label) = (node.shape, node.name.clone());
+        let grid = (shape.batch * shape.height.div_ceil(4) * shape.width.div_ceil(4)) as f32;
+        let (fewest, condition) = match self.options.units {
+            Units::Mixed => (FEWEST, Condition { stray_cost: STRAY_COST, sparse_below: BREAK_EVEN * grid }),
+            Units::Tiles => (1, Condition { stray_cost: 1.0, sparse_below: BREAK_EVEN * grid }),
+            Units::Pixels => (17, Condition { stray_cost: 1.0 / 16.0, sparse_below: BREAK_EVEN * grid }),
+        };
+        let sparse_below =
+            if self.options.sparsity == Sparsity::Auto { condition.sparse_below } else { f32::MAX };
+        let slots = mask_compact::list_words(shape).map(|words| self.slot(4 * words as u64));
+        let [tiles, strays, actives] = slots.map(Buffer::Slot);
+        self.steps.push(Step {
+            dispatch: mask_compact::dispatch(shape, fewest),
+            bindings: vec![buffer, tiles, strays, actives],
+            outputs: 3,
+            zeroed: true,
+            indirect: None,
+            label: label.clone(),
+            shape,
+        });
+        let constant = self.constants.len();
+        let requests = self.constant(vec![]);
+        let arguments = self.slot(0);
+        let condition = Condition { sparse_below, ..condition };
+        let step = self.steps.len();
+        let bindings = vec![tiles, strays, actives, requests];
+        self.write(
+            mask_arguments::dispatch(0, condition),
+            bindings,
+            arguments,
+            &label,
+            Shape::new(1, 1, 1, 1),
+        );
+        Lists { tiles, strays, actives, arguments, requests: vec![], step, constant, condition }
+    }
+
+    /// Now that all requests are known: the constants that hold them, and room for the answers.
+    pub(super) fn answer_requests(&mut self) {
+        for lists in self.lists.values() {
+            let words: Vec<u32> = lists.requests.iter().flat_map(Request::words).collect();
+            self.constants[lists.constant] = words.into_iter().map(f32::from_bits).collect();
+            self.slots[lists.arguments.0 as usize] = (4 * ARGUMENT_WORDS * lists.requests.len()) as u64;
+            self.steps[lists.step].dispatch = mask_arguments::dispatch(lists.requests.len(), lists.condition);
+        }
+    }
+
+    /// Makes a step's workgroups depend on a mask. `first`, `capacity` and `per_workgroup` count entries of the
+    /// list that it goes over.
+    pub(super) fn depend(
+        &mut self,
+        step: usize,
+        mask: Value,
+        over: Over,
+        [first, capacity, per_workgroup]: [usize; 3],
+    ) {
+        let workgroups = self.steps[step].dispatch.workgroups;
+        let request = Request { over, first, capacity, per_workgroup, workgroups };
+        self.steps[step].indirect = Some(self.lists(mask).request(request));
+    }
+}
