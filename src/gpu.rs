@@ -7,6 +7,7 @@
 mod adapters;
 mod pipelines;
 mod session;
+mod timing;
 
 use std::sync::Arc;
 

@@ -137,6 +137,20 @@ fn store(sum: Vec4, number: u32, n: u32, own_group: u32) {
     output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);
 }
 
+fn store_item(sum: ptr<function, Sums>, at: Pixels, block: u32, item: u32) {
+    if (!at.wanted[item]) {
+        return;
+    }
+    for (var pair = 0u; pair < PAIRS; pair++) {
+        for (var q = 0u; q < 2u; q++) {
+            let group = block * CHANNEL_GROUPS + 2u * pair + q;
+            if (group < params.stored_groups) {
+                store((*sum)[pair][item][q], at.number[item], at.n[item], group);
+            }
+        }
+    }
+}
+
 fn run(workgroup: vec3<u32>, thread: u32, lane: u32) {
     let at = pixels(first_item(workgroup.x, thread));
     let block = workgroup.y;
@@ -156,16 +170,8 @@ fn run(workgroup: vec3<u32>, thread: u32, lane: u32) {
         row += params.groups_2 * taps * STEP;
         accumulate(&sum, 3u, params.groups_3, row, at, lane);
     }
-    for (var pair = 0u; pair < PAIRS; pair++) {
-        for (var q = 0u; q < 2u; q++) {
-            let group = block * CHANNEL_GROUPS + 2u * pair + q;
-            if (group < params.stored_groups) {
-                for (var i = 0u; i < ITEMS; i++) {
-                    if (at.wanted[i]) {
-                        store(sum[pair][i][q], at.number[i], at.n[i], group);
-                    }
-                }
-            }
-        }
-    }
+    store_item(&sum, at, block, 0u);
+    store_item(&sum, at, block, 1u);
+    store_item(&sum, at, block, 2u);
+    store_item(&sum, at, block, 3u);
 }

@@ -19,19 +19,19 @@ const PARAMS_STEP: usize = 256;
 /// A plan on a device, ready to run any number of times.
 #[derive(Debug)]
 pub struct Session {
-    gpu: Gpu,
+    pub(super) gpu: Gpu,
     ends: Ends,
     input: Port,
     output: Port,
     kept: Vec<Port>,
     slots: Vec<wgpu::Buffer>,
-    steps: Vec<Recorded>,
+    pub(super) steps: Vec<Recorded>,
     readback: wgpu::Buffer,
 }
 
 /// A dispatch with everything it binds.
 #[derive(Debug)]
-struct Recorded {
+pub(super) struct Recorded {
     pipeline: Arc<Pipeline>,
     bindings: wgpu::BindGroup,
     params: u32,
@@ -49,7 +49,11 @@ enum Workgroups {
 }
 
 impl Recorded {
-    fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+    pub(super) fn fill_zeros(&self, encoder: &mut wgpu::CommandEncoder) {
+        self.zeroed.iter().for_each(|buffer| encoder.clear_buffer(buffer, 0, None));
+    }
+
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         pass.set_pipeline(&self.pipeline.compute);
         pass.set_bind_group(0, &self.bindings, &[self.params]);
         match &self.workgroups {
@@ -155,9 +159,7 @@ impl Session {
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
             let mut rest = self.steps.as_slice();
             while let Some(first) = rest.first() {
-                for buffer in &first.zeroed {
-                    encoder.clear_buffer(buffer, 0, None);
-                }
+                first.fill_zeros(&mut encoder);
                 let more = rest[1..].iter().take_while(|step| step.zeroed.is_empty()).count();
                 let (now, later) = rest.split_at(1 + more);
                 let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -176,29 +178,32 @@ impl Session {
     /// Waits for the run and copies the first `words` of a slot to the host.
     fn read(&mut self, port: Port, words: usize) -> Result<Vec<u32>> {
         let bytes = 4 * words as u64;
-        let (done, mapped) = std::sync::mpsc::channel();
         self.gpu.guarded(|| {
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
             encoder.copy_buffer_to_buffer(self.slot(port.slot), 0, &self.readback, 0, bytes);
             self.gpu.queue.submit([encoder.finish()]);
-            // The receiver lives until the end of this function, so sending cannot fail before it.
-            self.readback.map_async(wgpu::MapMode::Read, ..bytes, move |result| drop(done.send(result)));
         })?;
-        self.gpu
-            .device
-            .poll(wgpu::PollType::wait_indefinitely())
-            .map_err(|error| self.broken(&error.to_string()))?;
+        self.map(&self.readback, bytes)
+    }
+
+    /// Waits for all that was submitted, and reads a buffer that can be mapped.
+    pub(super) fn map<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<T>> {
+        let (done, mapped) = std::sync::mpsc::channel();
+        self.gpu.guarded(|| {
+            // The receiver lives until the end of this function, so sending cannot fail before it.
+            buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| drop(done.send(result)));
+        })?;
+        self.wait()?;
         match mapped.recv() {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(self.broken(&format!("the result could not be read: {error}"))),
             Err(_) => return Err(self.broken("the result never came")),
         }
-        let view =
-            self.readback.get_mapped_range(..bytes).map_err(|error| self.broken(&error.to_string()))?;
-        let words = bytemuck::pod_collect_to_vec(&view);
+        let view = buffer.get_mapped_range(..bytes).map_err(|error| self.broken(&error.to_string()))?;
+        let read = bytemuck::pod_collect_to_vec(&view);
         drop(view);
-        self.readback.unmap();
-        Ok(words)
+        buffer.unmap();
+        Ok(read)
     }
 
     fn wait(&self) -> Result<()> {
