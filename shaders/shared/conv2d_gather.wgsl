@@ -56,17 +56,19 @@ struct Pixels {
     y: vec4<u32>,
     x: vec4<u32>,
     wanted: vec4<bool>,
+    some: bool, // whether eight threads together have any
 }
 
-fn pixels(first: u32) -> Pixels {
+fn pixels(first: u32, thread: u32) -> Pixels {
     let item = vec4<u32>(first) + vec4<u32>(0u, 8u, 16u, 24u);
+    let count = select(params.pixels, work[0], LISTED);
     var at: Pixels;
+    at.some = first - thread % 8u < count;
+    at.wanted = item < vec4<u32>(count);
     if (LISTED) {
-        at.wanted = item < vec4<u32>(work[0]);
         let entry = select(vec4<u32>(0u), item, at.wanted);
         at.number = vec4<u32>(work[2u + entry.x], work[2u + entry.y], work[2u + entry.z], work[2u + entry.w]);
     } else {
-        at.wanted = item < vec4<u32>(params.pixels);
         at.number = select(vec4<u32>(0u), item, at.wanted);
         if (MASKED) {
             let word = 4u * at.number;
@@ -106,24 +108,24 @@ fn load(which: u32, at: Pixels, group: u32, ky: u32, kx: u32) -> Items {
     );
 }
 
-fn accumulate(sum: ptr<function, Sums>, which: u32, groups: u32, first_row: u32, at: Pixels, lane: u32) {
+fn accumulate(sum: ptr<function, Sums>, which: u32, all_groups: u32, first_row: u32, at: Pixels, lane: u32) {
+    let groups = select(0u, all_groups, at.some);
     var row = first_row;
     for (var group = 0u; group < groups; group++) {
-        var ky = 0u;
-        loop {
-            var kx = 0u;
+        if (KERNEL == 1u) { // a loop of one tap is not seen through by every compiler
+            var x = load(which, at, group, 0u, 0u);
+            multiply(sum, &x, row, lane);
+            row += STEP;
+        } else {
+            var tap = 0u;
             loop {
-                var x = load(which, at, group, ky, kx);
+                var x = load(which, at, group, tap / KERNEL, tap % KERNEL);
                 multiply(sum, &x, row, lane);
                 row += STEP;
                 continuing {
-                    kx++;
-                    break if kx >= KERNEL;
+                    tap++;
+                    break if tap >= KERNEL * KERNEL;
                 }
-            }
-            continuing {
-                ky++;
-                break if ky >= KERNEL;
             }
         }
     }
@@ -152,7 +154,7 @@ fn store_item(sum: ptr<function, Sums>, at: Pixels, block: u32, item: u32) {
 }
 
 fn run(workgroup: vec3<u32>, thread: u32, lane: u32) {
-    let at = pixels(first_item(workgroup.x, thread));
+    let at = pixels(first_item(workgroup.x, thread), thread);
     let block = workgroup.y;
     let taps = KERNEL * KERNEL;
     var sum: Sums;

@@ -21,7 +21,7 @@ const PARAMS_STEP: usize = 256;
 pub struct Session {
     pub(super) gpu: Gpu,
     ends: Ends,
-    input: Port,
+    pub(super) input: Port,
     output: Port,
     kept: Vec<Port>,
     slots: Vec<wgpu::Buffer>,
@@ -100,6 +100,16 @@ impl Session {
     /// # Panics
     /// If the plan's ends are not pixels of this size and depth.
     pub fn run_pixels(&mut self, picture: &Pixels) -> Result<Pixels> {
+        let depth = picture.depth();
+        self.submit(bytemuck::cast_slice(&self.words(picture)))?;
+        let shape = self.output.shape;
+        let words = self.read(self.output, shape.pixels() * depth.words())?;
+        check_proof(&words, shape.width, depth).map_err(|reason| self.broken(&reason))?;
+        Ok(Pixels::from_words(shape.width, shape.height, depth, &words))
+    }
+
+    /// The picture as the input's slot takes it.
+    pub(super) fn words(&self, picture: &Pixels) -> Vec<u32> {
         let depth = match self.ends {
             Ends::Pixels8 => Depth::Eight,
             Ends::Pixels16 => Depth::Sixteen,
@@ -107,11 +117,7 @@ impl Session {
         };
         let (given, wanted) = ((picture.width(), picture.height(), picture.depth()), self.input.shape);
         assert_eq!(given, (wanted.width, wanted.height, depth), "the picture that the plan was made for");
-        self.submit(bytemuck::cast_slice(&picture.to_words()))?;
-        let shape = self.output.shape;
-        let words = self.read(self.output, shape.pixels() * depth.words())?;
-        check_proof(&words, shape.width, depth).map_err(|reason| self.broken(&reason))?;
-        Ok(Pixels::from_words(shape.width, shape.height, depth, &words))
+        picture.to_words()
     }
 
     /// Runs on activations.
@@ -144,7 +150,8 @@ impl Session {
         }
     }
 
-    /// Runs once more on what is in the input's slot, and waits: what a benchmark times.
+    /// Runs once more on what is in the input's slot, and waits: what a benchmark of single steps times. (A plan of
+    /// many steps uses that slot for other values later on.)
     ///
     /// # Errors
     /// [`Error::Device`] if the device is lost.
@@ -213,7 +220,7 @@ impl Session {
         }
     }
 
-    fn slot(&self, slot: Slot) -> &wgpu::Buffer {
+    pub(super) fn slot(&self, slot: Slot) -> &wgpu::Buffer {
         &self.slots[slot.0 as usize]
     }
 

@@ -4,17 +4,21 @@ use std::time::Duration;
 
 use super::session::Session;
 use crate::error::{Error, Result};
+use crate::pixels::Pixels;
 
 /// Steps of one query set: two timestamps each, and WebGPU allows 4096.
 const STEPS_A_SET: usize = 2048;
 
 impl Session {
-    /// Runs once more on what is in the input's slot and tells each step's time on the device: a pass a step, so
-    /// what wgpu and the driver do in between is left out. Sums are a little above those of a run.
+    /// Runs on a picture and tells each step's time on the device: a pass a step, so what wgpu and the driver do in
+    /// between is left out. Sums are a little above those of a run.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the device has no timestamp queries, [`Error::Device`] if it is lost.
-    pub fn profile(&mut self) -> Result<Vec<Duration>> {
+    ///
+    /// # Panics
+    /// As [`Session::run_pixels`].
+    pub fn profile(&mut self, picture: &Pixels) -> Result<Vec<Duration>> {
         let gpu = self.gpu.clone();
         if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             return Err(Error::Unsupported(format!(
@@ -23,14 +27,17 @@ impl Session {
             )));
         }
         let bytes = 16 * self.steps.len() as u64;
+        let picture = self.words(picture);
         let readback = gpu.guarded(|| {
+            gpu.queue.write_buffer(self.slot(self.input.slot), 0, bytemuck::cast_slice(&picture));
             let [resolved, readback] = [
                 wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
                 wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             ]
             .map(|usage| {
                 let label = Some("sparsr.timing");
-                let descriptor = wgpu::BufferDescriptor { label, size: bytes, usage, mapped_at_creation: false };
+                let descriptor =
+                    wgpu::BufferDescriptor { label, size: bytes, usage, mapped_at_creation: false };
                 gpu.device.create_buffer(&descriptor)
             });
             let mut encoder = gpu.device.create_command_encoder(&Default::default());

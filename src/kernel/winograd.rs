@@ -93,17 +93,22 @@ impl Winograd {
         )
     }
 
-    /// Bindings: points, weight, products.
+    /// Bindings: points, list (or any buffer), weight, products.
     pub(super) fn multiply_dispatch(&self, kernel: &'static Kernel, chunk: Chunk) -> Dispatch {
         let output_groups = self.product_groups();
         let groups_a_thread = product::groups_a_thread(self.channels.groups());
         let params = WinogradMultiplyParams {
             input_groups: channel_groups(self.input.channels) as u32,
             output_groups: output_groups as u32,
+            tiles: self.tiles() as u32,
+            first: chunk.first as u32,
             capacity: chunk.capacity as u32,
         };
         kernel.dispatch(
-            Specialization { constants: vec![("CHANNEL_GROUPS", groups_a_thread as u32)], overrides: vec![] },
+            Specialization {
+                constants: vec![("CHANNEL_GROUPS", groups_a_thread as u32)],
+                overrides: vec![self.pixels.listed()],
+            },
             &params,
             [
                 self.tiles_of(chunk).div_ceil(product::ITEMS as u32),

@@ -11,7 +11,7 @@ pub static KERNEL: Kernel = Kernel {
     ..kernel!("winograd_multiply_subgroup", WinogradMultiplyParams)
 };
 
-/// Bindings: points, weight, products.
+/// Bindings: points, list (or any buffer), weight, products.
 pub fn dispatch(winograd: &Winograd, chunk: Chunk) -> Dispatch {
     winograd.multiply_dispatch(&KERNEL, chunk)
 }

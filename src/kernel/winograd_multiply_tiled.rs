@@ -14,11 +14,13 @@ params! {
     pub struct WinogradMultiplyParams {
         input_groups: u32,
         output_groups: u32,
+        tiles: u32,
+        first: u32,
         capacity: u32,
     }
 }
 
-/// Bindings: points, weight, products.
+/// Bindings: points, list (or any buffer), weight, products.
 pub fn dispatch(winograd: &Winograd, chunk: Chunk) -> Dispatch {
     winograd.multiply_dispatch(&KERNEL, chunk)
 }

@@ -234,7 +234,7 @@ impl<'a> Lowering<'a> {
         } else {
             kernel::winograd_multiply_tiled::dispatch(conv, chunk)
         };
-        let products = self.step(dispatch, vec![points, weight], sum.label, conv.product_shape(chunk));
+        let products = self.step(dispatch, vec![points, list, weight], sum.label, conv.product_shape(chunk));
         let read = vec![products, sum.residual, mask, list, bias];
         self.write(conv.output_dispatch(chunk), read, to, sum.label, sum.output());
     }
