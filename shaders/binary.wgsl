@@ -1,6 +1,6 @@
-// Sum or product of two values.
+// Sum or product of two values, and a residual added to it.
 //
-//   output[c, p] = a[c, p] ∘ b[c, p]        b[c] if B is one pixel        b[p] if B is one channel
+//   output[c, p] = a[c, p] ∘ b[c, p] + residual[c, p]        b[c] if B is one pixel        b[p] if B is one channel
 
 #import element
 #import layout
@@ -16,6 +16,8 @@ const ONE_CHANNEL: u32 = 2u;
 
 override BROADCAST: u32 = SAME;
 
+override RESIDUAL: bool = false;
+
 struct BinaryParams {
     width: u32,
     height: u32,
@@ -25,7 +27,8 @@ struct BinaryParams {
 @group(0) @binding(0) var<uniform> params: BinaryParams;
 @group(0) @binding(1) var<storage, read> a: array<Vec4>;
 @group(0) @binding(2) var<storage, read> b: array<Vec4>;
-@group(0) @binding(3) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(3) var<storage, read> residual: array<Vec4>; // or any buffer
+@group(0) @binding(4) var<storage, read_write> output: array<Vec4>;
 
 fn second(plane: u32, groups: u32, y: u32, x: u32) -> Vec4 {
     if (BROADCAST == ONE_PIXEL) {
@@ -48,6 +51,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     var value = a[at] + right;
     if (KIND == MULTIPLY) {
         value = a[at] * right;
+    }
+    if (RESIDUAL) {
+        value += residual[at];
     }
     output[at] = live_lanes(value, id.z % groups, params.channels);
 }

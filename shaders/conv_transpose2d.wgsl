@@ -21,7 +21,7 @@ struct ConvTranspose2dParams {
 
 @group(0) @binding(0) var<uniform> params: ConvTranspose2dParams;
 @group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read> weight: array<Vec4>; // [out / 4][in][ky][kx]
+@group(0) @binding(2) var<storage, read> weight: array<Vec4>; // [out][in / 4][ky][kx] of four inputs each
 @group(0) @binding(3) var<storage, read> bias: array<Vec4>;
 @group(0) @binding(4) var<storage, read_write> output: array<Vec4>;
 
@@ -34,20 +34,23 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let n = id.z / groups;
     let group = id.z % groups;
     let planes = n * channel_groups(params.input_channels);
+    let lanes = min(4u, params.output_channels - 4u * group);
+    let input_groups = channel_groups(params.input_channels);
 
     var sum = bias[group];
-    for (var ky = 0u; ky < params.kernel; ky++) {
-        let far_y = id.y + params.padding - ky; // wraps below zero to a large number
-        let y = far_y / params.stride;
-        if (far_y % params.stride == 0u && y < params.input_height) {
-            for (var kx = 0u; kx < params.kernel; kx++) {
-                let far_x = id.x + params.padding - kx;
-                let x = far_x / params.stride;
-                if (far_x % params.stride == 0u && x < params.input_width) {
-                    for (var i = 0u; i < params.input_channels; i++) {
-                        let value = input[element(planes + i / 4u, y, x, params.input_height, params.input_width)][i % 4u];
-                        let tap = ((group * params.input_channels + i) * params.kernel + ky) * params.kernel + kx;
-                        sum = fma(Vec4(value), weight[tap], sum);
+    // Only the taps without remainder.
+    for (var ky = (id.y + params.padding) % params.stride; ky < params.kernel; ky += params.stride) {
+        let y = (id.y + params.padding - ky) / params.stride; // wraps below zero to a large number
+        for (var kx = (id.x + params.padding) % params.stride; kx < params.kernel; kx += params.stride) {
+            let x = (id.x + params.padding - kx) / params.stride;
+            if (y < params.input_height && x < params.input_width) {
+                for (var i = 0u; i < input_groups; i++) {
+                    let value = input[element(planes + i, y, x, params.input_height, params.input_width)];
+                    for (var lane = 0u; lane < lanes; lane++) {
+                        let o = 4u * group + lane;
+                        let tap = ((o * input_groups + i) * params.kernel + ky) * params.kernel + kx;
+                        let term = dot(value, weight[tap]);
+                        sum += select(Vec4(0.0), Vec4(term), vec4<u32>(lane) == vec4<u32>(0u, 1u, 2u, 3u));
                     }
                 }
             }

@@ -3,8 +3,7 @@
 // A thread makes one tile of one group of four channels. What it stores:
 //
 //   LISTED   the tile's live pixels;
-//   MASKED   M · value in sparse channels, value in dense ones. Where M is 0 the first `preserved_groups` groups
-//            are left as they are;
+//   MASKED   every pixel, its sum times M; but where M is 0 the first `preserved_groups` groups are left as they are;
 //   neither  every pixel.
 
 #import winograd
@@ -20,7 +19,6 @@ struct WinogradOutputParams {
     first_group: u32,
     output_groups: u32,
     output_channels: u32,
-    dense_outputs: u32,
     preserved_groups: u32,
     columns: u32,
     rows: u32,
@@ -61,7 +59,7 @@ fn store(sum: Vec4, at: Tile, group: u32, dy: u32, dx: u32) {
         if (m == 0.0 && group < params.preserved_groups) {
             return;
         }
-        value *= max(live_lanes(Vec4(1.0), group, params.dense_outputs), Vec4(m));
+        value *= m;
     }
     let to = element(at.n * params.output_groups + group, y, x, params.height, params.width);
     output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);

@@ -13,12 +13,10 @@ pub mod activation;
 pub mod average_pool;
 pub mod binary;
 pub mod concat;
-pub mod conv2d;
 pub mod conv2d_direct;
 pub mod conv2d_gather;
 pub mod conv2d_gather_subgroup;
 pub mod conv2d_gather_tiled;
-pub mod conv2d_subgroup;
 pub mod conv2d_tiled;
 pub mod conv_transpose2d;
 pub mod epilogue;
@@ -58,7 +56,6 @@ pub static ALL: &[&Kernel] = &[
     &conv2d_direct::KERNEL,
     &conv2d_gather_subgroup::KERNEL,
     &conv2d_gather_tiled::KERNEL,
-    &conv2d_subgroup::KERNEL,
     &conv2d_tiled::KERNEL,
     &conv_transpose2d::KERNEL,
     &global_average_pool::KERNEL,

@@ -6,7 +6,8 @@
 // Which pixels p:
 //
 //   LISTED   those of a list of `mask_compact`;
-//   MASKED   those where the mask is not 0; `work` is then the mask itself, four words a pixel;
+//   MASKED   all, their sums times M; but where M is 0 the first `preserved_groups` groups are left as they are.
+//            `work` is then the mask itself, four words a pixel, each 0 or 1 as a float;
 //   neither  all.
 //
 // A thread makes four pixels × CHANNEL_GROUPS groups of four channels. The bias lies behind the weights.
@@ -36,6 +37,7 @@ struct Conv2dGatherParams {
     output_groups: u32,
     stored_groups: u32,
     output_channels: u32,
+    preserved_groups: u32,
     slope: f32,
 }
 
@@ -56,6 +58,7 @@ struct Pixels {
     y: vec4<u32>,
     x: vec4<u32>,
     wanted: vec4<bool>,
+    mask: vec4<f32>,
     some: bool, // whether eight threads together have any
 }
 
@@ -72,8 +75,7 @@ fn pixels(first: u32, thread: u32) -> Pixels {
         at.number = select(vec4<u32>(0u), item, at.wanted);
         if (MASKED) {
             let word = 4u * at.number;
-            let mask = vec4<u32>(work[word.x], work[word.y], work[word.z], work[word.w]);
-            at.wanted = at.wanted & (mask != vec4<u32>(0u));
+            at.mask = bitcast<vec4<f32>>(vec4<u32>(work[word.x], work[word.y], work[word.z], work[word.w]));
         }
     }
     let row = at.number / params.width;
@@ -131,11 +133,17 @@ fn accumulate(sum: ptr<function, Sums>, which: u32, all_groups: u32, first_row: 
     }
 }
 
-fn store(sum: Vec4, number: u32, n: u32, own_group: u32) {
+fn store(sum: Vec4, number: u32, n: u32, m: f32, own_group: u32) {
     let area = params.width * params.height;
     let group = params.first_group + own_group;
     let to = (n * params.output_groups + group) * area + number - n * area;
-    let value = sum + weight[params.bias + own_group];
+    var value = sum + weight[params.bias + own_group];
+    if (MASKED) {
+        if (m == 0.0 && group < params.preserved_groups) {
+            return;
+        }
+        value *= m;
+    }
     output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);
 }
 
@@ -147,7 +155,7 @@ fn store_item(sum: ptr<function, Sums>, at: Pixels, block: u32, item: u32) {
         for (var q = 0u; q < 2u; q++) {
             let group = block * CHANNEL_GROUPS + 2u * pair + q;
             if (group < params.stored_groups) {
-                store((*sum)[pair][item][q], at.number[item], at.n[item], group);
+                store((*sum)[pair][item][q], at.number[item], at.n[item], at.mask[item], group);
             }
         }
     }

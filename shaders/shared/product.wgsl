@@ -8,7 +8,7 @@
 //
 // Loops end at their bottom, and pairs are written out: see ARCHITECTURE.md, "Loops".
 //
-// The host puts in front: const CHANNEL_GROUPS, even and at most 8.
+// The host puts in front: const CHANNEL_GROUPS, even and at most 16.
 
 #import element
 
@@ -50,5 +50,17 @@ fn multiply(sum: ptr<function, Sums>, x: ptr<function, Items>, row: u32, lane: u
     }
     if (PAIRS > 3u) {
         multiply_pair(sum, x, 3u, weights_of_pair(row + 24u, lane));
+    }
+    if (PAIRS > 4u) {
+        multiply_pair(sum, x, 4u, weights_of_pair(row + 32u, lane));
+    }
+    if (PAIRS > 5u) {
+        multiply_pair(sum, x, 5u, weights_of_pair(row + 40u, lane));
+    }
+    if (PAIRS > 6u) {
+        multiply_pair(sum, x, 6u, weights_of_pair(row + 48u, lane));
+    }
+    if (PAIRS > 7u) {
+        multiply_pair(sum, x, 7u, weights_of_pair(row + 56u, lane));
     }
 }

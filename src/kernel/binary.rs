@@ -24,8 +24,8 @@ pub enum Kind {
     Multiply,
 }
 
-/// Bindings: a, b, output. `b` has `a`'s shape, or one pixel, or one channel.
-pub fn dispatch(kind: Kind, a: Shape, b: Shape) -> Dispatch {
+/// Bindings: a, b, residual (or any buffer), output. `b` has `a`'s shape, or one pixel, or one channel.
+pub fn dispatch(kind: Kind, a: Shape, b: Shape, residual: bool) -> Dispatch {
     let params = BinaryParams { width: a.width as u32, height: a.height as u32, channels: a.channels as u32 };
     let broadcast = if b == a {
         0
@@ -35,7 +35,11 @@ pub fn dispatch(kind: Kind, a: Shape, b: Shape) -> Dispatch {
         2
     };
     KERNEL.dispatch(
-        Specialization::overrides([("KIND", kind as u32), ("BROADCAST", broadcast)]),
+        Specialization::overrides([
+            ("KIND", kind as u32),
+            ("BROADCAST", broadcast),
+            ("RESIDUAL", u32::from(residual)),
+        ]),
         &params,
         planes(a),
     )

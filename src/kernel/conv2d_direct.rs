@@ -71,17 +71,13 @@ pub fn dispatch(conv: &Conv2dDirect) -> Dispatch {
 /// `[out, in / groups, k, k]` → `[out / 4][in / groups][ky][kx]` of four output channels each.
 pub fn pack(weight: &Parameter) -> Vec<f32> {
     let out = weight.dims()[0];
-    pack_by_output(out, weight.values().len() / out, |o, tap| {
-        weight.values()[o * (weight.values().len() / out) + tap]
-    })
-}
-
-/// `out` channels in fours, each with `taps` numbers.
-pub(super) fn pack_by_output(out: usize, taps: usize, value: impl Fn(usize, usize) -> f32) -> Vec<f32> {
+    let taps = weight.values().len() / out;
     let mut packed = Vec::with_capacity(out.next_multiple_of(4) * taps);
     for first in (0..out).step_by(4) {
         for tap in 0..taps {
-            packed.extend((first..first + 4).map(|o| if o < out { value(o, tap) } else { 0.0 }));
+            packed.extend(
+                (first..first + 4).map(|o| if o < out { weight.values()[o * taps + tap] } else { 0.0 }),
+            );
         }
     }
     packed

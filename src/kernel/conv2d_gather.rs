@@ -1,7 +1,8 @@
 //! Convolution pixel by pixel: what its two kernels share. Twin of `shaders/shared/conv2d_gather.wgsl`.
 
 use super::epilogue::Epilogue;
-use super::{Channels, Dispatch, Kernel, Pixels, Specialization, product};
+use super::product::{self, Weights};
+use super::{Channels, Dispatch, Pixels, Specialization, conv2d_gather_subgroup, conv2d_gather_tiled};
 use crate::tensor::{Parameter, Shape, channel_groups};
 
 params! {
@@ -21,6 +22,7 @@ params! {
         output_groups: u32,
         stored_groups: u32,
         output_channels: u32,
+        preserved_groups: u32,
         slope: f32,
     }
 }
@@ -43,6 +45,8 @@ pub struct Conv2dGather<'a> {
     pub pixels: Pixels,
     /// What follows the sum.
     pub epilogue: Epilogue,
+    /// How the product comes by its weights.
+    pub weights: Weights,
 }
 
 impl Conv2dGather<'_> {
@@ -59,12 +63,16 @@ impl Conv2dGather<'_> {
     }
 
     /// Bindings: the four inputs, list or mask (or any buffer), residual (or any buffer), weight, output.
-    pub(super) fn dispatch(&self, kernel: &'static Kernel) -> Dispatch {
+    pub fn dispatch(&self) -> Dispatch {
+        let kernel = match self.weights {
+            Weights::Storage => &conv2d_gather_tiled::KERNEL,
+            Weights::Broadcast => &conv2d_gather_subgroup::KERNEL,
+        };
         let mut groups = [0; INPUTS];
         groups.iter_mut().zip(self.groups()).for_each(|(to, groups)| *to = groups as u32);
         let [groups_0, groups_1, groups_2, groups_3] = groups;
         let stored_groups = self.channels.groups();
-        let groups_a_thread = product::groups_a_thread(stored_groups);
+        let groups_a_thread = self.weights.groups_a_thread(stored_groups);
         let blocks = stored_groups.div_ceil(groups_a_thread);
         let pixels = self.input.batch * self.input.pixels();
         let params = Conv2dGatherParams {
@@ -81,7 +89,8 @@ impl Conv2dGather<'_> {
             first_group: self.channels.first_group() as u32,
             output_groups: self.channels.groups_of_value() as u32,
             stored_groups: stored_groups as u32,
-            output_channels: self.channels.end as u32,
+            output_channels: self.channels.of as u32,
+            preserved_groups: self.pixels.preserved_groups(),
             slope: self.epilogue.function.slope(),
         };
         let mut overrides = self.epilogue.overrides().to_vec();
@@ -105,7 +114,7 @@ impl Conv2dGather<'_> {
             .collect();
         let mut packed = Vec::new();
         let first = self.channels.start;
-        product::pack(&mut packed, self.channels.len(), self.steps(), |o, lane| {
+        self.weights.pack(&mut packed, self.channels.len(), self.steps(), |o, lane| {
             let (term, channel, tap) = lanes[lane];
             let (weight, channels) = self.terms[term];
             if channel < channels {

@@ -1,7 +1,8 @@
-//! Host half of `shaders/conv2d_gather_subgroup.wgsl`: convolution pixel by pixel for subgroups of eight.
+//! Host half of `shaders/conv2d_gather_subgroup.wgsl`: convolution pixel by pixel for subgroups of eight;
+//! [`super::conv2d_gather`] makes its dispatches.
 
-use super::conv2d_gather::{Conv2dGather, Conv2dGatherParams};
-use super::{Dispatch, Kernel};
+use super::Kernel;
+use super::conv2d_gather::Conv2dGatherParams;
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
@@ -9,8 +10,3 @@ pub static KERNEL: Kernel = Kernel {
     subgroups: true,
     ..kernel!("conv2d_gather_subgroup", Conv2dGatherParams)
 };
-
-/// A launch for `conv`; see [`Conv2dGather`] for its bindings.
-pub fn dispatch(conv: &Conv2dGather<'_>) -> Dispatch {
-    conv.dispatch(&KERNEL)
-}

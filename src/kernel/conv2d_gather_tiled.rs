@@ -1,15 +1,11 @@
-//! Host half of `shaders/conv2d_gather_tiled.wgsl`: convolution pixel by pixel on any device.
+//! Host half of `shaders/conv2d_gather_tiled.wgsl`: convolution pixel by pixel on any device;
+//! [`super::conv2d_gather`] makes its dispatches.
 
-use super::conv2d_gather::{Conv2dGather, Conv2dGatherParams};
-use super::{Dispatch, Kernel};
+use super::Kernel;
+use super::conv2d_gather::Conv2dGatherParams;
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
     constants: &[("KERNEL", 3), ("CHANNEL_GROUPS", 8)],
     ..kernel!("conv2d_gather_tiled", Conv2dGatherParams)
 };
-
-/// A launch for `conv`; see [`Conv2dGather`] for its bindings.
-pub fn dispatch(conv: &Conv2dGather<'_>) -> Dispatch {
-    conv.dispatch(&KERNEL)
-}

@@ -1,6 +1,5 @@
 //! Host half of `shaders/conv_transpose2d.wgsl`.
 
-use super::conv2d_direct::pack_by_output;
 use super::{Dispatch, Kernel, Specialization, planes};
 use crate::tensor::{Parameter, Shape};
 
@@ -38,12 +37,20 @@ pub fn dispatch(input: Shape, output: Shape, kernel: usize, stride: usize, paddi
     KERNEL.dispatch(Specialization::default(), &params, planes(output))
 }
 
-/// `[in, out, k, k]` → `[out / 4][in][ky][kx]` of four output channels each.
+/// `[in, out, k, k]` → `[out][in / 4][ky][kx]` of four input channels each.
 pub fn pack(weight: &Parameter) -> Vec<f32> {
     let (inputs, out) = (weight.dims()[0], weight.dims()[1]);
     let kernel = weight.dims()[2] * weight.dims()[3];
-    pack_by_output(out, inputs * kernel, |o, tap| {
-        let (i, k) = (tap / kernel, tap % kernel);
-        weight.values()[(i * out + o) * kernel + k]
-    })
+    let value = |i: usize, o: usize, tap: usize| {
+        if i < inputs { weight.values()[(i * out + o) * kernel + tap] } else { 0.0 }
+    };
+    let mut packed = Vec::with_capacity(out * inputs.next_multiple_of(4) * kernel);
+    for o in 0..out {
+        for first in (0..inputs).step_by(4) {
+            for tap in 0..kernel {
+                packed.extend((first..first + 4).map(|i| value(i, o, tap)));
+            }
+        }
+    }
+    packed
 }

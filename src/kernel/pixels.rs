@@ -9,10 +9,8 @@ pub enum Pixels {
     All,
     /// Those on a list of `mask_compact`.
     Listed,
-    /// All, under a mask: 0 in sparse channels where it is 0.
+    /// All, under a mask. Where it is 0 the sum is 0, or what is there stays.
     Masked {
-        /// Output channels, the first ones, to which the mask does not apply.
-        dense_outputs: usize,
         /// Groups of four channels, the first ones, that are left as they are where the mask is 0.
         preserved_groups: usize,
     },
@@ -25,6 +23,10 @@ impl Pixels {
 
     pub(super) fn masked(self) -> (&'static str, u32) {
         ("MASKED", u32::from(matches!(self, Self::Masked { .. })))
+    }
+
+    pub(super) fn preserved_groups(self) -> u32 {
+        if let Self::Masked { preserved_groups } = self { preserved_groups as u32 } else { 0 }
     }
 }
 

@@ -1,29 +1,50 @@
 //! Matrix products held in registers. Twin of `shaders/shared/product.wgsl`.
 
+use crate::tensor::channel_groups;
+
 /// Rows that a workgroup makes: 64 threads of four.
 pub const ITEMS: usize = 256;
 
-/// Groups of four columns that a thread makes: even, at most eight, and as few to spare as can be.
-pub(super) fn groups_a_thread(groups: usize) -> usize {
-    let blocks = groups.div_ceil(8);
-    groups.div_ceil(blocks).next_multiple_of(2)
+/// The subgroup's width that handing weights round is written for.
+pub const LANES: u32 = 8;
+
+/// How the threads of a product come by its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weights {
+    /// Each loads them from storage.
+    Storage,
+    /// Each loads an eighth, and subgroups of eight hand them round.
+    Broadcast,
 }
 
-/// Appends the weights of `channels` outputs and of `steps` steps of four inputs each, as `[block][step][pair of groups][group of the pair][input lane]` of four outputs each. `value` is asked
-/// for output and input, lanes of input groups past the last channel included.
-pub(super) fn pack(
-    packed: &mut Vec<f32>,
-    channels: usize,
-    steps: usize,
-    value: impl Fn(usize, usize) -> f32,
-) {
-    let block = 4 * groups_a_thread(channels.div_ceil(4));
-    for first in (0..channels).step_by(block) {
-        for step in 0..steps {
-            for group in (first..first + block).step_by(4) {
-                for input in 4 * step..4 * step + 4 {
-                    packed
-                        .extend((group..group + 4).map(|o| if o < channels { value(o, input) } else { 0.0 }));
+impl Weights {
+    /// Groups of four columns that a thread makes: even, and as few to spare as can be.
+    pub(super) fn groups_a_thread(self, groups: usize) -> usize {
+        let most = match self {
+            Self::Storage => 4,    // with four rows, 64 registers
+            Self::Broadcast => 16, // as many products a load as can be: loads are what software Vulkan pays for
+        };
+        groups.div_ceil(groups.div_ceil(most)).next_multiple_of(2)
+    }
+
+    /// Appends the weights of `channels` outputs and of `steps` steps of four inputs each, as
+    /// `[block][step][pair of groups][group of the pair][input lane]` of four outputs each. `value` is asked for
+    /// output and input, lanes of input groups past the last channel included.
+    pub(super) fn pack(
+        self,
+        packed: &mut Vec<f32>,
+        channels: usize,
+        steps: usize,
+        value: impl Fn(usize, usize) -> f32,
+    ) {
+        let block = 4 * self.groups_a_thread(channel_groups(channels));
+        for first in (0..channels).step_by(block) {
+            for step in 0..steps {
+                for group in (first..first + block).step_by(4) {
+                    for input in 4 * step..4 * step + 4 {
+                        let column = |o: usize| if o < channels { value(o, input) } else { 0.0 };
+                        packed.extend((group..group + 4).map(column));
+                    }
                 }
             }
         }

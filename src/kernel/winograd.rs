@@ -2,11 +2,12 @@
 //! `shaders/shared/winograd.wgsl`, which has the source and the formula.
 
 use super::epilogue::Epilogue;
-use super::product;
+use super::product::{self, Weights};
 use super::winograd_input::WinogradInputParams;
 use super::winograd_multiply_tiled::WinogradMultiplyParams;
 use super::winograd_output::WinogradOutputParams;
-use super::{Channels, Dispatch, Kernel, Pixels, Specialization, winograd_input, winograd_output};
+use super::{Channels, Dispatch, Pixels, Specialization};
+use super::{winograd_input, winograd_multiply_subgroup, winograd_multiply_tiled, winograd_output};
 use crate::tensor::{Parameter, Shape, channel_groups};
 
 /// Outputs of a tile along an axis, its inputs, and its points of interpolation.
@@ -27,6 +28,8 @@ pub struct Winograd {
     pub pixels: Pixels,
     /// What follows the sum.
     pub epilogue: Epilogue,
+    /// How the products come by their weights.
+    pub weights: Weights,
 }
 
 /// A run of tiles that goes through the three dispatches together.
@@ -61,7 +64,7 @@ impl Winograd {
     /// Groups of output channels, filled up to whole blocks.
     fn product_groups(&self) -> usize {
         let groups = self.channels.groups();
-        groups.next_multiple_of(product::groups_a_thread(groups))
+        groups.next_multiple_of(self.weights.groups_a_thread(groups))
     }
 
     /// The shape of what lies between the first two dispatches.
@@ -94,9 +97,13 @@ impl Winograd {
     }
 
     /// Bindings: points, list (or any buffer), weight, products.
-    pub(super) fn multiply_dispatch(&self, kernel: &'static Kernel, chunk: Chunk) -> Dispatch {
+    pub fn multiply_dispatch(&self, chunk: Chunk) -> Dispatch {
+        let kernel = match self.weights {
+            Weights::Storage => &winograd_multiply_tiled::KERNEL,
+            Weights::Broadcast => &winograd_multiply_subgroup::KERNEL,
+        };
         let output_groups = self.product_groups();
-        let groups_a_thread = product::groups_a_thread(self.channels.groups());
+        let groups_a_thread = self.weights.groups_a_thread(self.channels.groups());
         let params = WinogradMultiplyParams {
             input_groups: channel_groups(self.input.channels) as u32,
             output_groups: output_groups as u32,
@@ -120,19 +127,14 @@ impl Winograd {
 
     /// Bindings: products, residual (or any buffer), mask (or any buffer), list (or any buffer), bias, output.
     pub fn output_dispatch(&self, chunk: Chunk) -> Dispatch {
-        let (dense_outputs, preserved_groups) = match self.pixels {
-            Pixels::Masked { dense_outputs, preserved_groups } => (dense_outputs, preserved_groups),
-            Pixels::All | Pixels::Listed => (self.channels.end, 0),
-        };
         let params = WinogradOutputParams {
             width: self.input.width as u32,
             height: self.input.height as u32,
             input_groups: self.product_groups() as u32,
             first_group: self.channels.first_group() as u32,
             output_groups: self.channels.groups_of_value() as u32,
-            output_channels: self.channels.end as u32,
-            dense_outputs: dense_outputs as u32,
-            preserved_groups: preserved_groups as u32,
+            output_channels: self.channels.of as u32,
+            preserved_groups: self.pixels.preserved_groups(),
             columns: self.columns() as u32,
             rows: self.rows() as u32,
             tiles: self.tiles() as u32,
@@ -158,7 +160,7 @@ impl Winograd {
         let points: Vec<[f64; POINTS]> = weight.values().chunks_exact(9).map(at_points).collect();
         let mut packed = Vec::new();
         for point in 0..POINTS {
-            product::pack(&mut packed, self.channels.len(), channel_groups(inputs), |o, i| {
+            self.weights.pack(&mut packed, self.channels.len(), channel_groups(inputs), |o, i| {
                 if i < inputs { points[(self.channels.start + o) * inputs + i][point] as f32 } else { 0.0 }
             });
         }

@@ -1,8 +1,8 @@
-//! Host half of `shaders/winograd_multiply_subgroup.wgsl`: Winograd's products for subgroups of eight.
+//! Host half of `shaders/winograd_multiply_subgroup.wgsl`: Winograd's products for subgroups of eight; [`super::winograd`]
+//! makes its dispatches.
 
-use super::winograd::{Chunk, Winograd};
+use super::Kernel;
 use super::winograd_multiply_tiled::WinogradMultiplyParams;
-use super::{Dispatch, Kernel};
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
@@ -10,8 +10,3 @@ pub static KERNEL: Kernel = Kernel {
     subgroups: true,
     ..kernel!("winograd_multiply_subgroup", WinogradMultiplyParams)
 };
-
-/// Bindings: points, list (or any buffer), weight, products.
-pub fn dispatch(winograd: &Winograd, chunk: Chunk) -> Dispatch {
-    winograd.multiply_dispatch(&KERNEL, chunk)
-}

@@ -1,7 +1,7 @@
-//! Host half of `shaders/winograd_multiply_tiled.wgsl`: Winograd's products on any device.
+//! Host half of `shaders/winograd_multiply_tiled.wgsl`: Winograd's products on any device; [`super::winograd`]
+//! makes its dispatches.
 
-use super::winograd::{Chunk, Winograd};
-use super::{Dispatch, Kernel};
+use super::Kernel;
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
@@ -18,9 +18,4 @@ params! {
         first: u32,
         capacity: u32,
     }
-}
-
-/// Bindings: points, list (or any buffer), weight, products.
-pub fn dispatch(winograd: &Winograd, chunk: Chunk) -> Dispatch {
-    winograd.multiply_dispatch(&KERNEL, chunk)
 }

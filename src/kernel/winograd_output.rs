@@ -14,7 +14,6 @@ params! {
         first_group: u32,
         output_groups: u32,
         output_channels: u32,
-        dense_outputs: u32,
         preserved_groups: u32,
         columns: u32,
         rows: u32,

@@ -1,4 +1,5 @@
-//! Which nodes run together: a convolution takes along the activation and the residual add that follow it.
+//! Which nodes run together: a convolution takes along the activation and the residual add that follow it, a
+//! product the residual add.
 
 use crate::graph::{Activation, BinaryKind, Graph, Op, Value};
 use crate::kernel::conv2d_gather::INPUTS;
@@ -8,7 +9,7 @@ use crate::tensor::Shape;
 /// Nodes that one dispatch computes.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Group {
-    /// The node that reads the inputs: a convolution, or any node on its own.
+    /// The node that reads the inputs: a convolution, a product, or any node on its own.
     pub root: Value,
     /// More pointwise convolutions, under the same mask if there is one, whose results are added to its sum.
     pub terms: Vec<Value>,
@@ -29,7 +30,7 @@ pub(super) fn fuse(graph: &Graph, keep: &[Value]) -> Vec<Option<Group>> {
         }
         let mut group = Group { root, terms: vec![], activation: None, residual: None };
         let mut end = root;
-        if matches!(node.op, Op::Conv2d(_) | Op::MaskedConv2d(_)) {
+        if takes_along(&node.op) {
             while let Some(next) = followers[end.index()] {
                 if taken[next.index()] || !group.take(graph, end, next) {
                     break;
@@ -47,6 +48,14 @@ pub(super) fn fuse(graph: &Graph, keep: &[Value]) -> Vec<Option<Group>> {
         }
     }
     groups
+}
+
+fn takes_along(op: &Op) -> bool {
+    matches!(op, Op::Conv2d(_) | Op::MaskedConv2d(_)) || is_product(op)
+}
+
+fn is_product(op: &Op) -> bool {
+    matches!(op, Op::Binary(binary) if binary.kind == BinaryKind::Multiply)
 }
 
 /// The node that alone reads a value, if there is one and the value is not wanted otherwise.
@@ -69,7 +78,7 @@ impl Group {
         let node = graph.node(next);
         match &node.op {
             Op::Activation(Activation::Prelu { .. }) => false,
-            Op::Activation(_) if self.activation.is_none() => {
+            Op::Activation(_) if self.activation.is_none() && !is_product(&graph.node(self.root).op) => {
                 self.activation = Some(next);
                 if let Some((_, when)) = &mut self.residual {
                     *when = Residual::Before;

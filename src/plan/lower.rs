@@ -10,9 +10,9 @@ use super::fuse::Group;
 use super::{Buffer, Ends, Limits, Options, Plan, Port, Slot, Step};
 use crate::graph::{Activation, BinaryKind, Graph, Op, ResizeKind, Value};
 use crate::kernel::activation::Function;
-use crate::kernel::conv2d::pack_bias;
+use crate::kernel::conv2d_tiled::pack_bias;
 use crate::kernel::epilogue::Epilogue;
-use crate::kernel::{self, Dispatch};
+use crate::kernel::{self, Channels, Dispatch};
 use crate::tensor::{Shape, pack, packed_len};
 
 /// A plan in which every value still has a slot of its own.
@@ -20,9 +20,11 @@ pub(super) fn lower(graph: &Graph, groups: &[Option<Group>], options: &Options, 
     let (ends, keep) = (options.ends, &options.keep);
     let mut lowering = Lowering {
         graph,
+        groups,
         options,
         limits,
         lists: HashMap::new(),
+        begun: HashMap::new(),
         buffers: Vec::new(),
         steps: Vec::new(),
         slots: Vec::new(),
@@ -46,10 +48,13 @@ pub(super) fn lower(graph: &Graph, groups: &[Option<Group>], options: &Options, 
 
 struct Lowering<'a> {
     graph: &'a Graph,
+    groups: &'a [Option<Group>],
     options: &'a Options,
     limits: &'a Limits,
     /// Of every mask that sparse convolutions obey.
     lists: HashMap<Value, lists::Lists>,
+    /// Masked convolutions, by their roots, whose dense outputs have been made already.
+    begun: HashMap<Value, Slot>,
     /// Where each value lies.
     buffers: Vec<Buffer>,
     steps: Vec<Step>,
@@ -117,7 +122,8 @@ impl Lowering<'_> {
             Op::MaskedConv2d(_) => return self.masked_conv2d(group),
             Op::ConvTranspose2d(op) => {
                 read.push(self.constant(kernel::conv_transpose2d::pack(&op.weight)));
-                read.push(self.constant(pack_bias(op.bias.as_ref(), output.channels)));
+                let bias = op.bias.as_ref().map_or(&[][..], |bias| bias.values());
+                read.push(self.constant(pack_bias(bias, Channels::all(output.channels))));
                 kernel::conv_transpose2d::dispatch(x, output, op.weight.dims()[2], op.stride, op.padding)
             }
             Op::Activation(Activation::Prelu { slope }) => {
@@ -133,7 +139,9 @@ impl Lowering<'_> {
                     BinaryKind::Add => kernel::binary::Kind::Add,
                     BinaryKind::Multiply => kernel::binary::Kind::Multiply,
                 };
-                kernel::binary::dispatch(kind, x, graph.node(root.inputs[1]).shape)
+                read.push(group.residual.map_or(read[0], |(residual, _)| self.buffers[residual.index()]));
+                let second = graph.node(root.inputs[1]).shape;
+                kernel::binary::dispatch(kind, x, second, group.residual.is_some())
             }
             Op::Concat(_) => return self.concat(&root.inputs, output, name),
             Op::AveragePool(op) => kernel::average_pool::dispatch(x, output, op.size),

@@ -1,19 +1,21 @@
 //! Convolutions: tap by tap, by Winograd's algorithm, or as one product over several inputs.
 
-use super::Lowering;
+use super::{Lowering, Step};
 use crate::graph::{Conv2d as Op, MaskedConv2d, Op as AnyOp, Value};
-use crate::kernel::conv2d::{Conv2d, Masked, pack_bias};
 use crate::kernel::conv2d_direct::Conv2dDirect;
 use crate::kernel::conv2d_gather::{Conv2dGather, INPUTS};
+use crate::kernel::conv2d_tiled::{Conv2dTiled, pack_bias};
 use crate::kernel::epilogue::Epilogue;
+use crate::kernel::product::{LANES, Weights};
 use crate::kernel::winograd::{Chunk, Winograd};
-use crate::kernel::{self, Channels, Dispatch, Pixels};
+use crate::kernel::{self, Channels, Pixels};
 use crate::plan::fuse::Group;
 use crate::plan::{Algorithm, Buffer, Slot};
-use crate::tensor::{Parameter, Shape, channel_groups};
+use crate::tensor::{Parameter, Shape};
 
-/// Channels on both sides below which Winograd's transforms cost more than the products that they save.
-const WINOGRAD_CHANNELS: usize = 16;
+/// Input and output channels below which Winograd's transforms cost more than the products that they save.
+const WINOGRAD_INPUTS: usize = 16;
+const WINOGRAD_OUTPUTS: usize = 8;
 
 /// A convolution of stride 1 that keeps the size, in one group, and what is around it.
 pub(super) struct Sum<'a> {
@@ -36,6 +38,12 @@ pub(super) struct Term<'a> {
     pub dense_inputs: usize,
 }
 
+impl Term<'_> {
+    pub(super) fn inputs(&self) -> usize {
+        self.weight.dims()[1]
+    }
+}
+
 impl Sum<'_> {
     pub(super) fn kernel(&self) -> usize {
         self.terms[0].weight.dims()[2]
@@ -49,10 +57,48 @@ impl Sum<'_> {
         self.x.with_channels(self.channels())
     }
 
-    /// The same over dense inputs only, or over all.
-    fn inputs(&self, dense: bool) -> impl Iterator<Item = (&Term<'_>, usize)> {
-        let of = move |term: &Term<'_>| if dense { term.dense_inputs } else { term.weight.dims()[1] };
-        self.terms.iter().map(move |term| (term, of(term)))
+    pub(super) fn has_sparse_inputs(&self) -> bool {
+        self.terms.iter().any(|term| term.dense_inputs < term.inputs())
+    }
+}
+
+/// A part of a convolution: some of its channels, at some of its pixels.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub sum: &'a Sum<'a>,
+    /// Whether only dense inputs are summed.
+    pub dense_inputs: bool,
+    pub channels: Channels,
+    pub pixels: Pixels,
+    /// The mask, if the pixels are under one; the list, if they are listed.
+    pub by: Option<Buffer>,
+    /// Where the value lies.
+    pub to: Slot,
+}
+
+impl Part<'_> {
+    fn inputs(&self, term: &Term<'_>) -> usize {
+        if self.dense_inputs { term.dense_inputs } else { term.inputs() }
+    }
+
+    /// What to bind as mask or list.
+    fn by(&self) -> Buffer {
+        self.by.unwrap_or(self.sum.terms[0].input)
+    }
+}
+
+/// Winograd's three dispatches, ready for one chunk after the other.
+#[derive(Clone, Copy)]
+pub(super) struct Prepared<'a> {
+    part: Part<'a>,
+    conv: Winograd,
+    weight: Buffer,
+    bias: Buffer,
+}
+
+impl Prepared<'_> {
+    pub(super) fn chunks(&self) -> impl Iterator<Item = Chunk> + use<> {
+        self.conv.chunks()
     }
 }
 
@@ -64,7 +110,19 @@ impl<'a> Lowering<'a> {
             return self.direct(op, output, &sum);
         }
         let to = self.value_slot(output);
-        self.everywhere(&sum, false, Channels::all(output.channels), to);
+        let part = Part {
+            sum: &sum,
+            dense_inputs: false,
+            channels: Channels::all(output.channels),
+            pixels: Pixels::All,
+            by: None,
+            to,
+        };
+        if self.by_winograd(&part) {
+            self.with_dense_outputs_of_others(&part, self.graph.node(group.root).inputs[0]);
+        } else {
+            self.part(&part);
+        }
         Buffer::Slot(to)
     }
 
@@ -96,44 +154,44 @@ impl<'a> Lowering<'a> {
         Term { input: self.buffers[node.inputs[0].index()], weight, dense_inputs }
     }
 
-    /// All pixels of `channels`, over dense inputs or over all.
-    pub(super) fn everywhere(&mut self, sum: &Sum<'_>, dense_inputs: bool, channels: Channels, to: Slot) {
-        let inputs: usize = sum.inputs(dense_inputs).map(|(_, channels)| channels).sum();
-        let several = sum.terms.len() > 1;
-        if sum.kernel() == 1 && (several || channel_groups(channels.end) > 1) {
-            let dispatch = self.gather(sum, dense_inputs, channels, Pixels::All);
-            self.write_gather(sum, dispatch, sum.terms[0].input, to);
-        } else if inputs == sum.x.channels && self.prefers_winograd(sum, channels) {
-            let conv = winograd(sum, channels, Pixels::All);
-            let weight = self.winograd_weight(sum, &conv);
-            for chunk in conv.chunks() {
-                self.winograd(sum, &conv, chunk, weight, [sum.terms[0].input; 2], to);
+    /// The dispatches of a part, by the algorithm that suits it and the device. Of listed pixels `by` is then the
+    /// list of tiles for Winograd's algorithm, and of pixels otherwise.
+    pub(super) fn part(&mut self, part: &Part<'_>) {
+        if self.by_winograd(part) {
+            let prepared = self.prepare(part);
+            for chunk in prepared.conv.chunks() {
+                self.winograd(&[prepared], chunk);
             }
+        } else if self.weights() == Weights::Broadcast
+            || part.sum.kernel() == 1
+            || part.pixels == Pixels::Listed
+        {
+            self.gather(part);
         } else {
-            self.tiled(sum, inputs, channels, None, sum.terms[0].input, to);
+            self.tiled(part);
         }
     }
 
-    pub(super) fn prefers_winograd(&self, sum: &Sum<'_>, channels: Channels) -> bool {
-        let measured = self.broadcasts();
-        let large = sum.x.channels.min(channels.end - channels.start) >= WINOGRAD_CHANNELS;
-        sum.kernel() == 3
+    pub(super) fn by_winograd(&self, part: &Part<'_>) -> bool {
+        let inputs = part.inputs(&part.sum.terms[0]);
+        let large = inputs >= WINOGRAD_INPUTS && part.channels.end - part.channels.start >= WINOGRAD_OUTPUTS;
+        part.sum.kernel() == 3
+            && inputs == part.sum.x.channels
             && match self.options.algorithm {
-                Algorithm::Auto => measured && large,
+                Algorithm::Auto => self.weights() == Weights::Broadcast && large, // where it was measured
                 Algorithm::Direct => false,
                 Algorithm::Winograd => true,
             }
     }
 
-    /// Whether weights are handed round in subgroups.
-    fn broadcasts(&self) -> bool {
-        self.limits.subgroup_lanes == Some(kernel::conv2d_subgroup::LANES)
+    fn weights(&self) -> Weights {
+        if self.limits.subgroup_lanes == Some(LANES) { Weights::Broadcast } else { Weights::Storage }
     }
 
     /// Any stride, padding and groups.
     fn direct(&mut self, op: &Op, output: Shape, sum: &Sum<'_>) -> Buffer {
         let weight = self.constant(kernel::conv2d_direct::pack(&op.weight));
-        let bias = self.constant(pack_bias(op.bias.as_ref(), output.channels));
+        let bias = self.constant(pack_bias(&sum.bias, Channels::all(output.channels)));
         let dispatch = kernel::conv2d_direct::dispatch(&Conv2dDirect {
             input: sum.x,
             output,
@@ -146,106 +204,98 @@ impl<'a> Lowering<'a> {
         self.step(dispatch, vec![sum.terms[0].input, sum.residual, weight, bias], sum.label, output)
     }
 
-    /// By the register-tiled kernel that suits the device.
-    pub(super) fn tiled(
-        &mut self,
-        sum: &Sum<'_>,
-        inputs: usize,
-        channels: Channels,
-        masked: Option<Masked>,
-        mask: Buffer,
-        to: Slot,
-    ) {
+    /// Tap by tap; of listed pixels `by` is the list of tiles.
+    pub(super) fn tiled(&mut self, part: &Part<'_>) -> &mut Step {
+        let sum = part.sum;
         let Term { input, weight, .. } = sum.terms[0];
-        let (input_shape, kernel, epilogue) = (sum.x, sum.kernel(), sum.epilogue);
-        let conv = Conv2d { input: input_shape, inputs, channels, kernel, masked, epilogue };
-        let (dispatch, packed) = if self.broadcasts() && kernel::conv2d_subgroup::supports(&conv) {
-            (kernel::conv2d_subgroup::dispatch(&conv), kernel::conv2d_subgroup::pack(&conv, weight))
-        } else {
-            (kernel::conv2d_tiled::dispatch(&conv), kernel::conv2d_tiled::pack(&conv, weight))
+        let conv = Conv2dTiled {
+            input: sum.x,
+            inputs: part.inputs(&sum.terms[0]),
+            kernel: sum.kernel(),
+            channels: part.channels,
+            pixels: part.pixels,
+            epilogue: sum.epilogue,
         };
-        let weight = self.constant(packed);
-        let bias = self.bias(sum);
-        let read = vec![input, sum.residual, mask, weight, bias];
-        self.write(dispatch, read, to, sum.label, sum.output());
+        let weight = self.constant(conv.pack(weight));
+        let bias = self.constant(pack_bias(&sum.bias, part.channels));
+        let read = vec![input, sum.residual, part.by(), part.by(), weight, bias];
+        self.write(conv.dispatch(), read, part.to, sum.label, sum.output())
     }
 
-    /// A product over all terms, and its weights.
-    pub(super) fn gather(
-        &mut self,
-        sum: &Sum<'_>,
-        dense_inputs: bool,
-        channels: Channels,
-        pixels: Pixels,
-    ) -> (Dispatch, Buffer) {
+    /// A product over all terms, pixel by pixel; of listed pixels `by` is a list of pixels.
+    pub(super) fn gather(&mut self, part: &Part<'_>) -> &mut Step {
+        let sum = part.sum;
         let terms: Vec<(&Parameter, usize)> =
-            sum.inputs(dense_inputs).map(|(term, channels)| (term.weight, channels)).collect();
+            sum.terms.iter().map(|term| (term.weight, part.inputs(term))).collect();
         let conv = Conv2dGather {
             input: sum.x,
             terms: &terms,
             bias: &sum.bias,
-            channels,
-            pixels,
+            channels: part.channels,
+            pixels: part.pixels,
             epilogue: sum.epilogue,
+            weights: self.weights(),
         };
         let weight = self.constant(conv.pack());
-        let dispatch = if self.broadcasts() {
-            kernel::conv2d_gather_subgroup::dispatch(&conv)
-        } else {
-            kernel::conv2d_gather_tiled::dispatch(&conv)
-        };
-        (dispatch, weight)
-    }
-
-    /// Writes what [`Self::gather`] made; `work` is the list or mask that it goes by, or any buffer.
-    pub(super) fn write_gather(
-        &mut self,
-        sum: &Sum<'_>,
-        (dispatch, weight): (Dispatch, Buffer),
-        work: Buffer,
-        to: Slot,
-    ) -> &mut super::Step {
         let mut read = vec![sum.terms[0].input; INPUTS];
         read.iter_mut().zip(&sum.terms).for_each(|(to, term)| *to = term.input);
-        read.extend([work, sum.residual, weight]);
-        self.write(dispatch, read, to, sum.label, sum.output())
+        read.extend([part.by(), sum.residual, weight]);
+        self.write(conv.dispatch(), read, part.to, sum.label, sum.output())
     }
 
-    pub(super) fn winograd_weight(&mut self, sum: &Sum<'_>, conv: &Winograd) -> Buffer {
-        self.constant(conv.pack(sum.terms[0].weight))
-    }
-
-    /// The three dispatches of a chunk, which are the last three steps then. `mask` and `list` may be any buffers
-    /// if the pixels need none.
-    pub(super) fn winograd(
-        &mut self,
-        sum: &Sum<'_>,
-        conv: &Winograd,
-        chunk: Chunk,
-        weight: Buffer,
-        [mask, list]: [Buffer; 2],
-        to: Slot,
-    ) {
-        let bias = self.bias(sum);
-        let (dispatch, shape) = (conv.input_dispatch(chunk), conv.points_shape(chunk));
-        let points = self.step(dispatch, vec![sum.terms[0].input, list], sum.label, shape);
-        let dispatch = if self.broadcasts() {
-            kernel::winograd_multiply_subgroup::dispatch(conv, chunk)
-        } else {
-            kernel::winograd_multiply_tiled::dispatch(conv, chunk)
+    pub(super) fn prepare<'p>(&mut self, part: &Part<'p>) -> Prepared<'p> {
+        let conv = Winograd {
+            input: part.sum.x,
+            channels: part.channels,
+            pixels: part.pixels,
+            epilogue: part.sum.epilogue,
+            weights: self.weights(),
         };
-        let products = self.step(dispatch, vec![points, list, weight], sum.label, conv.product_shape(chunk));
-        let read = vec![products, sum.residual, mask, list, bias];
-        self.write(conv.output_dispatch(chunk), read, to, sum.label, sum.output());
+        let weight = self.constant(conv.pack(part.sum.terms[0].weight));
+        let bias = self.constant(pack_bias(&part.sum.bias, part.channels));
+        Prepared { part: *part, conv, weight, bias }
     }
 
-    fn bias(&mut self, sum: &Sum<'_>) -> Buffer {
-        let mut bias = sum.bias.clone();
-        bias.resize(bias.len().next_multiple_of(4), 0.0);
-        self.constant(bias)
+    /// The dispatches of a chunk: the windows once, then products and outputs of every convolution of that input.
+    pub(super) fn winograd(&mut self, all: &[Prepared<'_>], chunk: Chunk) {
+        let Prepared { part, conv, .. } = all[0];
+        let (dispatch, shape) = (conv.input_dispatch(chunk), conv.points_shape(chunk));
+        let read = vec![part.sum.terms[0].input, part.by()];
+        let points = self.step(dispatch, read, part.sum.label, shape);
+        for Prepared { part, conv, weight, bias } in all {
+            let (dispatch, shape) = (conv.multiply_dispatch(chunk), conv.product_shape(chunk));
+            let products = self.step(dispatch, vec![points, part.by(), *weight], part.sum.label, shape);
+            let read = vec![products, part.sum.residual, part.by(), part.by(), *bias];
+            self.write(conv.output_dispatch(chunk), read, part.to, part.sum.label, part.sum.output());
+        }
     }
-}
 
-pub(super) fn winograd(sum: &Sum<'_>, channels: Channels, pixels: Pixels) -> Winograd {
-    Winograd { input: sum.x, channels, pixels, epilogue: sum.epilogue }
+    /// A convolution of `x` by Winograd's algorithm, and on the way the dense outputs of masked ones that read it
+    /// too: they need no mask yet, and the windows are the same.
+    fn with_dense_outputs_of_others(&mut self, part: &Part<'_>, x: Value) {
+        let others: Vec<(Value, Sum<'a>, Channels)> = (self.groups.iter().flatten())
+            .filter(|group| group.residual.is_none() && group.terms.is_empty())
+            .filter_map(|group| match &self.graph.node(group.root).op {
+                AnyOp::MaskedConv2d(op) if self.graph.node(group.root).inputs[0] == x => {
+                    let channels = Channels { start: 0, end: op.dense_outputs, of: op.out_channels() };
+                    Some((group.root, self.sum(group), channels))
+                }
+                _ => None,
+            })
+            .filter(|(_, sum, channels)| !sum.has_sparse_inputs() && channels.end > 0 && sum.kernel() == 3)
+            .collect();
+        let begin = self.steps.len();
+        let mut all = vec![self.prepare(part)];
+        for (root, sum, channels) in &others {
+            let to = self.value_slot(sum.output());
+            self.begun.insert(*root, to);
+            all.push(self.prepare(&Part { sum, channels: *channels, to, ..*part }));
+        }
+        for chunk in all[0].conv.chunks() {
+            self.winograd(&all, chunk);
+        }
+        for (root, ..) in &others {
+            self.begin_with_zeros(begin, self.begun[root]);
+        }
+    }
 }

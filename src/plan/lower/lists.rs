@@ -22,8 +22,8 @@ const BREAK_EVEN: f32 = 0.9;
 #[derive(Debug)]
 pub(super) struct Lists {
     pub tiles: Buffer,
-    pub strays: Buffer,
-    pub actives: Buffer,
+    strays: Buffer,
+    actives: Buffer,
     arguments: Slot,
     requests: Vec<Request>,
     /// The step that answers the requests, and its constant that holds them.
@@ -39,14 +39,9 @@ impl Lists {
         Indirect { slot: self.arguments, entry: self.requests.len() as u32 - 1 }
     }
 
-    /// The list that a dispatch goes over.
+    /// A list of pixels.
     pub(super) fn of(&self, over: Over) -> Buffer {
-        match over {
-            Over::Tiles => self.tiles,
-            Over::Strays => self.strays,
-            Over::Actives => self.actives,
-            Over::WholeDense | Over::WholeSparse => unreachable!("no list is needed for all pixels"),
-        }
+        if over == Over::Strays { self.strays } else { self.actives }
     }
 }
 
