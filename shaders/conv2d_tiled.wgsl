@@ -113,7 +113,7 @@ fn store_pixel(sum: array<Vec4, CHANNEL_GROUPS>, at: Strip, block: u32, p: u32) 
         let own_group = block * CHANNEL_GROUPS + q;
         let group = params.first_group + own_group;
         if (own_group < params.stored_groups && (m != 0.0 || group >= params.preserved_groups)) {
-            let value = m * (groups[q] + bias[group]);
+            let value = select(Vec4(0.0), groups[q] + bias[group], m != 0.0); // whatever was read there
             let to = element(at.n * params.output_groups + group, at.y, x, params.height, params.width);
             output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);
         }

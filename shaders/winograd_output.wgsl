@@ -16,6 +16,7 @@ struct WinogradOutputParams {
     width: u32,
     height: u32,
     input_groups: u32,
+    input_first: u32,
     first_group: u32,
     output_groups: u32,
     output_channels: u32,
@@ -37,7 +38,7 @@ struct WinogradOutputParams {
 @group(0) @binding(6) var<storage, read_write> output: array<Vec4>;
 
 fn load(slot: u32, group: u32, i: u32, j: u32) -> Vec4 {
-    return input[((i * WINDOW + j) * params.input_groups + group) * params.capacity + slot];
+    return input[((i * WINDOW + j) * params.input_groups + params.input_first + group) * params.capacity + slot];
 }
 
 fn column(slot: u32, group: u32, j: u32) -> array<Vec4, TILE> {
@@ -59,7 +60,7 @@ fn store(sum: Vec4, at: Tile, group: u32, dy: u32, dx: u32) {
         if (m == 0.0 && group < params.preserved_groups) {
             return;
         }
-        value *= m;
+        value = select(Vec4(0.0), value, m != 0.0);
     }
     let to = element(at.n * params.output_groups + group, y, x, params.height, params.width);
     output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);

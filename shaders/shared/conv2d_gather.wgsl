@@ -133,30 +133,29 @@ fn accumulate(sum: ptr<function, Sums>, which: u32, all_groups: u32, first_row: 
     }
 }
 
-fn store(sum: Vec4, number: u32, n: u32, m: f32, own_group: u32) {
-    let area = params.width * params.height;
+fn store(sum: Vec4, at: Pixels, item: u32, own_group: u32) {
+    let m = at.mask[item];
     let group = params.first_group + own_group;
-    let to = (n * params.output_groups + group) * area + number - n * area;
+    if (!at.wanted[item] || (MASKED && m == 0.0 && group < params.preserved_groups)) {
+        return;
+    }
     var value = sum + weight[params.bias + own_group];
     if (MASKED) {
-        if (m == 0.0 && group < params.preserved_groups) {
-            return;
-        }
-        value *= m;
+        value = select(Vec4(0.0), value, m != 0.0);
     }
+    let area = params.width * params.height;
+    let to = (at.n[item] * params.output_groups + group) * area + at.number[item] - at.n[item] * area;
     output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);
 }
 
-fn store_item(sum: ptr<function, Sums>, at: Pixels, block: u32, item: u32) {
-    if (!at.wanted[item]) {
-        return;
-    }
-    for (var pair = 0u; pair < PAIRS; pair++) {
-        for (var q = 0u; q < 2u; q++) {
-            let group = block * CHANNEL_GROUPS + 2u * pair + q;
-            if (group < params.stored_groups) {
-                store((*sum)[pair][item][q], at.number[item], at.n[item], at.mask[item], group);
-            }
+fn store_pair(sum: ptr<function, Sums>, at: Pixels, block: u32, pair: u32) {
+    for (var q = 0u; q < 2u; q++) {
+        let group = block * CHANNEL_GROUPS + 2u * pair + q;
+        if (group < params.stored_groups) {
+            store((*sum)[pair][0][q], at, 0u, group);
+            store((*sum)[pair][1][q], at, 1u, group);
+            store((*sum)[pair][2][q], at, 2u, group);
+            store((*sum)[pair][3][q], at, 3u, group);
         }
     }
 }
@@ -180,8 +179,26 @@ fn run(workgroup: vec3<u32>, thread: u32, lane: u32) {
         row += params.groups_2 * taps * STEP;
         accumulate(&sum, 3u, params.groups_3, row, at, lane);
     }
-    store_item(&sum, at, block, 0u);
-    store_item(&sum, at, block, 1u);
-    store_item(&sum, at, block, 2u);
-    store_item(&sum, at, block, 3u);
+    store_pair(&sum, at, block, 0u);
+    if (PAIRS > 1u) {
+        store_pair(&sum, at, block, 1u);
+    }
+    if (PAIRS > 2u) {
+        store_pair(&sum, at, block, 2u);
+    }
+    if (PAIRS > 3u) {
+        store_pair(&sum, at, block, 3u);
+    }
+    if (PAIRS > 4u) {
+        store_pair(&sum, at, block, 4u);
+    }
+    if (PAIRS > 5u) {
+        store_pair(&sum, at, block, 5u);
+    }
+    if (PAIRS > 6u) {
+        store_pair(&sum, at, block, 6u);
+    }
+    if (PAIRS > 7u) {
+        store_pair(&sum, at, block, 7u);
+    }
 }

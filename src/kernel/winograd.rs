@@ -17,19 +17,27 @@ const POINTS: usize = 36;
 /// Tiles of a chunk at most: what lies between the dispatches is bounded by it.
 const CHUNK: usize = 2048;
 
-/// A 3×3 convolution of stride 1 that keeps the size, in one group.
-#[derive(Clone, Copy, Debug)]
+/// 3×3 convolutions of one input, of stride 1, that keep the size, in one group: their windows and products are made
+/// together.
+#[derive(Clone, Debug)]
 pub struct Winograd {
     /// The activations' shape.
     pub input: Shape,
+    /// How the products come by their weights.
+    pub weights: Weights,
+    /// What is made.
+    pub outputs: Vec<Output>,
+}
+
+/// One of the convolutions. If one's pixels are listed, all are.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
     /// Which of the value's channels are computed.
     pub channels: Channels,
     /// Which pixels are made.
     pub pixels: Pixels,
     /// What follows the sum.
     pub epilogue: Epilogue,
-    /// How the products come by their weights.
-    pub weights: Weights,
 }
 
 /// A run of tiles that goes through the three dispatches together.
@@ -61,10 +69,18 @@ impl Winograd {
         (0..self.tiles()).step_by(capacity).map(move |first| Chunk { first, capacity })
     }
 
-    /// Groups of output channels, filled up to whole blocks.
+    /// Groups of channels of the outputs before `end`.
+    fn groups(&self, end: usize) -> usize {
+        self.outputs[..end].iter().map(|output| output.channels.groups()).sum()
+    }
+
+    fn groups_a_thread(&self) -> usize {
+        self.weights.groups_a_thread(self.groups(self.outputs.len()))
+    }
+
+    /// Groups of all outputs, filled up to whole blocks.
     fn product_groups(&self) -> usize {
-        let groups = self.channels.groups();
-        groups.next_multiple_of(self.weights.groups_a_thread(groups))
+        self.groups(self.outputs.len()).next_multiple_of(self.groups_a_thread())
     }
 
     /// The shape of what lies between the first two dispatches.
@@ -90,7 +106,7 @@ impl Winograd {
             capacity: chunk.capacity as u32,
         };
         winograd_input::KERNEL.dispatch(
-            Specialization::overrides([self.pixels.listed()]),
+            Specialization::overrides([self.outputs[0].pixels.listed()]),
             &params,
             [self.tiles_of(chunk).div_ceil(THREADS), params.input_groups, 1],
         )
@@ -103,7 +119,7 @@ impl Winograd {
             Weights::Broadcast => &winograd_multiply_subgroup::KERNEL,
         };
         let output_groups = self.product_groups();
-        let groups_a_thread = self.weights.groups_a_thread(self.channels.groups());
+        let groups_a_thread = self.groups_a_thread();
         let params = WinogradMultiplyParams {
             input_groups: channel_groups(self.input.channels) as u32,
             output_groups: output_groups as u32,
@@ -114,7 +130,7 @@ impl Winograd {
         kernel.dispatch(
             Specialization {
                 constants: vec![("CHANNEL_GROUPS", groups_a_thread as u32)],
-                overrides: vec![self.pixels.listed()],
+                overrides: vec![self.outputs[0].pixels.listed()],
             },
             &params,
             [
@@ -125,28 +141,30 @@ impl Winograd {
         )
     }
 
-    /// Bindings: products, residual (or any buffer), mask (or any buffer), list (or any buffer), bias, output.
-    pub fn output_dispatch(&self, chunk: Chunk) -> Dispatch {
+    /// The last dispatch of one of the outputs. Bindings: products, residual (or any buffer), mask (or any buffer), list (or any buffer), bias, output.
+    pub fn output_dispatch(&self, output: usize, chunk: Chunk) -> Dispatch {
+        let Output { channels, pixels, epilogue } = self.outputs[output];
         let params = WinogradOutputParams {
             width: self.input.width as u32,
             height: self.input.height as u32,
             input_groups: self.product_groups() as u32,
-            first_group: self.channels.first_group() as u32,
-            output_groups: self.channels.groups_of_value() as u32,
-            output_channels: self.channels.of as u32,
-            preserved_groups: self.pixels.preserved_groups(),
+            input_first: self.groups(output) as u32,
+            first_group: channels.first_group() as u32,
+            output_groups: channels.groups_of_value() as u32,
+            output_channels: channels.of as u32,
+            preserved_groups: pixels.preserved_groups(),
             columns: self.columns() as u32,
             rows: self.rows() as u32,
             tiles: self.tiles() as u32,
             first: chunk.first as u32,
             capacity: chunk.capacity as u32,
-            slope: self.epilogue.function.slope(),
+            slope: epilogue.function.slope(),
         };
-        let [activation, residual] = self.epilogue.overrides();
+        let [activation, residual] = epilogue.overrides();
         winograd_output::KERNEL.dispatch(
-            Specialization::overrides([activation, residual, self.pixels.listed(), self.pixels.masked()]),
+            Specialization::overrides([activation, residual, pixels.listed(), pixels.masked()]),
             &params,
-            [self.tiles_of(chunk).div_ceil(THREADS), self.channels.groups() as u32, 1],
+            [self.tiles_of(chunk).div_ceil(THREADS), channels.groups() as u32, 1],
         )
     }
 
@@ -154,14 +172,25 @@ impl Winograd {
         chunk.capacity.min(self.tiles() - chunk.first) as u32
     }
 
-    /// `[out, in, 3, 3]` → the products' weights at every point, G w Gᵀ, computed in f64.
-    pub fn pack(&self, weight: &Parameter) -> Vec<f32> {
+    /// `[out, in, 3, 3]` of each output → the products' weights at every point, G w Gᵀ, computed in f64.
+    pub fn pack(&self, weights: &[&Parameter]) -> Vec<f32> {
         let inputs = self.input.channels;
-        let points: Vec<[f64; POINTS]> = weight.values().chunks_exact(9).map(at_points).collect();
+        // For every column of the products the kernels of its output channel, if it has one.
+        let columns: Vec<Option<Vec<[f64; POINTS]>>> = (self.outputs.iter().zip(weights))
+            .flat_map(|(output, weight)| {
+                let Channels { start, end, .. } = output.channels;
+                let kernels = move |o: usize| {
+                    let own = weight.values()[o * inputs * 9..][..inputs * 9].chunks_exact(9);
+                    own.map(at_points).collect()
+                };
+                (start..start + 4 * output.channels.groups()).map(move |o| (o < end).then(|| kernels(o)))
+            })
+            .collect();
         let mut packed = Vec::new();
         for point in 0..POINTS {
-            self.weights.pack(&mut packed, self.channels.len(), channel_groups(inputs), |o, i| {
-                if i < inputs { points[(self.channels.start + o) * inputs + i][point] as f32 } else { 0.0 }
+            self.weights.pack(&mut packed, columns.len(), channel_groups(inputs), |o, i| match &columns[o] {
+                Some(kernels) if i < inputs => kernels[i][point] as f32,
+                _ => 0.0,
             });
         }
         packed

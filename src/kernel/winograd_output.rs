@@ -11,6 +11,7 @@ params! {
         width: u32,
         height: u32,
         input_groups: u32,
+        input_first: u32,
         first_group: u32,
         output_groups: u32,
         output_channels: u32,

@@ -11,6 +11,8 @@ use crate::tensor::Shape;
 pub(super) struct Group {
     /// The node that reads the inputs: a convolution, a product, or any node on its own.
     pub root: Value,
+    /// The node whose value it makes.
+    pub end: Value,
     /// More pointwise convolutions, under the same mask if there is one, whose results are added to its sum.
     pub terms: Vec<Value>,
     /// The activation that it takes along.
@@ -28,7 +30,7 @@ pub(super) fn fuse(graph: &Graph, keep: &[Value]) -> Vec<Option<Group>> {
         if taken[root.index()] {
             continue;
         }
-        let mut group = Group { root, terms: vec![], activation: None, residual: None };
+        let mut group = Group { root, end: root, terms: vec![], activation: None, residual: None };
         let mut end = root;
         if takes_along(&node.op) {
             while let Some(next) = followers[end.index()] {
@@ -39,6 +41,7 @@ pub(super) fn fuse(graph: &Graph, keep: &[Value]) -> Vec<Option<Group>> {
                 end = next;
             }
         }
+        group.end = end;
         groups[end.index()] = Some(group);
     }
     for end in 0..groups.len() {

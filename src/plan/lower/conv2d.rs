@@ -7,7 +7,7 @@ use crate::kernel::conv2d_gather::{Conv2dGather, INPUTS};
 use crate::kernel::conv2d_tiled::{Conv2dTiled, pack_bias};
 use crate::kernel::epilogue::Epilogue;
 use crate::kernel::product::{LANES, Weights};
-use crate::kernel::winograd::{Chunk, Winograd};
+use crate::kernel::winograd::{Chunk, Output, Winograd};
 use crate::kernel::{self, Channels, Pixels};
 use crate::plan::fuse::Group;
 use crate::plan::{Algorithm, Buffer, Slot};
@@ -87,13 +87,12 @@ impl Part<'_> {
     }
 }
 
-/// Winograd's three dispatches, ready for one chunk after the other.
-#[derive(Clone, Copy)]
+/// Winograd's dispatches for convolutions of one input, ready for one chunk after the other.
 pub(super) struct Prepared<'a> {
-    part: Part<'a>,
+    parts: Vec<Part<'a>>,
     conv: Winograd,
     weight: Buffer,
-    bias: Buffer,
+    biases: Vec<Buffer>,
 }
 
 impl Prepared<'_> {
@@ -158,9 +157,9 @@ impl<'a> Lowering<'a> {
     /// list of tiles for Winograd's algorithm, and of pixels otherwise.
     pub(super) fn part(&mut self, part: &Part<'_>) {
         if self.by_winograd(part) {
-            let prepared = self.prepare(part);
-            for chunk in prepared.conv.chunks() {
-                self.winograd(&[prepared], chunk);
+            let prepared = self.prepare(vec![*part]);
+            for chunk in prepared.chunks() {
+                self.winograd(&prepared, chunk);
             }
         } else if self.weights() == Weights::Broadcast
             || part.sum.kernel() == 1
@@ -243,30 +242,32 @@ impl<'a> Lowering<'a> {
         self.write(conv.dispatch(), read, part.to, sum.label, sum.output())
     }
 
-    pub(super) fn prepare<'p>(&mut self, part: &Part<'p>) -> Prepared<'p> {
-        let conv = Winograd {
-            input: part.sum.x,
+    pub(super) fn prepare<'p>(&mut self, parts: Vec<Part<'p>>) -> Prepared<'p> {
+        let output = |part: &Part<'_>| Output {
             channels: part.channels,
             pixels: part.pixels,
             epilogue: part.sum.epilogue,
-            weights: self.weights(),
         };
-        let weight = self.constant(conv.pack(part.sum.terms[0].weight));
-        let bias = self.constant(pack_bias(&part.sum.bias, part.channels));
-        Prepared { part: *part, conv, weight, bias }
+        let outputs = parts.iter().map(output).collect();
+        let conv = Winograd { input: parts[0].sum.x, weights: self.weights(), outputs };
+        let weights: Vec<&Parameter> = parts.iter().map(|part| part.sum.terms[0].weight).collect();
+        let weight = self.constant(conv.pack(&weights));
+        let bias = |part: &Part<'_>| self.constant(pack_bias(&part.sum.bias, part.channels));
+        let biases = parts.iter().map(bias).collect();
+        Prepared { parts, conv, weight, biases }
     }
 
-    /// The dispatches of a chunk: the windows once, then products and outputs of every convolution of that input.
-    pub(super) fn winograd(&mut self, all: &[Prepared<'_>], chunk: Chunk) {
-        let Prepared { part, conv, .. } = all[0];
-        let (dispatch, shape) = (conv.input_dispatch(chunk), conv.points_shape(chunk));
-        let read = vec![part.sum.terms[0].input, part.by()];
-        let points = self.step(dispatch, read, part.sum.label, shape);
-        for Prepared { part, conv, weight, bias } in all {
-            let (dispatch, shape) = (conv.multiply_dispatch(chunk), conv.product_shape(chunk));
-            let products = self.step(dispatch, vec![points, part.by(), *weight], part.sum.label, shape);
+    /// The dispatches of a chunk: windows and products once, then every output.
+    pub(super) fn winograd(&mut self, prepared: &Prepared<'_>, chunk: Chunk) {
+        let Prepared { parts, conv, weight, biases } = prepared;
+        let (list, label) = (parts[0].by(), parts[0].sum.label);
+        let read = vec![parts[0].sum.terms[0].input, list];
+        let points = self.step(conv.input_dispatch(chunk), read, label, conv.points_shape(chunk));
+        let read = vec![points, list, *weight];
+        let products = self.step(conv.multiply_dispatch(chunk), read, label, conv.product_shape(chunk));
+        for (at, (part, bias)) in parts.iter().zip(biases).enumerate() {
             let read = vec![products, part.sum.residual, part.by(), part.by(), *bias];
-            self.write(conv.output_dispatch(chunk), read, part.to, part.sum.label, part.sum.output());
+            self.write(conv.output_dispatch(at, chunk), read, part.to, part.sum.label, part.sum.output());
         }
     }
 
@@ -285,14 +286,15 @@ impl<'a> Lowering<'a> {
             .filter(|(_, sum, channels)| !sum.has_sparse_inputs() && channels.end > 0 && sum.kernel() == 3)
             .collect();
         let begin = self.steps.len();
-        let mut all = vec![self.prepare(part)];
+        let mut parts = vec![*part];
         for (root, sum, channels) in &others {
             let to = self.value_slot(sum.output());
             self.begun.insert(*root, to);
-            all.push(self.prepare(&Part { sum, channels: *channels, to, ..*part }));
+            parts.push(Part { sum, channels: *channels, to, ..*part });
         }
-        for chunk in all[0].conv.chunks() {
-            self.winograd(&all, chunk);
+        let prepared = self.prepare(parts);
+        for chunk in prepared.chunks() {
+            self.winograd(&prepared, chunk);
         }
         for (root, ..) in &others {
             self.begin_with_zeros(begin, self.begun[root]);

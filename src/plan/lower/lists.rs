@@ -10,10 +10,10 @@ use crate::tensor::Shape;
 
 /// Fewest active pixels of a tile that is computed as one, where tiles and single pixels are mixed: below it
 /// its pixels one by one cost less. Measured; see `benches/record/`.
-const FEWEST: u32 = 6;
+const FEWEST: u32 = 8;
 
 /// What a single pixel of a convolution costs, in tiles. Measured as [`FEWEST`] was.
-const STRAY_COST: f32 = 1.0 / 6.0;
+const STRAY_COST: f32 = 1.0 / 8.0;
 
 /// Share of the dense cost below which sparse dispatches run, under [`Sparsity::Auto`].
 const BREAK_EVEN: f32 = 0.9;

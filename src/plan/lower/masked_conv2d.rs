@@ -12,7 +12,7 @@
 
 use super::Lowering;
 use super::conv2d::{Part, Sum};
-use crate::graph::{Op, Value};
+use crate::graph::{Node, Op, Value};
 use crate::kernel::activation::Function;
 use crate::kernel::epilogue::Residual;
 use crate::kernel::mask_arguments::Over;
@@ -69,7 +69,7 @@ impl Lowering<'_> {
                 self.sparse(&part, mask);
             }
         }
-        if begun.is_none() && op.dense_outputs < channels.end {
+        if begun.is_none() && op.dense_outputs < channels.end && self.looks_around(group.end, mask) {
             self.begin_with_zeros(begin, to);
         }
         Buffer::Slot(to)
@@ -80,10 +80,10 @@ impl Lowering<'_> {
         let part = Part { pixels: Pixels::Listed, ..*dense };
         let (units, tiles) = (self.options.units, self.lists(mask).tiles);
         if units != Units::Pixels && self.by_winograd(&part) {
-            let prepared = self.prepare(&Part { by: Some(tiles), ..part });
+            let prepared = self.prepare(vec![Part { by: Some(tiles), ..part }]);
             for chunk in prepared.chunks() {
                 let begin = self.steps.len();
-                self.winograd(&[prepared], chunk);
+                self.winograd(&prepared, chunk);
                 for (step, per_workgroup) in (begin..).zip([TILES, ITEMS, TILES]) {
                     self.depend(step, mask, Over::Tiles, [chunk.first, chunk.capacity, per_workgroup]);
                 }
@@ -105,6 +105,18 @@ impl Lowering<'_> {
         self.gather(&Part { by: Some(list), ..*part });
         let pixels = part.sum.x.batch * part.sum.x.pixels();
         self.depend(self.steps.len() - 1, mask, over, [0, pixels, ITEMS]);
+    }
+
+    /// Whether anyone reads a value where its mask is not set: all but pointwise convolutions under that mask do.
+    fn looks_around(&self, value: Value, mask: Value) -> bool {
+        let stays_inside = |node: &Node| match &node.op {
+            Op::MaskedConv2d(op) => op.kernel() == 1 && node.inputs == [value, mask],
+            _ => false,
+        };
+        let readers = self.graph.values().filter(|(_, node)| node.inputs.contains(&value));
+        self.graph.output() == value
+            || self.options.keep.contains(&value)
+            || !readers.into_iter().all(|(_, node)| stays_inside(node))
     }
 
     /// Has the first step from `begin` on that writes a value fill it with zeros before, unless all of it is
