@@ -16,7 +16,7 @@ const FEWEST: u32 = 8;
 const STRAY_COST: f32 = 1.0 / 8.0;
 
 /// Share of the dense cost below which sparse dispatches run, under [`Sparsity::Auto`].
-const BREAK_EVEN: f32 = 0.9;
+const BREAK_EVEN: f32 = 1.0;
 
 /// The lists of one mask.
 #[derive(Debug)]
