@@ -16,7 +16,7 @@ mod support;
 use criterion::{Criterion, Throughput};
 use sparsr::graph::{Builder, Conv2d};
 use sparsr::kernel::{Dispatch, Kernel, Specialization};
-use sparsr::plan::{Buffer, Ends, Plan, Port, Slot, Step};
+use sparsr::plan::{Buffer, Plan};
 use sparsr::reference;
 use sparsr::tensor::{Parameter, Shape, Tensor, pack};
 
@@ -114,7 +114,7 @@ fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize) {
 fn gather(criterion: &mut Criterion, machine: &Machine, density: f64) {
     let shape = shape(64);
     let input = support::seeded::noise(shape, 1);
-    let mask = support::blobs(shape, density);
+    let mask = support::masks::blobs(shape, density);
     let list: Vec<usize> = (0..shape.pixels()).filter(|p| mask.values()[*p] > 0.5).collect();
     let compact = shape.with_size(1, list.len());
     let expected = Tensor::from_fn(compact, |n, c, _, entry| input.plane(n, c)[list[entry]]);
@@ -182,21 +182,10 @@ fn dispatch(kernel: &'static Kernel, params: &[u32], workgroups: [u32; 3]) -> Di
 /// go in as constants, and the output counts as one row of four channels: its packed form is the slot as the
 /// shader left it.
 fn plan(dispatch: Dispatch, constants: Vec<Vec<f32>>, shape: Shape) -> Plan {
-    let input = Port { slot: Slot(0), shape: unread().shape() };
-    let output = Port { slot: Slot(1), shape: Shape::new(1, 4, 1, shape.len() / 4) };
+    let output = Shape::new(1, 4, 1, shape.len() / 4);
     let operands = (0..constants.len() as u32).map(Buffer::Constant);
-    let bindings = operands.chain([Buffer::Slot(output.slot)]).collect();
-    let label = dispatch.kernel.name.to_owned();
-    Plan {
-        name: label.clone(),
-        steps: vec![Step { dispatch, bindings, label, shape: output.shape }],
-        slots: vec![16, 4 * shape.len() as u64],
-        constants,
-        input,
-        output,
-        kept: vec![],
-        ends: Ends::Tensors,
-    }
+    let bindings = operands.chain([support::OUTPUT]).collect();
+    support::alone(dispatch, bindings, constants, unread().shape(), output)
 }
 
 /// What a session is given where all operands are constant.

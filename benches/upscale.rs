@@ -1,17 +1,31 @@
-//! A whole picture through the built-in network, from pixels to pixels, on every engine at hand.
+//! A whole picture through a network, from pixels to pixels: sparse against dense on the device, and on every engine
+//! at hand.
 //!
-//! The picture is made here: its left half is smooth, its right half is all texture, so a sparse network has
-//! something to leave out. Before anything is timed, each device's picture is held against the CPU engine's.
+//! Pictures: one made here, half smooth and half texture; a photograph; one colour and noise, between which all
+//! others lie; and the authors' network on Set5 where their folder lies beside the checkout. Before anything is
+//! timed, each result is held against the CPU engine's.
+//!
+//! Criterion times the engines. Asked for nothing else, the bench also prints tables of dense, sparse and auto, which
+//! take turns; ratios are medians over rounds.
 
 mod support;
 
 use criterion::{Criterion, Throughput};
+use sparsr::gpu::Session;
+use sparsr::plan::{Ends, Options as PlanOptions, Plan, Sparsity};
+use sparsr::tensor::Shape;
 use sparsr::{Model, Options, Pixels, Samples, Upscaled, Upscaler};
 
-use support::Machine;
+use support::rounds::Rounds;
+use support::{Machine, pictures};
 
 /// What a picture of 8 bits may differ by between engines: one flipped mask pixel moves its neighbours so far.
 const LARGEST_DIFFERENCE: u8 = 2;
+
+const ROUNDS: usize = 5;
+
+/// What takes turns, dense first.
+const SPARSITIES: [Sparsity; 3] = [Sparsity::Dense, Sparsity::Sparse, Sparsity::Auto];
 
 fn main() {
     let mut criterion = support::criterion();
@@ -20,16 +34,37 @@ fn main() {
     println!("model    {}: {}", model.name(), model.description());
     let sizes: &[(usize, usize)] = if support::testing() { &[(23, 17)] } else { &[(96, 96), (160, 120)] };
     for (width, height) in sizes {
-        upscale(&mut criterion, &machine, &model, &picture(*width, *height));
+        engines(&mut criterion, &machine, &model, &pictures::halves(*width, *height));
     }
     criterion.final_summary();
+    if support::plain() || support::testing() {
+        sparse_against_dense(&machine, &model, &our_pictures());
+        if let Some((model, pictures)) = pictures::authors("upscale by the authors' network") {
+            sparse_against_dense(&machine, &model, &pictures);
+        }
+    }
 }
 
-fn upscale(criterion: &mut Criterion, machine: &Machine, model: &Model, picture: &Pixels) {
+fn our_pictures() -> Vec<(&'static str, Pixels)> {
+    let (width, height) = (160, 120);
+    vec![
+        ("one colour", pictures::flat(width, height)),
+        ("halves", pictures::halves(width, height)),
+        ("harbour", pictures::harbour()),
+        ("noise", pictures::noise(width, height)),
+    ]
+}
+
+/// By every engine.
+fn engines(criterion: &mut Criterion, machine: &Machine, model: &Model, picture: &Pixels) {
     let (width, height) = (picture.width(), picture.height());
     let mut cpu = Upscaler::on_cpu(model, Options::default()).expect("the CPU engine takes any model");
     let expected = cpu.upscale_pixels(picture).expect("the CPU engine takes any picture");
-    describe(&expected, width, height);
+    println!(
+        "{width}x{height}: mask densities {}; {:.0} % of the multiply-adds kept",
+        densities(&expected),
+        100.0 * expected.macs_kept
+    );
 
     let clock = machine.clock;
     let mut group = support::group(criterion, &format!("{} {width}x{height}", model.name()));
@@ -38,7 +73,8 @@ fn upscale(criterion: &mut Criterion, machine: &Machine, model: &Model, picture:
         let mut verified = false;
         group.bench_function(name, |bencher| {
             if !std::mem::replace(&mut verified, true) {
-                verify(&upscaler.upscale_pixels(picture).expect("the device is there"), &expected, name);
+                let found = upscaler.upscale_pixels(picture).expect("the device is there");
+                verify(&found.pixels, &expected.pixels, name);
             }
             bencher.iter_custom(|iterations| {
                 clock.time(iterations, || upscaler.upscale_pixels(picture).expect("the device is there"))
@@ -54,38 +90,113 @@ fn upscale(criterion: &mut Criterion, machine: &Machine, model: &Model, picture:
     group.finish();
 }
 
-/// Where the work went: what a time is to be read beside.
-fn describe(upscaled: &Upscaled, width: usize, height: usize) {
-    let densities: Vec<String> = upscaled.masks.iter().map(|mask| format!("{:.2}", mask.density())).collect();
-    println!(
-        "{width}x{height}: mask densities {}; {:.0} % of the multiply-adds kept",
-        densities.join(" "),
-        100.0 * upscaled.macs_kept
-    );
+const HEAD: &str = "\
+| picture | size | mask densities | work | dense, ms | sparse, ms | auto, ms | sparse / dense | auto / dense |
+|---|---|---|---:|---:|---:|---:|---:|---:|";
+
+/// One table: every picture dense, sparse and by the device's choice.
+fn sparse_against_dense(machine: &Machine, model: &Model, pictures: &[(&str, Pixels)]) {
+    let timing = !support::testing();
+    if timing {
+        println!("\n### {}: {}\n", model.name(), model.description());
+        println!("{HEAD}");
+    }
+    let mut times = Vec::new();
+    for (name, picture) in pictures {
+        let picture = if timing { picture } else { &pictures::middle(picture, 23, 17) };
+        let (upscaled, mut networks) = verified(machine, model, name, picture);
+        if !timing {
+            continue;
+        }
+        let clock = machine.clock;
+        let run = |at: usize, runs| clock.time(runs, || networks[at].run());
+        let rounds = Rounds::measure(SPARSITIES.len(), ROUNDS, run);
+        let of = [0, 1, 2].map(|at| Times { seconds: rounds.seconds(at), ratio: rounds.ratio(at, 0) });
+        println!(
+            "| {name} | {}x{} | {} | {:.0} % | {:.0} | {:.0} | {:.0} | {:.2} | {:.2} |",
+            picture.width(),
+            picture.height(),
+            densities(&upscaled),
+            100.0 * upscaled.macs_kept,
+            1e3 * of[0].seconds,
+            1e3 * of[1].seconds,
+            1e3 * of[2].seconds,
+            of[1].ratio,
+            of[2].ratio
+        );
+        times.push(of);
+    }
+    if !timing {
+        return;
+    }
+    let mean = |at: usize| times.iter().map(|of| of[at].ratio).sum::<f64>() / times.len() as f64;
+    let sum = |at: usize| times.iter().map(|of| of[at].seconds).sum::<f64>();
+    println!("| mean of ratios | | | | | | | {:.2} | {:.2} |", mean(1), mean(2));
+    println!("| ratio of sums | | | | | | | {:.2} | {:.2} |", sum(1) / sum(0), sum(2) / sum(0));
 }
 
-fn verify(found: &Upscaled, expected: &Upscaled, engine: &str) {
-    let (found, expected) = (bytes(&found.pixels), bytes(&expected.pixels));
+/// Of one picture in one way.
+struct Times {
+    seconds: f64,
+    /// To the dense time.
+    ratio: f64,
+}
+
+/// The CPU engine's result, and the networks of [`SPARSITIES`], each held against it.
+fn verified(machine: &Machine, model: &Model, name: &str, picture: &Pixels) -> (Upscaled, [Network; 3]) {
+    let mut cpu = Upscaler::on_cpu(model, Options::default()).expect("the CPU engine takes any model");
+    let expected = cpu.upscale_pixels(picture).expect("the CPU engine takes any picture");
+    let networks = SPARSITIES.map(|sparsity| {
+        let mut network = Network::new(machine, model, picture, sparsity);
+        verify(&network.run(), &expected.pixels, &format!("{name}, {sparsity:?}"));
+        network
+    });
+    (expected, networks)
+}
+
+/// A network on the device, for one picture.
+struct Network {
+    session: Session,
+    /// The picture at a size that the network takes.
+    picture: Pixels,
+    /// Of what is wanted of the result.
+    size: (usize, usize),
+}
+
+impl Network {
+    fn new(machine: &Machine, model: &Model, picture: &Pixels, sparsity: Sparsity) -> Self {
+        let (width, height, alignment) = (picture.width(), picture.height(), model.alignment());
+        let size = (width * model.scale(), height * model.scale());
+        let picture = picture.extended(width.next_multiple_of(alignment), height.next_multiple_of(alignment));
+        let shape = Shape::new(1, 3, picture.height(), picture.width());
+        let graph = model.graph(shape).expect("a size that the network takes");
+        let keep = graph.masks().collect();
+        let options = PlanOptions { ends: Ends::Pixels8, keep, sparsity, ..PlanOptions::default() };
+        let plan =
+            Plan::new(&graph, &options, machine.gpu.limits()).expect("a picture that the device takes");
+        Self { session: machine.session(&plan), picture, size }
+    }
+
+    /// As a program does it: with upload, and with the picture and its masks read back.
+    fn run(&mut self) -> Pixels {
+        let pixels = self.session.run_pixels(&self.picture).expect("the device is there");
+        self.session.kept().expect("the device is there");
+        pixels.cropped(self.size.0, self.size.1)
+    }
+}
+
+/// Where the work went: what a time is to be read beside.
+fn densities(upscaled: &Upscaled) -> String {
+    let densities = upscaled.masks.iter().map(|mask| format!("{:.2}", mask.density()));
+    densities.collect::<Vec<_>>().join(" ")
+}
+
+fn verify(found: &Pixels, expected: &Pixels, what: &str) {
+    let (found, expected) = (bytes(found), bytes(expected));
     let differences = found.iter().zip(expected).map(|(found, expected)| found.abs_diff(*expected));
     let largest = differences.max().expect("a picture has pixels");
-    assert_eq!(found.len(), expected.len(), "{engine}");
-    assert!(largest <= LARGEST_DIFFERENCE, "{engine}: {largest} code values off the CPU engine's picture");
-}
-
-/// A smooth half beside a textured one.
-fn picture(width: usize, height: usize) -> Pixels {
-    let noise = support::seeded::numbers(7, width * height);
-    let mut samples = Vec::with_capacity(3 * width * height);
-    for y in 0..height {
-        for x in 0..width {
-            let (u, v) = (x as f32 / width as f32, y as f32 / height as f32);
-            let smooth = 0.5 + 0.3 * (3.0 * u + 2.0 * v).sin();
-            let texture = 0.25 * (1.3 * x as f32).sin() * (1.1 * y as f32).cos() + 0.1 * noise[y * width + x];
-            let value = smooth + if u < 0.5 { 0.0 } else { texture };
-            samples.extend([1.0, 0.9, 0.8].map(|tint| (255.0 * tint * value).round() as u8)); // saturates
-        }
-    }
-    Pixels::new(width, height, Samples::U8(samples))
+    assert_eq!(found.len(), expected.len(), "{what}");
+    assert!(largest <= LARGEST_DIFFERENCE, "{what}: {largest} code values off the CPU engine's picture");
 }
 
 fn bytes(pixels: &Pixels) -> &[u8] {

@@ -1,30 +1,46 @@
 //! What the benches share: the device, the clock, and the order of things: right first, then timed.
 //!
 //! ```text
-//! auto, or SPARSR_DEVICE ─► Machine ─► Session ─► verify once ─► time
+//! auto, or SPARSR_DEVICE ─► Machine ─► Session ─► verify once ─► time     criterion: one after the other
+//!                                                             └► rounds   tables: in turn, for ratios
 //! ```
+//!
+//! Criterion measures one thing after the other, and on a busy machine what comes later is slower or faster for
+//! reasons of its own. Where a figure is a ratio, the things take turns instead ([`rounds`]).
 
 #![allow(dead_code, reason = "every bench compiles this file, and none uses all of it")]
 
+pub mod masks;
+#[cfg(feature = "image")]
+pub mod pictures;
+pub mod rounds;
 #[path = "../../tests/support/seeded.rs"]
 pub mod seeded;
+#[path = "../../tests/support/shared_data.rs"]
+pub mod shared_data;
 
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 use sparsr::gpu::Session;
-use sparsr::kernel::conv2d_subgroup;
-use sparsr::plan::Plan;
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::graph::Graph;
+use sparsr::kernel::{Dispatch, conv2d_subgroup};
+use sparsr::plan::{Buffer, Ends, Limits, Options, Plan, Port, Slot, Step};
+use sparsr::tensor::{Shape, Tensor, packed_len};
 use sparsr::{AdapterKind, Device, DeviceChoice, Gpu, adapters};
 
-/// Steps in one submission on a GPU, so that the submission's own time disappears in theirs.
+/// Runs in one submission on a GPU, so that the submission's own time disappears in theirs.
 const GPU_REPEATS: u32 = 16;
 
 /// Whether this is `cargo bench -- --test`: everything is verified, nothing is timed, pictures may be small.
 pub fn testing() -> bool {
     std::env::args().any(|argument| argument == "--test")
+}
+
+/// Whether nothing was asked for: no filter, no baseline, no test. Then those benches that have tables print them.
+pub fn plain() -> bool {
+    std::env::args().skip(1).all(|argument| argument == "--bench")
 }
 
 /// Criterion as all benches want it: an iteration may take seconds on a software adapter.
@@ -70,8 +86,8 @@ impl Machine {
         Self { gpu, clock }
     }
 
-    /// Times one more benchmark of the group: `plan` of one step, whose session is made and verified when
-    /// criterion first runs it, and so not at all if the filter leaves it out.
+    /// Times one more benchmark of the group, whose session is made and verified when criterion first runs it, and
+    /// so not at all if the filter leaves it out.
     pub fn bench(
         &self,
         group: &mut BenchmarkGroup<'_, WallTime>,
@@ -79,20 +95,32 @@ impl Machine {
         plan: &Plan,
         verify: impl Fn(&mut Session),
     ) {
-        let repeats = if self.clock == Clock::Wall { GPU_REPEATS } else { 1 };
         let mut ready = None;
         group.bench_function(name, |bencher| {
-            let session = ready.get_or_insert_with(|| {
-                assert_eq!(plan.steps.len(), 1, "only a single step can be repeated on its own output");
-                let steps = vec![plan.steps[0].clone(); repeats as usize];
-                let mut session = self.session(&Plan { steps, ..plan.clone() });
-                verify(&mut session);
-                session
+            let timed = ready.get_or_insert_with(|| {
+                let mut timed = self.timed(plan);
+                verify(&mut timed.session);
+                timed
             });
-            bencher.iter_custom(|iterations| {
-                self.clock.time(iterations, || session.rerun().expect("the device is there")) / repeats
-            });
+            bencher.iter_custom(|iterations| timed.run(iterations));
         });
+    }
+
+    /// `plan` on the device, to be run on what lies in its input's slot: nothing is uploaded or read back while the
+    /// clock runs.
+    ///
+    /// # Panics
+    /// If the plan writes over its input; one made by [`rerunnable`] does not.
+    pub fn timed(&self, plan: &Plan) -> Timed {
+        let input = Buffer::Slot(plan.input.slot);
+        let kept = |bindings: &[Buffer]| !bindings.contains(&input);
+        let survives =
+            plan.steps.iter().all(|step| kept(&step.bindings[step.bindings.len() - step.outputs..]));
+        assert!(survives, "a plan that writes over its input cannot be run again");
+        let repeats = if self.clock == Clock::Wall { GPU_REPEATS } else { 1 };
+        let steps = vec![plan.steps.as_slice(); repeats as usize].concat();
+        let session = self.session(&Plan { steps, ..plan.clone() });
+        Timed { session, clock: self.clock, repeats }
     }
 
     /// Whether plans for this device use the kernel that hands weights round by broadcast.
@@ -100,8 +128,65 @@ impl Machine {
         self.gpu.limits().subgroup_lanes == Some(conv2d_subgroup::LANES)
     }
 
-    fn session(&self, plan: &Plan) -> Session {
+    /// A session of `plan`.
+    pub fn session(&self, plan: &Plan) -> Session {
         Session::new(&self.gpu, plan).expect("a plan that the device takes")
+    }
+}
+
+/// A session, several runs in each submission, and the clock for them.
+#[derive(Debug)]
+pub struct Timed {
+    pub session: Session,
+    clock: Clock,
+    repeats: u32,
+}
+
+impl Timed {
+    /// What `iterations` runs take together.
+    pub fn run(&mut self, iterations: u64) -> Duration {
+        let rerun = || self.session.rerun().expect("the device is there");
+        self.clock.time(iterations, rerun) / self.repeats
+    }
+}
+
+/// The planner's choice, such that it can be run again: its input keeps its slot to the end, and its output can be
+/// read as the only kept value. (The planner would also copy the input for the host. That step is taken out.)
+pub fn rerunnable(graph: &Graph, options: &Options, limits: &Limits) -> Plan {
+    let options = Options { keep: vec![graph.output(), graph.input()], ..options.clone() };
+    let mut plan = Plan::new(graph, &options, limits).expect("a bench's operator fits into any device");
+    let copy = plan.steps.pop().expect("a plan has steps");
+    let last = plan.kept.pop().expect("two values are kept");
+    let ends = (copy.bindings.first(), copy.bindings.last());
+    let expected = (Some(&Buffer::Slot(plan.input.slot)), Some(&Buffer::Slot(last.slot)));
+    assert_eq!(ends, expected, "the last step copies the kept input");
+    plan
+}
+
+/// What goes into a plan of [`alone`], and what comes out.
+pub const INPUT: Buffer = Buffer::Slot(Slot(0));
+pub const OUTPUT: Buffer = Buffer::Slot(Slot(1));
+
+/// A plan of one dispatch.
+pub fn alone(
+    dispatch: Dispatch,
+    bindings: Vec<Buffer>,
+    constants: Vec<Vec<f32>>,
+    input: Shape,
+    output: Shape,
+) -> Plan {
+    let label = dispatch.kernel.name.to_owned();
+    let name = label.clone();
+    let step = Step { dispatch, bindings, outputs: 1, zeroed: false, indirect: None, label, shape: output };
+    Plan {
+        name,
+        steps: vec![step],
+        slots: [input, output].map(|shape| 4 * packed_len(shape) as u64).to_vec(),
+        constants,
+        input: Port { slot: Slot(0), shape: input },
+        output: Port { slot: Slot(1), shape: output },
+        kept: vec![],
+        ends: Ends::Tensors,
     }
 }
 
@@ -120,7 +205,7 @@ impl Clock {
         if kind == AdapterKind::Software && cfg!(unix) { Self::Processor } else { Self::Wall }
     }
 
-    fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::Wall => "wall time",
             Self::Processor => "processor time of the process, all threads together",
@@ -149,22 +234,6 @@ fn processor_time() -> Duration {
 #[cfg(not(unix))]
 fn processor_time() -> Duration {
     Duration::ZERO // never asked for: `Clock::of` says so
-}
-
-/// A mask of blobs in which the share `density` of all pixels is set: where a sum of slow waves is largest.
-pub fn blobs(shape: Shape, density: f64) -> Tensor {
-    let wave = |y: usize, x: usize| {
-        let (y, x) = (y as f32, x as f32);
-        (0.21 * x + 0.05 * y).sin() + (0.17 * y - 0.09 * x).sin() + (0.11 * (x + y)).cos()
-    };
-    let height = Tensor::from_fn(shape.with_channels(1), |_, _, y, x| wave(y, x));
-    let mut sorted = height.values().to_vec();
-    sorted.sort_unstable_by(|a, b| b.total_cmp(a));
-    let wanted = (density * sorted.len() as f64).round() as usize;
-    let threshold = sorted.get(wanted).copied().unwrap_or(f32::NEG_INFINITY);
-    Tensor::from_fn(shape.with_channels(1), |n, _, y, x| {
-        f32::from(height.plane(n, 0)[y * shape.width + x] > threshold)
-    })
 }
 
 /// Within 1e-5 of each other, as a share of the largest expected number.
