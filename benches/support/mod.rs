@@ -25,7 +25,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 use sparsr::gpu::Session;
 use sparsr::graph::Graph;
-use sparsr::kernel::{Dispatch, conv2d_subgroup};
+use sparsr::kernel::{Dispatch, product};
 use sparsr::plan::{Buffer, Ends, Limits, Options, Plan, Port, Slot, Step};
 use sparsr::tensor::{Shape, Tensor, packed_len};
 use sparsr::{AdapterKind, Device, DeviceChoice, Gpu, adapters};
@@ -125,7 +125,7 @@ impl Machine {
 
     /// Whether plans for this device use the kernel that hands weights round by broadcast.
     pub fn broadcasts(&self) -> bool {
-        self.gpu.limits().subgroup_lanes == Some(conv2d_subgroup::LANES)
+        self.gpu.limits().subgroup_lanes == Some(product::LANES)
     }
 
     /// A session of `plan`.
