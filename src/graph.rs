@@ -122,19 +122,20 @@ impl Graph {
     /// The share of [`Graph::macs`] that masks of these densities leave, as `(value of the mask, density)`.
     /// A mask that is not named counts as full.
     pub fn macs_kept(&self, densities: &[(Value, f64)]) -> f64 {
+        let kept: f64 = self.nodes.iter().map(|node| self.macs_needed(node, densities)).sum();
+        kept / self.macs().total() as f64
+    }
+
+    /// Multiply-adds of one of the graph's nodes that masks of these densities leave.
+    pub(crate) fn macs_needed(&self, node: &Node, densities: &[(Value, f64)]) -> f64 {
         let density =
             |mask: Value| densities.iter().find(|(value, _)| *value == mask).map_or(1.0, |(_, d)| *d);
-        let (mut kept, mut total) = (0.0, 0.0);
-        for node in &self.nodes {
-            let macs = self.node_macs(node);
-            let share = match node.op {
-                Op::MaskedConv2d(_) => density(node.inputs[1]),
-                _ => 1.0,
-            };
-            kept += macs.always as f64 + share * macs.masked as f64;
-            total += macs.total() as f64;
-        }
-        kept / total
+        let macs = self.node_macs(node);
+        let share = match node.op {
+            Op::MaskedConv2d(_) => density(node.inputs[1]),
+            _ => 1.0,
+        };
+        macs.always as f64 + share * macs.masked as f64
     }
 
     /// The same graph with the node of `value` replaced by fixed numbers: golden masks, for a test.

@@ -20,7 +20,7 @@ use image::DynamicImage;
 pub use encode::format_of;
 
 use crate::error::Result;
-use crate::upscale::{Mask, Upscaler};
+use crate::upscale::{Mask, Profile, Upscaler};
 
 /// A decoded picture with what its file said about it.
 #[derive(Clone, Debug)]
@@ -79,5 +79,14 @@ impl Upscaler {
             exif: picture.exif.as_ref().map(|exif| exif::with_size(exif, width, height)),
         };
         Ok(UpscaledPicture { picture, masks: upscaled.masks, macs_kept: upscaled.macs_kept })
+    }
+
+    /// [`Upscaler::profile`] for such a picture.
+    ///
+    /// # Errors
+    /// As [`Upscaler::upscale`] and [`Upscaler::profile`].
+    pub fn profile_picture(&mut self, picture: &Picture) -> Result<Profile> {
+        let (colour, _) = travel::split(&picture.image)?;
+        self.profile(&colour)
     }
 }

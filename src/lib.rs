@@ -54,4 +54,5 @@ pub use gpu::{Gpu, adapters};
 pub use image::{Picture, UpscaledPicture, format_of};
 pub use models::{Model, Partition};
 pub use pixels::{Depth, Pixels, Samples};
-pub use upscale::{Mask, Options, Precision, Upscaled, Upscaler};
+pub use plan::Sparsity;
+pub use upscale::{Mask, Options, Precision, Profile, ProfileRow, Upscaled, Upscaler};

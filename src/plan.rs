@@ -16,6 +16,9 @@ mod lower;
 mod rewrite;
 mod slots;
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Value};
 use crate::kernel::Dispatch;
@@ -118,6 +121,8 @@ pub struct Options {
 }
 
 /// Whether masked convolutions skip what their mask leaves out. The result is the same.
+///
+/// Printed as, and parsed from, `auto`, `dense` and `sparse`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sparsity {
     /// The device decides, module by module, from the density that it finds.
@@ -127,6 +132,31 @@ pub enum Sparsity {
     Dense,
     /// Only active pixels are.
     Sparse,
+}
+
+impl Sparsity {
+    /// Every choice.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Dense, Self::Sparse];
+}
+
+impl fmt::Display for Sparsity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Auto => "auto",
+            Self::Dense => "dense",
+            Self::Sparse => "sparse",
+        })
+    }
+}
+
+impl FromStr for Sparsity {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let named = Self::ALL.into_iter().find(|sparsity| sparsity.to_string() == text);
+        let expected = || format!("expected auto, dense or sparse, found `{text}`");
+        named.ok_or_else(|| Error::Unsupported(expected()))
+    }
 }
 
 /// How a sparse convolution goes through its active pixels.
@@ -231,4 +261,18 @@ impl Plan {
 
 fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sparsity_is_parsed_as_it_is_printed() {
+        for sparsity in Sparsity::ALL {
+            assert_eq!(sparsity.to_string().parse::<Sparsity>().unwrap(), sparsity);
+        }
+        let error = "Dense".parse::<Sparsity>().unwrap_err();
+        assert_eq!(error.to_string(), "expected auto, dense or sparse, found `Dense`");
+    }
 }

@@ -1,11 +1,15 @@
 //! The façade: a picture in, one `scale` times as large out.
 
-use crate::error::Result;
+mod profile;
+
+pub use profile::{Profile, ProfileRow};
+
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Session};
 use crate::graph::{Graph, Value};
 use crate::models::Model;
 use crate::pixels::{Depth, Pixels};
-use crate::plan::{Ends, Options as PlanOptions, Plan};
+use crate::plan::{Ends, Options as PlanOptions, Plan, Sparsity};
 use crate::reference;
 use crate::tensor::{Shape, Tensor};
 
@@ -26,6 +30,8 @@ pub enum Precision {
 pub struct Options {
     /// How numbers are kept and computed.
     pub precision: Precision,
+    /// Whether a GPU skips the work that the network's masks leave out. The CPU engine always does.
+    pub sparsity: Sparsity,
 }
 
 /// Enlarges pictures with one model on one device.
@@ -35,6 +41,7 @@ pub struct Options {
 pub struct Upscaler {
     model: Model,
     engine: Engine,
+    options: Options,
     prepared: Option<Prepared>,
 }
 
@@ -49,7 +56,15 @@ enum Engine {
 struct Prepared {
     graph: Graph,
     depth: Depth,
-    session: Option<Session>,
+    resident: Option<Resident>,
+}
+
+/// The network on a device.
+#[derive(Debug)]
+struct Resident {
+    session: Session,
+    /// Of each of the plan's steps the node that it computes, and its kernel.
+    steps: Vec<(String, &'static str)>,
 }
 
 /// An enlarged picture, and where the work went.
@@ -88,16 +103,16 @@ impl Upscaler {
     ///
     /// # Errors
     /// None today; choices that a device cannot serve will be refused here.
-    pub fn new(gpu: &Gpu, model: &Model, _options: Options) -> Result<Self> {
-        Ok(Self { model: model.clone(), engine: Engine::Gpu(gpu.clone()), prepared: None })
+    pub fn new(gpu: &Gpu, model: &Model, options: Options) -> Result<Self> {
+        Ok(Self { model: model.clone(), engine: Engine::Gpu(gpu.clone()), options, prepared: None })
     }
 
     /// Runs on the CPU engine, which needs no driver.
     ///
     /// # Errors
     /// None today, as [`Upscaler::new`].
-    pub fn on_cpu(model: &Model, _options: Options) -> Result<Self> {
-        Ok(Self { model: model.clone(), engine: Engine::Cpu, prepared: None })
+    pub fn on_cpu(model: &Model, options: Options) -> Result<Self> {
+        Ok(Self { model: model.clone(), engine: Engine::Cpu, options, prepared: None })
     }
 
     /// The model.
@@ -121,22 +136,43 @@ impl Upscaler {
     /// [`crate::Error::Device`] if the device is lost or makes anything but finite numbers.
     pub fn upscale_pixels(&mut self, picture: &Pixels) -> Result<Upscaled> {
         let (width, height) = (picture.width(), picture.height());
-        let alignment = self.model.alignment();
-        let extended =
-            picture.extended(width.next_multiple_of(alignment), height.next_multiple_of(alignment));
+        let extended = self.extended(picture);
         let prepared = self.prepare(&extended)?;
         let (pixels, masks) = prepared.run(&extended)?;
 
-        let masks: Vec<(Value, Tensor)> = prepared.graph.masks().zip(masks).collect();
-        let densities: Vec<(Value, f64)> =
-            masks.iter().map(|(value, mask)| (*value, density(mask))).collect();
-        let macs_kept = prepared.graph.macs_kept(&densities);
-        let masks = masks
-            .into_iter()
-            .map(|(value, mask)| cropped(prepared.graph.node(value).name.clone(), &mask, width, height))
-            .collect();
+        let graph = &prepared.graph;
+        let macs_kept = graph.macs_kept(&densities(graph, &masks));
+        let named = |(value, mask)| cropped(graph.node(value).name.clone(), mask, width, height);
+        let masks = graph.masks().zip(&masks).map(named).collect();
         let scale = self.model.scale();
         Ok(Upscaled { pixels: pixels.cropped(width * scale, height * scale), masks, macs_kept })
+    }
+
+    /// Where the time of [`Upscaler::upscale_pixels`] goes on a GPU. Runs twice: only the second run counts.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] on the CPU engine, and for a device without timestamp queries; and whatever
+    /// [`Upscaler::upscale_pixels`] says.
+    pub fn profile(&mut self, picture: &Pixels) -> Result<Profile> {
+        let extended = self.extended(picture);
+        let Prepared { graph, depth, resident } = match self.engine {
+            Engine::Cpu => {
+                let reason = "the CPU engine has no profile: only the steps of a GPU are timed";
+                return Err(Error::Unsupported(reason.into()));
+            }
+            Engine::Gpu(_) => self.prepare(&extended)?,
+        };
+        let Resident { session, steps } = resident.as_mut().expect("a GPU's network is resident");
+        session.run_pixels(&extended)?;
+        let times = session.profile(&extended)?;
+        let densities = densities(graph, &session.kept()?);
+        Ok(Profile::new(graph, *depth, steps.iter().zip(times), &densities))
+    }
+
+    /// The picture at a size that the network takes.
+    fn extended(&self, picture: &Pixels) -> Pixels {
+        let aligned = |side: usize| side.next_multiple_of(self.model.alignment());
+        picture.extended(aligned(picture.width()), aligned(picture.height()))
     }
 
     fn prepare(&mut self, picture: &Pixels) -> Result<&mut Prepared> {
@@ -148,11 +184,11 @@ impl Upscaler {
             // The old one's memory goes before the new one's comes.
             self.prepared = None;
             let graph = self.model.graph(shape)?;
-            let session = match &self.engine {
+            let resident = match &self.engine {
                 Engine::Cpu => None,
-                Engine::Gpu(gpu) => Some(session(gpu, &graph, picture.depth())?),
+                Engine::Gpu(gpu) => Some(Resident::new(gpu, &graph, picture.depth(), self.options.sparsity)?),
             };
-            self.prepared = Some(Prepared { graph, depth: picture.depth(), session });
+            self.prepared = Some(Prepared { graph, depth: picture.depth(), resident });
         }
         Ok(self.prepared.as_mut().expect("prepared above"))
     }
@@ -161,7 +197,7 @@ impl Upscaler {
 impl Prepared {
     /// The enlarged picture and the masks.
     fn run(&mut self, picture: &Pixels) -> Result<(Pixels, Vec<Tensor>)> {
-        if let Some(session) = &mut self.session {
+        if let Some(Resident { session, .. }) = &mut self.resident {
             let pixels = session.run_pixels(picture)?;
             return Ok((pixels, session.kept()?));
         }
@@ -172,15 +208,25 @@ impl Prepared {
     }
 }
 
-fn session(gpu: &Gpu, graph: &Graph, depth: Depth) -> Result<Session> {
-    let ends = match depth {
-        Depth::Eight => Ends::Pixels8,
-        Depth::Sixteen => Ends::Pixels16,
-    };
-    let keep = graph.masks().collect();
-    let plan = Plan::new(graph, &PlanOptions { ends, keep, ..PlanOptions::default() }, gpu.limits())?;
-    tracing::debug!(%plan, "planned");
-    Session::new(gpu, &plan)
+impl Resident {
+    fn new(gpu: &Gpu, graph: &Graph, depth: Depth, sparsity: Sparsity) -> Result<Self> {
+        let ends = match depth {
+            Depth::Eight => Ends::Pixels8,
+            Depth::Sixteen => Ends::Pixels16,
+        };
+        let keep = graph.masks().collect();
+        let options = PlanOptions { ends, keep, sparsity, ..PlanOptions::default() };
+        let plan = Plan::new(graph, &options, gpu.limits())?;
+        tracing::debug!(%plan, "planned");
+        let session = Session::new(gpu, &plan)?;
+        let steps = plan.steps.into_iter().map(|step| (step.label, step.dispatch.kernel.name)).collect();
+        Ok(Self { session, steps })
+    }
+}
+
+/// Of every mask of the graph, in order, the share of active pixels.
+fn densities(graph: &Graph, masks: &[Tensor]) -> Vec<(Value, f64)> {
+    graph.masks().zip(masks.iter().map(density)).collect()
 }
 
 fn density(mask: &Tensor) -> f64 {

@@ -1,10 +1,12 @@
 //! The real program on real files: the right picture, or one sentence and a non-zero exit.
 //!
-//! All of it runs on the CPU engine, so that it needs no driver. After every failure the folder must hold what
+//! All of it runs on the CPU engine, so that it needs no driver, but for the tests that ask for an adapter. After every failure the folder must hold what
 //! it held before: no output, no half of one, no temporary file.
 
 #![cfg(feature = "cli")]
 
+#[path = "support/adapter.rs"]
+mod adapter;
 #[path = "support/pictures.rs"]
 mod pictures;
 #[path = "support/program.rs"]
@@ -193,7 +195,7 @@ fn what_cannot_be_done_is_said_before_the_work() {
         (&["a.png", "-m", "no-such-model"], "no model `no-such-model`"),
         (&["a.png", "-m", "absent.pth"], "absent.pth: "),
         (&["a.png", "--precision", "f16"], "--precision f16 is not there yet"),
-        (&["a.png", "--sparsity", "sparse"], "--sparsity sparse is not there yet"),
+        (&["a.png", "--profile"], "the CPU engine has no profile"),
         (&["a.png", "--tile", "256"], "--tile 256 is not there yet"),
         (&["a.png", "--tile", "big"], "expected auto, whole or a number of pixels, found `big`"),
     ];
@@ -235,6 +237,83 @@ fn masks_are_pictures_of_where_the_work_went() {
     }
     let sentence = folder.fails(&["upscale", "a.png", "-o", "b.png", "--masks", "masks"]);
     assert_eq!(sentence, "masks/a-body.0.png exists already: --force replaces it");
+}
+
+#[test]
+fn skipping_work_changes_no_picture() {
+    let Some(gpu) = adapter::gpu("skipping_work_changes_no_picture") else { return };
+    let folder = Folder::new();
+    picture(ColorType::Rgb8, 25, 18).save(folder.path("a.png")).unwrap();
+    folder.succeeds(&["upscale", "a.png", "-o", "cpu.png"]);
+    let expected = image::open(folder.path("cpu.png")).unwrap();
+    for sparsity in ["auto", "dense", "sparse"] {
+        let args = ["--sparsity", sparsity, "--device", gpu.name()];
+        folder.succeeds(&[&["upscale", "a.png", "-o", "gpu.png", "--force"], &args[..]].concat());
+        let found = image::open(folder.path("gpu.png")).unwrap();
+        let pairs = found.as_bytes().iter().zip(expected.as_bytes());
+        let largest = pairs.map(|(found, expected)| found.abs_diff(*expected)).max();
+        assert!(found.color() == expected.color() && largest <= Some(2), "{sparsity}: {largest:?}");
+    }
+}
+
+#[test]
+fn a_profile_is_told_beside_the_picture() {
+    let Some(gpu) = adapter::gpu("a_profile_is_told_beside_the_picture") else { return };
+    let folder = Folder::new();
+    picture(ColorType::Rgba8, 6, 4).save(folder.path("a.png")).unwrap();
+    let outcome = folder.run(&["upscale", "a.png", "-o", "-", "--profile", "--device", gpu.name()]);
+    if outcome.stderr.contains("no timestamp queries") {
+        return eprintln!("skipped: {}", outcome.stderr);
+    }
+    assert!(outcome.success, "{}", outcome.stderr);
+    assert_eq!(image::load_from_memory(&outcome.stdout).unwrap().width(), 12);
+    let lines: Vec<&str> = outcome.stderr.lines().collect();
+    assert!(lines[0].starts_with("a.png: ") && lines[0].contains(gpu.name()), "{}", lines[0]);
+    assert!(lines[2].trim_start().starts_with("time ms  share"), "{}", lines[2]);
+    assert!(lines.iter().any(|line| line.starts_with("body.4.body.collect ")), "{lines:?}");
+    let last = lines.last().unwrap();
+    assert!(last.starts_with("total ") && last.contains(" 100.0% "), "{last}");
+}
+
+#[test]
+fn bench_verifies_and_measures() {
+    let folder = Folder::new();
+    let sentence = folder.fails(&["bench", "--device", "cpu"]);
+    assert!(sentence.starts_with("bench measures a GPU"), "{sentence}");
+    for size in ["480", "0x4", "4x5000", "4x"] {
+        let outcome = folder.run(&["bench", "--size", size]);
+        assert!(!outcome.success && outcome.stderr.contains("expected WIDTHxHEIGHT"), "{size}");
+    }
+
+    let Some(gpu) = adapter::gpu("bench_verifies_and_measures") else { return };
+    let report = folder.json(&["bench", "--json", "--size", "14x9", "--device", gpu.name()]);
+    assert_eq!(
+        (report["version"].as_str(), report["model"].as_str()),
+        (Some(env!("CARGO_PKG_VERSION")), Some("smsr-x2"))
+    );
+    for key in ["name", "kind", "backend", "driver"] {
+        assert!(report["device"][key].is_string(), "{key}: {report}");
+    }
+    assert_eq!(report["picture"], serde_json::json!({ "name": "built-in", "width": 14, "height": 9 }));
+    assert_eq!(report["densities"].as_array().unwrap().len(), 5);
+    assert!(report["rounds"].as_u64().unwrap() > 0);
+    let results = report["results"].as_array().unwrap();
+    let names: Vec<&str> = results.iter().map(|result| result["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["dense", "sparse", "auto", "cpu"]);
+    assert_eq!(results[0]["ratio_to_dense"].as_f64(), Some(1.0));
+    assert_eq!(
+        (results[3]["largest_difference"].as_u64(), results[3]["psnr_y_to_cpu"].is_null()),
+        (Some(0), true)
+    );
+    for result in results {
+        assert!(
+            result["wall_ms"].as_f64().unwrap() > 0.0 && result["largest_difference"].as_u64() <= Some(2)
+        );
+    }
+
+    picture(ColorType::La16, 5, 4).save(folder.path("a.png")).unwrap();
+    let text = folder.run(&["bench", "--picture", "a.png", "--device", gpu.name()]).text();
+    assert!(text.contains("\npicture  a.png, 5x4; ") && text.contains("\nsparse "), "{text}");
 }
 
 #[test]
@@ -309,7 +388,13 @@ fn inspect_and_devices_speak_to_people_and_programs() {
 #[test]
 fn help_shows_examples() {
     let folder = Folder::new();
-    for args in [&["--help"][..], &["upscale", "--help"], &["eval", "--help"], &["inspect", "--help"]] {
+    for args in [
+        &["--help"][..],
+        &["upscale", "--help"],
+        &["eval", "--help"],
+        &["inspect", "--help"],
+        &["bench", "--help"],
+    ] {
         assert!(folder.run(args).text().contains("Examples:\n  sparsr "), "{args:?}");
     }
 }

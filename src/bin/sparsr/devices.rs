@@ -26,12 +26,12 @@ struct Report {
 }
 
 #[derive(Serialize)]
-struct Adapter {
+pub struct Adapter {
     index: usize,
-    name: String,
-    kind: String,
-    backend: String,
-    driver: String,
+    pub name: String,
+    pub kind: String,
+    pub backend: String,
+    pub driver: String,
     limits: BTreeMap<&'static str, u64>,
     features: Vec<String>,
 }

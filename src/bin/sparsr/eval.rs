@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use sparsr::metrics::{SSIM_WINDOW, psnr_y, resize_bicubic_matlab, ssim_y};
-use sparsr::{Mask, Picture, Pixels, Samples, Upscaler};
+use sparsr::{Mask, Pixels, Upscaler};
 
 use crate::engine::Engine;
+use crate::files::rgb8;
 use crate::{Result, terminal};
 
 /// Measure a network on pictures whose large version is known
@@ -118,12 +119,6 @@ fn small_picture(large: &Path, small: &[PathBuf], scale: usize, size: [usize; 2]
         );
     }
     Ok(picture)
-}
-
-/// As evaluations read pictures: 8-bit RGB, without transparency.
-fn rgb8(path: &Path) -> Result<Pixels> {
-    let rgb = Picture::read(path)?.image.to_rgb8();
-    Ok(Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw())))
 }
 
 /// The pictures of a folder by name.

@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use image::ImageFormat;
-use sparsr::{Picture, format_of};
+use sparsr::{Picture, Pixels, Samples, format_of};
 
 use crate::{Result, terminal};
 
@@ -38,6 +38,12 @@ enum Destination {
     Stdout,
     File(PathBuf),
     Folder(PathBuf),
+}
+
+/// As evaluations read pictures: 8-bit RGB, without transparency.
+pub fn rgb8(path: &Path) -> Result<Pixels> {
+    let rgb = Picture::read(path)?.image.to_rgb8();
+    Ok(Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw())))
 }
 
 /// Pairs every input with its output.

@@ -3,11 +3,14 @@
 //! Results go to standard output, everything said to a person to standard error. Every failure is one
 //! sentence, `error: …`, and a non-zero exit; no file is left half-written.
 
+mod bench;
 mod devices;
 mod engine;
 mod eval;
 mod files;
 mod inspect;
+mod profile;
+mod scene;
 mod terminal;
 mod upscale;
 
@@ -29,6 +32,7 @@ Examples:
   sparsr upscale scans/*.tif -o large           a folder of PNGs
   sparsr upscale face.png -o face.webp --device cpu
   sparsr devices                                what it can run on
+  sparsr bench                                  how fast that is
 
 SPARSR_LOG=debug shows what is planned and chosen."
 )]
@@ -43,6 +47,7 @@ enum Command {
     Eval(eval::Args),
     Inspect(inspect::Args),
     Devices(devices::Args),
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -54,6 +59,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Devices(args) => devices::run(&args),
+        Command::Bench(args) => bench::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         terminal::complain(&error.to_string());

@@ -33,6 +33,11 @@ pub fn tell(line: &str) {
     let _ = PROGRESS.println(line);
 }
 
+/// Something longer that was asked for beside the result.
+pub fn explain(text: &str) {
+    PROGRESS.suspend(|| eprint!("{text}"));
+}
+
 /// `error: …`, always.
 pub fn complain(sentence: &str) {
     PROGRESS.suspend(|| eprintln!("error: {sentence}"));

@@ -9,7 +9,7 @@ use sparsr::{Error, Mask, Model, Picture, Upscaler};
 
 use crate::engine::Engine;
 use crate::files::{self, Job};
-use crate::{Result, terminal};
+use crate::{Result, profile, terminal};
 
 /// Enlarge pictures
 ///
@@ -22,6 +22,7 @@ Examples:
   sparsr upscale photo.jpg -o large.webp
   sparsr upscale *.png -o large                 writes large/<STEM>-x2.png
   sparsr upscale photo.jpg --masks masks        shows where the work went
+  sparsr upscale photo.jpg --profile            and where the time
   curl … | sparsr upscale - > large.png")]
 pub struct Args {
     /// Pictures: PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, TGA, QOI; `-` is standard input
@@ -40,6 +41,10 @@ pub struct Args {
     /// Write the spatial mask of each module to <DIR>/<STEM>-<MODULE>.png: white is where it worked
     #[arg(long, value_name = "DIR")]
     masks: Option<PathBuf>,
+
+    /// Print where a GPU's time goes to standard error, part by part of the network
+    #[arg(long)]
+    profile: bool,
 
     #[command(flatten)]
     engine: Engine,
@@ -76,6 +81,10 @@ fn enlarge(args: &Args, upscaler: &mut Upscaler, job: &Job, masks: &MaskFiles<'_
     masks.prepare(&source.stem(), force)?;
     let picture = source.read()?;
     picture.check(target.name(), target.format())?;
+    if args.profile {
+        let profile = upscaler.profile_picture(&picture)?;
+        terminal::explain(&profile::table(&source.name(), &upscaler.device(), &profile));
+    }
 
     let upscaled = match upscaler.upscale_picture(&picture) {
         Err(Error::Limits(reason)) if args.engine.is_auto() => {

@@ -1,0 +1,289 @@
+//! `sparsr bench`: what skipping work gains on this machine, in figures that can be passed on.
+//!
+//! ```text
+//! picture ─► CPU engine ─► expected ─► each way on the GPU verified ─► timed in turns ─► medians
+//! ```
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use sparsr::metrics::psnr_y;
+use sparsr::{AdapterKind, Device, Gpu, Mask, Model, Options, Pixels, Samples, Sparsity, Upscaled, Upscaler};
+
+use crate::devices::Adapter;
+use crate::engine::Choice;
+use crate::scene::scene;
+use crate::{Result, files, terminal};
+
+/// The most rounds, and the time after which none begins.
+const ROUNDS: usize = 25;
+const BUDGET: Duration = Duration::from_secs(100);
+
+/// dB that separate rounding from a mistake.
+const CLOSE: f64 = 80.0;
+
+/// The longest side of a picture made here.
+const LONGEST: usize = 4096;
+
+/// Measure how fast a GPU enlarges a picture, skipping work and not
+///
+/// The picture goes through the GPU in three ways that take turns: `dense` computes every pixel, `sparse` skips
+/// what the network's masks leave out, `auto` decides part by part. Each must give the CPU engine's picture before
+/// it is timed. Times are medians, from samples in the computer's memory to samples there; on an adapter in
+/// software the processor's time counts. Takes at most about two minutes.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  sparsr bench
+  sparsr bench --json > results.json            to compare machines
+  sparsr bench --device 1 --size 960x540
+  sparsr bench --picture photo.jpg -m network.pth")]
+pub struct Args {
+    /// The size of the built-in picture
+    #[arg(long, value_name = "WxH", default_value = "480x270", value_parser = size)]
+    size: [usize; 2],
+
+    /// A picture to measure on in place of the built-in one; taken as 8-bit RGB
+    #[arg(long, value_name = "FILE", conflicts_with = "size")]
+    picture: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    choice: Choice,
+}
+
+#[derive(Serialize)]
+struct Report {
+    /// sparsr's.
+    version: &'static str,
+    system: String,
+    model: String,
+    device: Adapter,
+    picture: Picture,
+    /// The share of active pixels of each module's mask.
+    densities: Vec<f64>,
+    /// The share of multiply-adds that the masks left.
+    macs_kept: f64,
+    /// How often each of the GPU's times was taken; the CPU engine's once.
+    rounds: usize,
+    results: Vec<Measured>,
+}
+
+#[derive(Serialize)]
+struct Picture {
+    name: String,
+    width: usize,
+    height: usize,
+}
+
+#[derive(Serialize)]
+struct Measured {
+    /// What `--sparsity` calls it, or `cpu`.
+    name: String,
+    wall_ms: f64,
+    /// Of all the process's threads; only where the adapter is software.
+    processor_ms: Option<f64>,
+    /// The time that counts over that of `dense`: the processor's where it is there.
+    ratio_to_dense: f64,
+    /// dB; equal pictures have no number (JSON's null).
+    psnr_y_to_cpu: f64,
+    /// In code values of 255.
+    largest_difference: u8,
+}
+
+/// What a run took, on the wall and of the processors.
+#[derive(Clone, Copy)]
+struct Time {
+    wall: Duration,
+    processor: Duration,
+}
+
+/// One way to enlarge the picture on the GPU.
+struct Way {
+    sparsity: Sparsity,
+    upscaler: Upscaler,
+    first: Upscaled,
+    times: Vec<Time>,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let begin = Instant::now();
+    let model = args.choice.model()?;
+    let Device::Gpu(adapter) = args.choice.device()? else {
+        return Err("bench measures a GPU, and this is the CPU: `sparsr devices` lists what there is".into());
+    };
+    let (name, picture) = match &args.picture {
+        Some(path) => (path.display().to_string(), files::rgb8(path)?),
+        None => ("built-in".to_owned(), scene(args.size[0], args.size[1])),
+    };
+
+    let progress = terminal::progress(ROUNDS);
+    progress.set_message("verified against the CPU engine");
+    let mut cpu = Upscaler::on_cpu(&model, Options::default())?;
+    let (expected, cpu_time) = timed(|| cpu.upscale_pixels(&picture))?;
+    let gpu = Gpu::open(&adapter)?;
+    let ways = [Sparsity::Dense, Sparsity::Sparse, Sparsity::Auto];
+    let ways = ways.map(|sparsity| Way::verified(sparsity, &gpu, &model, &picture, &expected));
+    let mut ways: Vec<Way> = ways.into_iter().collect::<Result<_>>()?;
+
+    progress.set_message("timed in turns");
+    for _ in 0..ROUNDS {
+        let round = Instant::now();
+        ways.iter_mut().try_for_each(|way| way.time(&picture))?;
+        progress.inc(1);
+        if begin.elapsed() + round.elapsed() > BUDGET {
+            break;
+        }
+    }
+    progress.finish_and_clear();
+
+    let software = adapter.kind == AdapterKind::Software && cfg!(unix);
+    let counts = |time: Time| if software { time.processor } else { time.wall }.as_secs_f64();
+    let dense = counts(median(&ways[0].times));
+    let measured = |name: String, time: Time, found: &Pixels| Measured {
+        name,
+        wall_ms: 1e3 * time.wall.as_secs_f64(),
+        processor_ms: software.then_some(1e3 * time.processor.as_secs_f64()),
+        ratio_to_dense: counts(time) / dense,
+        psnr_y_to_cpu: psnr_y(found, &expected.pixels, 0),
+        largest_difference: largest_difference(found, &expected.pixels),
+    };
+    let of_way = |way: &Way| measured(way.sparsity.to_string(), median(&way.times), &way.first.pixels);
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        model: model.name().into(),
+        device: adapter.into(),
+        picture: Picture { name, width: picture.width(), height: picture.height() },
+        densities: expected.masks.iter().map(Mask::density).collect(),
+        macs_kept: expected.macs_kept,
+        rounds: ways[0].times.len(),
+        results: ways
+            .iter()
+            .map(of_way)
+            .chain([measured("cpu".into(), cpu_time, &expected.pixels)])
+            .collect(),
+    };
+    let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text() };
+    terminal::print(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Way {
+    /// Its first run, which makes pipelines and buffers, must give the CPU engine's picture.
+    fn verified(
+        sparsity: Sparsity,
+        gpu: &Gpu,
+        model: &Model,
+        picture: &Pixels,
+        expected: &Upscaled,
+    ) -> Result<Self> {
+        let mut options = Options::default();
+        options.sparsity = sparsity;
+        let mut upscaler = Upscaler::new(gpu, model, options)?;
+        let first = upscaler.upscale_pixels(picture)?;
+        let psnr = psnr_y(&first.pixels, &expected.pixels, 0);
+        if psnr < CLOSE {
+            let device = upscaler.device();
+            return Err(format!(
+                "{device}, {sparsity}: expected the CPU engine's picture to {CLOSE} dB or better, found \
+                 {psnr:.1} dB; this is a mistake of sparsr's or of the driver's, please report it"
+            )
+            .into());
+        }
+        Ok(Self { sparsity, upscaler, first, times: vec![] })
+    }
+
+    fn time(&mut self, picture: &Pixels) -> Result<()> {
+        let (_, time) = timed(|| self.upscaler.upscale_pixels(picture))?;
+        self.times.push(time);
+        Ok(())
+    }
+}
+
+fn timed(run: impl FnOnce() -> sparsr::Result<Upscaled>) -> Result<(Upscaled, Time)> {
+    let (wall, processor) = (Instant::now(), processor_time());
+    let upscaled = run()?;
+    Ok((upscaled, Time { wall: wall.elapsed(), processor: processor_time().saturating_sub(processor) }))
+}
+
+/// What all threads of the process have spent so far.
+#[cfg(unix)]
+fn processor_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    now.try_into().expect("a process has spent no negative time")
+}
+
+#[cfg(not(unix))]
+fn processor_time() -> Duration {
+    Duration::ZERO // never shown
+}
+
+/// Each clock's own; of an even number the later one.
+fn median(times: &[Time]) -> Time {
+    let median = |clock: fn(&Time) -> Duration| {
+        let mut times: Vec<Duration> = times.iter().map(clock).collect();
+        times.sort_unstable();
+        times[times.len() / 2]
+    };
+    Time { wall: median(|time| time.wall), processor: median(|time| time.processor) }
+}
+
+fn largest_difference(found: &Pixels, expected: &Pixels) -> u8 {
+    let (Samples::U8(found), Samples::U8(expected)) = (found.samples(), expected.samples()) else {
+        unreachable!("8 bits stay 8 bits")
+    };
+    found.iter().zip(expected).map(|(found, expected)| found.abs_diff(*expected)).max().unwrap_or(0)
+}
+
+/// `480x270`.
+fn size(text: &str) -> Result<[usize; 2], String> {
+    let side = |text: &str| text.parse().ok().filter(|side| (1..=LONGEST).contains(side));
+    let sides = text.split_once('x').and_then(|(width, height)| Some([side(width)?, side(height)?]));
+    sides.ok_or_else(|| format!("expected WIDTHxHEIGHT, each 1 to {LONGEST}, found `{text}`"))
+}
+
+impl Report {
+    fn to_text(&self) -> String {
+        let Self { version, system, model, device, picture, rounds, .. } = self;
+        let Picture { name, width, height } = picture;
+        let densities: String = self.densities.iter().map(|density| format!(" {density:.2}")).collect();
+        let clock =
+            if self.results[0].processor_ms.is_some() { "processor time counts" } else { "wall time" };
+        let mut text = format!(
+            "sparsr {version} on {system}\n\
+             device   {} ({}, {}, {})\n\
+             model    {model}\n\
+             picture  {name}, {width}x{height}; masks' densities{densities}: {:.0} % of the multiply-adds kept\n\
+             times    medians of {rounds}, {clock}; the CPU engine once\n\n\
+             {:<6}  {:>9}  {:>12}  {:>8}  from the CPU engine's picture\n",
+            device.name,
+            device.kind,
+            device.backend,
+            device.driver,
+            100.0 * self.macs_kept,
+            "",
+            "wall ms",
+            "processor ms",
+            "to dense",
+        );
+        for result in &self.results {
+            let Measured { name, wall_ms, ratio_to_dense, psnr_y_to_cpu, largest_difference, .. } = result;
+            let processor = result.processor_ms.map_or(String::new(), |ms| format!("{ms:.1}"));
+            let apart = if name == "cpu" {
+                String::new()
+            } else {
+                format!("{psnr_y_to_cpu:.1} dB, at most {largest_difference} of 255")
+            };
+            writeln!(text, "{name:<6}  {wall_ms:>9.1}  {processor:>12}  {ratio_to_dense:>8.2}  {apart}")
+                .expect("a string takes all");
+        }
+        text
+    }
+}
