@@ -50,6 +50,8 @@ const LOWERINGS: &[Lowering] = &[
     lowering("sparse mixed", Sparsity::Sparse, Units::Mixed, Algorithm::Winograd),
     lowering("sparse tiles", Sparsity::Sparse, Units::Tiles, Algorithm::Winograd),
     lowering("sparse pixels", Sparsity::Sparse, Units::Pixels, Algorithm::Direct),
+    lowering("sparse workgroups", Sparsity::Sparse, Units::Workgroups, Algorithm::Direct),
+    lowering("sparse tiles, direct", Sparsity::Sparse, Units::Tiles, Algorithm::Direct),
     lowering("auto", Sparsity::Auto, Units::Mixed, Algorithm::Auto),
 ];
 

@@ -13,6 +13,7 @@ pub mod activation;
 pub mod average_pool;
 pub mod binary;
 pub mod concat;
+pub mod conv2d_compact;
 pub mod conv2d_direct;
 pub mod conv2d_gather;
 pub mod conv2d_gather_subgroup;
@@ -53,6 +54,7 @@ pub static ALL: &[&Kernel] = &[
     &average_pool::KERNEL,
     &binary::KERNEL,
     &concat::KERNEL,
+    &conv2d_compact::KERNEL,
     &conv2d_direct::KERNEL,
     &conv2d_gather_subgroup::KERNEL,
     &conv2d_gather_tiled::KERNEL,

@@ -169,6 +169,8 @@ pub enum Units {
     Tiles,
     /// Pixel by pixel.
     Pixels,
+    /// Those that each workgroup finds in 16×16 pixels of its own.
+    Workgroups,
 }
 
 /// How a 3×3 convolution is computed.

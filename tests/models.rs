@@ -10,7 +10,7 @@ mod support;
 use sparsr::gpu::Session;
 use sparsr::graph::{Graph, Value};
 use sparsr::models::smsr::Config;
-use sparsr::plan::{Ends, Options as PlanOptions, Plan};
+use sparsr::plan::{Options as PlanOptions, Plan};
 use sparsr::tensor::{Parameter, Shape, Tensor};
 use sparsr::weights::Weights;
 use sparsr::{Gpu, Model, Options, Pixels, Samples, Upscaled, Upscaler, reference};

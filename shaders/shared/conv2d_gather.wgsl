@@ -160,9 +160,34 @@ fn store_pair(sum: ptr<function, Sums>, at: Pixels, block: u32, pair: u32) {
     }
 }
 
+fn store_pairs(sum: ptr<function, Sums>, at: Pixels, block: u32) {
+    store_pair(sum, at, block, 0u);
+    if (PAIRS > 1u) {
+        store_pair(sum, at, block, 1u);
+    }
+    if (PAIRS > 2u) {
+        store_pair(sum, at, block, 2u);
+    }
+    if (PAIRS > 3u) {
+        store_pair(sum, at, block, 3u);
+    }
+    if (PAIRS > 4u) {
+        store_pair(sum, at, block, 4u);
+    }
+    if (PAIRS > 5u) {
+        store_pair(sum, at, block, 5u);
+    }
+    if (PAIRS > 6u) {
+        store_pair(sum, at, block, 6u);
+    }
+    if (PAIRS > 7u) {
+        store_pair(sum, at, block, 7u);
+    }
+}
+
 fn run(workgroup: vec3<u32>, thread: u32, lane: u32) {
     let at = pixels(first_item(workgroup.x, thread), thread);
-    let block = workgroup.y;
+    let block = workgroup.z;
     let taps = KERNEL * KERNEL;
     var sum: Sums;
     var row = block * params.steps * STEP;
@@ -179,26 +204,5 @@ fn run(workgroup: vec3<u32>, thread: u32, lane: u32) {
         row += params.groups_2 * taps * STEP;
         accumulate(&sum, 3u, params.groups_3, row, at, lane);
     }
-    store_pair(&sum, at, block, 0u);
-    if (PAIRS > 1u) {
-        store_pair(&sum, at, block, 1u);
-    }
-    if (PAIRS > 2u) {
-        store_pair(&sum, at, block, 2u);
-    }
-    if (PAIRS > 3u) {
-        store_pair(&sum, at, block, 3u);
-    }
-    if (PAIRS > 4u) {
-        store_pair(&sum, at, block, 4u);
-    }
-    if (PAIRS > 5u) {
-        store_pair(&sum, at, block, 5u);
-    }
-    if (PAIRS > 6u) {
-        store_pair(&sum, at, block, 6u);
-    }
-    if (PAIRS > 7u) {
-        store_pair(&sum, at, block, 7u);
-    }
+    store_pairs(&sum, at, block);
 }

@@ -2,7 +2,8 @@
 
 use super::epilogue::Epilogue;
 use super::product::{self, Weights};
-use super::{Channels, Dispatch, Pixels, Specialization, conv2d_gather_subgroup, conv2d_gather_tiled};
+use super::{Channels, Dispatch, Kernel, Pixels, Specialization};
+use super::{conv2d_compact, conv2d_gather_subgroup, conv2d_gather_tiled};
 use crate::tensor::{Parameter, Shape, channel_groups};
 
 params! {
@@ -26,6 +27,9 @@ params! {
         slope: f32,
     }
 }
+
+/// The side of a workgroup's tile in `conv2d_compact`.
+const SIDE: usize = 16;
 
 /// Inputs that one dispatch sums over at most.
 pub const INPUTS: usize = 4;
@@ -64,10 +68,26 @@ impl Conv2dGather<'_> {
 
     /// Bindings: the four inputs, list or mask (or any buffer), residual (or any buffer), weight, output.
     pub fn dispatch(&self) -> Dispatch {
+        let pixels = self.input.batch * self.input.pixels();
         let kernel = match self.weights {
             Weights::Storage => &conv2d_gather_tiled::KERNEL,
             Weights::Broadcast => &conv2d_gather_subgroup::KERNEL,
         };
+        self.by(kernel, [pixels.div_ceil(product::ITEMS), 1])
+    }
+
+    /// The active pixels of every 16×16, found by the workgroup itself. Bindings as [`Self::dispatch`], with the
+    /// mask as list.
+    ///
+    /// # Panics
+    /// If there is more than one input, or the weights are handed round.
+    pub fn compact_dispatch(&self) -> Dispatch {
+        assert!(self.terms.len() == 1 && self.weights == Weights::Storage, "one input, weights from storage");
+        let tiles = [self.input.width.div_ceil(SIDE), self.input.batch * self.input.height.div_ceil(SIDE)];
+        self.by(&conv2d_compact::KERNEL, tiles)
+    }
+
+    fn by(&self, kernel: &'static Kernel, [x, y]: [usize; 2]) -> Dispatch {
         let mut groups = [0; INPUTS];
         groups.iter_mut().zip(self.groups()).for_each(|(to, groups)| *to = groups as u32);
         let [groups_0, groups_1, groups_2, groups_3] = groups;
@@ -97,8 +117,11 @@ impl Conv2dGather<'_> {
         overrides.extend([self.pixels.listed(), self.pixels.masked()]);
         overrides.push(("INPUTS", self.terms.len() as u32));
         let constants = vec![("KERNEL", self.kernel() as u32), ("CHANNEL_GROUPS", groups_a_thread as u32)];
-        let workgroups = [pixels.div_ceil(product::ITEMS) as u32, blocks as u32, 1];
-        kernel.dispatch(Specialization { constants, overrides }, &params, workgroups)
+        kernel.dispatch(
+            Specialization { constants, overrides },
+            &params,
+            [x, y, blocks].map(|count| count as u32),
+        )
     }
 
     /// Weights `[block][step]` of the inputs in turn, their groups, ky and kx; then the bias.

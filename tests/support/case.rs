@@ -138,7 +138,7 @@ fn ways() -> Vec<(String, Options)> {
             let options = Options { sparsity, algorithm, ..Options::default() };
             ways.push((format!("{sparsity:?} {algorithm:?}, "), options));
         }
-        for units in [Units::Mixed, Units::Tiles, Units::Pixels] {
+        for units in [Units::Mixed, Units::Tiles, Units::Pixels, Units::Workgroups] {
             let options = Options { sparsity: Sparsity::Sparse, units, algorithm, ..Options::default() };
             ways.push((format!("Sparse {units:?} {algorithm:?}, "), options));
         }

@@ -8,7 +8,7 @@ use crate::kernel::conv2d_tiled::{Conv2dTiled, pack_bias};
 use crate::kernel::epilogue::Epilogue;
 use crate::kernel::product::{LANES, Weights};
 use crate::kernel::winograd::{Chunk, Output, Winograd};
-use crate::kernel::{self, Channels, Pixels};
+use crate::kernel::{self, Channels, Dispatch, Pixels};
 use crate::plan::fuse::Group;
 use crate::plan::{Algorithm, Buffer, Slot};
 use crate::tensor::{Parameter, Shape};
@@ -223,6 +223,20 @@ impl<'a> Lowering<'a> {
 
     /// A product over all terms, pixel by pixel; of listed pixels `by` is a list of pixels.
     pub(super) fn gather(&mut self, part: &Part<'_>) -> &mut Step {
+        self.product(part, self.weights(), |conv| conv.dispatch())
+    }
+
+    /// A product over the active pixels that each workgroup finds; `by` is the mask.
+    pub(super) fn compact(&mut self, part: &Part<'_>) -> &mut Step {
+        self.product(part, Weights::Storage, |conv| conv.compact_dispatch())
+    }
+
+    fn product(
+        &mut self,
+        part: &Part<'_>,
+        weights: Weights,
+        dispatch: impl FnOnce(&Conv2dGather<'_>) -> Dispatch,
+    ) -> &mut Step {
         let sum = part.sum;
         let terms: Vec<(&Parameter, usize)> =
             sum.terms.iter().map(|term| (term.weight, part.inputs(term))).collect();
@@ -233,13 +247,13 @@ impl<'a> Lowering<'a> {
             channels: part.channels,
             pixels: part.pixels,
             epilogue: sum.epilogue,
-            weights: self.weights(),
+            weights,
         };
         let weight = self.constant(conv.pack());
         let mut read = vec![sum.terms[0].input; INPUTS];
         read.iter_mut().zip(&sum.terms).for_each(|(to, term)| *to = term.input);
         read.extend([part.by(), sum.residual, weight]);
-        self.write(conv.dispatch(), read, part.to, sum.label, sum.output())
+        self.write(dispatch(&conv), read, part.to, sum.label, sum.output())
     }
 
     pub(super) fn prepare<'p>(&mut self, parts: Vec<Part<'p>>) -> Prepared<'p> {

@@ -62,7 +62,9 @@ impl Lowering<'_> {
         let (fewest, condition) = match self.options.units {
             Units::Mixed => (FEWEST, Condition { stray_cost: STRAY_COST, sparse_below: BREAK_EVEN * grid }),
             Units::Tiles => (1, Condition { stray_cost: 1.0, sparse_below: BREAK_EVEN * grid }),
-            Units::Pixels => (17, Condition { stray_cost: 1.0 / 16.0, sparse_below: BREAK_EVEN * grid }),
+            Units::Pixels | Units::Workgroups => {
+                (17, Condition { stray_cost: 1.0 / 16.0, sparse_below: BREAK_EVEN * grid })
+            }
         };
         let sparse_below =
             if self.options.sparsity == Sparsity::Auto { condition.sparse_below } else { f32::MAX };

@@ -79,7 +79,10 @@ impl Lowering<'_> {
     fn sparse(&mut self, dense: &Part<'_>, mask: Value) {
         let part = Part { pixels: Pixels::Listed, ..*dense };
         let (units, tiles) = (self.options.units, self.lists(mask).tiles);
-        if units != Units::Pixels && self.by_winograd(&part) {
+        if units == Units::Workgroups && part.sum.terms.len() == 1 {
+            self.compact(&Part { by: dense.by, ..part });
+            self.depend(self.steps.len() - 1, mask, Over::WholeSparse, [0; 3]);
+        } else if matches!(units, Units::Mixed | Units::Tiles) && self.by_winograd(&part) {
             let prepared = self.prepare(vec![Part { by: Some(tiles), ..part }]);
             for chunk in prepared.chunks() {
                 let begin = self.steps.len();
