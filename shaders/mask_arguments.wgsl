@@ -1,10 +1,10 @@
 // From the lengths of a mask's lists to the workgroups of every dispatch that depends on them: sparse ones over
 // lists, dense ones over everything, of which one kind gets none at all.
 //
-//   sparse  ⇔  tiles + stray_cost · strays < break_even · (tiles of the whole grid)
+//   sparse  ⇔  tiles + stray_cost · strays < sparse_below        in tiles
 //
-// A thread answers one request of eight words: which list (or whether it is for the dense or sparse kind and
-// goes over everything), first item, items at most, items a workgroup, workgroups by axis for a whole one.
+// A thread answers one request of eight words: which list, or that the dispatch goes over everything and is of the
+// sparse or the dense kind; first item, items at most, items a workgroup; workgroups by axis without a list; 0.
 
 struct MaskArgumentsParams {
     requests: u32,

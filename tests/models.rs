@@ -13,7 +13,7 @@ use sparsr::models::smsr::Config;
 use sparsr::plan::{Options as PlanOptions, Plan};
 use sparsr::tensor::{Parameter, Shape, Tensor};
 use sparsr::weights::Weights;
-use sparsr::{Gpu, Model, Options, Pixels, Samples, Upscaled, Upscaler, reference};
+use sparsr::{Gpu, Model, Options, Pixels, Samples, Sparsity, Upscaled, Upscaler, reference};
 
 use support::case::{Case, check_all};
 use support::{adapter, compare, seeded};
@@ -94,15 +94,19 @@ fn a_whole_network_agrees_value_by_value() {
     check_all("a_whole_network_agrees_value_by_value", cases.into_iter().chain(kept));
 }
 
-/// By the CPU engine and by the device.
-fn upscaled(gpu: &Gpu, model: &Model, picture: &Pixels) -> [Upscaled; 2] {
-    let mut cpu = Upscaler::on_cpu(model, Options::default()).unwrap();
-    let mut device = Upscaler::new(gpu, model, Options::default()).unwrap();
-    [cpu.upscale_pixels(picture).unwrap(), device.upscale_pixels(picture).unwrap()]
+/// The device, dense, sparse and as it chooses, makes the CPU engine's picture.
+fn assert_all_agree(gpu: &Gpu, name: &str, model: &Model, picture: &Pixels) {
+    let cpu = Upscaler::on_cpu(model, Options::default()).unwrap().upscale_pixels(picture).unwrap();
+    for sparsity in Sparsity::ALL {
+        let mut options = Options::default();
+        options.sparsity = sparsity;
+        let device = Upscaler::new(gpu, model, options).unwrap().upscale_pixels(picture).unwrap();
+        assert_agree(&format!("{name}, {sparsity}"), picture, model.scale(), &cpu, &device);
+    }
 }
 
 /// At most two code values of 8 bits anywhere, and 80 dB; and the size and the masks are the picture's.
-fn assert_agree(name: &str, picture: &Pixels, scale: usize, [cpu, device]: &[Upscaled; 2]) {
+fn assert_agree(name: &str, picture: &Pixels, scale: usize, cpu: &Upscaled, device: &Upscaled) {
     let apart = compare::apart(&cpu.pixels, &device.pixels);
     let size = format!("{}x{}", picture.width(), picture.height());
     println!("{name} {size} {:?}: {apart:?}", picture.depth());
@@ -126,7 +130,7 @@ fn pictures_of_every_size_and_depth_agree() {
         let model = Model::from_weights("tiny", seeded::smsr(&Config { scale, ..seeded::TINY })).unwrap();
         for (width, height) in [(1, 1), (1, 9), (7, 5), (34, 10)] {
             for picture in [seeded::picture(width, height, 1), seeded::picture16(width, height, 2)] {
-                assert_agree("tiny", &picture, scale, &upscaled(&gpu, &model, &picture));
+                assert_all_agree(&gpu, "tiny", &model, &picture);
             }
         }
     }
@@ -147,8 +151,9 @@ fn the_built_in_networks_agree() {
     let Some(gpu) = adapter::gpu("the_built_in_networks_agree") else { return };
     for name in Model::builtin_names() {
         let model = Model::builtin(name).unwrap();
-        let picture = drawn(45, 31);
-        assert_agree(name, &picture, model.scale(), &upscaled(&gpu, &model, &picture));
+        for (engine, gpu) in both_ways(gpu.clone()) {
+            assert_all_agree(&gpu, &format!("{name} on {engine}"), &model, &drawn(45, 31));
+        }
     }
 }
 
@@ -193,7 +198,7 @@ fn a_host_application_shares_its_device() {
     let gpu = Gpu::from_device(device.clone(), queue).unwrap();
     assert_eq!(gpu.limits().subgroup_lanes, None);
     let picture = seeded::picture(7, 5, 4);
-    assert_agree("shared", &picture, 2, &upscaled(&gpu, &seeded::tiny_smsr(), &picture));
+    assert_all_agree(&gpu, "shared", &seeded::tiny_smsr(), &picture);
     drop(gpu);
     device.poll(wgpu::PollType::wait_indefinitely()).expect("the device is still the host's");
 }

@@ -9,6 +9,8 @@
 
 #[path = "operators/conv.rs"]
 mod conv;
+#[path = "operators/lists.rs"]
+mod lists;
 #[path = "operators/others.rs"]
 mod others;
 #[path = "operators/pixels.rs"]

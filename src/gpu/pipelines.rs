@@ -69,8 +69,8 @@ fn compile(device: &wgpu::Device, dispatch: &Dispatch) -> Pipeline {
 /// A module whose loops carry no guard against running for ever; every other check stays.
 ///
 /// The guard is a second way out of each loop, and drivers then leave loops over register arrays rolled up:
-/// without it `conv2d_subgroup` takes a seventh of the time on llvmpipe (Mesa 22.3.6), `conv2d_tiled` less
-/// than half.
+/// without it a convolution that hands weights round takes a seventh of the time on llvmpipe (Mesa 22.3.6),
+/// `conv2d_tiled` less than half.
 #[expect(unsafe_code, reason = "wgpu offers this choice as unsafe only")]
 fn unbounded_loops(
     device: &wgpu::Device,

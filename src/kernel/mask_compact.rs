@@ -40,9 +40,10 @@ pub fn dispatch(mask: Shape, fewest: u32) -> Dispatch {
     KERNEL.dispatch(Specialization::default(), &params, [params.total.div_ceil(64), 1, 1])
 }
 
-/// Words of the lists of tiles, strays and active pixels for masks of this shape, when they are full.
+/// Words of the lists of tiles, strays and active pixels for masks of this shape, when they are full: a multiple
+/// of four, as every buffer has.
 pub fn list_words(mask: Shape) -> [usize; 3] {
     let tiles = mask.batch * mask.height.div_ceil(BAND) * mask.width.div_ceil(4);
     let pixels = mask.batch * mask.pixels();
-    [HEADER + 2 * tiles, HEADER + pixels, HEADER + pixels]
+    [2 * tiles, pixels, pixels].map(|entries| (HEADER + entries).next_multiple_of(4))
 }

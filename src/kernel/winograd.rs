@@ -50,6 +50,11 @@ pub struct Chunk {
 }
 
 impl Winograd {
+    /// The bytes, at most, that lie between two of the dispatches, for so many channels.
+    pub fn chunk_bytes(channels: usize) -> u64 {
+        (16 * POINTS * CHUNK * channel_groups(channels).next_multiple_of(2)) as u64
+    }
+
     /// Tiles of the regular grid: no list is longer.
     pub fn tiles(&self) -> usize {
         self.input.batch * self.rows() * self.columns()

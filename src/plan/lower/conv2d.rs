@@ -172,15 +172,21 @@ impl<'a> Lowering<'a> {
     }
 
     pub(super) fn by_winograd(&self, part: &Part<'_>) -> bool {
-        let inputs = part.inputs(&part.sum.terms[0]);
-        let large = inputs >= WINOGRAD_INPUTS && part.channels.end - part.channels.start >= WINOGRAD_OUTPUTS;
-        part.sum.kernel() == 3
+        let (inputs, outputs) = (part.inputs(&part.sum.terms[0]), part.channels.end - part.channels.start);
+        let large = inputs >= WINOGRAD_INPUTS && outputs >= WINOGRAD_OUTPUTS;
+        let possible = part.sum.kernel() == 3
             && inputs == part.sum.x.channels
-            && match self.options.algorithm {
-                Algorithm::Auto => self.weights() == Weights::Broadcast && large, // where it was measured
-                Algorithm::Direct => false,
-                Algorithm::Winograd => true,
-            }
+            && Winograd::chunk_bytes(inputs.max(outputs)) <= self.limits.binding_bytes;
+        possible && self.may_use_winograd() && (large || self.options.algorithm == Algorithm::Winograd)
+    }
+
+    /// Where it was measured, or asked for.
+    pub(super) fn may_use_winograd(&self) -> bool {
+        match self.options.algorithm {
+            Algorithm::Auto => self.weights() == Weights::Broadcast,
+            Algorithm::Direct => false,
+            Algorithm::Winograd => true,
+        }
     }
 
     fn weights(&self) -> Weights {

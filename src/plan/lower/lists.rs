@@ -8,15 +8,22 @@ use crate::kernel::{mask_arguments, mask_compact};
 use crate::plan::{Buffer, Indirect, Slot, Sparsity, Step, Units};
 use crate::tensor::Shape;
 
-/// Fewest active pixels of a tile that is computed as one, where tiles and single pixels are mixed: below it
-/// its pixels one by one cost less. Measured; see `benches/record/`.
-const FEWEST: u32 = 8;
+/// What sparse work costs, so that the device can compare it with dense work.
+struct Costs {
+    /// Fewest active pixels of a tile that is computed as one: below it its pixels one by one cost less.
+    fewest: u32,
+    /// What a stray pixel costs, in tiles.
+    stray: f32,
+    /// Share of the dense cost, a tile each, below which sparse dispatches run under [`Sparsity::Auto`].
+    break_even: f32,
+}
 
-/// What a single pixel of a convolution costs, in tiles. Measured as [`FEWEST`] was.
-const STRAY_COST: f32 = 1.0 / 8.0;
-
-/// Share of the dense cost below which sparse dispatches run, under [`Sparsity::Auto`].
-const BREAK_EVEN: f32 = 1.0;
+/// Measured where Winograd's algorithm was, on llvmpipe; see `benches/record/`.
+const MIXED: Costs = Costs { fewest: 8, stray: 1.0 / 8.0, break_even: 1.0 };
+const TILES: Costs = Costs { fewest: 1, stray: 1.0, break_even: 1.0 };
+/// Pixel by pixel against the direct kernels: no tile is listed. Unmeasured on GPUs, where gathers lose the most, so
+/// this asks for half.
+const PIXELS: Costs = Costs { fewest: 17, stray: 1.0 / 16.0, break_even: 0.5 };
 
 /// The lists of one mask.
 #[derive(Debug)]
@@ -59,19 +66,17 @@ impl Lowering<'_> {
         let (buffer, node) = (self.buffers[mask.index()], self.graph.node(mask));
         let (shape, label) = (node.shape, node.name.clone());
         let grid = (shape.batch * shape.height.div_ceil(4) * shape.width.div_ceil(4)) as f32;
-        let (fewest, condition) = match self.options.units {
-            Units::Mixed => (FEWEST, Condition { stray_cost: STRAY_COST, sparse_below: BREAK_EVEN * grid }),
-            Units::Tiles => (1, Condition { stray_cost: 1.0, sparse_below: BREAK_EVEN * grid }),
-            Units::Pixels | Units::Workgroups => {
-                (17, Condition { stray_cost: 1.0 / 16.0, sparse_below: BREAK_EVEN * grid })
-            }
+        let costs = match self.options.units {
+            Units::Tiles => TILES,
+            Units::Mixed if self.may_use_winograd() => MIXED,
+            Units::Mixed | Units::Pixels | Units::Workgroups => PIXELS,
         };
-        let sparse_below =
-            if self.options.sparsity == Sparsity::Auto { condition.sparse_below } else { f32::MAX };
+        let below = if self.options.sparsity == Sparsity::Auto { costs.break_even * grid } else { f32::MAX };
+        let condition = Condition { stray_cost: costs.stray, sparse_below: below };
         let slots = mask_compact::list_words(shape).map(|words| self.slot(4 * words as u64));
         let [tiles, strays, actives] = slots.map(Buffer::Slot);
         self.steps.push(Step {
-            dispatch: mask_compact::dispatch(shape, fewest),
+            dispatch: mask_compact::dispatch(shape, costs.fewest),
             bindings: vec![buffer, tiles, strays, actives],
             outputs: 3,
             zeroed: true,
@@ -82,7 +87,6 @@ impl Lowering<'_> {
         let constant = self.constants.len();
         let requests = self.constant(vec![]);
         let arguments = self.slot(0);
-        let condition = Condition { sparse_below, ..condition };
         let step = self.steps.len();
         let bindings = vec![tiles, strays, actives, requests];
         self.write(
