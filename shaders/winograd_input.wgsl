@@ -9,8 +9,6 @@ struct WinogradInputParams {
     width: u32,
     height: u32,
     input_groups: u32,
-    columns: u32,
-    rows: u32,
     tiles: u32,
     first: u32,
     capacity: u32,
@@ -43,12 +41,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= params.capacity || t >= params.tiles || (LISTED && t >= list[0])) {
         return;
     }
-    var at: Tile;
-    if (LISTED) {
-        at = listed_tile(t, params.width, params.height);
-    } else {
-        at = grid_tile(t, params.columns, params.rows);
-    }
+    let at = tile(t, params.width, params.height);
     let group = id.y;
     var columns = array<array<Vec4, WINDOW>, WINDOW>(
         column(at, group, 0u), column(at, group, 1u), column(at, group, 2u),

@@ -21,8 +21,6 @@ struct WinogradOutputParams {
     output_groups: u32,
     output_channels: u32,
     preserved_groups: u32,
-    columns: u32,
-    rows: u32,
     tiles: u32,
     first: u32,
     capacity: u32,
@@ -72,12 +70,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= params.capacity || t >= params.tiles || (LISTED && t >= list[0])) {
         return;
     }
-    var at: Tile;
-    if (LISTED) {
-        at = listed_tile(t, params.width, params.height);
-    } else {
-        at = grid_tile(t, params.columns, params.rows);
-    }
+    let at = tile(t, params.width, params.height);
     let group = params.first_group + id.y;
     var columns = array<array<Vec4, TILE>, WINDOW>(
         column(id.x, id.y, 0u), column(id.x, id.y, 1u), column(id.x, id.y, 2u),

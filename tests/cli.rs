@@ -1,7 +1,7 @@
 //! The real program on real files: the right picture, or one sentence and a non-zero exit.
 //!
-//! All of it runs on the CPU engine, so that it needs no driver, but for the tests that ask for an adapter. After every failure the folder must hold what
-//! it held before: no output, no half of one, no temporary file.
+//! All of it runs on the CPU engine, so that it needs no driver, but for the tests that ask for an adapter. After
+//! every failure the folder must hold what it held before: no output, no half of one, no temporary file.
 
 #![cfg(feature = "cli")]
 

@@ -25,14 +25,16 @@ struct Tile {
     live: u32,
 }
 
-// The list is its length, a word of nothing, then two words a tile: the first pixel's number, and `live`.
-fn listed_tile(t: u32, width: u32, height: u32) -> Tile {
-    let pixel = list[2u + 2u * t];
-    let row = pixel / width;
-    return Tile(row / height, row % height, pixel % width, list[3u + 2u * t]);
-}
-
-fn grid_tile(t: u32, columns: u32, rows: u32) -> Tile {
+// Tile t of the grid or the list. The list is its length, a word of nothing, then two words a tile: the first
+// pixel's number, and `live`.
+fn tile(t: u32, width: u32, height: u32) -> Tile {
+    if (LISTED) {
+        let pixel = list[2u + 2u * t];
+        let row = pixel / width;
+        return Tile(row / height, row % height, pixel % width, list[3u + 2u * t]);
+    }
+    let columns = (width + TILE - 1u) / TILE;
+    let rows = (height + TILE - 1u) / TILE;
     let row = t / columns;
     return Tile(row / rows, row % rows * TILE, t % columns * TILE, 0xffffu);
 }

@@ -7,7 +7,6 @@
 #import product
 #import winograd
 
-
 struct WinogradMultiplyParams {
     input_groups: u32,
     output_groups: u32,

@@ -57,15 +57,7 @@ impl Winograd {
 
     /// Tiles of the regular grid: no list is longer.
     pub fn tiles(&self) -> usize {
-        self.input.batch * self.rows() * self.columns()
-    }
-
-    fn rows(&self) -> usize {
-        self.input.height.div_ceil(TILE)
-    }
-
-    fn columns(&self) -> usize {
-        self.input.width.div_ceil(TILE)
+        self.input.batch * self.input.height.div_ceil(TILE) * self.input.width.div_ceil(TILE)
     }
 
     /// All tiles, chunk by chunk.
@@ -104,8 +96,6 @@ impl Winograd {
             width: self.input.width as u32,
             height: self.input.height as u32,
             input_groups: channel_groups(self.input.channels) as u32,
-            columns: self.columns() as u32,
-            rows: self.rows() as u32,
             tiles: self.tiles() as u32,
             first: chunk.first as u32,
             capacity: chunk.capacity as u32,
@@ -158,8 +148,6 @@ impl Winograd {
             output_groups: channels.groups_of_value() as u32,
             output_channels: channels.of as u32,
             preserved_groups: pixels.preserved_groups(),
-            columns: self.columns() as u32,
-            rows: self.rows() as u32,
             tiles: self.tiles() as u32,
             first: chunk.first as u32,
             capacity: chunk.capacity as u32,

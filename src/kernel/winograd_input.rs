@@ -11,8 +11,6 @@ params! {
         width: u32,
         height: u32,
         input_groups: u32,
-        columns: u32,
-        rows: u32,
         tiles: u32,
         first: u32,
         capacity: u32,

@@ -1,5 +1,5 @@
-//! Host half of `shaders/winograd_multiply_subgroup.wgsl`: Winograd's products for subgroups of eight; [`super::winograd`]
-//! makes its dispatches.
+//! Host half of `shaders/winograd_multiply_subgroup.wgsl`: Winograd's products for subgroups of eight;
+//! [`super::winograd`] makes its dispatches.
 
 use super::Kernel;
 use super::winograd_multiply_tiled::WinogradMultiplyParams;

@@ -16,8 +16,6 @@ params! {
         output_groups: u32,
         output_channels: u32,
         preserved_groups: u32,
-        columns: u32,
-        rows: u32,
         tiles: u32,
         first: u32,
         capacity: u32,

@@ -31,18 +31,16 @@ pub(super) fn fuse(graph: &Graph, keep: &[Value]) -> Vec<Option<Group>> {
             continue;
         }
         let mut group = Group { root, end: root, terms: vec![], activation: None, residual: None };
-        let mut end = root;
         if takes_along(&node.op) {
-            while let Some(next) = followers[end.index()] {
-                if taken[next.index()] || !group.take(graph, end, next) {
+            while let Some(next) = followers[group.end.index()] {
+                if taken[next.index()] || !group.take(graph, next) {
                     break;
                 }
                 taken[next.index()] = true;
-                end = next;
             }
         }
-        group.end = end;
-        groups[end.index()] = Some(group);
+        let end = group.end.index();
+        groups[end] = Some(group);
     }
     for end in 0..groups.len() {
         if let Some(mut group) = groups[end].take() {
@@ -76,10 +74,10 @@ fn sole_followers(graph: &Graph, keep: &[Value]) -> Vec<Option<Value>> {
 }
 
 impl Group {
-    /// Takes `next`, which follows `end`, along if a convolution's epilogue can compute it.
-    fn take(&mut self, graph: &Graph, end: Value, next: Value) -> bool {
-        let node = graph.node(next);
-        match &node.op {
+    /// Takes `next`, which follows the group's end, along if the root's kernel can compute it on the way.
+    fn take(&mut self, graph: &Graph, next: Value) -> bool {
+        let (node, end) = (graph.node(next), self.end);
+        let taken = match &node.op {
             Op::Activation(Activation::Prelu { .. }) => false,
             Op::Activation(_) if self.activation.is_none() && !is_product(&graph.node(self.root).op) => {
                 self.activation = Some(next);
@@ -97,11 +95,13 @@ impl Group {
                 whole
             }
             _ => false,
+        };
+        if taken {
+            self.end = next;
         }
+        taken
     }
-}
 
-impl Group {
     /// Takes the group that makes the residual along, if that is a pointwise convolution as this one is and
     /// nobody else reads it: their sums are one product over more input channels.
     fn absorb(&mut self, graph: &Graph, followers: &[Option<Value>], groups: &mut [Option<Self>]) {
@@ -128,7 +128,7 @@ impl Group {
 fn pointwise(graph: &Graph, root: Value) -> Option<(Shape, Option<Value>)> {
     let node = graph.node(root);
     let (fits, mask) = match &node.op {
-        Op::Conv2d(op) => (op.kernel() == 1 && op.stride == 1 && op.groups == 1 && op.padding == 0, None),
+        Op::Conv2d(op) => (op.is_pointwise(), None),
         Op::MaskedConv2d(op) => {
             (op.kernel() == 1 && op.dense_outputs == op.out_channels(), Some(node.inputs[1]))
         }

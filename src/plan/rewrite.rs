@@ -19,7 +19,7 @@ pub(super) fn split_concats(graph: &Graph, keep: &[Value]) -> (Graph, Vec<Value>
     let mut renamed: Vec<Value> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
         let value = match &node.op {
-            Op::Conv2d(conv) if is_pointwise(conv) && splittable(node.inputs[0]) => {
+            Op::Conv2d(conv) if conv.is_pointwise() && splittable(node.inputs[0]) => {
                 let parts = &graph.node(node.inputs[0]).inputs;
                 let parts: Vec<Value> = parts.iter().map(|part| renamed[part.index()]).collect();
                 append_sum(&mut new, node, conv, &parts)
@@ -33,10 +33,6 @@ pub(super) fn split_concats(graph: &Graph, keep: &[Value]) -> (Graph, Vec<Value>
     }
     new.output = renamed[graph.output().index()];
     (new, renamed)
-}
-
-fn is_pointwise(conv: &Conv2d) -> bool {
-    conv.kernel() == 1 && conv.stride == 1 && conv.groups == 1 && conv.padding == 0
 }
 
 fn append(graph: &mut Graph, node: Node) -> Value {

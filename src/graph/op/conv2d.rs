@@ -29,6 +29,16 @@ impl Conv2d {
         Self { weight, bias, stride: 1, padding, groups: 1 }
     }
 
+    /// Whether it has one group, and every output lies over the input of its place.
+    pub(crate) fn keeps_size(&self) -> bool {
+        self.stride == 1 && self.groups == 1 && self.padding == self.kernel() / 2
+    }
+
+    /// Whether an output depends on the input of its place alone, all channels of it.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        self.kernel() == 1 && self.keeps_size()
+    }
+
     /// The kernel's side, k.
     pub fn kernel(&self) -> usize {
         self.weight.dims()[2]

@@ -103,9 +103,8 @@ impl Prepared<'_> {
 
 impl<'a> Lowering<'a> {
     pub(super) fn conv2d(&mut self, op: &Op, output: Shape, group: &Group) -> Buffer {
-        let keeps_size = op.stride == 1 && op.groups == 1 && op.padding == op.kernel() / 2;
         let sum = self.sum(group);
-        if !keeps_size || output.pixels() == 1 {
+        if !op.keeps_size() || output.pixels() == 1 {
             return self.direct(op, output, &sum);
         }
         let to = self.value_slot(output);
