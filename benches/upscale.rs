@@ -12,7 +12,7 @@ mod support;
 
 use criterion::{Criterion, Throughput};
 use sparsr::gpu::Session;
-use sparsr::plan::{Ends, Options as PlanOptions, Plan, Sparsity};
+use sparsr::plan::{Form, Options as PlanOptions, Plan, Sparsity};
 use sparsr::tensor::Shape;
 use sparsr::{Model, Options, Pixels, Samples, Upscaled, Upscaler};
 
@@ -167,11 +167,18 @@ impl Network {
     fn new(machine: &Machine, model: &Model, picture: &Pixels, sparsity: Sparsity) -> Self {
         let (width, height, alignment) = (picture.width(), picture.height(), model.alignment());
         let size = (width * model.scale(), height * model.scale());
-        let picture = picture.extended(width.next_multiple_of(alignment), height.next_multiple_of(alignment));
+        let picture =
+            picture.part(0..width.next_multiple_of(alignment), 0..height.next_multiple_of(alignment));
         let shape = Shape::new(1, 3, picture.height(), picture.width());
         let graph = model.graph(shape).expect("a size that the network takes");
         let keep = graph.masks().collect();
-        let options = PlanOptions { ends: Ends::Pixels8, keep, sparsity, ..PlanOptions::default() };
+        let options = PlanOptions {
+            input: Form::Pixels8,
+            output: Form::Pixels8,
+            keep,
+            sparsity,
+            ..PlanOptions::default()
+        };
         let plan =
             Plan::new(&graph, &options, machine.gpu.limits()).expect("a picture that the device takes");
         Self { session: machine.session(&plan), picture, size }
@@ -180,8 +187,8 @@ impl Network {
     /// As a program does it: with upload, and with the picture and its masks read back.
     fn run(&mut self) -> Pixels {
         let pixels = self.session.run_pixels(&self.picture).expect("the device is there");
-        self.session.kept().expect("the device is there");
-        pixels.cropped(self.size.0, self.size.1)
+        self.session.kept();
+        pixels.part(0..self.size.0, 0..self.size.1)
     }
 }
 

@@ -39,7 +39,11 @@ pub enum Error {
     #[error("{0}")]
     Limits(String),
 
-    /// The device was lost, ran out of memory or refused our commands. Nothing that it made can be
+    /// The device has not enough memory for this. Smaller tiles need less.
+    #[error("{0}")]
+    OutOfMemory(String),
+
+    /// The device was lost, refused our commands, or made what is not a number. Nothing that it made can be
     /// trusted, and nothing is returned.
     #[error("{0}")]
     Device(String),

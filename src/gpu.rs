@@ -1,10 +1,12 @@
 //! The only place that knows wgpu: adapters, a device, its pipelines, and plans resident on it.
 //!
-//! Whatever goes wrong on the device comes back as [`Error::Device`]: every call that can fail runs inside
+//! Whatever goes wrong on the device comes back as [`Error::Device`] or [`Error::OutOfMemory`]: every call that can fail runs inside
 //! error scopes, so neither a validation error nor a lack of memory reaches wgpu's default handler, which
 //! panics.
 
 mod adapters;
+mod flight;
+mod memory;
 mod pipelines;
 mod session;
 mod timing;
@@ -12,7 +14,8 @@ mod timing;
 use std::sync::Arc;
 
 pub use adapters::adapters;
-pub use session::Session;
+pub(crate) use session::form;
+pub use session::{FLIGHTS, Session};
 /// The version of wgpu whose devices [`Gpu::from_device`] takes.
 pub use wgpu;
 
@@ -28,6 +31,7 @@ pub struct Gpu {
     queue: wgpu::Queue,
     name: String,
     limits: Limits,
+    memory: u64,
     pipelines: Arc<Pipelines>,
 }
 
@@ -81,7 +85,8 @@ impl Gpu {
             workgroups: limits.max_compute_workgroups_per_dimension,
             subgroup_lanes: subgroups.then_some(info.subgroup_min_size),
         };
-        Ok(Self { device, queue, name: info.name, limits, pipelines: Arc::default() })
+        let memory = memory::usual(&device);
+        Ok(Self { device, queue, name: info.name, limits, memory, pipelines: Arc::default() })
     }
 
     /// The adapter's name.
@@ -92,6 +97,12 @@ impl Gpu {
     /// What plans for this device must respect.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// Bytes that are ours to use where nothing else is asked for: a half of a memory of the device's own, an eighth
+    /// of one that is shared with the host, 1 GiB where the driver does not tell.
+    pub fn memory(&self) -> u64 {
+        self.memory
     }
 
     /// The same device without subgroup operations: the portable kernels, for tests and comparisons.
@@ -113,8 +124,8 @@ impl Gpu {
         }
         match raised {
             None => Ok(made),
-            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::Device(format!(
-                "{}: out of memory; enlarge a smaller picture, close other programs, or choose the CPU",
+            Some(wgpu::Error::OutOfMemory { .. }) => Err(Error::OutOfMemory(format!(
+                "{}: out of memory; choose smaller tiles, close other programs, or choose the CPU",
                 self.name
             ))),
             Some(error) => {

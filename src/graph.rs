@@ -5,7 +5,8 @@
 //!
 //! - A node has one output and no side effect. [`Value`] is both the node's index and the value it makes.
 //! - A node's inputs come before it, so the arena's order is an order of execution.
-//! - Node 0 is the picture: N×3×H×W, RGB, in `0 ..= range`.
+//! - Node 0 is the picture: N×3×H×W, RGB, in `0 ..= range`. A graph that is a part of another has more inputs,
+//!   the values that are given to it.
 //! - Names are the checkpoint's dotted paths, so that a wrong number can be traced to its layer.
 //! - Weights are shared, never copied: a `Parameter` is a reference count.
 //!
@@ -13,6 +14,7 @@
 
 mod builder;
 mod op;
+mod receptive_field;
 
 use std::fmt;
 
@@ -22,6 +24,7 @@ pub use op::{
     GlobalAveragePool, Input, Macs, MaskedConv2d, Op, Operator, PixelShuffle, Resize, ResizeKind,
     SpatialMask,
 };
+pub use receptive_field::ReceptiveField;
 
 use crate::tensor::{Shape, Tensor};
 
@@ -89,7 +92,12 @@ impl Graph {
         Value(0)
     }
 
-    /// The picture that comes out.
+    /// The inputs behind the picture, in order.
+    pub fn given(&self) -> impl Iterator<Item = Value> {
+        self.values().skip(1).filter(|(_, node)| matches!(node.op, Op::Input(_))).map(|(value, _)| value)
+    }
+
+    /// What comes out: the picture, unless the graph is a part of another.
     pub fn output(&self) -> Value {
         self.output
     }
@@ -151,7 +159,8 @@ impl Graph {
         self
     }
 
-    fn node_macs(&self, node: &Node) -> Macs {
+    /// Multiply-adds of one of the graph's nodes.
+    pub(crate) fn node_macs(&self, node: &Node) -> Macs {
         let inputs: Vec<Shape> = node.inputs.iter().map(|input| self.node(*input).shape).collect();
         node.op.operator().macs(&inputs, node.shape)
     }

@@ -31,6 +31,7 @@
 #![deny(unsafe_code)]
 
 mod device;
+pub mod engine;
 mod error;
 pub mod gpu;
 pub mod graph;
@@ -43,7 +44,10 @@ mod pixels;
 pub mod plan;
 mod plane;
 pub mod reference;
+mod store;
+mod stream;
 pub mod tensor;
+mod tiles;
 mod upscale;
 pub mod weights;
 
@@ -55,4 +59,5 @@ pub use image::{Picture, UpscaledPicture, format_of};
 pub use models::{Model, Partition};
 pub use pixels::{Depth, Pixels, Samples};
 pub use plan::Sparsity;
-pub use upscale::{Mask, Options, Precision, Profile, ProfileRow, Upscaled, Upscaler};
+pub use stream::{PixelRows, Sink, Source, Tiling};
+pub use upscale::{Mask, Options, Precision, Profile, ProfileRow, Streamed, Upscaled, Upscaler};

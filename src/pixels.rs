@@ -9,6 +9,8 @@
 //! with halves rounded to the even neighbour and `white` 255 or 65535. A number that is not finite never
 //! becomes a picture: it is an error that says where it stood.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::tensor::{Shape, Tensor};
 
@@ -130,24 +132,68 @@ impl Pixels {
         Ok(Self::new(shape.width, shape.height, samples))
     }
 
-    /// The picture made larger by repeating its last column and row.
+    /// A black picture.
     ///
     /// # Panics
-    /// If the new size is smaller in either direction.
-    #[must_use]
-    pub fn extended(&self, width: usize, height: usize) -> Self {
-        assert!(width >= self.width && height >= self.height, "an extended picture is not smaller");
-        self.fitted(width, height)
+    /// If there is no pixel.
+    pub(crate) fn black(width: usize, height: usize, depth: Depth) -> Self {
+        let len = CHANNELS * width * height;
+        let samples = match depth {
+            Depth::Eight => Samples::U8(vec![0; len]),
+            Depth::Sixteen => Samples::U16(vec![0; len]),
+        };
+        Self::new(width, height, samples)
     }
 
-    /// The top-left part of the picture.
+    /// Some columns and rows; past the right and bottom edge the last column and row are repeated.
+    #[must_use]
+    pub fn part(&self, x: Range<usize>, y: Range<usize>) -> Self {
+        let size = [self.width, self.height];
+        let samples = match &self.samples {
+            Samples::U8(samples) => Samples::U8(part(samples, size, x.clone(), y.clone())),
+            Samples::U16(samples) => Samples::U16(part(samples, size, x.clone(), y.clone())),
+        };
+        Self::new(x.len(), y.len(), samples)
+    }
+
+    /// Overwrites the pixels from (`x`, `y`) on with those of `other`, as far as there are such.
     ///
     /// # Panics
-    /// If the new size is larger in either direction, or nothing.
-    #[must_use]
-    pub fn cropped(&self, width: usize, height: usize) -> Self {
-        assert!(width <= self.width && height <= self.height, "a cropped picture is not larger");
-        self.fitted(width, height)
+    /// If the depths differ.
+    pub(crate) fn paste(&mut self, x: usize, y: usize, other: &Self) {
+        let (sizes, at) = ([[self.width, self.height], [other.width, other.height]], [x, y]);
+        match (&mut self.samples, &other.samples) {
+            (Samples::U8(to), Samples::U8(from)) => paste(to, from, sizes, at),
+            (Samples::U16(to), Samples::U16(from)) => paste(to, from, sizes, at),
+            _ => panic!("pictures of one depth"),
+        }
+    }
+
+    /// Takes the rows of `below` at its bottom.
+    ///
+    /// # Panics
+    /// If widths or depths differ.
+    pub(crate) fn append(&mut self, below: Self) {
+        assert_eq!(self.width, below.width, "rows of one length");
+        self.height += below.height;
+        match (&mut self.samples, below.samples) {
+            (Samples::U8(to), Samples::U8(from)) => to.extend(from),
+            (Samples::U16(to), Samples::U16(from)) => to.extend(from),
+            _ => panic!("rows of one depth"),
+        }
+    }
+
+    /// Drops the first `rows` rows.
+    ///
+    /// # Panics
+    /// If none would be left.
+    pub(crate) fn drop_top(&mut self, rows: usize) {
+        assert!(rows < self.height, "a picture has at least one row");
+        self.height -= rows;
+        match &mut self.samples {
+            Samples::U8(samples) => drop(samples.drain(..CHANNELS * self.width * rows)),
+            Samples::U16(samples) => drop(samples.drain(..CHANNELS * self.width * rows)),
+        }
     }
 
     /// The form in which a device reads and writes pictures, in raster order: 8-bit pixels are one word
@@ -193,16 +239,6 @@ impl Pixels {
         };
         Self::new(width, height, samples)
     }
-
-    fn fitted(&self, width: usize, height: usize) -> Self {
-        let from = [self.width, self.height];
-        let to = [width, height];
-        let samples = match &self.samples {
-            Samples::U8(samples) => Samples::U8(fit(samples, from, to)),
-            Samples::U16(samples) => Samples::U16(fit(samples, from, to)),
-        };
-        Self::new(width, height, samples)
-    }
 }
 
 /// Interleaved samples, plane by plane.
@@ -217,19 +253,26 @@ fn interleaved<T>(tensor: &Tensor, sample: impl Fn(f32) -> T) -> Vec<T> {
     r.iter().zip(g).zip(b).flat_map(|((&r, &g), &b)| [sample(r), sample(g), sample(b)]).collect()
 }
 
-/// The picture `from` cut or repeated to the size `to`, each `[width, height]`.
-fn fit<T: Copy>(samples: &[T], from: [usize; 2], to: [usize; 2]) -> Vec<T> {
-    let stride = CHANNELS * from[0];
-    let kept = CHANNELS * from[0].min(to[0]);
-    let mut fitted = Vec::with_capacity(CHANNELS * to[0] * to[1]);
-    for y in 0..to[1] {
-        let row = &samples[y.min(from[1] - 1) * stride..][..stride];
-        fitted.extend_from_slice(&row[..kept]);
-        for _ in from[0]..to[0] {
-            fitted.extend_from_slice(&row[stride - CHANNELS..]);
+/// The columns `x` and rows `y` of a picture of `[width, height]`; its last ones are repeated.
+fn part<T: Copy>(samples: &[T], [width, height]: [usize; 2], x: Range<usize>, y: Range<usize>) -> Vec<T> {
+    let mut cut = Vec::with_capacity(CHANNELS * x.len() * y.len());
+    for y in y {
+        let row = &samples[y.min(height - 1) * CHANNELS * width..][..CHANNELS * width];
+        cut.extend_from_slice(&row[CHANNELS * x.start.min(width)..CHANNELS * x.end.min(width)]);
+        for _ in x.start.max(width)..x.end {
+            cut.extend_from_slice(&row[CHANNELS * (width - 1)..]);
         }
     }
-    fitted
+    cut
+}
+
+/// Copies rows; sizes are `[width, height]` of `to` and `from`.
+fn paste<T: Copy>(to: &mut [T], from: &[T], [size, other]: [[usize; 2]; 2], [x, y]: [usize; 2]) {
+    let length = CHANNELS * other[0].min(size[0].saturating_sub(x));
+    let rows = from.chunks_exact(CHANNELS * other[0]).take(size[1].saturating_sub(y));
+    for (row, y) in rows.zip(y..) {
+        to[CHANNELS * (y * size[0] + x)..][..length].copy_from_slice(&row[..length]);
+    }
 }
 
 fn not_finite(shape: Shape, index: usize, value: f32) -> Error {
@@ -301,10 +344,24 @@ mod tests {
     fn the_last_column_and_row_are_repeated_and_cut() {
         let [a, b, c, d] = [[1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11, 12]];
         let pixels = Pixels::new(2, 2, Samples::U8([a, b, c, d].concat()));
-        let extended = pixels.extended(3, 4);
         let expected = [a, b, b, c, d, d, c, d, d, c, d, d].concat();
-        assert_eq!(extended.samples(), &Samples::U8(expected));
-        assert_eq!(extended.cropped(2, 2), pixels);
-        assert_eq!(pixels.cropped(1, 2).samples(), &Samples::U8([a, c].concat()));
+        assert_eq!(pixels.part(0..3, 0..4).samples(), &Samples::U8(expected));
+        assert_eq!(pixels.part(0..1, 0..2).samples(), &Samples::U8([a, c].concat()));
+        assert_eq!(pixels.part(1..3, 1..3).samples(), &Samples::U8([d, d, d, d].concat()));
+        assert_eq!(pixels.part(5..6, 7..8).samples(), &Samples::U8(d.to_vec()));
+    }
+
+    #[test]
+    fn parts_put_together_are_the_picture() {
+        for depth in [Depth::Eight, Depth::Sixteen] {
+            let pixels = numbered(depth);
+            let mut pasted = Pixels::black(3, 2, depth);
+            pasted.paste(0, 0, &pixels.part(0..2, 0..5));
+            pasted.paste(2, 0, &pixels.part(2..9, 0..2));
+            assert_eq!(pasted, pixels);
+            pasted.append(pixels.clone());
+            pasted.drop_top(2);
+            assert_eq!(pasted, pixels);
+        }
     }
 }

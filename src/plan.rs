@@ -13,11 +13,14 @@
 mod fuse;
 mod listing;
 mod lower;
+mod phases;
 mod rewrite;
 mod slots;
 
 use std::fmt;
 use std::str::FromStr;
+
+pub use phases::{Given, Kept, Phase};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Value};
@@ -84,32 +87,54 @@ fn slots_of(bindings: &[Buffer]) -> impl Iterator<Item = Slot> {
     })
 }
 
-/// A value that the host writes or reads: where it lies, and its shape.
+/// A value that the host writes or reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Port {
-    /// The slot.
+    /// Where it lies.
     pub slot: Slot,
-    /// The value's shape; pixel words if the plan's ends are pixels.
+    /// Its shape.
     pub shape: Shape,
+    /// How its numbers are written.
+    pub form: Form,
 }
 
-/// What goes in at the front and comes out at the end.
+impl Port {
+    /// Words of 32 bits that it takes.
+    pub fn words(&self) -> usize {
+        self.form.words(self.shape)
+    }
+}
+
+/// How the host writes or reads a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Ends {
-    /// Activations, as tests want them.
+pub enum Form {
+    /// Activations, packed as on the device.
     #[default]
-    Tensors,
+    Tensor,
     /// RGB pixels of 8 bits a sample.
     Pixels8,
     /// RGB pixels of 16 bits a sample.
     Pixels16,
 }
 
+impl Form {
+    /// Words of 32 bits that a value of `shape` takes.
+    pub fn words(self, shape: Shape) -> usize {
+        match self {
+            Self::Tensor => packed_len(shape),
+            Self::Pixels8 => shape.batch * shape.pixels(),
+            Self::Pixels16 => 2 * shape.batch * shape.pixels(),
+        }
+    }
+}
+
 /// What the caller chooses.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// What goes in and comes out.
-    pub ends: Ends,
+    /// How the picture goes in.
+    pub input: Form,
+    /// How the output comes out.
+    pub output: Form,
     /// Values to be read after the run. They are kept as they are: never fused away, never overwritten.
     pub keep: Vec<Value>,
     /// Whether masked convolutions skip what their mask leaves out.
@@ -212,14 +237,14 @@ pub struct Plan {
     pub slots: Vec<u64>,
     /// Packed weights and other fixed numbers.
     pub constants: Vec<Vec<f32>>,
-    /// Where the host writes the picture.
-    pub input: Port,
+    /// Where the host writes the picture, if anything reads it.
+    pub picture: Option<Port>,
+    /// Where it writes the graph's further inputs, in order.
+    pub given: Vec<Port>,
     /// Where it reads the result.
     pub output: Port,
     /// Where it reads each of [`Options::keep`], in that order.
     pub kept: Vec<Port>,
-    /// What goes in and comes out.
-    pub ends: Ends,
 }
 
 impl Plan {
@@ -235,6 +260,16 @@ impl Plan {
         slots::assign(&mut plan);
         plan.check(limits)?;
         Ok(plan)
+    }
+
+    /// What the host writes: the picture, if it is read, and what is given.
+    pub fn inputs(&self) -> impl Iterator<Item = &Port> {
+        self.picture.iter().chain(&self.given)
+    }
+
+    /// What the host reads: the output, and what is kept.
+    pub fn outputs(&self) -> impl Iterator<Item = &Port> {
+        std::iter::once(&self.output).chain(&self.kept)
     }
 
     fn check(&self, limits: &Limits) -> Result<()> {

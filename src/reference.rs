@@ -30,6 +30,7 @@ mod testing;
 mod window;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use rayon::prelude::*;
 
@@ -51,15 +52,38 @@ pub fn run_traced(graph: &Graph, input: &Tensor) -> Result<Vec<Tensor>> {
 /// Runs the graph; returns the output and the values that `keep` names, in that order. Every other value
 /// is freed after its last use.
 pub fn run_keeping(graph: &Graph, input: &Tensor, keep: &[Value]) -> Result<(Tensor, Vec<Tensor>)> {
-    let expected = graph.node(graph.input()).shape;
-    if input.shape() != expected {
-        let reason = format!("expected a picture of {expected}, found {}", input.shape());
-        return Err(Error::shape(&graph.node(graph.input()).name, reason));
+    run_part(graph, Some(input), &[], keep)
+}
+
+/// [`run_keeping`] for a graph that is a part of another: it may do without a picture, and values are given to it,
+/// in the order of [`Graph::given`].
+pub fn run_part(
+    graph: &Graph,
+    picture: Option<&Tensor>,
+    given: &[Tensor],
+    keep: &[Value],
+) -> Result<(Tensor, Vec<Tensor>)> {
+    let own: Vec<Value> = graph.given().collect();
+    let mut given: HashMap<Value, &Tensor> = own.iter().copied().zip(given).collect();
+    given.extend(picture.map(|picture| (graph.input(), picture)));
+    for value in own.into_iter().chain(picture.map(|_| graph.input())) {
+        let Node { name, shape, .. } = graph.node(value);
+        let found = given.get(&value).map(|tensor| tensor.shape());
+        if found != Some(*shape) {
+            let found = found.map_or("nothing".into(), |found| found.to_string());
+            return Err(Error::shape(name, format!("expected an input of {shape}, found {found}")));
+        }
     }
     let mut held = Held::new(graph, keep);
     for (value, node) in graph.values() {
         let inputs: Vec<&Tensor> = node.inputs.iter().map(|input| held.get(*input)).collect();
-        let made = evaluate(node, &inputs, input);
+        let made = match &node.op {
+            Op::Input(_) => match given.get(&value) {
+                Some(input) => Cow::Borrowed(*input),
+                None => continue, // a picture that nothing reads
+            },
+            _ => evaluate(node, &inputs),
+        };
         debug_assert_eq!(made.shape(), node.shape, "{} makes the shape that it was inferred to", node.name);
         node.inputs.iter().for_each(|input| held.release(*input));
         held.put(value, made);
@@ -68,11 +92,29 @@ pub fn run_keeping(graph: &Graph, input: &Tensor, keep: &[Value]) -> Result<(Ten
     Ok((held.take(graph.output()), kept))
 }
 
-/// What `node` makes of its inputs; `picture` is what the graph's input stands for.
-fn evaluate<'a>(node: &'a Node, inputs: &[&Tensor], picture: &'a Tensor) -> Cow<'a, Tensor> {
+/// The most numbers that [`run_part`] holds at once.
+pub fn largest_len(graph: &Graph, keep: &[Value]) -> usize {
+    let mut uses = graph.uses();
+    keep.iter().for_each(|value| uses[value.index()] += 1);
+    let (mut held, mut largest) = (0, 0);
+    for (_, node) in graph.values() {
+        held += node.shape.len();
+        largest = largest.max(held);
+        for input in &node.inputs {
+            uses[input.index()] -= 1;
+            if uses[input.index()] == 0 {
+                held -= graph.node(*input).shape.len();
+            }
+        }
+    }
+    largest
+}
+
+/// What `node` makes of its inputs.
+fn evaluate<'a>(node: &'a Node, inputs: &[&Tensor]) -> Cow<'a, Tensor> {
     let shape = node.shape;
     Cow::Owned(match &node.op {
-        Op::Input(_) => return Cow::Borrowed(picture),
+        Op::Input(_) => unreachable!("an input is given, not computed"),
         Op::Constant(op) => return Cow::Borrowed(&op.numbers),
         Op::Conv2d(op) => conv2d::conv2d(op, inputs[0], shape),
         Op::MaskedConv2d(op) => masked_conv2d::masked_conv2d(op, inputs[0], inputs[1], shape),
@@ -232,6 +274,6 @@ mod tests {
     #[test]
     fn a_picture_of_another_shape_is_refused_by_both_shapes() {
         let error = run(&diamond().0, &Tensor::zeros(Shape::new(1, 1, 2, 3))).unwrap_err();
-        assert_eq!(error.to_string(), "input: expected a picture of 1x1x1x3, found 1x1x2x3");
+        assert_eq!(error.to_string(), "input: expected an input of 1x1x1x3, found 1x1x2x3");
     }
 }

@@ -2,16 +2,19 @@
 
 mod profile;
 
+use std::path::PathBuf;
+
 pub use profile::{Profile, ProfileRow};
 
-use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Session};
+use crate::engine::{CpuEngine, Engine, GpuEngine};
+use crate::error::Result;
+use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
 use crate::models::Model;
-use crate::pixels::{Depth, Pixels};
-use crate::plan::{Ends, Options as PlanOptions, Plan, Sparsity};
-use crate::reference;
-use crate::tensor::{Shape, Tensor};
+use crate::pixels::Pixels;
+use crate::plan::Sparsity;
+use crate::stream::{Budget, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
+use crate::tensor::Shape;
 
 /// How numbers are kept and computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,7 +35,21 @@ pub struct Options {
     pub precision: Precision,
     /// Whether a GPU skips the work that the network's masks leave out. The CPU engine always does.
     pub sparsity: Sparsity,
+    /// Whether and how pictures are cut into tiles. The result is the same.
+    pub tiling: Tiling,
+    /// Bytes that the device's buffers may take, and as many again the host's memory for what networks with global
+    /// pools store of a picture in tiles; the rest of that goes to a temporary file. By default a half of the
+    /// memory of a GPU of its own where the driver tells it, an eighth of what is shared with the host, and 1 GiB
+    /// where nobody tells; 1 GiB of the host's.
+    pub memory: Option<u64>,
+    /// The folder of that file; by default the system's for temporary files.
+    pub scratch: Option<PathBuf>,
+    /// Whether the CPU engine goes on where a GPU fails. A warning in the log then says so.
+    pub cpu_fallback: bool,
 }
+
+/// Bytes of the host's memory where nothing else is asked for.
+const HOST_MEMORY: u64 = 1 << 30;
 
 /// Enlarges pictures with one model on one device.
 ///
@@ -40,31 +57,20 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Upscaler {
     model: Model,
-    engine: Engine,
-    options: Options,
-    prepared: Option<Prepared>,
+    /// The first choice first.
+    engines: Vec<Box<dyn Engine>>,
+    budget: Budget,
+    known: Known,
 }
 
-#[derive(Debug)]
-enum Engine {
-    Cpu,
-    Gpu(Gpu),
-}
-
-/// The network for one picture size, resident on the device if there is one.
-#[derive(Debug)]
-struct Prepared {
-    graph: Graph,
-    depth: Depth,
-    resident: Option<Resident>,
-}
-
-/// The network on a device.
-#[derive(Debug)]
-struct Resident {
-    session: Session,
-    /// Of each of the plan's steps the node that it computes, and its kernel.
-    steps: Vec<(String, &'static str)>,
+/// What enlarging a stream of rows took.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Streamed {
+    /// The share of the dense network's multiply-adds that masks and channel partitions leave, 0 … 1.
+    pub macs_kept: f64,
+    /// How many pixels were computed for each that was kept: 1 in one piece, more where tiles overlap.
+    pub recomputed: f64,
 }
 
 /// An enlarged picture, and where the work went.
@@ -104,7 +110,9 @@ impl Upscaler {
     /// # Errors
     /// None today; choices that a device cannot serve will be refused here.
     pub fn new(gpu: &Gpu, model: &Model, options: Options) -> Result<Self> {
-        Ok(Self { model: model.clone(), engine: Engine::Gpu(gpu.clone()), options, prepared: None })
+        let memory = options.memory.unwrap_or_else(|| gpu.memory());
+        let engine = GpuEngine::new(gpu, options.sparsity, memory);
+        Ok(Self::on(Box::new(engine), memory, model, &options))
     }
 
     /// Runs on the CPU engine, which needs no driver.
@@ -112,7 +120,26 @@ impl Upscaler {
     /// # Errors
     /// None today, as [`Upscaler::new`].
     pub fn on_cpu(model: &Model, options: Options) -> Result<Self> {
-        Ok(Self { model: model.clone(), engine: Engine::Cpu, options, prepared: None })
+        let options = Options { cpu_fallback: false, ..options };
+        Ok(Self::on(Box::new(CpuEngine::new()), options.memory.unwrap_or(HOST_MEMORY), model, &options))
+    }
+
+    /// Runs on any engine: a test's that fails on purpose, for example. Of the options `sparsity` and
+    /// `precision` have no meaning to it.
+    pub fn on_engine(engine: Box<dyn Engine>, model: &Model, options: Options) -> Self {
+        Self::on(engine, options.memory.unwrap_or(HOST_MEMORY), model, &options)
+    }
+
+    fn on(engine: Box<dyn Engine>, memory: u64, model: &Model, options: &Options) -> Self {
+        let host = options.memory.unwrap_or(HOST_MEMORY);
+        let (mut engines, mut memory) = (vec![engine], vec![memory]);
+        if options.cpu_fallback {
+            engines.push(Box::new(CpuEngine::new()));
+            memory.push(host);
+        }
+        let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
+        let budget = Budget { tiling: options.tiling, memory, store: host, scratch };
+        Self { model: model.clone(), engines, budget, known: Known::default() }
     }
 
     /// The model.
@@ -122,119 +149,75 @@ impl Upscaler {
 
     /// The device's name.
     pub fn device(&self) -> String {
-        match &self.engine {
-            Engine::Cpu => "CPU".into(),
-            Engine::Gpu(gpu) => gpu.name().into(),
-        }
+        self.engines[0].name()
     }
 
     /// Enlarges RGB pixels. A size that is no multiple of the model's alignment is extended by its last row
     /// and column, and the result cropped.
     ///
     /// # Errors
-    /// [`crate::Error::Limits`] if the picture is too large for the device in one piece,
-    /// [`crate::Error::Device`] if the device is lost or makes anything but finite numbers.
+    /// [`Error::Limits`] if the picture does not fit and may not be cut, [`Error::OutOfMemory`] if not even the
+    /// smallest tile fits, [`Error::Device`] if the device is lost or makes anything but finite numbers.
     pub fn upscale_pixels(&mut self, picture: &Pixels) -> Result<Upscaled> {
-        let (width, height) = (picture.width(), picture.height());
-        let extended = self.extended(picture);
-        let prepared = self.prepare(&extended)?;
-        let (pixels, masks) = prepared.run(&extended)?;
+        let mut rows: Vec<Pixels> = Vec::new();
+        let outcome = self.run(&mut PixelRows::new(picture), &mut rows, true)?;
+        let mut rows = rows.into_iter();
+        let mut pixels = rows.next().expect("a picture has rows");
+        rows.for_each(|below| pixels.append(below));
 
-        let graph = &prepared.graph;
-        let macs_kept = graph.macs_kept(&densities(graph, &masks));
-        let named = |(value, mask)| cropped(graph.node(value).name.clone(), mask, width, height);
-        let masks = graph.masks().zip(&masks).map(named).collect();
-        let scale = self.model.scale();
-        Ok(Upscaled { pixels: pixels.cropped(width * scale, height * scale), masks, macs_kept })
+        let (width, height) = (picture.width(), picture.height());
+        let (graph, macs_kept) = self.share(width, height, &outcome)?;
+        let names = graph.masks().map(|mask| graph.node(mask).name.clone());
+        let masks = names.zip(outcome.masks).map(|(name, active)| Mask { name, width, height, active });
+        Ok(Upscaled { pixels, masks: masks.collect(), macs_kept })
     }
 
-    /// Where the time of [`Upscaler::upscale_pixels`] goes on a GPU. Runs twice: only the second run counts.
+    /// [`Upscaler::upscale_pixels`] from rows to rows: of a picture in tiles no more than some rows are in memory.
+    ///
+    /// # Errors
+    /// As [`Upscaler::upscale_pixels`], and what `source` and `sink` say. The sink then has had a part of the picture,
+    /// or nothing.
+    pub fn upscale_rows(&mut self, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<Streamed> {
+        let [width, height] = source.size();
+        let outcome = self.run(source, sink, false)?;
+        let (_, macs_kept) = self.share(width, height, &outcome)?;
+        Ok(Streamed { macs_kept, recomputed: outcome.recomputed() })
+    }
+
+    /// Where the time of [`Upscaler::upscale_pixels`] goes on a GPU. Runs everything twice: only the second run of
+    /// each window counts.
     ///
     /// # Errors
     /// [`Error::Unsupported`] on the CPU engine, and for a device without timestamp queries; and whatever
     /// [`Upscaler::upscale_pixels`] says.
     pub fn profile(&mut self, picture: &Pixels) -> Result<Profile> {
-        let extended = self.extended(picture);
-        let Prepared { graph, depth, resident } = match self.engine {
-            Engine::Cpu => {
-                let reason = "the CPU engine has no profile: only the steps of a GPU are timed";
-                return Err(Error::Unsupported(reason.into()));
-            }
-            Engine::Gpu(_) => self.prepare(&extended)?,
-        };
-        let Resident { session, steps } = resident.as_mut().expect("a GPU's network is resident");
-        session.run_pixels(&extended)?;
-        let times = session.profile(&extended)?;
-        let densities = densities(graph, &session.kept()?);
-        Ok(Profile::new(graph, *depth, steps.iter().zip(times), &densities))
+        self.engines[0].time_steps(true)?;
+        let mut rows: Vec<Pixels> = Vec::new();
+        let outcome = self.run(&mut PixelRows::new(picture), &mut rows, false);
+        let times = self.engines[0].take_times();
+        self.engines[0].time_steps(false)?;
+        let outcome = outcome?;
+        let (graph, _) = self.share(picture.width(), picture.height(), &outcome)?;
+        let densities = densities(&graph, &outcome);
+        Ok(Profile::new(&graph, picture.depth(), &times, &densities, outcome.recomputed()))
     }
 
-    /// The picture at a size that the network takes.
-    fn extended(&self, picture: &Pixels) -> Pixels {
-        let aligned = |side: usize| side.next_multiple_of(self.model.alignment());
-        picture.extended(aligned(picture.width()), aligned(picture.height()))
+    fn run(&mut self, source: &mut dyn Source, sink: &mut dyn Sink, with_masks: bool) -> Result<Outcome> {
+        let Self { model, engines, budget, known } = self;
+        let (real, depth) = (source.size(), source.depth());
+        Run { model, engines, known, budget, real, depth, with_masks }.run(source, sink)
     }
 
-    fn prepare(&mut self, picture: &Pixels) -> Result<&mut Prepared> {
-        let shape = Shape::new(1, 3, picture.height(), picture.width());
-        let fits = |prepared: &Prepared| {
-            prepared.graph.node(prepared.graph.input()).shape == shape && prepared.depth == picture.depth()
-        };
-        if !self.prepared.as_ref().is_some_and(fits) {
-            // The old one's memory goes before the new one's comes.
-            self.prepared = None;
-            let graph = self.model.graph(shape)?;
-            let resident = match &self.engine {
-                Engine::Cpu => None,
-                Engine::Gpu(gpu) => Some(Resident::new(gpu, &graph, picture.depth(), self.options.sparsity)?),
-            };
-            self.prepared = Some(Prepared { graph, depth: picture.depth(), resident });
-        }
-        Ok(self.prepared.as_mut().expect("prepared above"))
-    }
-}
-
-impl Prepared {
-    /// The enlarged picture and the masks.
-    fn run(&mut self, picture: &Pixels) -> Result<(Pixels, Vec<Tensor>)> {
-        if let Some(Resident { session, .. }) = &mut self.resident {
-            let pixels = session.run_pixels(picture)?;
-            return Ok((pixels, session.kept()?));
-        }
-        let range = self.graph.range();
-        let masks: Vec<Value> = self.graph.masks().collect();
-        let (output, masks) = reference::run_keeping(&self.graph, &picture.to_tensor(range), &masks)?;
-        Ok((Pixels::from_tensor(&output, range, self.depth)?, masks))
-    }
-}
-
-impl Resident {
-    fn new(gpu: &Gpu, graph: &Graph, depth: Depth, sparsity: Sparsity) -> Result<Self> {
-        let ends = match depth {
-            Depth::Eight => Ends::Pixels8,
-            Depth::Sixteen => Ends::Pixels16,
-        };
-        let keep = graph.masks().collect();
-        let options = PlanOptions { ends, keep, sparsity, ..PlanOptions::default() };
-        let plan = Plan::new(graph, &options, gpu.limits())?;
-        tracing::debug!(%plan, "planned");
-        let session = Session::new(gpu, &plan)?;
-        let steps = plan.steps.into_iter().map(|step| (step.label, step.dispatch.kernel.name)).collect();
-        Ok(Self { session, steps })
+    /// The network for a picture, and the share of its multiply-adds that were needed.
+    fn share(&self, width: usize, height: usize, outcome: &Outcome) -> Result<(Graph, f64)> {
+        let [width, height] = [width, height].map(|side| side.next_multiple_of(self.model.alignment()));
+        let graph = self.model.graph(Shape::new(1, 3, height, width))?;
+        let macs_kept = graph.macs_kept(&densities(&graph, outcome));
+        Ok((graph, macs_kept))
     }
 }
 
 /// Of every mask of the graph, in order, the share of active pixels.
-fn densities(graph: &Graph, masks: &[Tensor]) -> Vec<(Value, f64)> {
-    graph.masks().zip(masks.iter().map(density)).collect()
-}
-
-fn density(mask: &Tensor) -> f64 {
-    mask.values().iter().filter(|value| **value > 0.5).count() as f64 / mask.values().len() as f64
-}
-
-fn cropped(name: String, mask: &Tensor, width: usize, height: usize) -> Mask {
-    let rows = mask.values().chunks(mask.shape().width).take(height);
-    let active = rows.flat_map(|row| row[..width].iter().map(|value| *value > 0.5)).collect();
-    Mask { name, width, height, active }
+fn densities(graph: &Graph, outcome: &Outcome) -> Vec<(Value, f64)> {
+    graph.masks().zip(outcome.densities.iter().copied()).collect()
 }

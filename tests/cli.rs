@@ -183,7 +183,7 @@ fn what_cannot_be_done_is_said_before_the_work() {
     }
     see_through().save(folder.path("disc.png")).unwrap();
     fs::write(folder.path("file"), "no folder").unwrap();
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["a.png", "sub/a.png"], "would both be written to a-x2.png"),
         (&["a.png", "sub/a.png", "-o", "x.png"], "name a folder"),
         (&["a.png", "sub/a.png", "-o", "-"], "standard output takes one picture"),
@@ -196,12 +196,30 @@ fn what_cannot_be_done_is_said_before_the_work() {
         (&["a.png", "-m", "absent.pth"], "absent.pth: "),
         (&["a.png", "--precision", "f16"], "--precision f16 is not there yet"),
         (&["a.png", "--profile"], "the CPU engine has no profile"),
-        (&["a.png", "--tile", "256"], "--tile 256 is not there yet"),
-        (&["a.png", "--tile", "big"], "expected auto, whole or a number of pixels, found `big`"),
     ];
     for (args, expected) in cases {
         let sentence = folder.fails(&[&["upscale"], args].concat());
         assert!(sentence.contains(expected), "{args:?}: {sentence}");
+    }
+}
+
+#[test]
+fn tiles_and_little_memory_change_no_picture() {
+    let folder = Folder::new();
+    picture(ColorType::Rgba16, 67, 45).save(folder.path("a.png")).unwrap();
+    folder.succeeds(&["upscale", "a.png", "-o", "whole.png", "--tile", "whole"]);
+    for args in [["--tile", "32"], ["--tile", "16"], ["--memory", "1"]] {
+        folder.succeeds(&[&["upscale", "a.png", "-o", "tiled.png", "--force"], &args[..]].concat());
+        let [whole, tiled] = ["whole.png", "tiled.png"].map(|name| image::open(folder.path(name)).unwrap());
+        assert!(difference(&tiled, &whole) < 1e-5, "{args:?}: {}", difference(&tiled, &whole));
+    }
+    for side in ["big", "15"] {
+        let outcome = folder.run(&["upscale", "a.png", "--tile", side]);
+        assert!(
+            !outcome.success && outcome.stderr.contains("'--tile <auto|whole|PIXELS>'"),
+            "{}",
+            outcome.stderr
+        );
     }
 }
 

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use sparsr::graph::{Activation, Builder, Conv2d, Graph, MaskedConv2d, Value};
 use sparsr::models::smsr::Config;
-use sparsr::plan::{Buffer, Ends, Limits, Options, Plan, Slot, Step};
+use sparsr::plan::{Buffer, Form, Limits, Options, Plan, Slot, Step};
 use sparsr::tensor::{Shape, packed_len};
 use sparsr::{Error, Model, Result};
 
@@ -21,19 +21,19 @@ use support::seeded::{self, parameter};
 const BROADCAST: Limits = Limits { subgroup_lanes: Some(8), ..Limits::PORTABLE };
 
 /// Name of the listing, graph, limits, ends, names of the kept values.
-type Row = (&'static str, fn() -> Graph, Limits, Ends, &'static [&'static str]);
+type Row = (&'static str, fn() -> Graph, Limits, Form, &'static [&'static str]);
 
 #[rustfmt::skip]
 const PLANS: &[Row] = &[
-    ("residual_block",           residual_block,    Limits::PORTABLE, Ends::Tensors,  &[]),
-    ("residual_block_broadcast", residual_block,    BROADCAST,        Ends::Tensors,  &[]),
-    ("residual_block_kept",      residual_block,    Limits::PORTABLE, Ends::Tensors,  &["first", "relu"]),
-    ("global_pool",              channel_attention, Limits::PORTABLE, Ends::Tensors,  &[]),
-    ("concat_pointwise",         concat_pointwise,  Limits::PORTABLE, Ends::Tensors,  &[]),
-    ("concat_pointwise_kept",    concat_pointwise,  Limits::PORTABLE, Ends::Tensors,  &["concat"]),
-    ("masked",                   masked,            Limits::PORTABLE, Ends::Pixels16, &["mask"]),
-    ("tiny_smsr",                tiny_smsr,         Limits::PORTABLE, Ends::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
-    ("tiny_smsr_broadcast",      wider_smsr,        BROADCAST,        Ends::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
+    ("residual_block",           residual_block,    Limits::PORTABLE, Form::Tensor,  &[]),
+    ("residual_block_broadcast", residual_block,    BROADCAST,        Form::Tensor,  &[]),
+    ("residual_block_kept",      residual_block,    Limits::PORTABLE, Form::Tensor,  &["first", "relu"]),
+    ("global_pool",              channel_attention, Limits::PORTABLE, Form::Tensor,  &[]),
+    ("concat_pointwise",         concat_pointwise,  Limits::PORTABLE, Form::Tensor,  &[]),
+    ("concat_pointwise_kept",    concat_pointwise,  Limits::PORTABLE, Form::Tensor,  &["concat"]),
+    ("masked",                   masked,            Limits::PORTABLE, Form::Pixels16, &["mask"]),
+    ("tiny_smsr",                tiny_smsr,         Limits::PORTABLE, Form::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
+    ("tiny_smsr_broadcast",      wider_smsr,        BROADCAST,        Form::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
 ];
 
 fn graph(name: &str, channels: usize, build: impl FnOnce(&mut Builder, Value) -> Result<Value>) -> Graph {
@@ -107,7 +107,7 @@ fn smsr(config: Config) -> Graph {
 fn plan((_, graph, limits, ends, keep): &Row) -> Plan {
     let graph = graph();
     let keep = keep.iter().map(|name| graph.find(name).expect("a node of the graph")).collect();
-    Plan::new(&graph, &Options { ends: *ends, keep, ..Options::default() }, limits).unwrap()
+    Plan::new(&graph, &Options { input: *ends, output: *ends, keep, ..Options::default() }, limits).unwrap()
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn no_step_reads_the_slot_that_it_writes() {
 fn every_slot_is_written_before_it_is_read() {
     for row in PLANS {
         let plan = plan(row);
-        let mut written = vec![plan.input.slot];
+        let mut written = vec![plan.picture.unwrap().slot];
         for step in &plan.steps {
             let (read, output) = flow(step);
             assert!(read.iter().all(|slot| written.contains(slot)), "{}: {}\n{plan}", row.0, step.label);
@@ -214,7 +214,7 @@ fn a_module_more_takes_its_feature_more() {
     let feature = 4 * packed_len(Shape::new(1, 8, 64, 80)) as u64;
     let memory = |modules: usize| -> u64 {
         let graph = smsr(Config { modules, ..seeded::TINY });
-        let options = Options { ends: Ends::Pixels8, ..Options::default() };
+        let options = Options { input: Form::Pixels8, output: Form::Pixels8, ..Options::default() };
         Plan::new(&graph, &options, &Limits::PORTABLE).unwrap().slots.iter().sum()
     };
     for modules in 2..6 {

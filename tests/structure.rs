@@ -20,7 +20,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("reference", &["graph", "tensor"]),
     ("plan",      &["graph", "kernel", "tensor"]),
     ("gpu",       &["device", "kernel", "pixels", "plan", "tensor"]),
-    ("upscale",   &["gpu", "graph", "models", "pixels", "plan", "reference", "tensor"]),
+    ("tiles",     &["graph"]),
+    ("store",     &["graph", "tensor", "tiles"]),
+    ("engine",    &["gpu", "pixels", "plan", "reference", "tensor"]),
+    ("stream",    &["engine", "graph", "models", "pixels", "plan", "store", "tensor", "tiles"]),
+    ("upscale",   &["engine", "gpu", "graph", "models", "pixels", "plan", "stream", "tensor"]),
     ("image",     &["pixels", "plane", "upscale"]),
 ];
 

@@ -26,7 +26,7 @@ use criterion::{BenchmarkGroup, Criterion, SamplingMode};
 use sparsr::gpu::Session;
 use sparsr::graph::Graph;
 use sparsr::kernel::{Dispatch, product};
-use sparsr::plan::{Buffer, Ends, Limits, Options, Plan, Port, Slot, Step};
+use sparsr::plan::{Buffer, Form, Limits, Options, Plan, Port, Slot, Step};
 use sparsr::tensor::{Shape, Tensor, packed_len};
 use sparsr::{AdapterKind, Device, DeviceChoice, Gpu, adapters};
 
@@ -112,7 +112,7 @@ impl Machine {
     /// # Panics
     /// If the plan writes over its input; one made by [`rerunnable`] does not.
     pub fn timed(&self, plan: &Plan) -> Timed {
-        let input = Buffer::Slot(plan.input.slot);
+        let input = Buffer::Slot(plan.picture.expect("the operator reads it").slot);
         let kept = |bindings: &[Buffer]| !bindings.contains(&input);
         let survives =
             plan.steps.iter().all(|step| kept(&step.bindings[step.bindings.len() - step.outputs..]));
@@ -158,7 +158,10 @@ pub fn rerunnable(graph: &Graph, options: &Options, limits: &Limits) -> Plan {
     let copy = plan.steps.pop().expect("a plan has steps");
     let last = plan.kept.pop().expect("two values are kept");
     let ends = (copy.bindings.first(), copy.bindings.last());
-    let expected = (Some(&Buffer::Slot(plan.input.slot)), Some(&Buffer::Slot(last.slot)));
+    let expected = (
+        Some(&Buffer::Slot(plan.picture.expect("the operator reads it").slot)),
+        Some(&Buffer::Slot(last.slot)),
+    );
     assert_eq!(ends, expected, "the last step copies the kept input");
     plan
 }
@@ -183,10 +186,10 @@ pub fn alone(
         steps: vec![step],
         slots: [input, output].map(|shape| 4 * packed_len(shape) as u64).to_vec(),
         constants,
-        input: Port { slot: Slot(0), shape: input },
-        output: Port { slot: Slot(1), shape: output },
+        picture: Some(Port { slot: Slot(0), shape: input, form: Form::Tensor }),
+        given: vec![],
+        output: Port { slot: Slot(1), shape: output, form: Form::Tensor },
         kept: vec![],
-        ends: Ends::Tensors,
     }
 }
 

@@ -1,32 +1,58 @@
 //! A plan resident on a device: its buffers, its bind groups, and the run.
 //!
-//! Everything is allocated when the session is made; a run allocates nothing on the device. One run is one
-//! compute pass in one submission: wgpu orders the dispatches by what they read and write.
+//! Everything is allocated when the session is made; a run allocates nothing on the device. Up to [`FLIGHTS`] runs
+//! are under way at once: while the device computes one, the host writes the next one's input and reads the last
+//! one's output. The slots are shared, since the device goes through runs in order; what the host touches,
+//! the buffers up and down, each flight has for itself.
+//!
+//! A run is a few submissions, as many as keep each of them well below what drivers allow (Windows resets a
+//! device after two seconds): how many is measured from run to run.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
 
 use super::Gpu;
+use super::flight::{Flight, copy_all};
 use super::pipelines::Pipeline;
 use crate::error::{Error, Result};
 use crate::kernel::mask_arguments::ARGUMENT_WORDS;
 use crate::pixels::{Depth, Pixels};
-use crate::plan::{Buffer, Ends, Indirect, Plan, Port, Slot};
-use crate::tensor::{Tensor, pack, packed_len, unpack};
+use crate::plan::{Buffer, Form, Indirect, Plan, Port, Slot};
+use crate::tensor::{Tensor, pack, unpack};
 
 /// Parameters lie at multiples of this in their one buffer: WebGPU's largest alignment for offsets.
 const PARAMS_STEP: usize = 256;
+
+/// Runs under way at once.
+pub const FLIGHTS: usize = 2;
+
+/// How long a submission should be on the device, at most.
+const SUBMISSION: Duration = Duration::from_millis(400);
+
+/// Steps of a submission before anything was measured.
+const FIRST_STEPS: usize = 8;
 
 /// A plan on a device, ready to run any number of times.
 #[derive(Debug)]
 pub struct Session {
     pub(super) gpu: Gpu,
-    ends: Ends,
-    pub(super) input: Port,
+    picture: Option<Port>,
+    given: Vec<Port>,
     output: Port,
     kept: Vec<Port>,
     slots: Vec<wgpu::Buffer>,
     pub(super) steps: Vec<Recorded>,
-    readback: wgpu::Buffer,
+    /// Flights that wait, and flights under way, the oldest first.
+    idle: Vec<Flight>,
+    under_way: VecDeque<Flight>,
+    /// Submissions of a run.
+    submissions: usize,
+    /// When the last run came back.
+    landed: Instant,
+    /// The kept values of the last run.
+    last_kept: Vec<Vec<u32>>,
 }
 
 /// A dispatch with everything it binds.
@@ -67,79 +93,172 @@ impl Session {
     /// Makes the plan's pipelines and buffers.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device is out of memory or lost.
+    /// [`Error::OutOfMemory`] if they do not fit, [`Error::Device`] if the device is lost.
     pub fn new(gpu: &Gpu, plan: &Plan) -> Result<Self> {
         let pipelines: Vec<Arc<Pipeline>> =
             plan.steps.iter().map(|step| gpu.pipeline(&step.dispatch)).collect::<Result<_>>()?;
-        let (slots, steps, readback) = gpu.guarded(|| {
+        let inputs: usize = plan.inputs().map(Port::words).sum();
+        let outputs: usize = plan.outputs().map(Port::words).sum();
+        let (slots, steps, idle) = gpu.guarded(|| {
             let slots: Vec<wgpu::Buffer> = plan.slots.iter().map(|bytes| slot(gpu, *bytes)).collect();
             let constants: Vec<wgpu::Buffer> =
                 plan.constants.iter().map(|numbers| constant(gpu, numbers)).collect();
             let params = params(gpu, plan);
             let steps = record(gpu, plan, pipelines, &slots, &constants, &params);
-            let largest =
-                plan.kept.iter().chain([&plan.output]).map(|port| slots[port.slot.0 as usize].size()).max();
-            let readback = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("sparsr.readback"),
-                size: largest.unwrap_or(4),
-                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            });
-            (slots, steps, readback)
+            let idle = (0..FLIGHTS).map(|_| Flight::new(gpu, inputs, outputs)).collect();
+            (slots, steps, idle)
         })?;
-        let (ends, input, output, kept) = (plan.ends, plan.input, plan.output, plan.kept.clone());
-        Ok(Self { gpu: gpu.clone(), ends, input, output, kept, slots, steps, readback })
+        let (output, kept) = (plan.output, plan.kept.clone());
+        Ok(Self {
+            gpu: gpu.clone(),
+            picture: plan.picture,
+            given: plan.given.clone(),
+            output,
+            kept,
+            slots,
+            submissions: steps.len().div_ceil(FIRST_STEPS),
+            steps,
+            idle,
+            under_way: VecDeque::new(),
+            landed: Instant::now(),
+            last_kept: Vec::new(),
+        })
     }
 
-    /// Runs on a picture of the plan's size and depth.
+    /// Whether another run may be begun before one is collected.
+    pub fn is_ready(&self) -> bool {
+        !self.idle.is_empty()
+    }
+
+    /// Whether no run is under way.
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_empty() && self.idle.len() == FLIGHTS
+    }
+
+    /// Begins a run: the picture's words, if the plan reads a picture, and its given values, packed.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    ///
+    /// # Panics
+    /// If [`FLIGHTS`] runs are under way, or the inputs are not those of the plan.
+    pub fn submit(&mut self, picture: Option<&[u32]>, given: &[&[f32]]) -> Result<()> {
+        let mut flight = self.idle.pop().expect("a run is collected before the next but one begins");
+        let inputs = picture.into_iter().chain(given.iter().map(|values| bytemuck::cast_slice(values)));
+        let words: Vec<&[u32]> = inputs.collect();
+        let expected: Vec<usize> = self.inputs().map(Port::words).collect();
+        let found: Vec<usize> = words.iter().map(|words| words.len()).collect();
+        assert_eq!(found, expected, "the words of the plan's inputs");
+        self.gpu.guarded(|| flight.write(&words)).and_then(|written| {
+            written.map_err(|error| self.broken(&format!("an input could not be written: {error}")))
+        })?;
+        flight.begun = Instant::now();
+        self.gpu.guarded(|| {
+            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
+            copy_all(&mut encoder, self.inputs(), |encoder, port, at, bytes| {
+                encoder.copy_buffer_to_buffer(&flight.up, at, self.slot(port.slot), 0, bytes);
+            });
+            let mut encoder = self.submit_steps(encoder);
+            copy_all(&mut encoder, self.outputs(), |encoder, port, at, bytes| {
+                encoder.copy_buffer_to_buffer(self.slot(port.slot), 0, &flight.down, at, bytes);
+            });
+            flight.last = Some(self.gpu.queue.submit([encoder.finish()]));
+            flight.map();
+        })?;
+        self.under_way.push_back(flight);
+        Ok(())
+    }
+
+    /// Waits for the oldest run under way: the words of its output, then of each kept value.
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    ///
+    /// # Panics
+    /// If no run is under way.
+    pub fn collect(&mut self) -> Result<Vec<Vec<u32>>> {
+        let mut flight = self.under_way.pop_front().expect("a run was begun");
+        self.wait(flight.last.take())?;
+        for mapped in std::mem::take(&mut flight.mapped) {
+            match mapped.recv() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(self.broken(&format!("the result could not be read: {error}"))),
+                Err(_) => return Err(self.broken("the result never came")),
+            }
+        }
+        let view = flight.down.get_mapped_range(..).map_err(|error| self.broken(&error.to_string()))?;
+        let mut rest: &[u32] = bytemuck::cast_slice(&view);
+        let lengths = self.outputs().map(Port::words);
+        let read = lengths
+            .map(|words| rest.split_off(..words).expect("the buffer has room for every output").to_vec())
+            .collect();
+        drop(view);
+        flight.down.unmap();
+        self.pace(flight.begun);
+        self.idle.push(flight);
+        Ok(read)
+    }
+
+    /// Runs on a picture of the plan's size and depth, and waits.
     ///
     /// # Errors
     /// [`Error::Device`] if the device is lost, or if any pixel of the result was not written or is not a
     /// finite number. Then there is no result: nothing of it can be trusted.
     ///
     /// # Panics
-    /// If the plan's ends are not pixels of this size and depth.
+    /// If the plan's ends are not pixels of this size and depth, or there are given inputs.
     pub fn run_pixels(&mut self, picture: &Pixels) -> Result<Pixels> {
-        let depth = picture.depth();
-        self.submit(bytemuck::cast_slice(&self.words(picture)))?;
-        let shape = self.output.shape;
-        let words = self.read(self.output, shape.pixels() * depth.words())?;
-        check_proof(&words, shape.width, depth).map_err(|reason| self.broken(&reason))?;
-        Ok(Pixels::from_words(shape.width, shape.height, depth, &words))
+        let (found, depth) = ((picture.width(), picture.height()), picture.depth());
+        let fits = |port: Port| (port.shape.width, port.shape.height) == found && port.form == form(depth);
+        assert!(self.picture.is_none_or(fits), "a picture of the plan's size and depth");
+        let words = self.picture.map(|_| picture.to_words());
+        self.submit(words.as_deref(), &[])?;
+        let mut read = self.collect()?.into_iter();
+        let output = read.next().expect("every plan has an output");
+        self.last_kept = read.collect();
+        self.pixels(&output)
     }
 
-    /// The picture as the input's slot takes it.
-    pub(super) fn words(&self, picture: &Pixels) -> Vec<u32> {
-        let depth = match self.ends {
-            Ends::Pixels8 => Depth::Eight,
-            Ends::Pixels16 => Depth::Sixteen,
-            Ends::Tensors => panic!("a session made for pixels is run on pixels"),
+    /// The picture that an output of [`Session::collect`] holds.
+    ///
+    /// # Errors
+    /// As [`Session::run_pixels`].
+    ///
+    /// # Panics
+    /// If the plan's output is not pixels.
+    pub fn pixels(&self, words: &[u32]) -> Result<Pixels> {
+        let Port { shape, form, .. } = self.output;
+        let depth = match form {
+            Form::Pixels8 => Depth::Eight,
+            Form::Pixels16 => Depth::Sixteen,
+            Form::Tensor => panic!("a session whose output is pixels is asked for pixels"),
         };
-        let (given, wanted) = ((picture.width(), picture.height(), picture.depth()), self.input.shape);
-        assert_eq!(given, (wanted.width, wanted.height, depth), "the picture that the plan was made for");
-        picture.to_words()
+        check_proof(words, shape.width, depth).map_err(|reason| self.broken(&reason))?;
+        Ok(Pixels::from_words(shape.width, shape.height, depth, words))
     }
 
-    /// Runs on activations.
+    /// Runs on activations, and waits.
     ///
     /// # Errors
     /// [`Error::Device`] if the device is lost.
     ///
     /// # Panics
-    /// If the plan's ends are not tensors of this shape.
+    /// If the plan's ends are not tensors of this shape, or there are given inputs.
     pub fn run_tensor(&mut self, input: &Tensor) -> Result<Tensor> {
-        assert_eq!(self.ends, Ends::Tensors, "a session made for tensors is run on tensors");
-        assert_eq!(input.shape(), self.input.shape, "the shape that the plan was made for");
-        self.submit(bytemuck::cast_slice(&pack(input)))?;
-        self.read_tensor(self.output)
+        let fits = |port: Port| (port.shape, port.form) == (input.shape(), Form::Tensor);
+        assert!(self.picture.is_none_or(fits), "a tensor of the plan's input shape");
+        let words = self.picture.map(|_| bytemuck::cast_vec(pack(input)));
+        self.submit(words.as_deref(), &[])?;
+        let mut read = self.collect()?.into_iter();
+        let output = read.next().expect("every plan has an output");
+        self.last_kept = read.collect();
+        Ok(unpack(self.output.shape, bytemuck::cast_slice(&output)))
     }
 
-    /// The values that the plan keeps, from the last run.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost.
-    pub fn kept(&mut self) -> Result<Vec<Tensor>> {
-        self.kept.clone().into_iter().map(|port| self.read_tensor(port)).collect()
+    /// The values that the plan keeps, from the last [`Session::run_pixels`] or [`Session::run_tensor`].
+    pub fn kept(&self) -> Vec<Tensor> {
+        let kept = self.kept.iter().zip(&self.last_kept);
+        kept.map(|(port, words)| unpack(port.shape, bytemuck::cast_slice(words))).collect()
     }
 
     /// Fills every slot with NaN, so that a test sees what is read before it is written.
@@ -150,21 +269,28 @@ impl Session {
         }
     }
 
-    /// Runs once more on what is in the input's slot, and waits: what a benchmark of single steps times. (A plan of
-    /// many steps uses that slot for other values later on.)
+    /// Runs once more on what is in the inputs' slots, and waits: what a benchmark of single steps times. (A plan of
+    /// many steps uses those slots for other values later on.)
     ///
     /// # Errors
     /// [`Error::Device`] if the device is lost.
     pub fn rerun(&mut self) -> Result<()> {
-        self.submit(&[])?;
-        self.wait()
+        self.gpu.guarded(|| {
+            let encoder = self.submit_steps(self.gpu.device.create_command_encoder(&Default::default()));
+            self.gpu.queue.submit([encoder.finish()]);
+        })?;
+        self.wait(None)
     }
 
-    fn submit(&mut self, input: &[u8]) -> Result<()> {
-        self.gpu.guarded(|| {
-            self.gpu.queue.write_buffer(self.slot(self.input.slot), 0, input); // nothing, for a rerun
-            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-            let mut rest = self.steps.as_slice();
+    /// Records all steps behind what `encoder` has, and submits all but the last part, which comes back.
+    fn submit_steps(&self, mut encoder: wgpu::CommandEncoder) -> wgpu::CommandEncoder {
+        let length = self.steps.len().div_ceil(self.submissions.max(1)).max(1);
+        for (at, steps) in self.steps.chunks(length).enumerate() {
+            if at > 0 {
+                let next = self.gpu.device.create_command_encoder(&Default::default());
+                self.gpu.queue.submit([std::mem::replace(&mut encoder, next).finish()]);
+            }
+            let mut rest = steps;
             while let Some(first) = rest.first() {
                 first.fill_zeros(&mut encoder);
                 let more = rest[1..].iter().take_while(|step| step.zeroed.is_empty()).count();
@@ -173,34 +299,26 @@ impl Session {
                 now.iter().for_each(|step| step.encode(&mut pass));
                 rest = later;
             }
-            self.gpu.queue.submit([encoder.finish()]);
-        })
+        }
+        encoder
     }
 
-    fn read_tensor(&mut self, port: Port) -> Result<Tensor> {
-        let words = self.read(port, packed_len(port.shape))?;
-        Ok(unpack(port.shape, bytemuck::cast_slice(&words)))
-    }
-
-    /// Waits for the run and copies the first `words` of a slot to the host.
-    fn read(&mut self, port: Port, words: usize) -> Result<Vec<u32>> {
-        let bytes = 4 * words as u64;
-        self.gpu.guarded(|| {
-            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(self.slot(port.slot), 0, &self.readback, 0, bytes);
-            self.gpu.queue.submit([encoder.finish()]);
-        })?;
-        self.map(&self.readback, bytes)
+    /// More submissions if they took long, fewer if they were short.
+    fn pace(&mut self, begun: Instant) {
+        let took = begun.max(self.landed).elapsed();
+        self.landed = Instant::now();
+        let wanted = took.as_nanos().div_ceil(SUBMISSION.as_nanos()) as usize;
+        self.submissions = wanted.clamp(1, self.steps.len().max(1));
     }
 
     /// Waits for all that was submitted, and reads a buffer that can be mapped.
     pub(super) fn map<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<T>> {
-        let (done, mapped) = std::sync::mpsc::channel();
+        let (done, mapped) = channel();
         self.gpu.guarded(|| {
             // The receiver lives until the end of this function, so sending cannot fail before it.
             buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| drop(done.send(result)));
         })?;
-        self.wait()?;
+        self.wait(None)?;
         match mapped.recv() {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(self.broken(&format!("the result could not be read: {error}"))),
@@ -213,8 +331,9 @@ impl Session {
         Ok(read)
     }
 
-    fn wait(&self) -> Result<()> {
-        match self.gpu.device.poll(wgpu::PollType::wait_indefinitely()) {
+    /// Waits for a submission; for all of them, if none is named.
+    fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        match self.gpu.device.poll(wgpu::PollType::Wait { submission_index, timeout: None }) {
             Ok(_) => Ok(()),
             Err(error) => Err(self.broken(&error.to_string())),
         }
@@ -222,6 +341,16 @@ impl Session {
 
     pub(super) fn slot(&self, slot: Slot) -> &wgpu::Buffer {
         &self.slots[slot.0 as usize]
+    }
+
+    /// What the host writes, in order.
+    pub(super) fn inputs(&self) -> impl Iterator<Item = &Port> {
+        self.picture.iter().chain(&self.given)
+    }
+
+    /// What the host reads, in order.
+    fn outputs(&self) -> impl Iterator<Item = &Port> {
+        std::iter::once(&self.output).chain(&self.kept)
     }
 
     fn broken(&self, reason: &str) -> Error {
@@ -243,6 +372,14 @@ fn check_proof(words: &[u32], width: usize, depth: Depth) -> Result<(), String> 
             let what = if found == 1 { "is not a finite number" } else { "was never written" };
             Err(format!("pixel ({}, {}) {what}", at % width, at / width))
         }
+    }
+}
+
+/// How pixels of a depth are written and read.
+pub(crate) fn form(depth: Depth) -> Form {
+    match depth {
+        Depth::Eight => Form::Pixels8,
+        Depth::Sixteen => Form::Pixels16,
     }
 }
 

@@ -2,34 +2,47 @@
 
 use std::time::Duration;
 
+use super::Gpu;
 use super::session::Session;
 use crate::error::{Error, Result};
-use crate::pixels::Pixels;
 
 /// Steps of one query set: two timestamps each, and WebGPU allows 4096.
 const STEPS_A_SET: usize = 2048;
 
+impl Gpu {
+    /// Whether [`Session::profile`] works.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the device has no timestamp queries.
+    pub fn can_time_steps(&self) -> Result<()> {
+        if self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            return Ok(());
+        }
+        let reason = "the device has no timestamp queries, so steps cannot be timed";
+        Err(Error::Unsupported(format!("{}: {reason}", self.name)))
+    }
+}
+
 impl Session {
-    /// Runs on a picture and tells each step's time on the device: a pass a step, so what wgpu and the driver do in
+    /// Runs on such inputs as [`Session::submit`] takes and tells each step's time on the device: a pass a step, so what wgpu and the driver do in
     /// between is left out. Sums are a little above those of a run.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the device has no timestamp queries, [`Error::Device`] if it is lost.
     ///
     /// # Panics
-    /// As [`Session::run_pixels`].
-    pub fn profile(&mut self, picture: &Pixels) -> Result<Vec<Duration>> {
+    /// If the inputs are not those of the plan.
+    pub fn profile(&mut self, picture: Option<&[u32]>, given: &[&[f32]]) -> Result<Vec<Duration>> {
         let gpu = self.gpu.clone();
-        if !gpu.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            return Err(Error::Unsupported(format!(
-                "{}: the device has no timestamp queries, so steps cannot be timed",
-                gpu.name
-            )));
-        }
+        gpu.can_time_steps()?;
         let bytes = 16 * self.steps.len() as u64;
-        let picture = self.words(picture);
+        let inputs = picture.into_iter().chain(given.iter().map(|values| bytemuck::cast_slice(values)));
+        let inputs: Vec<&[u32]> = inputs.collect();
+        assert_eq!(inputs.len(), self.inputs().count(), "an input for every one of the plan's");
         let readback = gpu.guarded(|| {
-            gpu.queue.write_buffer(self.slot(self.input.slot), 0, bytemuck::cast_slice(&picture));
+            for (port, words) in self.inputs().zip(&inputs) {
+                gpu.queue.write_buffer(self.slot(port.slot), 0, bytemuck::cast_slice(words));
+            }
             let [resolved, readback] = [
                 wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
                 wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,

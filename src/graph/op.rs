@@ -13,7 +13,7 @@ mod source;
 mod spatial_mask;
 
 use std::iter::Sum;
-use std::ops::Add;
+use std::ops::{Add, Range};
 
 pub use activation::Activation;
 pub use binary::{Binary, BinaryKind};
@@ -76,6 +76,17 @@ pub trait Operator {
 
     /// The shape of what it makes, or what was expected and what was found.
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String>;
+
+    /// Output pixels to input pixels along a side, as a fraction.
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    /// Along either axis, the input pixels that these output pixels are made from, those past the picture's
+    /// edge included; `None` if that is the whole picture.
+    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+        Some(output)
+    }
 
     /// Multiply-adds of one run. Only convolutions count, as super-resolution papers do.
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {

@@ -7,11 +7,13 @@ use super::{Buffer, Indirect, Plan, mebibytes};
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes: u64 = self.slots.iter().sum();
+        let inputs: Vec<String> =
+            self.picture.iter().chain(&self.given).map(|port| port.shape.to_string()).collect();
         writeln!(
             f,
             "plan {}  {} → {}  {} slots, {:.1} MiB  {} dispatches",
             self.name,
-            self.input.shape,
+            inputs.join(" "),
             self.output.shape,
             self.slots.len(),
             mebibytes(bytes),

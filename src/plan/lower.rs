@@ -7,7 +7,7 @@ mod masked_conv2d;
 use std::collections::HashMap;
 
 use super::fuse::Group;
-use super::{Buffer, Ends, Limits, Options, Plan, Port, Slot, Step};
+use super::{Buffer, Form, Limits, Options, Plan, Port, Slot, Step};
 use crate::graph::{Activation, BinaryKind, Graph, Op, ResizeKind, Value};
 use crate::kernel::activation::Function;
 use crate::kernel::conv2d_tiled::pack_bias;
@@ -17,7 +17,7 @@ use crate::tensor::{Shape, pack, packed_len};
 
 /// A plan in which every value still has a slot of its own.
 pub(super) fn lower(graph: &Graph, groups: &[Option<Group>], options: &Options, limits: &Limits) -> Plan {
-    let (ends, keep) = (options.ends, &options.keep);
+    let keep = &options.keep;
     let mut lowering = Lowering {
         graph,
         groups,
@@ -30,20 +30,30 @@ pub(super) fn lower(graph: &Graph, groups: &[Option<Group>], options: &Options, 
         slots: Vec::new(),
         constants: Vec::new(),
     };
-    let input = lowering.input(ends);
     let uses = graph.uses();
-    for ((value, _), group) in graph.values().zip(groups).skip(1) {
+    let wanted = |value: Value| uses[value.index()] > 0 || keep.contains(&value);
+    let picture = lowering.picture(wanted(graph.input()));
+    let mut given = Vec::new();
+    for ((value, node), group) in graph.values().zip(groups).skip(1) {
         let buffer = match group {
-            Some(group) if uses[value.index()] > 0 || keep.contains(&value) => lowering.group(value, group),
+            Some(_) if matches!(node.op, Op::Input(_)) => {
+                given.push(Port {
+                    slot: lowering.value_slot(node.shape),
+                    shape: node.shape,
+                    form: Form::Tensor,
+                });
+                Buffer::Slot(given[given.len() - 1].slot)
+            }
+            Some(group) if wanted(value) => lowering.group(value, group),
             _ => Buffer::Constant(u32::MAX), // inside a group, or wanted no more: nobody reads it
         };
         lowering.buffers.push(buffer);
     }
-    let output = lowering.output(ends);
+    let output = lowering.output();
     let kept = keep.iter().map(|value| lowering.port(*value)).collect();
     lowering.answer_requests();
     let Lowering { steps, slots, constants, .. } = lowering;
-    Plan { name: graph.name().into(), steps, slots, constants, input, output, kept, ends }
+    Plan { name: graph.name().into(), steps, slots, constants, picture, given, output, kept }
 }
 
 struct Lowering<'a> {
@@ -63,40 +73,39 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn input(&mut self, ends: Ends) -> Port {
-        let shape = self.graph.node(self.graph.input()).shape;
-        if ends == Ends::Tensors {
-            let slot = self.slot(4 * packed_len(shape) as u64);
-            self.buffers.push(Buffer::Slot(slot));
-            return Port { slot, shape };
+    /// Where the picture goes in, if it is wanted.
+    fn picture(&mut self, wanted: bool) -> Option<Port> {
+        if !wanted {
+            self.buffers.push(Buffer::Constant(u32::MAX));
+            return None;
         }
-        let (wide, largest) = samples(ends);
-        let slot = self.slot(pixel_bytes(shape, wide));
-        let dispatch = kernel::pixel_load::dispatch(shape, wide, self.graph.range() / largest);
-        let buffer = self.step(dispatch, vec![Buffer::Slot(slot)], "input", shape);
+        let (shape, form) = (self.graph.node(self.graph.input()).shape, self.options.input);
+        let port = Port { slot: self.slot(4 * form.words(shape) as u64), shape, form };
+        let mut buffer = Buffer::Slot(port.slot);
+        if let Some((wide, largest)) = samples(form) {
+            let dispatch = kernel::pixel_load::dispatch(shape, wide, self.graph.range() / largest);
+            buffer = self.step(dispatch, vec![buffer], "input", shape);
+        }
         self.buffers.push(buffer);
-        Port { slot, shape }
+        Some(port)
     }
 
-    fn output(&mut self, ends: Ends) -> Port {
-        let value = self.graph.output();
-        if ends == Ends::Tensors {
-            return self.port(value);
-        }
+    fn output(&mut self) -> Port {
+        let (value, form) = (self.graph.output(), self.options.output);
+        let Some((wide, largest)) = samples(form) else { return self.port(value) };
         let shape = self.graph.node(value).shape;
-        let (wide, largest) = samples(ends);
-        let slot = self.slot(pixel_bytes(shape, wide));
+        let slot = self.slot(4 * form.words(shape) as u64);
         let dispatch = kernel::pixel_store::dispatch(shape, wide, largest / self.graph.range());
         self.write(dispatch, vec![self.buffers[value.index()]], slot, "output", shape);
-        Port { slot, shape }
+        Port { slot, shape, form }
     }
 
-    /// Where the host reads a value. One that no step makes, a constant or the input, is copied: a port is
-    /// a slot, and the input's is overwritten.
+    /// Where the host reads a value. One that no step makes, a constant or an input, is copied: a port is
+    /// a slot, and an input's is overwritten.
     fn port(&mut self, value: Value) -> Port {
         let node = self.graph.node(value);
         let slot = match self.buffers[value.index()] {
-            Buffer::Slot(slot) if value != self.graph.input() => slot,
+            Buffer::Slot(slot) if !matches!(node.op, Op::Input(_)) => slot,
             buffer => {
                 let copy = kernel::activation::dispatch(node.shape, Function::Identity);
                 match self.step(copy, vec![buffer, buffer], &node.name, node.shape) {
@@ -105,7 +114,7 @@ impl Lowering<'_> {
                 }
             }
         };
-        Port { slot, shape: node.shape }
+        Port { slot, shape: node.shape, form: Form::Tensor }
     }
 
     /// Appends the dispatches that make `value`.
@@ -116,7 +125,7 @@ impl Lowering<'_> {
         let x = root.inputs.first().map_or(Shape::new(0, 0, 0, 0), |input| graph.node(*input).shape);
         let mut read: Vec<Buffer> = root.inputs.iter().map(|input| self.buffers[input.index()]).collect();
         let dispatch = match &root.op {
-            Op::Input(_) => unreachable!("node 0 is lowered by itself"),
+            Op::Input(_) => unreachable!("inputs are lowered by themselves"),
             Op::Constant(op) => return self.constant(pack(&op.numbers)),
             Op::Conv2d(op) => return self.conv2d(op, output, group),
             Op::MaskedConv2d(_) => return self.masked_conv2d(group),
@@ -232,16 +241,13 @@ impl Lowering<'_> {
     }
 }
 
-/// Whether samples are 16 bits wide, and the largest sample.
-fn samples(ends: Ends) -> (bool, f32) {
-    match ends {
-        Ends::Pixels16 => (true, 65535.0),
-        Ends::Pixels8 | Ends::Tensors => (false, 255.0),
+/// Of pixels whether samples are 16 bits wide, and the largest sample.
+fn samples(form: Form) -> Option<(bool, f32)> {
+    match form {
+        Form::Tensor => None,
+        Form::Pixels8 => Some((false, 255.0)),
+        Form::Pixels16 => Some((true, 65535.0)),
     }
-}
-
-fn pixel_bytes(shape: Shape, wide: bool) -> u64 {
-    (shape.batch * shape.pixels() * if wide { 8 } else { 4 }) as u64
 }
 
 fn function(op: &Activation) -> Function {

@@ -12,8 +12,10 @@ pub(super) fn assign(plan: &mut Plan) {
     let mut free: Vec<Slot> = Vec::new();
     let wanted = std::mem::take(&mut plan.slots);
 
-    let input = plan.input.slot.0 as usize;
-    of_value[input] = Some(take(&mut free, &mut sizes, wanted[input]));
+    for port in plan.inputs() {
+        let input = port.slot.0 as usize;
+        of_value[input] = Some(take(&mut free, &mut sizes, wanted[input]));
+    }
     for at in 0..plan.steps.len() {
         for output in plan.steps[at].outputs() {
             let output = output.0 as usize;
@@ -39,7 +41,8 @@ pub(super) fn assign(plan: &mut Plan) {
             *slot = of_value[slot.0 as usize].expect("a value is made before it is read");
         }
     }
-    for port in [&mut plan.input, &mut plan.output].into_iter().chain(&mut plan.kept) {
+    let Plan { picture, given, output, kept, .. } = plan;
+    for port in picture.iter_mut().chain(given).chain([output]).chain(kept) {
         port.slot = of_value[port.slot.0 as usize].expect("every port is a value of the plan");
     }
     plan.slots = sizes;
@@ -53,7 +56,7 @@ fn last_uses(plan: &Plan) -> Vec<usize> {
             last[value.0 as usize] = at;
         }
     }
-    for port in plan.kept.iter().chain([&plan.output]) {
+    for port in plan.outputs() {
         last[port.slot.0 as usize] = usize::MAX;
     }
     last

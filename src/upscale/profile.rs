@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use crate::engine::StepTime;
 use crate::graph::{Activation, Graph, Op, Value};
 use crate::pixels::Depth;
 use crate::tensor::Parameter;
@@ -18,6 +19,9 @@ pub struct Profile {
     pub rows: Vec<ProfileRow>,
     /// The share of the dense network's multiply-adds that masks and channel partitions leave, 0 … 1.
     pub macs_kept: f64,
+    /// How many pixels were computed for each that was kept: 1 in one piece, more where tiles overlap. Times count
+    /// all of them; multiply-adds and bytes are those of the picture in one piece.
+    pub recomputed: f64,
 }
 
 /// What one part of the network took, and what it needed.
@@ -40,20 +44,21 @@ pub struct ProfileRow {
 }
 
 impl Profile {
-    pub(super) fn new<'a>(
+    pub(super) fn new(
         graph: &Graph,
         depth: Depth,
-        steps: impl Iterator<Item = (&'a (String, &'static str), Duration)>,
+        steps: &[StepTime],
         densities: &[(Value, f64)],
+        recomputed: f64,
     ) -> Self {
         let mut rows: Vec<ProfileRow> = Vec::new();
         let mut row_of: HashMap<&str, usize> = HashMap::new();
-        for ((name, kernel), time) in steps {
+        for StepTime { node: name, kernel, time } in steps {
             let at = *row_of.entry(name).or_insert(rows.len());
             if at == rows.len() {
                 rows.push(ProfileRow { name: name.clone(), ..ProfileRow::default() });
             }
-            rows[at].add(1, kernel, time);
+            rows[at].add(1, kernel, *time);
         }
         let owners = owners(graph, &row_of);
         for (node, owner) in graph.nodes().iter().zip(&owners) {
@@ -66,7 +71,7 @@ impl Profile {
             row.bytes = bytes;
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.time));
-        Self { rows, macs_kept: graph.macs_kept(densities) }
+        Self { rows, macs_kept: graph.macs_kept(densities), recomputed }
     }
 
     /// All rows together.

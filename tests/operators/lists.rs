@@ -14,10 +14,10 @@ fn list(gpu: &sparsr::Gpu, plan: &Plan, which: usize, words: usize) -> Vec<u32> 
     let Buffer::Slot(slot) = plan.steps[at].bindings[1 + which] else { panic!("a list is a slot") };
     let mut plan = plan.clone();
     plan.steps.truncate(at + 1);
-    plan.output = Port { slot, shape: Shape::new(1, 4, 1, words / 4) };
+    plan.output = Port { slot, shape: Shape::new(1, 4, 1, words / 4), form: plan.output.form };
     let mut session = Session::new(gpu, &plan).unwrap();
     session.poison();
-    let read = session.run_tensor(&Tensor::new(plan.input.shape, vec![0.0; plan.input.shape.len()])).unwrap();
+    let read = session.run_tensor(&Tensor::zeros(plan.picture.unwrap().shape)).unwrap();
     pack(&read).into_iter().map(f32::to_bits).collect()
 }
 

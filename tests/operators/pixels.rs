@@ -2,18 +2,18 @@
 
 use sparsr::gpu::Session;
 use sparsr::graph::{Builder, Constant, Graph, Op};
-use sparsr::plan::{Ends, Options, Plan};
+use sparsr::plan::{Form, Options, Plan};
 use sparsr::tensor::{Shape, Tensor};
 use sparsr::{Depth, Error, Gpu, Pixels, Samples};
 
 use crate::support::{adapter, compare, seeded};
 
 /// Both depths, and both ranges that networks work on.
-const ENDS: [(Ends, Depth); 2] = [(Ends::Pixels8, Depth::Eight), (Ends::Pixels16, Depth::Sixteen)];
+const ENDS: [(Form, Depth); 2] = [(Form::Pixels8, Depth::Eight), (Form::Pixels16, Depth::Sixteen)];
 const RANGES: [f32; 2] = [1.0, 255.0];
 
-fn session(gpu: &Gpu, graph: &Graph, ends: Ends) -> Session {
-    let options = Options { ends, keep: vec![graph.input()], ..Options::default() };
+fn session(gpu: &Gpu, graph: &Graph, ends: Form) -> Session {
+    let options = Options { input: ends, output: ends, keep: vec![graph.input()], ..Options::default() };
     let mut session = Session::new(gpu, &Plan::new(graph, &options, gpu.limits()).unwrap()).unwrap();
     session.poison();
     session
@@ -34,14 +34,16 @@ fn a_picture_goes_in_and_comes_out_as_it_was() {
     let Some(gpu) = adapter::gpu("a_picture_goes_in_and_comes_out_as_it_was") else { return };
     for (ends, depth) in ENDS {
         for range in RANGES {
-            for picture in
-                [every_sample(depth), every_sample(depth).cropped(1, 1), every_sample(depth).cropped(33, 3)]
-            {
+            for picture in [
+                every_sample(depth),
+                every_sample(depth).part(0..1, 0..1),
+                every_sample(depth).part(0..33, 0..3),
+            ] {
                 let shape = Shape::new(1, 3, picture.height(), picture.width());
                 let (b, x) = Builder::new("picture", shape, range);
                 let mut session = session(&gpu, &b.finish(x), ends);
                 assert!(session.run_pixels(&picture).unwrap() == picture, "{depth:?} range {range} {shape}");
-                let loaded = session.kept().unwrap().remove(0);
+                let loaded = session.kept().remove(0);
                 compare::close(&loaded, &picture.to_tensor(range), 2e-7)
                     .unwrap_or_else(|reason| panic!("{depth:?} range {range} {shape}: {reason}"));
             }
@@ -69,7 +71,8 @@ fn numbers_are_clamped_and_halves_go_to_even() {
                 continue; // times 257, quarters of code values: the next line's noise stands for them
             }
             let mut session = session(&gpu, &making(numbers, range), ends);
-            let found = session.run_pixels(&every_sample(depth).cropped(33, 7).extended(33, 11)).unwrap();
+            let found =
+                session.run_pixels(&every_sample(depth).part(0..33, 0..7).part(0..33, 0..11)).unwrap();
             let expected = Pixels::from_tensor(numbers, range, depth).unwrap();
             assert!(found == expected, "{depth:?} range {range}: {:?}", compare::apart(&found, &expected));
         }
@@ -85,7 +88,7 @@ fn a_number_that_is_not_finite_is_an_error_that_says_where() {
                 let mut numbers = Tensor::zeros(Shape::new(1, 3, 5, 7));
                 numbers.values_mut()[channel * 35 + 2 * 7 + 4] = value;
                 let mut session = session(&gpu, &making(&numbers, 1.0), ends);
-                let error = session.run_pixels(&every_sample(depth).cropped(7, 5)).unwrap_err();
+                let error = session.run_pixels(&every_sample(depth).part(0..7, 0..5)).unwrap_err();
                 let said = matches!(&error, Error::Device(text) if text.contains("pixel (4, 2) is not a finite number"));
                 assert!(said, "{value} in channel {channel}, {depth:?}: {error}");
             }

@@ -181,7 +181,7 @@ fn with_all_lanes(plan: &Plan) -> Plan {
 
 fn run(session: &mut Session, input: &Tensor) -> sparsr::Result<Vec<Tensor>> {
     let output = session.run_tensor(input)?;
-    Ok([vec![output], session.kept()?].concat())
+    Ok([vec![output], session.kept()].concat())
 }
 
 /// The channels that `shape` has of whole groups of four, whose other lanes must be zero.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sparsr::{Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Upscaler};
+use sparsr::{Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Tiling, Upscaler};
 
 use crate::Result;
 
@@ -34,9 +34,15 @@ pub struct Engine {
     #[arg(long, value_name = "auto|dense|sparse", default_value_t)]
     sparsity: Sparsity,
 
-    /// Whether the picture is cut into tiles: `auto`, `whole`, or a tile's side in pixels
-    #[arg(long, value_name = "PIXELS", default_value = "auto")]
-    tile: String,
+    /// Whether the picture is cut into tiles, which need less memory: `auto` where it does not fit in one piece,
+    /// `whole` never, or a tile's side in pixels. The picture is the same
+    #[arg(long, value_name = "auto|whole|PIXELS", default_value = "auto", value_parser = tiling)]
+    tile: Tiling,
+
+    /// MiB that the device may use, and as many of the computer's memory for large pictures
+    /// [default: from the device]
+    #[arg(long, value_name = "MIB")]
+    memory: Option<u64>,
 }
 
 impl Choice {
@@ -72,43 +78,33 @@ impl Engine {
         self.choice.model()
     }
 
-    /// Opens the device.
-    pub fn upscaler(&self, model: &Model) -> Result<Upscaler> {
-        let options = self.options()?;
-        Ok(match self.choice.device()? {
-            Device::Cpu => Upscaler::on_cpu(model, options)?,
-            Device::Gpu(adapter) => Upscaler::new(&Gpu::open(&adapter)?, model, options)?,
-        })
-    }
-
-    /// Whether the device was left to us.
-    pub fn is_auto(&self) -> bool {
-        self.choice.is_auto()
-    }
-
-    /// The CPU engine: what `auto` turns to for a picture that the GPU cannot take.
-    pub fn cpu(&self, model: &Model) -> Result<Upscaler> {
-        Ok(Upscaler::on_cpu(model, self.options()?)?)
-    }
-
-    /// What is asked for, refused where it comes in a later version.
-    fn options(&self) -> Result<Options> {
+    /// Opens the device. What lies between the phases of a large picture goes to a file in `scratch` if it must.
+    pub fn upscaler(&self, model: &Model, scratch: &Path) -> Result<Upscaler> {
         let mut options = Options::default();
         options.sparsity = self.sparsity;
+        options.tiling = self.tile;
+        options.memory = self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
+        options.scratch = Some(scratch.to_owned());
+        // Who names a device wants that one.
+        options.cpu_fallback = self.choice.is_auto();
         options.precision = match self.precision.as_str() {
             "auto" => Precision::Auto,
             "f32" => Precision::F32,
             other => return Err(format!("--precision {other} is not there yet: choose auto or f32").into()),
         };
-        match self.tile.as_str() {
-            "auto" | "whole" => Ok(options),
-            other if other.parse::<usize>().is_ok() => {
-                Err(format!("--tile {other} is not there yet: choose auto or whole").into())
-            }
-            other => {
-                Err(format!("--tile: expected auto, whole or a number of pixels, found `{other}`").into())
-            }
-        }
+        Ok(match self.choice.device()? {
+            Device::Cpu => Upscaler::on_cpu(model, options)?,
+            Device::Gpu(adapter) => Upscaler::new(&Gpu::open(&adapter)?, model, options)?,
+        })
+    }
+}
+
+fn tiling(text: &str) -> Result<Tiling, String> {
+    match (text, text.parse()) {
+        ("auto", _) => Ok(Tiling::Auto),
+        ("whole", _) => Ok(Tiling::Whole),
+        (_, Ok(side)) if side >= 16 => Ok(Tiling::Pixels(side)),
+        _ => Err(format!("expected auto, whole or a number of pixels, 16 or more, found `{text}`")),
     }
 }
 

@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let model = args.engine.model()?;
     let large = pictures_in(&args.hr)?;
     let small = args.lr.as_deref().map(pictures_in).transpose()?;
-    let mut upscaler = args.engine.upscaler(&model)?;
+    let mut upscaler = args.engine.upscaler(&model, &std::env::temp_dir())?;
 
     let progress = terminal::progress(large.len());
     let mut images = Vec::new();
@@ -90,7 +90,7 @@ fn score(upscaler: &mut Upscaler, path: &Path, small: Option<&[PathBuf]>) -> Res
         let needed = SSIM_WINDOW + 2 * scale;
         return Err(format!("{}: SSIM needs at least {needed} pixels a side", path.display()).into());
     }
-    let truth = truth.cropped(width * scale, height * scale);
+    let truth = truth.part(0..width * scale, 0..height * scale);
     let input = match small {
         None => resize_bicubic_matlab(&truth, width, height),
         Some(small) => small_picture(path, small, scale, [width, height])?,

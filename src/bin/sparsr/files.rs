@@ -56,6 +56,15 @@ pub fn plan(inputs: &[PathBuf], output: Option<&Path>, scale: usize) -> Result<V
     Ok(jobs)
 }
 
+/// A folder for what is written on the way: that of the first output, on a disk that has room for pictures.
+pub fn scratch(jobs: &[Job]) -> PathBuf {
+    let mut folders = jobs.iter().filter_map(|job| match &job.target {
+        Target::File(path, _) => Some(folder(path).to_owned()),
+        Target::Stdout => None,
+    });
+    folders.next().unwrap_or_else(std::env::temp_dir)
+}
+
 impl Source {
     fn new(input: &Path) -> Self {
         if input == "-" { Self::Stdin } else { Self::File(input.to_owned()) }

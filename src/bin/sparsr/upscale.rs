@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let model = args.engine.model()?;
     let jobs = files::plan(&args.inputs, args.output.as_deref(), model.scale())?;
     let masks = MaskFiles::plan(args, &model, &jobs)?;
-    let mut upscaler = args.engine.upscaler(&model)?;
+    let mut upscaler = args.engine.upscaler(&model, &files::scratch(&jobs))?;
 
     let progress = terminal::progress(jobs.len());
     let mut exit = ExitCode::SUCCESS;
@@ -86,13 +86,7 @@ fn enlarge(args: &Args, upscaler: &mut Upscaler, job: &Job, masks: &MaskFiles<'_
         terminal::explain(&profile::table(&source.name(), &upscaler.device(), &profile));
     }
 
-    let upscaled = match upscaler.upscale_picture(&picture) {
-        Err(Error::Limits(reason)) if args.engine.is_auto() => {
-            tracing::warn!("{}: {reason}: the CPU does it", source.name());
-            args.engine.cpu(upscaler.model())?.upscale_picture(&picture)?
-        }
-        outcome => outcome?,
-    };
+    let upscaled = upscaler.upscale_picture(&picture)?;
     target.write(&upscaled.picture.encode(target.name(), target.format())?, force)?;
     masks.write(&source.stem(), &upscaled.masks, force)?;
 
@@ -110,7 +104,7 @@ fn enlarge(args: &Args, upscaler: &mut Upscaler, job: &Job, masks: &MaskFiles<'_
 /// The sentence with the picture that it is about: some errors know only the device.
 fn named(job: &Job, error: Box<dyn std::error::Error>) -> String {
     match error.downcast_ref() {
-        Some(Error::Device(_) | Error::Limits(_) | Error::Unsupported(_)) => {
+        Some(Error::Device(_) | Error::OutOfMemory(_) | Error::Limits(_) | Error::Unsupported(_)) => {
             format!("{}: {error}", job.source.name())
         }
         _ => error.to_string(),

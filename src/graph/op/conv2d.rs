@@ -1,5 +1,7 @@
 //! Convolution.
 
+use std::ops::Range;
+
 use super::{Macs, Operator, expect};
 use crate::tensor::{Parameter, Shape};
 
@@ -76,6 +78,16 @@ impl Operator for Conv2d {
             None => Err(format!("at least {} pixels a side, found {length}", height - 2 * self.padding)),
         };
         Ok(Shape::new(input.batch, out, size(input.height)?, size(input.width)?))
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, self.stride]
+    }
+
+    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+        let [stride, padding, kernel] =
+            [self.stride, self.padding, self.kernel()].map(|length| length as isize);
+        Some(stride * output.start - padding..stride * (output.end - 1) - padding + kernel)
     }
 
     fn macs(&self, _inputs: &[Shape], output: Shape) -> Macs {

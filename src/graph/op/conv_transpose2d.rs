@@ -1,5 +1,7 @@
 //! Transposed convolution.
 
+use std::ops::Range;
+
 use super::conv2d::bias_fits;
 use super::{Macs, Operator, expect};
 use crate::tensor::{Parameter, Shape};
@@ -42,6 +44,17 @@ impl Operator for ConvTranspose2d {
                 .ok_or_else(|| format!("an output of at least one pixel, found none from {length}"))
         };
         Ok(Shape::new(input.batch, out, size(input.height)?, size(input.width)?))
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [self.stride, 1]
+    }
+
+    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+        let [stride, padding, kernel] =
+            [self.stride, self.padding, self.weight.dims()[2]].map(|length| length as isize);
+        let first = (output.start + padding - kernel + stride).div_euclid(stride); // rounded up
+        Some(first..(output.end - 1 + padding).div_euclid(stride) + 1)
     }
 
     fn macs(&self, inputs: &[Shape], _output: Shape) -> Macs {

@@ -1,5 +1,7 @@
 //! Convolution in which some channels live only where a mask is set.
 
+use std::ops::Range;
+
 use super::conv2d::bias_fits;
 use super::{Macs, Operator, expect};
 use crate::tensor::{Parameter, Shape};
@@ -61,6 +63,11 @@ impl Operator for MaskedConv2d {
         })?;
         bias_fits(self.bias.as_ref(), out)?;
         Ok(input.with_channels(out))
+    }
+
+    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+        let radius = self.kernel() as isize / 2;
+        Some(output.start - radius..output.end + radius)
     }
 
     fn macs(&self, _inputs: &[Shape], output: Shape) -> Macs {

@@ -1,5 +1,7 @@
 //! Sub-pixel rearrangement.
 
+use std::ops::Range;
+
 use super::{Operator, expect};
 use crate::tensor::Shape;
 
@@ -26,5 +28,14 @@ impl Operator for PixelShuffle {
         })?;
         let shape = Shape { channels: input.channels / square, ..*input };
         Ok(shape.with_size(input.height * self.scale, input.width * self.scale))
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [self.scale, 1]
+    }
+
+    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+        let scale = self.scale as isize;
+        Some(output.start.div_euclid(scale)..(output.end - 1).div_euclid(scale) + 1)
     }
 }

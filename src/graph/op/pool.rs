@@ -1,5 +1,7 @@
 //! Averages over pixels.
 
+use std::ops::Range;
+
 use super::{Operator, expect};
 use crate::tensor::Shape;
 
@@ -23,6 +25,15 @@ impl Operator for AveragePool {
         })?;
         Ok(input.with_size(input.height / self.size, input.width / self.size))
     }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, self.size]
+    }
+
+    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+        let size = self.size as isize;
+        Some(size * output.start..size * output.end)
+    }
 }
 
 /// The mean of each channel over the whole picture: one pixel.
@@ -38,5 +49,9 @@ impl Operator for GlobalAveragePool {
         let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
         expect(input.pixels() > 0, || "at least one pixel, found none".into())?;
         Ok(input.with_size(1, 1))
+    }
+
+    fn input_region(&self, _output: Range<isize>) -> Option<Range<isize>> {
+        None
     }
 }

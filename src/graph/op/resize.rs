@@ -1,5 +1,7 @@
 //! Enlargement by interpolation.
 
+use std::ops::Range;
+
 use super::{Operator, expect};
 use crate::tensor::Shape;
 
@@ -34,5 +36,19 @@ impl Operator for Resize {
         let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
         expect(self.scale > 0, || "a scale of at least 1, found 0".into())?;
         Ok(input.with_size(input.height * self.scale, input.width * self.scale))
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [self.scale, 1]
+    }
+
+    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+        let scale = self.scale as isize;
+        // The last input pixel whose centre is not right of an output pixel's.
+        let left = |output: isize| (2 * output + 1 - scale).div_euclid(2 * scale);
+        Some(match self.kind {
+            ResizeKind::Bicubic => left(output.start) - 1..left(output.end - 1) + 3,
+            ResizeKind::Nearest => output.start.div_euclid(scale)..(output.end - 1).div_euclid(scale) + 1,
+        })
     }
 }

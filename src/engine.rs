@@ -1,0 +1,102 @@
+//! What computes a phase of a network, window after window: a GPU, or the CPU.
+//!
+//! ```text
+//!   prepare(phase) ─► submit(window) submit(window) ─► collect() submit(window) ─► collect() …
+//! ```
+//!
+//! An engine may have several windows under way, and gives them back in the order in which they came. What it
+//! gives is right or an error; after an error nothing of what was under way is to be had.
+
+mod cpu;
+mod gpu;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use cpu::CpuEngine;
+pub use gpu::GpuEngine;
+
+use crate::error::{Error, Result};
+use crate::pixels::{Depth, Pixels};
+use crate::plan::Phase;
+
+/// What a phase reads for one window.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// The picture, if the phase reads it.
+    pub picture: Option<Pixels>,
+    /// What each of [`Phase::given`] is, packed as [`crate::tensor::pack`] says.
+    pub given: Vec<Vec<f32>>,
+}
+
+/// What a phase makes of a window.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// The enlarged picture, if the phase makes it.
+    pub picture: Option<Pixels>,
+    /// What each of [`Phase::keep`] is, packed.
+    pub kept: Vec<Vec<f32>>,
+}
+
+/// The time of one of a plan's steps.
+#[derive(Clone, Debug)]
+pub struct StepTime {
+    /// The node that it computes, by the checkpoint's path.
+    pub node: String,
+    /// The kernel.
+    pub kernel: &'static str,
+    /// The device's time.
+    pub time: Duration,
+}
+
+/// Computes phases.
+pub trait Engine: fmt::Debug + Send {
+    /// The device's name.
+    fn name(&self) -> String;
+
+    /// The bytes that [`Engine::prepare`] would need, on the device or, for the CPU, on the host.
+    ///
+    /// # Errors
+    /// [`Error::Limits`] if the phase's windows are larger than the device can bind.
+    fn footprint(&self, phase: &Phase, depth: Depth) -> Result<u64>;
+
+    /// Makes ready for windows of the size of the phase's graph. What was under way is forgotten.
+    ///
+    /// # Errors
+    /// [`Error::Limits`] and [`Error::OutOfMemory`] if smaller windows would help, [`Error::Device`] if the device
+    /// is lost.
+    fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()>;
+
+    /// Whether [`Engine::submit`] may be called before [`Engine::collect`].
+    fn is_ready(&self) -> bool;
+
+    /// Begins a window.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::Device`].
+    fn submit(&mut self, window: Window) -> Result<()>;
+
+    /// Waits for the oldest window under way.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], [`Error::Device`]: the device is lost, or the picture is not of finite numbers.
+    fn collect(&mut self) -> Result<Made>;
+
+    /// Whether from now on the steps of each window are timed, which then takes more than twice as long.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the engine cannot.
+    fn time_steps(&mut self, timed: bool) -> Result<()> {
+        let _by_most = timed;
+        Err(Error::Unsupported(format!(
+            "the {} engine has no profile: only the steps of a GPU are timed",
+            self.name()
+        )))
+    }
+
+    /// What was timed since it was asked for last.
+    fn take_times(&mut self) -> Vec<StepTime> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,63 @@
+//! Phases on the CPU engine. It computes a window when it is submitted, on all threads.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::{Engine, Made, Window};
+use crate::error::Result;
+use crate::pixels::{Depth, Pixels};
+use crate::plan::Phase;
+use crate::reference;
+use crate::tensor::{Tensor, pack, unpack};
+
+/// The CPU engine, which needs no driver.
+#[derive(Debug, Default)]
+pub struct CpuEngine {
+    phase: Option<(Arc<Phase>, Depth)>,
+    made: VecDeque<Made>,
+}
+
+impl CpuEngine {
+    /// There is always one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Engine for CpuEngine {
+    fn name(&self) -> String {
+        "CPU".into()
+    }
+
+    fn footprint(&self, phase: &Phase, _depth: Depth) -> Result<u64> {
+        Ok(4 * reference::largest_len(&phase.graph, &phase.keep) as u64)
+    }
+
+    fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
+        self.made.clear();
+        self.phase = Some((phase.clone(), depth));
+        Ok(())
+    }
+
+    fn is_ready(&self) -> bool {
+        self.made.is_empty()
+    }
+
+    fn submit(&mut self, window: Window) -> Result<()> {
+        let (phase, depth) = self.phase.as_ref().expect("prepared before a window comes");
+        let (graph, range) = (&phase.graph, phase.graph.range());
+        let picture = window.picture.map(|picture| picture.to_tensor(range));
+        let shapes = graph.given().map(|value| graph.node(value).shape);
+        let given: Vec<Tensor> =
+            shapes.zip(&window.given).map(|(shape, packed)| unpack(shape, packed)).collect();
+        let (output, kept) = reference::run_part(graph, picture.as_ref(), &given, &phase.keep)?;
+        let picture =
+            if phase.makes_picture { Some(Pixels::from_tensor(&output, range, *depth)?) } else { None };
+        self.made.push_back(Made { picture, kept: kept.iter().map(pack).collect() });
+        Ok(())
+    }
+
+    fn collect(&mut self) -> Result<Made> {
+        Ok(self.made.pop_front().expect("a window was submitted"))
+    }
+}

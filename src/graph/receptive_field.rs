@@ -1,0 +1,179 @@
+//! How far a graph looks: what a window must hold around the pixels that are kept of it.
+//!
+//! Every operator maps output pixels to the input pixels that they are made from; folded backwards over the
+//! nodes that gives the margin, so no model states one. Windows then lie inside the picture, so that convolutions
+//! meet their zero padding just where a run over the whole picture does, and a pixel that lies at least
+//! `radius` from each of the window's edges that is not an edge of the picture has the same number in both.
+
+use std::ops::Range;
+
+use super::{Graph, Op, Value};
+
+/// The margin and the grid of windows, in pixels of the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceptiveField {
+    /// How far from a kept pixel the picture matters; a multiple of `alignment`.
+    pub radius: usize,
+    /// What windows' places and sizes must be multiples of, so that strided operators meet the same pixels.
+    pub alignment: usize,
+}
+
+impl ReceptiveField {
+    /// The same field on a coarser grid.
+    #[must_use]
+    pub fn aligned_to(self, alignment: usize) -> Self {
+        let alignment = lcm(self.alignment, alignment);
+        Self { radius: self.radius.next_multiple_of(alignment), alignment }
+    }
+}
+
+impl Graph {
+    /// The receptive field of the output and of `keep`. `None` if something looks at the whole picture, or has
+    /// no place in it, so that only the whole picture will do.
+    pub fn receptive_field(&self, keep: &[Value]) -> Option<ReceptiveField> {
+        let scales = self.scales()?;
+        let alignment = scales.iter().flatten().fold(1, |all, [_, below]| lcm(all, *below));
+        let mut regions: Vec<Option<Range<isize>>> = vec![None; self.nodes.len()];
+        for value in keep.iter().chain([&self.output]) {
+            let pixels = scales[value.index()].map_or(1, |[over, below]| alignment * over / below);
+            regions[value.index()] = Some(0..pixels as isize);
+        }
+        let mut radius = 0;
+        for (value, node) in self.values().rev() {
+            let Some(region) = regions[value.index()].take() else { continue }; // nothing wanted depends on it
+            if let (Op::Input(_), Some([over, below])) = (&node.op, scales[value.index()]) {
+                let [over, below] = [over, below].map(|length| length as isize);
+                let right = (region.end * below + over - 1).div_euclid(over) - alignment as isize;
+                radius = radius.max(-(region.start * below).div_euclid(over)).max(right);
+            }
+            for input in &node.inputs {
+                let needed = node.op.operator().input_region(region.clone())?;
+                let all = regions[input.index()].get_or_insert_with(|| needed.clone());
+                *all = all.start.min(needed.start)..all.end.max(needed.end);
+            }
+        }
+        Some(ReceptiveField { radius: (radius as usize).next_multiple_of(alignment), alignment })
+    }
+
+    /// Of every value how many of its pixels there are to the picture's, along a side, as a fraction in lowest
+    /// terms; nothing for a single pixel that stands for all. `None` if a value's size is not that multiple.
+    fn scales(&self) -> Option<Vec<Option<[usize; 2]>>> {
+        let picture = self.nodes[0].shape;
+        let mut scales: Vec<Option<[usize; 2]>> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let own = match node.op {
+                Op::Input(_) => Some([node.shape.height, picture.height]),
+                _ => node.inputs.first().and_then(|input| scales[input.index()]),
+            };
+            let everywhere = node.shape.pixels() == 1 && picture.pixels() > 1;
+            scales.push(match own {
+                Some([over, below]) if !everywhere => {
+                    let [more, less] = node.op.operator().scale();
+                    let (over, below) = (over * more, below * less);
+                    let divisor = gcd(over, below);
+                    let (over, below) = (over / divisor, below / divisor);
+                    let fits = |side: usize, picture: usize| side * below == picture * over;
+                    if !fits(node.shape.height, picture.height) || !fits(node.shape.width, picture.width) {
+                        return None;
+                    }
+                    Some([over, below])
+                }
+                None if !everywhere => return None, // numbers for one size alone
+                _ => None,
+            });
+        }
+        Some(scales)
+    }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+fn lcm(a: usize, b: usize) -> usize {
+    a / gcd(a, b) * b
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Builder, Conv2d, ConvTranspose2d, ResizeKind};
+    use crate::tensor::{Parameter, Shape};
+
+    fn weight(dims: [usize; 4]) -> Parameter {
+        Parameter::new(dims, vec![0.0; dims.iter().product()])
+    }
+
+    fn same(kernel: usize) -> Conv2d {
+        Conv2d::same(weight([3, 3, kernel, kernel]), None)
+    }
+
+    /// The field of what `build` makes of a picture.
+    fn field(build: impl FnOnce(&mut Builder, Value) -> Value) -> Option<ReceptiveField> {
+        let (mut b, x) = Builder::new("graph", Shape::new(1, 3, 32, 48), 1.0);
+        let output = build(&mut b, x);
+        b.finish(output).receptive_field(&[])
+    }
+
+    fn of(radius: usize, alignment: usize) -> Option<ReceptiveField> {
+        Some(ReceptiveField { radius, alignment })
+    }
+
+    #[test]
+    fn kernels_add_up_and_branches_take_the_wider() {
+        let found = field(|b, x| {
+            let wide = b.conv2d("wide", x, same(5)).unwrap();
+            let once = b.conv2d("once", x, same(3)).unwrap();
+            let twice = b.conv2d("twice", once, same(3)).unwrap();
+            let sum = b.add("sum", wide, twice).unwrap();
+            b.conv2d("pointwise", sum, same(1)).unwrap()
+        });
+        assert_eq!(found, of(2, 1));
+    }
+
+    #[test]
+    fn enlarging_looks_little_further() {
+        assert_eq!(field(|b, x| b.resize("bicubic", x, ResizeKind::Bicubic, 2).unwrap()), of(2, 1));
+        assert_eq!(field(|b, x| b.resize("nearest", x, ResizeKind::Nearest, 3).unwrap()), of(0, 1));
+        let shuffled = field(|b, x| {
+            let wide = b.conv2d("wide", x, Conv2d::same(weight([12, 3, 3, 3]), None)).unwrap();
+            let large = b.pixel_shuffle("shuffle", wide, 2).unwrap();
+            b.conv2d("last", large, same(3)).unwrap()
+        });
+        assert_eq!(shuffled, of(2, 1));
+    }
+
+    /// SMSR's mask branch, worked out by hand: see the comment.
+    #[test]
+    fn halving_and_doubling_ask_for_even_windows() {
+        let found = field(|b, x| {
+            let h = b.conv2d("0", x, same(3)).unwrap();
+            let h = b.average_pool("2", h, 2).unwrap();
+            let h = b.conv2d("3", h, same(3)).unwrap();
+            let up = ConvTranspose2d {
+                weight: weight([3, 3, 3, 3]),
+                bias: None,
+                stride: 2,
+                padding: 1,
+                output_padding: 1,
+            };
+            b.conv_transpose2d("5", h, up).unwrap()
+        });
+        // Of the pixels 0 and 1: 0 … 1 in halves, -1 … 2 before the inner convolution, -2 … 5 before the pool,
+        // -3 … 6 of the picture: three to the left, five to the right; made even.
+        assert_eq!(found, of(6, 2));
+    }
+
+    #[test]
+    fn what_looks_at_everything_or_changes_the_size_has_none() {
+        let pooled = field(|b, x| {
+            let mean = b.global_average_pool("mean", x).unwrap();
+            b.multiply("scaled", x, mean).unwrap()
+        });
+        let shrunk = field(|b, x| {
+            let valid = Conv2d { padding: 0, ..same(3) };
+            b.conv2d("valid", x, valid).unwrap()
+        });
+        assert_eq!((pooled, shrunk), (None, None));
+    }
+}

@@ -1,0 +1,204 @@
+//! A graph cut at its global pools, so that pictures that are too large for one piece pass tile by tile.
+//!
+//! ```text
+//!   phase 0:  picture            ─► a, b, Σ a        every tile, then the sums are merged into a mean
+//!   phase 1:  a, b, mean         ─► c, d, Σ c        every tile again, from what the store holds
+//!   phase 2:  picture, c, d, mean ─► picture
+//! ```
+//!
+//! A value belongs to the phase that follows the last global pool before it. Later phases read it from a store, or, if
+//! it costs next to nothing, make it again. Each phase is a graph of its own with the receptive field
+//! of its own, which is smaller than the network's: less is computed twice than if tiles went through at once.
+
+use std::collections::BTreeSet;
+
+use super::rewrite::split_concats;
+use crate::graph::{Graph, Input, Node, Op, ReceptiveField, Value};
+
+/// Multiply-adds a pixel up to which a value is made again rather than stored: what 64 bytes cost, generously.
+const NEXT_TO_NOTHING: u64 = 256;
+
+/// One pass over all tiles.
+#[derive(Clone, Debug)]
+pub struct Phase {
+    /// What it computes. The output is the picture in the last phase, else the first kept value.
+    pub graph: Graph,
+    /// Whether it reads the picture.
+    pub reads_picture: bool,
+    /// Whether its output is the picture.
+    pub makes_picture: bool,
+    /// What each of [`Graph::given`] stands for.
+    pub given: Vec<Given>,
+    /// What becomes of the values in [`Phase::keep`].
+    pub kept: Vec<Kept>,
+    /// The values of `graph` that are read besides the picture.
+    pub keep: Vec<Value>,
+}
+
+/// A value from an earlier phase, named as in the whole graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// The value.
+    pub value: Value,
+    /// Whether it is the mean over a picture, and not a picture's worth of numbers.
+    pub pooled: bool,
+}
+
+/// A value that outlives its phase, named as in the whole graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The value.
+    pub value: Value,
+    /// The last phase that reads it from the store, if one does.
+    pub stored_for: Option<usize>,
+    /// The global pool that wants its sum.
+    pub summed_for: Option<Value>,
+    /// Whether it is a spatial mask.
+    pub mask: bool,
+}
+
+impl Phase {
+    /// The whole graph as one phase.
+    pub fn whole(graph: Graph) -> Self {
+        let keep: Vec<Value> = graph.masks().collect();
+        let kept = keep.iter().map(|value| Kept::new(&graph, *value)).collect();
+        Self { reads_picture: true, makes_picture: true, given: vec![], kept, keep, graph }
+    }
+
+    /// The phases of a graph; one, if it has no global pool. The choice depends on the network alone, not on the
+    /// picture's size.
+    pub fn all(graph: Graph) -> Vec<Self> {
+        if !graph.nodes().iter().any(|node| matches!(node.op, Op::GlobalAveragePool(_))) {
+            return vec![Self::whole(graph)];
+        }
+        let graph = split_concats(&graph, &[]).0;
+        let cut = Cut::new(&graph);
+        (0..cut.wanted.len()).map(|phase| cut.phase(phase)).collect()
+    }
+
+    /// What its windows must hold around the pixels that are kept. `None` if only the whole picture will do.
+    pub fn receptive_field(&self) -> Option<ReceptiveField> {
+        self.graph.receptive_field(&self.keep)
+    }
+}
+
+impl Kept {
+    fn new(graph: &Graph, value: Value) -> Self {
+        let mask = matches!(graph.node(value).op, Op::SpatialMask(_));
+        Self { value, stored_for: None, summed_for: None, mask }
+    }
+}
+
+/// Where a graph is cut.
+struct Cut<'a> {
+    graph: &'a Graph,
+    /// Of every node the phase that computes it first.
+    level: Vec<usize>,
+    /// Of every phase what it is run for, and what it is given.
+    wanted: Vec<BTreeSet<Value>>,
+    given: Vec<BTreeSet<Value>>,
+}
+
+impl<'a> Cut<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        let mut level: Vec<usize> = Vec::with_capacity(graph.nodes().len());
+        for node in graph.nodes() {
+            let before = node.inputs.iter().map(|input| level[input.index()]).max().unwrap_or(0);
+            level.push(before + usize::from(is_pool(node)));
+        }
+        let phases = 1 + level[graph.output().index()];
+        let none = vec![BTreeSet::new(); phases];
+        let mut cut = Self { graph, level, wanted: none.clone(), given: none };
+        cut.wanted[phases - 1].insert(graph.output());
+        for mask in graph.masks().filter(|mask| cut.level[mask.index()] < phases) {
+            cut.wanted[cut.level[mask.index()]].insert(mask);
+        }
+        // Backwards, since what a phase is given an earlier one must make.
+        for phase in (0..phases).rev() {
+            let (_, given) = cut.walk(phase);
+            for value in &given {
+                let made = if is_pool(graph.node(*value)) { graph.node(*value).inputs[0] } else { *value };
+                cut.wanted[cut.level[made.index()]].insert(made);
+            }
+            cut.given[phase] = given;
+        }
+        cut
+    }
+
+    /// The nodes that a phase computes, and the values where it stops.
+    fn walk(&self, phase: usize) -> (BTreeSet<Value>, BTreeSet<Value>) {
+        let (mut computed, mut given) = (BTreeSet::new(), BTreeSet::new());
+        let mut open: Vec<Value> = self.wanted[phase].iter().copied().collect();
+        while let Some(value) = open.pop() {
+            if computed.contains(&value) || given.contains(&value) {
+                continue;
+            }
+            let node = self.graph.node(value);
+            let earlier = self.level[value.index()] < phase && !self.is_made_again(value);
+            if is_pool(node) || earlier {
+                given.insert(value);
+            } else {
+                computed.insert(value);
+                open.extend(&node.inputs);
+            }
+        }
+        (computed, given)
+    }
+
+    /// Whether a phase makes a value of an earlier one again: a pool's few numbers, and what is close to the picture.
+    fn is_made_again(&self, value: Value) -> bool {
+        let picture = self.graph.node(self.graph.input()).shape;
+        let (mut seen, mut open, mut macs) = (BTreeSet::new(), vec![value], 0);
+        while let Some(value) = open.pop() {
+            let node = self.graph.node(value);
+            if !seen.insert(value) || is_pool(node) {
+                continue;
+            }
+            macs += self.graph.node_macs(node).total();
+            open.extend(&node.inputs);
+        }
+        let everywhere = self.graph.node(value).shape.pixels() == 1 && picture.pixels() > 1;
+        everywhere || self.level[value.index()] == 0 && macs <= NEXT_TO_NOTHING * picture.pixels() as u64
+    }
+
+    fn phase(&self, phase: usize) -> Phase {
+        let (computed, _) = self.walk(phase);
+        let input = self.graph.input();
+        let mut graph = Graph { nodes: Vec::new(), ..self.graph.clone() };
+        let mut renamed: Vec<Option<Value>> = vec![None; self.graph.nodes().len()];
+        let mut given = Vec::new();
+        for (value, node) in self.graph.values() {
+            let node = if value == input || computed.contains(&value) {
+                let inputs = node.inputs.iter().map(|input| renamed[input.index()].expect("computed before"));
+                Node { inputs: inputs.collect(), ..node.clone() }
+            } else if self.given[phase].contains(&value) {
+                given.push(Given { value, pooled: is_pool(node) });
+                Node { op: Op::Input(Input { shape: node.shape }), inputs: vec![], ..node.clone() }
+            } else {
+                continue;
+            };
+            renamed[value.index()] = Some(Value(graph.nodes.len() as u32));
+            graph.nodes.push(node);
+        }
+        let makes_picture = phase + 1 == self.wanted.len();
+        let picture = makes_picture.then_some(self.graph.output());
+        let others = self.wanted[phase].iter().copied().filter(|value| picture != Some(*value));
+        let kept: Vec<Kept> = others.map(|value| self.kept(value)).collect();
+        let keep: Vec<Value> =
+            kept.iter().map(|kept| renamed[kept.value.index()].expect("wanted, so computed")).collect();
+        graph.output = picture.and_then(|output| renamed[output.index()]).unwrap_or_else(|| keep[0]);
+        let reads_picture = computed.contains(&input);
+        Phase { graph, reads_picture, makes_picture, given, kept, keep }
+    }
+
+    fn kept(&self, value: Value) -> Kept {
+        let stored_for = (0..self.given.len()).rev().find(|phase| self.given[*phase].contains(&value));
+        let mut pools = self.graph.values().filter(|(_, node)| is_pool(node) && node.inputs[0] == value);
+        let summed_for = pools.next().map(|(pool, _)| pool);
+        Kept { stored_for, summed_for, ..Kept::new(self.graph, value) }
+    }
+}
+
+fn is_pool(node: &Node) -> bool {
+    matches!(node.op, Op::GlobalAveragePool(_))
+}

@@ -1,0 +1,307 @@
+//! A picture through a network, tile by tile and phase by phase, from a source of rows to a sink of rows.
+//!
+//! ```text
+//!   source ─► rows ─► window ─► engine ─► kept part ─► band of rows ─► sink
+//!                       ▲                     │
+//!                       └──────── store ◄─────┴─► sums ─► means, for the next phase
+//! ```
+//!
+//! Rows are read, tiles computed and rows written at the same time, with short queues between, so memory follows
+//! the tile and the picture's width, not its height. What fails on a device is tried again: the same rows in smaller
+//! tiles, then on the next engine. Rows that the sink has taken are not made again. If nothing helps there is an
+//! error, and the sink has not had the whole picture.
+
+mod pass;
+mod rows;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+
+use pass::{Pass, State};
+use rows::{Incoming, Outgoing};
+pub use rows::{PixelRows, Sink, Source};
+
+use crate::engine::Engine;
+use crate::error::{Error, Result};
+use crate::graph::{Graph, ReceptiveField};
+use crate::models::Model;
+use crate::pixels::Depth;
+use crate::plan::Phase;
+use crate::tensor::Shape;
+use crate::tiles::Grid;
+
+/// The smallest tile that is worth a try.
+const SMALLEST: usize = 16;
+
+/// The largest that is chosen: halos are small beside it.
+const LARGEST: usize = 1024;
+
+/// The side of the window by which the memory of others is estimated.
+const PROBE: usize = 128;
+
+/// Bytes that a band of enlarged rows may have, where the tile is ours to choose.
+const BAND_BYTES: usize = 48 << 20;
+
+/// Whether and how pictures are cut into tiles. The result is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tiling {
+    /// Not while a picture fits into the memory in one piece; else into tiles as large as fit.
+    #[default]
+    Auto,
+    /// Never.
+    Whole,
+    /// Into tiles of at most so many columns and rows, that part of them which is kept.
+    Pixels(usize),
+}
+
+/// What a run may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
+    pub(crate) tiling: Tiling,
+    /// Bytes that each engine's buffers may take.
+    pub(crate) memory: Vec<u64>,
+    /// Bytes of the host's memory for what lies between phases.
+    pub(crate) store: u64,
+    /// Where the rest of that goes.
+    pub(crate) scratch: PathBuf,
+}
+
+/// What a run did.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcome {
+    /// Of every mask of the network, in order, the share of active pixels.
+    pub(crate) densities: Vec<f64>,
+    /// And, if asked for, its values in raster order.
+    pub(crate) masks: Vec<Vec<bool>>,
+    /// Pixels of all windows, and of what was kept of them, phase by phase summed.
+    pub(crate) computed: u64,
+    pub(crate) kept: u64,
+}
+
+impl Outcome {
+    /// Pixels computed for each that was kept.
+    pub(crate) fn recomputed(&self) -> f64 {
+        self.computed as f64 / self.kept.max(1) as f64
+    }
+}
+
+/// A phase's number (none: the whole network as one) and the size of its windows.
+type PhaseKey = (Option<usize>, [usize; 2]);
+
+/// What was found out about a network for one picture and holds for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// The phases that were used last.
+    phases: Vec<(PhaseKey, Arc<Phase>)>,
+    /// Bytes that an engine needs for a pixel of a phase's window.
+    bytes: HashMap<(usize, Option<usize>, Depth), f64>,
+}
+
+impl Known {
+    /// How many phases are kept: more than two sizes of picture need.
+    const KEPT: usize = 24;
+
+    /// One phase for windows of a size, of how many.
+    fn phase(&mut self, model: &Model, at: Option<usize>, [width, height]: [usize; 2]) -> Result<Arc<Phase>> {
+        let key = (at, [width, height]);
+        if let Some((_, phase)) = self.phases.iter().find(|(known, _)| *known == key) {
+            return Ok(phase.clone());
+        }
+        let graph = model.graph(Shape::new(1, 3, height, width))?;
+        let phase = match at {
+            None => Phase::whole(graph),
+            Some(at) => Phase::all(graph).swap_remove(at),
+        };
+        if self.phases.len() == Self::KEPT {
+            self.phases.remove(0);
+        }
+        self.phases.push((key, Arc::new(phase)));
+        Ok(self.phases[self.phases.len() - 1].1.clone())
+    }
+}
+
+/// One picture on its way.
+pub(crate) struct Run<'a> {
+    pub(crate) model: &'a Model,
+    /// What computes, the first choice first.
+    pub(crate) engines: &'a mut [Box<dyn Engine>],
+    pub(crate) known: &'a mut Known,
+    pub(crate) budget: &'a Budget,
+    /// The picture's columns and rows.
+    pub(crate) real: [usize; 2],
+    pub(crate) depth: Depth,
+    /// Whether masks are wanted, and not only their densities.
+    pub(crate) with_masks: bool,
+}
+
+/// What was tried and failed.
+#[derive(Debug, Default)]
+struct Recovery {
+    /// The engine in use.
+    engine: usize,
+    /// What tiles may have at most, once something failed.
+    largest: Option<[usize; 2]>,
+    /// Whether the engine has failed otherwise than for its size.
+    failed: bool,
+    /// What began it.
+    cause: Option<Error>,
+}
+
+impl Run<'_> {
+    /// Reads the picture from `source`, several times if it must be, and writes its enlargement to `sink`.
+    pub(crate) fn run(mut self, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<Outcome> {
+        let mut recovery = Recovery::default();
+        while self.is_whole(&recovery)? {
+            match self.phases(&[None], &mut recovery, source, sink) {
+                // Of a picture in one piece nothing has been written when its computation fails.
+                Err(error) => self.recover(&mut recovery, self.size(), error)?,
+                outcome => return outcome,
+            }
+            source.restart()?;
+        }
+        let count = Phase::all(self.probe_graph()?).len();
+        let phases: Vec<Option<usize>> = (0..count).map(Some).collect();
+        self.phases(&phases, &mut recovery, source, sink)
+    }
+
+    /// One phase after the other.
+    fn phases(
+        &mut self,
+        phases: &[Option<usize>],
+        recovery: &mut Recovery,
+        source: &mut dyn Source,
+        sink: &mut dyn Sink,
+    ) -> Result<Outcome> {
+        let mut state = State::new(self.budget, self.with_masks.then_some(self.real));
+        let mut was_read = false;
+        for at in phases {
+            let probe = self.known.phase(self.model, *at, [self.probe_side(); 2])?;
+            if probe.reads_picture && std::mem::replace(&mut was_read, true) {
+                source.restart()?;
+            }
+            thread::scope(|scope| {
+                let incoming = probe.reads_picture.then(|| Incoming::new(scope, &mut *source));
+                let outgoing = probe.makes_picture.then(|| Outgoing::new(scope, &mut *sink));
+                let (real, size, scale) = (self.real, self.size(), self.model.scale());
+                let mut pass = Pass::new(&mut state, *at, [real, size], scale, incoming, outgoing);
+                while !pass.is_done() {
+                    let grid = self.grid(*at, recovery)?;
+                    let phase = self.known.phase(self.model, *at, grid.window())?;
+                    let engine = &mut *self.engines[recovery.engine];
+                    match pass.attempt(engine, &phase, &grid, self.depth) {
+                        Err(error) if at.is_some() => self.recover(recovery, grid.tile(), error)?,
+                        outcome => outcome?,
+                    }
+                }
+                pass.finish()
+            })?;
+            state.end(*at, &probe, self.size());
+        }
+        Ok(state.outcome)
+    }
+
+    /// Whether the picture is to go in one piece.
+    fn is_whole(&mut self, recovery: &Recovery) -> Result<bool> {
+        let [width, height] = self.size();
+        if !self.can_be_cut()? {
+            return Ok(true);
+        }
+        Ok(match self.budget.tiling {
+            Tiling::Whole => true,
+            _ if recovery.largest.is_some() => false,
+            Tiling::Pixels(side) => width.max(height) <= side,
+            Tiling::Auto if width.max(height) <= self.probe_side() => true,
+            Tiling::Auto => {
+                let needed = self.bytes_a_pixel(None, recovery.engine)? * (width * height) as f64;
+                needed <= self.budget.memory[recovery.engine] as f64
+            }
+        })
+    }
+
+    /// Whether every phase looks only so far.
+    fn can_be_cut(&self) -> Result<bool> {
+        Ok(Phase::all(self.probe_graph()?).iter().all(|phase| phase.receptive_field().is_some()))
+    }
+
+    /// How the picture is cut in a phase.
+    fn grid(&mut self, at: Option<usize>, recovery: &Recovery) -> Result<Grid> {
+        if at.is_none() {
+            return Ok(Grid::whole(self.size()));
+        }
+        let probe = self.known.phase(self.model, at, [self.probe_side(); 2])?;
+        let field = probe.receptive_field().expect("only what can be cut is cut");
+        let field = field.aligned_to(self.model.alignment());
+        let tile = match self.budget.tiling {
+            Tiling::Pixels(side) => [side; 2],
+            Tiling::Auto | Tiling::Whole => self.largest_tile(at, field, recovery.engine)?,
+        };
+        let largest = recovery.largest.unwrap_or([usize::MAX; 2]);
+        Ok(Grid::new(self.size(), [0, 1].map(|axis| tile[axis].min(largest[axis])), field))
+    }
+
+    /// The largest tile whose window fits into the engine's memory and whose band of rows is not too long.
+    fn largest_tile(
+        &mut self,
+        at: Option<usize>,
+        field: ReceptiveField,
+        engine: usize,
+    ) -> Result<[usize; 2]> {
+        let pixels = self.budget.memory[engine] as f64 / self.bytes_a_pixel(at, engine)?;
+        let side = (pixels.sqrt() as usize).saturating_sub(2 * field.radius).clamp(SMALLEST, LARGEST);
+        let row =
+            3 * self.real[0] * self.model.scale().pow(2) * if self.depth == Depth::Eight { 1 } else { 2 };
+        Ok([side, side.min(BAND_BYTES / row).max(SMALLEST)])
+    }
+
+    /// The bytes that an engine needs for a pixel of a phase's window.
+    fn bytes_a_pixel(&mut self, at: Option<usize>, engine: usize) -> Result<f64> {
+        let key = (engine, at, self.depth);
+        if let Some(bytes) = self.known.bytes.get(&key) {
+            return Ok(*bytes);
+        }
+        let side = self.probe_side();
+        let probe = self.known.phase(self.model, at, [side; 2])?;
+        let bytes = self.engines[engine].footprint(&probe, self.depth)? as f64 / (side * side) as f64;
+        self.known.bytes.insert(key, bytes);
+        Ok(bytes)
+    }
+
+    /// After a failure in tiles of a size: smaller ones, then the next engine, then no more.
+    fn recover(&self, recovery: &mut Recovery, tile: [usize; 2], error: Error) -> Result<()> {
+        let too_large = matches!(error, Error::OutOfMemory(_) | Error::Limits(_));
+        if !too_large && !matches!(error, Error::Device(_)) {
+            return Err(error);
+        }
+        let may_shrink = self.budget.tiling != Tiling::Whole && self.can_be_cut()?;
+        let longer = tile[0].max(tile[1]);
+        if may_shrink && longer > SMALLEST && (too_large || !std::mem::replace(&mut recovery.failed, true)) {
+            tracing::warn!("{error}; tried again in smaller tiles");
+            recovery.largest = Some(tile.map(|side| side.min(longer.div_ceil(2))));
+        } else if recovery.engine + 1 < self.engines.len() {
+            recovery.engine += 1;
+            tracing::warn!("{error}; tried again on {}", self.engines[recovery.engine].name());
+            // Not in larger tiles: what lies above the rows that are done may be gone.
+            (recovery.failed, recovery.largest) = (false, Some(tile));
+        } else {
+            return Err(recovery.cause.take().unwrap_or(error));
+        }
+        recovery.cause.get_or_insert(error);
+        Ok(())
+    }
+
+    /// The picture's size, made a multiple of the network's alignment.
+    fn size(&self) -> [usize; 2] {
+        self.real.map(|side| side.next_multiple_of(self.model.alignment()))
+    }
+
+    fn probe_side(&self) -> usize {
+        PROBE.next_multiple_of(self.model.alignment())
+    }
+
+    fn probe_graph(&self) -> Result<Graph> {
+        let side = self.probe_side();
+        self.model.graph(Shape::new(1, 3, side, side))
+    }
+}

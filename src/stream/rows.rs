@@ -1,0 +1,167 @@
+//! Rows in and out, each on a thread of its own, a short queue away.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use crate::error::{Error, Result};
+use crate::pixels::{Depth, Pixels};
+use crate::tiles::Rect;
+
+/// Rows that are asked of a source at once.
+const ROWS: usize = 64;
+
+/// Bands that wait in a queue.
+const QUEUE: usize = 1;
+
+/// A picture that comes from top to bottom.
+pub trait Source: Send {
+    /// Columns and rows; at least one of each.
+    fn size(&self) -> [usize; 2];
+
+    /// The bits of a sample.
+    fn depth(&self) -> Depth;
+
+    /// The next rows: as many as asked for, or as there still are. Only called while there are some.
+    ///
+    /// # Errors
+    /// Whatever keeps them from coming: the run then ends with this error.
+    fn read(&mut self, rows: usize) -> Result<Pixels>;
+
+    /// Begins again at the top: networks that look at the whole picture read it more than once.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    fn restart(&mut self) -> Result<()>;
+}
+
+/// Where an enlarged picture goes, from top to bottom.
+pub trait Sink: Send {
+    /// Takes the next rows.
+    ///
+    /// # Errors
+    /// Whatever keeps them from going: the run then ends with this error.
+    fn write(&mut self, rows: Pixels) -> Result<()>;
+}
+
+/// A picture in memory as a source.
+#[derive(Debug)]
+pub struct PixelRows<'a> {
+    picture: &'a Pixels,
+    at: usize,
+}
+
+impl<'a> PixelRows<'a> {
+    /// From its top.
+    pub fn new(picture: &'a Pixels) -> Self {
+        Self { picture, at: 0 }
+    }
+}
+
+impl Source for PixelRows<'_> {
+    fn size(&self) -> [usize; 2] {
+        [self.picture.width(), self.picture.height()]
+    }
+
+    fn depth(&self) -> Depth {
+        self.picture.depth()
+    }
+
+    fn read(&mut self, rows: usize) -> Result<Pixels> {
+        let end = (self.at + rows).min(self.picture.height());
+        let read = self.picture.part(0..self.picture.width(), self.at..end);
+        self.at = end;
+        Ok(read)
+    }
+
+    fn restart(&mut self) -> Result<()> {
+        self.at = 0;
+        Ok(())
+    }
+}
+
+impl Sink for Vec<Pixels> {
+    fn write(&mut self, rows: Pixels) -> Result<()> {
+        self.push(rows);
+        Ok(())
+    }
+}
+
+/// The rows of a source that windows still need.
+pub(super) struct Incoming {
+    queue: Receiver<Result<Pixels>>,
+    /// The rows that are here, and the number of the first.
+    rows: Option<Pixels>,
+    first: usize,
+    height: usize,
+}
+
+impl Incoming {
+    pub(super) fn new<'scope>(scope: &'scope Scope<'scope, '_>, source: &'scope mut dyn Source) -> Self {
+        let (sender, queue) = sync_channel(QUEUE);
+        let [_, height] = source.size();
+        scope.spawn(move || {
+            let mut read = 0;
+            while read < height {
+                let rows = source.read(ROWS);
+                read += rows.as_ref().map_or(height, Pixels::height);
+                if sender.send(rows).is_err() {
+                    return; // nobody needs them any more
+                }
+            }
+        });
+        Self { queue, rows: None, first: 0, height }
+    }
+
+    /// A part of the picture; past its right and bottom the last column and row.
+    pub(super) fn window(&mut self, part: &Rect) -> Result<Pixels> {
+        while self.first + self.rows.as_ref().map_or(0, Pixels::height) < part.y.end.min(self.height) {
+            let more = self.queue.recv().unwrap_or_else(|_| Err(Error::Unsupported(self.too_few())))?;
+            match &mut self.rows {
+                Some(rows) => rows.append(more),
+                none => *none = Some(more),
+            }
+        }
+        let rows = self.rows.as_ref().expect("a part has rows");
+        Ok(rows.part(part.x.clone(), part.y.start - self.first..part.y.end - self.first))
+    }
+
+    fn too_few(&self) -> String {
+        let here = self.first + self.rows.as_ref().map_or(0, Pixels::height);
+        format!("the source: expected {} rows, found {here}", self.height)
+    }
+
+    /// Drops what lies above row `y`.
+    pub(super) fn drop_above(&mut self, y: usize) {
+        let Some(rows) = &mut self.rows else { return };
+        let above = y.saturating_sub(self.first).min(rows.height() - 1);
+        if above > 0 {
+            rows.drop_top(above);
+            self.first += above;
+        }
+    }
+}
+
+/// The way to a sink.
+pub(super) struct Outgoing<'scope> {
+    queue: SyncSender<Pixels>,
+    thread: ScopedJoinHandle<'scope, Result<()>>,
+}
+
+impl<'scope> Outgoing<'scope> {
+    pub(super) fn new(scope: &'scope Scope<'scope, '_>, sink: &'scope mut dyn Sink) -> Self {
+        let (queue, rows) = sync_channel::<Pixels>(QUEUE);
+        let thread = scope.spawn(move || rows.iter().try_for_each(|rows| sink.write(rows)));
+        Self { queue, thread }
+    }
+
+    /// Hands rows on. Whether the sink took them shows at the end, or when it does not listen any more.
+    pub(super) fn send(&self, rows: Pixels) -> bool {
+        self.queue.send(rows).is_ok()
+    }
+
+    /// Waits until the sink has everything.
+    pub(super) fn finish(self) -> Result<()> {
+        drop(self.queue);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
