@@ -1,8 +1,12 @@
 //! Networks: a checkpoint's tensors tell which architecture they are, how wide, how deep, at what scale.
 
+pub mod edsr;
+mod parts;
 pub mod smsr;
 
+use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
@@ -17,13 +21,56 @@ const BUILTIN: &[(&str, &[u8])] = &[("smsr-x2", include_bytes!("../weights/smsr-
 pub struct Model {
     name: String,
     weights: Weights,
-    architecture: Architecture,
+    architecture: &'static str,
+    network: Arc<dyn Network>,
 }
 
-/// What the tensors were found to be.
-#[derive(Clone, Copy, Debug)]
-enum Architecture {
-    Smsr(smsr::Config),
+/// What the sizes of a network, once they are read off the tensors, answer.
+///
+/// `Display` says what distinguishes the network from others of its architecture.
+trait Network: fmt::Display + fmt::Debug + Send + Sync {
+    /// Output pixels to an input pixel, along one side.
+    fn scale(&self) -> usize;
+
+    /// Input widths and heights must be multiples of this.
+    fn alignment(&self) -> usize {
+        1
+    }
+
+    /// Whether the paper counts the parameter of this name.
+    fn counts(&self, _parameter: &str) -> bool {
+        true
+    }
+
+    /// The network for pictures of `input`'s shape.
+    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph>;
+
+    /// How each sparse module divides its channels.
+    fn partitions(&self, _weights: &Weights) -> Result<Vec<Partition>> {
+        Ok(vec![])
+    }
+}
+
+/// How a checkpoint is recognised.
+struct Architecture {
+    /// In lower case.
+    name: &'static str,
+    /// A typical tensor of each scheme of names, for who brings something else.
+    keys: &'static [&'static str],
+    /// The network that the tensors are; `None` if they are another architecture's.
+    detect: fn(&Weights) -> Detected,
+}
+
+type Detected = Option<Result<Arc<dyn Network>>>;
+
+/// Every architecture. Their tensors tell them apart, so the order is that of the alphabet.
+const ARCHITECTURES: &[Architecture] = &[
+    Architecture { name: "edsr", keys: edsr::KEYS, detect: |w| network(edsr::Config::detect(w)) },
+    Architecture { name: "smsr", keys: smsr::KEYS, detect: |w| network(smsr::Config::detect(w)) },
+];
+
+fn network<N: Network + 'static>(found: Option<Result<N>>) -> Detected {
+    found.map(|config| Ok(Arc::new(config?) as Arc<dyn Network>))
 }
 
 /// How a sparse mask module divides the channels of its layers.
@@ -73,19 +120,8 @@ impl Model {
     /// [`Error::Weights`], as [`Model::load`].
     pub fn from_weights(name: impl Into<String>, weights: Weights) -> Result<Self> {
         all_finite(&weights)?;
-        let architecture = match smsr::Config::detect(&weights) {
-            Some(config) => Architecture::Smsr(config?),
-            None => {
-                let names: Vec<&str> = weights.names().take(3).collect();
-                let reason = format!(
-                    "expected the tensors of SMSR (`head.0.weight`, `body.0.body.ch_mask`), found {} tensors: {} …",
-                    weights.names().count(),
-                    names.join(", ")
-                );
-                return Err(Error::weights(weights.source(), reason));
-            }
-        };
-        let model = Self { name: name.into(), weights, architecture };
+        let (architecture, network) = recognise(&weights)?;
+        let model = Self { name: name.into(), weights, architecture, network };
         // Building reads every tensor once, so a checkpoint that does not fit is refused here.
         let side = model.alignment();
         model.graph(Shape::new(1, 3, side, side))?;
@@ -99,37 +135,28 @@ impl Model {
 
     /// The architecture's name, in lower case.
     pub fn architecture(&self) -> &'static str {
-        match self.architecture {
-            Architecture::Smsr(_) => "smsr",
-        }
+        self.architecture
     }
 
     /// What distinguishes this network from others of its architecture, in words.
     pub fn description(&self) -> String {
-        match &self.architecture {
-            Architecture::Smsr(config) => config.to_string(),
-        }
+        self.network.to_string()
     }
 
     /// Output pixels to an input pixel, along one side.
     pub fn scale(&self) -> usize {
-        match &self.architecture {
-            Architecture::Smsr(config) => config.scale,
-        }
+        self.network.scale()
     }
 
     /// Input widths and heights must be multiples of this.
     pub fn alignment(&self) -> usize {
-        match self.architecture {
-            Architecture::Smsr(_) => smsr::ALIGNMENT,
-        }
+        self.network.alignment()
     }
 
-    /// Numbers in the network's weights. Logits of channel masks are not counted, as in the paper: training
-    /// leaves them behind, and only which of two is larger matters.
+    /// Numbers in the network's weights, counted as its paper does.
     pub fn parameters(&self) -> usize {
-        let weights = self.weights.iter().filter(|(name, _)| !name.ends_with(".ch_mask"));
-        weights.map(|(_, parameter)| parameter.values().len()).sum()
+        let counted = self.weights.iter().filter(|(name, _)| self.network.counts(name));
+        counted.map(|(_, parameter)| parameter.values().len()).sum()
     }
 
     /// The network for pictures of one shape: N×3×H×W, RGB.
@@ -137,17 +164,35 @@ impl Model {
     /// # Errors
     /// [`Error::Shape`] if the size is no multiple of [`Model::alignment`], or not of three channels.
     pub fn graph(&self, input: Shape) -> Result<Graph> {
-        match &self.architecture {
-            Architecture::Smsr(config) => smsr::build(config, &self.weights, input),
-        }
+        self.network.build(&self.weights, input)
     }
 
     /// How each sparse module divides its channels; empty for a dense network.
     pub fn partitions(&self) -> Vec<Partition> {
-        match &self.architecture {
-            Architecture::Smsr(config) => smsr::partitions(config, &self.weights).unwrap_or_default(),
+        self.network.partitions(&self.weights).expect("the tensors were read when the model was made")
+    }
+}
+
+/// The architecture whose tensors these are, and the network.
+fn recognise(weights: &Weights) -> Result<(&'static str, Arc<dyn Network>)> {
+    for Architecture { name, detect, .. } in ARCHITECTURES {
+        if let Some(network) = detect(weights) {
+            return Ok((name, network?));
         }
     }
+    let typical = |architecture: &Architecture| {
+        let keys: Vec<String> = architecture.keys.iter().map(|key| format!("`{key}`")).collect();
+        format!("{} ({})", architecture.name, keys.join(" or "))
+    };
+    let known: Vec<String> = ARCHITECTURES.iter().map(typical).collect();
+    let names: Vec<&str> = weights.names().take(3).collect();
+    let reason = format!(
+        "expected the tensors of a known architecture, {}; found {} tensors: {} …",
+        known.join(", "),
+        weights.names().count(),
+        names.join(", ")
+    );
+    Err(Error::weights(weights.source(), reason))
 }
 
 /// A NaN among the weights of a mask branch would not show in the picture: it would only empty the mask.
@@ -175,6 +220,19 @@ mod tests {
         assert_eq!(
             Model::from_weights("some", weights).unwrap_err().to_string(),
             "some.pth: body.0.spa_mask.5.bias: expected finite numbers, found NaN at index 1; the file is damaged"
+        );
+    }
+
+    #[test]
+    fn what_no_architecture_knows_is_told_what_is_known() {
+        let names = ["conv.weight", "conv.bias", "features.0.weight", "features.1.weight"];
+        let weights =
+            Weights::new("other.pth", names.map(|name| (name.to_owned(), Parameter::new([1], vec![0.0]))));
+        assert_eq!(
+            Model::from_weights("other", weights).unwrap_err().to_string(),
+            "other.pth: expected the tensors of a known architecture, edsr (`body.0.body.0.weight` or \
+             `body.0.conv1.weight`), smsr (`body.0.body.ch_mask`); found 4 tensors: conv.bias, conv.weight, \
+             features.0.weight …"
         );
     }
 }

@@ -26,6 +26,9 @@ use sparsr::{Pixels, Samples};
 /// A checkpoint to spoil.
 const WEIGHTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/smsr-x2.safetensors");
 
+/// Small networks, a prefix each.
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/edsr.safetensors");
+
 #[test]
 fn every_type_and_size_comes_back_twice_as_large() {
     let folder = Folder::new();
@@ -401,6 +404,28 @@ fn inspect_and_devices_speak_to_people_and_programs() {
     assert!(report["devices"].is_array() && report["auto"]["reason"].is_string());
     let text = folder.run(&["devices"]).text();
     assert!(text.contains("\ncpu ") || text.starts_with("cpu "), "{text}");
+}
+
+#[test]
+fn a_network_without_masks_is_told_as_one() {
+    let folder = Folder::new();
+    picture(ColorType::Rgb8, 6, 4).save(folder.path("a.png")).unwrap();
+    let golden = fs::read(GOLDEN).unwrap();
+    let golden = SafeTensors::deserialize(&golden).unwrap();
+    let tensors =
+        golden.iter().filter_map(|(name, view)| Some((name.strip_prefix("basicsr_x3.weights.")?, view)));
+    fs::write(folder.path("edsr.safetensors"), safetensors::serialize(tensors, None).unwrap()).unwrap();
+
+    let text = folder.succeeds(&["inspect", "edsr.safetensors"]);
+    assert!(text.starts_with("edsr  edsr x3: 2 residual blocks, 3 channels\n"), "{text}");
+    assert!(!text.contains("masks") && !text.contains("partition"), "{text}");
+    let report = folder.json(&["inspect", "edsr.safetensors", "--json"]);
+    assert_eq!((report["alignment"].as_u64(), &report["modules"]), (Some(1), &serde_json::json!([])));
+
+    folder.succeeds(&["upscale", "a.png", "-m", "edsr.safetensors"]);
+    assert_eq!(image::open(folder.path("a-x3.png")).unwrap().width(), 18);
+    let sentence = folder.fails(&["upscale", "a.png", "-m", "edsr.safetensors", "--masks", "masks"]);
+    assert_eq!(sentence, "--masks: edsr has no spatial masks");
 }
 
 #[test]

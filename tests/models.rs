@@ -1,10 +1,12 @@
 //! Whole networks: against PyTorch, against their authors' figures, and the device against the CPU engine.
 //!
-//! `golden/smsr.py` made the small golden networks that are part of the project. The authors' checkpoint and
-//! Set5 are not; the tests on them, in `models/authors.rs`, run where they are.
+//! The scripts in `golden` made the small golden networks that are part of the project. The authors' checkpoint
+//! and Set5 are not; the tests on them, in `models/authors.rs`, run where they are.
 
 #[path = "models/authors.rs"]
 mod authors;
+#[path = "models/edsr.rs"]
+mod edsr;
 mod support;
 
 use sparsr::gpu::Session;
@@ -51,38 +53,66 @@ fn under(golden: &Weights, prefix: &str) -> Vec<(String, Parameter)> {
     golden.iter().filter_map(named).collect()
 }
 
+/// `golden/<architecture>.safetensors`, and the networks in it.
+const GOLDEN: &[(&str, &[&str])] = &[
+    ("edsr", &["pytorch_x2", "pytorch_x3_unit", "pytorch_x4_bare", "basicsr_x2", "basicsr_x3", "basicsr_x4"]),
+    ("smsr", &["x2", "x3"]),
+];
+
 #[test]
 fn small_networks_say_what_pytorch_says() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/smsr.safetensors");
-    let golden = Weights::load(path.as_ref()).expect("tests/golden/smsr.py makes the file");
-    for scale in ["x2", "x3"] {
-        let weights = Weights::new(scale, under(&golden, &format!("{scale}.weights.")));
-        let values = under(&golden, &format!("{scale}.values."));
-        let input = activations(&values.iter().find(|(name, _)| name == "input").unwrap().1);
-        let graph = Model::from_weights(scale, weights).unwrap().graph(input.shape()).unwrap();
-        let keep: Vec<Value> = values.iter().map(|(name, _)| graph.find(name).unwrap()).collect();
-        let check = |engine: &str, found: Vec<Tensor>, tolerance: f32| {
-            for ((name, expected), found) in values.iter().zip(&found[1..]) {
-                compare::close(found, &activations(expected), tolerance)
-                    .unwrap_or_else(|reason| panic!("{scale} on {engine}, {name} {reason}"));
-            }
-        };
-        check("the CPU engine", run_reference(&graph, &input, &keep), 1e-4);
-        for (engine, gpu) in adapter::gpu("small networks on the device").into_iter().flat_map(both_ways) {
-            check(engine, run_on(&gpu, &graph, &input, &keep), 5e-4);
+    for (architecture, cases) in GOLDEN {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+        let golden = Weights::load(format!("{folder}/{architecture}.safetensors").as_ref())
+            .unwrap_or_else(|error| panic!("{error}: tests/golden/{architecture}.py makes the file"));
+        for case in *cases {
+            check_golden(architecture, &golden, case);
         }
+    }
+}
+
+fn check_golden(architecture: &str, golden: &Weights, case: &str) {
+    let weights = Weights::new(case, under(golden, &format!("{case}.weights.")));
+    let values = under(golden, &format!("{case}.values."));
+    let input = activations(&values.iter().find(|(name, _)| name == "input").unwrap().1);
+    let model = Model::from_weights(case, weights).unwrap();
+    let graph = model.graph(input.shape()).unwrap();
+    assert_eq!(model.architecture(), architecture);
+    let brightest = input.values().iter().fold(0.0, |a: f32, b| a.max(*b));
+    assert!((0.5..=1.0).contains(&(brightest / graph.range())), "{architecture} {case}: {}", graph.range());
+
+    let keep: Vec<Value> = values.iter().map(|(name, _)| graph.find(name).unwrap()).collect();
+    let check = |engine: &str, found: Vec<Tensor>, tolerance: f32| {
+        for ((name, expected), found) in values.iter().zip(&found[1..]) {
+            compare::close(found, &activations(expected), tolerance)
+                .unwrap_or_else(|reason| panic!("{architecture} {case} on {engine}, {name} {reason}"));
+        }
+    };
+    check("the CPU engine", run_reference(&graph, &input, &keep), 1e-4);
+    for (engine, gpu) in adapter::gpu("small networks on the device").into_iter().flat_map(both_ways) {
+        check(engine, run_on(&gpu, &graph, &input, &keep), 5e-4);
     }
 }
 
 #[test]
 fn a_whole_network_agrees_value_by_value() {
-    let model = seeded::tiny_smsr();
-    let cases = [(1, 2, 2), (1, 8, 6), (2, 10, 34)].map(|(n, h, w)| {
-        let shape = Shape::new(n, 3, h, w);
-        let numbers = seeded::noise(shape, 1).values().iter().map(|value| 127.5 * (value + 1.0)).collect();
-        let (name, graph) = (format!("tiny smsr {shape}"), model.graph(shape).unwrap());
-        Case { name, graph, input: Tensor::new(shape, numbers), keep: vec![], tolerance: 1e-4 }
+    let edsr = Model::from_weights("tiny", seeded::edsr(&seeded::TINY_EDSR)).unwrap();
+    let cases = [
+        (seeded::tiny_smsr(), [(1, 2, 2), (1, 8, 6), (2, 10, 34)]),
+        (edsr, [(1, 1, 1), (1, 9, 7), (2, 5, 34)]),
+    ]
+    .into_iter()
+    .flat_map(|(model, sizes)| {
+        sizes.map(|(n, h, w)| {
+            let shape = Shape::new(n, 3, h, w);
+            let numbers =
+                seeded::noise(shape, 1).values().iter().map(|value| 127.5 * (value + 1.0)).collect();
+            let name = format!("tiny {} {shape}", model.architecture());
+            let graph = model.graph(shape).unwrap();
+            Case { name, graph, input: Tensor::new(shape, numbers), keep: vec![], tolerance: 1e-4 }
+        })
     });
+    let cases: Vec<Case> = cases.collect();
     let kept = cases.iter().map(|case| Case {
         name: format!("{}, every value kept", case.name),
         graph: case.graph.clone(),

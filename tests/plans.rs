@@ -25,13 +25,14 @@ type Row = (&'static str, fn() -> Graph, Limits, Form, &'static [&'static str]);
 
 #[rustfmt::skip]
 const PLANS: &[Row] = &[
-    ("residual_block",           residual_block,    Limits::PORTABLE, Form::Tensor,  &[]),
-    ("residual_block_broadcast", residual_block,    BROADCAST,        Form::Tensor,  &[]),
-    ("residual_block_kept",      residual_block,    Limits::PORTABLE, Form::Tensor,  &["first", "relu"]),
-    ("global_pool",              channel_attention, Limits::PORTABLE, Form::Tensor,  &[]),
-    ("concat_pointwise",         concat_pointwise,  Limits::PORTABLE, Form::Tensor,  &[]),
-    ("concat_pointwise_kept",    concat_pointwise,  Limits::PORTABLE, Form::Tensor,  &["concat"]),
+    ("residual_block",           residual_block,    Limits::PORTABLE, Form::Tensor,   &[]),
+    ("residual_block_broadcast", residual_block,    BROADCAST,        Form::Tensor,   &[]),
+    ("residual_block_kept",      residual_block,    Limits::PORTABLE, Form::Tensor,   &["first", "relu"]),
+    ("global_pool",              channel_attention, Limits::PORTABLE, Form::Tensor,   &[]),
+    ("concat_pointwise",         concat_pointwise,  Limits::PORTABLE, Form::Tensor,   &[]),
+    ("concat_pointwise_kept",    concat_pointwise,  Limits::PORTABLE, Form::Tensor,   &["concat"]),
     ("masked",                   masked,            Limits::PORTABLE, Form::Pixels16, &["mask"]),
+    ("tiny_edsr",                tiny_edsr,         Limits::PORTABLE, Form::Pixels8,  &[]),
     ("tiny_smsr",                tiny_smsr,         Limits::PORTABLE, Form::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
     ("tiny_smsr_broadcast",      wider_smsr,        BROADCAST,        Form::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
 ];
@@ -89,6 +90,11 @@ fn masked() -> Graph {
         )?;
         b.relu("relu", y)
     })
+}
+
+fn tiny_edsr() -> Graph {
+    let model = Model::from_weights("seeded", seeded::edsr(&seeded::TINY_EDSR)).unwrap();
+    model.graph(Shape::new(1, 3, 64, 80)).unwrap()
 }
 
 fn tiny_smsr() -> Graph {

@@ -12,14 +12,21 @@
 
 use std::fmt;
 
-use super::Partition;
+use super::parts::{axis, conv};
+use super::{Network, Partition};
 use crate::error::{Error, Result};
-use crate::graph::{Activation, Builder, Conv2d, ConvTranspose2d, Graph, MaskedConv2d, ResizeKind, Value};
+use crate::graph::{Activation, Builder, ConvTranspose2d, Graph, MaskedConv2d, ResizeKind, Value};
 use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
 
 /// The mask branch halves the picture and doubles it again.
 pub const ALIGNMENT: usize = 2;
+
+/// The tensor that no other architecture has.
+const CHANNEL_MASK: &str = "body.0.body.ch_mask";
+
+/// What tells it from others.
+pub(super) const KEYS: &[&str] = &[CHANNEL_MASK];
 
 /// The network works on samples of 0 … 255.
 const RANGE: f32 = 255.0;
@@ -50,17 +57,12 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not SMSR's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        weights.get("body.0.body.ch_mask")?;
+        weights.get(CHANNEL_MASK)?;
         Some(Self::read(weights))
     }
 
     fn read(weights: &Weights) -> Result<Self> {
-        let axis = |name: &str, axis: usize| match weights.get(name).and_then(|p| p.dims().get(axis)) {
-            Some(length) if *length > 0 => Ok(*length),
-            Some(_) => Err(Error::weights(weights.source(), format!("{name}: axis {axis} is empty"))),
-            None => Err(Error::weights(weights.source(), format!("{name}: expected four axes, found none"))),
-        };
-        let out = axis("tail.0.weight", 0)?;
+        let out = axis(weights, "tail.0.weight", 0)?;
         let scale = (2..=4).find(|scale| 3 * scale * scale == out).ok_or_else(|| {
             let reason =
                 format!("tail.0.weight: expected 12, 27 or 48 output channels (x2, x3, x4), found {out}");
@@ -68,13 +70,37 @@ impl Config {
         })?;
         let modules = (0..).take_while(|k| weights.get(&format!("body.{k}.body.ch_mask")).is_some()).count();
         Ok(Self {
-            channels: axis("head.0.weight", 0)?,
+            channels: axis(weights, "head.0.weight", 0)?,
             modules,
-            layers: axis("body.0.body.ch_mask", 2)?,
-            mask_channels: axis("body.0.spa_mask.0.weight", 0)?,
-            attention_channels: axis("body.0.ca.conv_du.0.weight", 0)?,
+            layers: axis(weights, CHANNEL_MASK, 2)?,
+            mask_channels: axis(weights, "body.0.spa_mask.0.weight", 0)?,
+            attention_channels: axis(weights, "body.0.ca.conv_du.0.weight", 0)?,
             scale,
         })
+    }
+}
+
+impl Network for Config {
+    fn scale(&self) -> usize {
+        self.scale
+    }
+
+    fn alignment(&self) -> usize {
+        ALIGNMENT
+    }
+
+    /// Logits of channel masks are not counted, as in the paper: training leaves them behind, and only which of
+    /// two is larger matters.
+    fn counts(&self, parameter: &str) -> bool {
+        !parameter.ends_with(".ch_mask")
+    }
+
+    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+        build(self, weights, input)
+    }
+
+    fn partitions(&self, weights: &Weights) -> Result<Vec<Partition>> {
+        partitions(self, weights)
     }
 }
 
@@ -202,13 +228,6 @@ fn channel_attention(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) 
     let factors = conv(b, factors, &w.scope("conv_du.2"), [c, squeezed, 1])?;
     let factors = b.activation(w.path("conv_du.3"), factors, Activation::Sigmoid)?;
     b.multiply(w.prefix(), x, factors)
-}
-
-/// A convolution that keeps the size, with bias: `[out, in, kernel]`.
-fn conv(b: &mut Builder, x: Value, w: &Scope<'_>, [out, inputs, kernel]: [usize; 3]) -> Result<Value> {
-    let weight = w.parameter("weight", &[out, inputs, kernel, kernel])?;
-    let bias = w.parameter("bias", &[out])?;
-    b.conv2d(w.prefix(), x, Conv2d::same(weight, Some(bias)))
 }
 
 /// The channels of a layer, dense ones first.

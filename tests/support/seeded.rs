@@ -1,5 +1,6 @@
-//! Numbers that are the same for the same seed, and a small SMSR made of them.
+//! Numbers that are the same for the same seed, and networks made of them.
 
+use sparsr::models::edsr::{self, Keys};
 use sparsr::models::smsr::Config;
 use sparsr::tensor::{Parameter, Shape, Tensor};
 use sparsr::weights::Weights;
@@ -83,6 +84,46 @@ pub fn smsr(config: &Config) -> Weights {
     made.conv("collect.2", [c, c, 3, 3]);
     made.conv("tail.0", [3 * scale * scale, c, 3, 3]);
     made.mean_shift("add_mean", 114.0);
+    Weights::new("seeded", made.0)
+}
+
+/// 6 channels, 2 blocks: every part of EDSR.
+pub const TINY_EDSR: edsr::Config = edsr::Config {
+    keys: Keys::EdsrPytorch,
+    channels: 6,
+    blocks: 2,
+    scale: 2,
+    res_scale: 1.0,
+    mean_shift: true,
+    range: 255.0,
+};
+
+/// EDSR of any size, under either scheme's names.
+pub fn edsr(config: &edsr::Config) -> Weights {
+    let edsr::Config { keys, channels: c, blocks, scale, mean_shift, range, .. } = *config;
+    let [head, first, second, upsampler, last] = match keys {
+        Keys::EdsrPytorch => ["head.0", "body.0", "body.2", "tail.0", "tail.1"],
+        Keys::BasicSr => ["conv_first", "conv1", "conv2", "upsample", "conv_last"],
+    };
+    let mut made = Made::default();
+    made.conv(head, [c, 3, 3, 3]);
+    for i in 0..blocks {
+        made.conv(&format!("body.{i}.{first}"), [c, c, 3, 3]);
+        made.conv(&format!("body.{i}.{second}"), [c, c, 3, 3]);
+    }
+    match keys {
+        Keys::EdsrPytorch => made.conv(&format!("body.{blocks}"), [c, c, 3, 3]),
+        Keys::BasicSr => made.conv("conv_after_body", [c, c, 3, 3]),
+    }
+    let factor = if scale == 3 { 3 } else { 2 };
+    for stage in 0..scale / factor {
+        made.conv(&format!("{upsampler}.{}", 2 * stage), [factor * factor * c, c, 3, 3]);
+    }
+    made.conv(last, [3, c, 3, 3]);
+    if mean_shift {
+        made.mean_shift("sub_mean", -0.45 * range);
+        made.mean_shift("add_mean", 0.45 * range);
+    }
     Weights::new("seeded", made.0)
 }
 

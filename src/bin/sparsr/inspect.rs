@@ -85,12 +85,21 @@ impl Report {
 
     fn to_text(&self) -> String {
         let Macs { total, masked, .. } = self.macs_per_input_pixel;
+        let only = if masked > 0.0 {
+            format!(", {masked:.0} of them only where masks are set")
+        } else {
+            String::new()
+        };
+        let sizes = match self.alignment {
+            1 => "any".to_owned(),
+            alignment => format!("multiples of {alignment}; others are extended and cropped"),
+        };
         let mut text = format!(
             "{}  {} x{}: {}\n\n\
              parameters  {}\n\
-             work        {total:.0} multiply-adds an input pixel, {masked:.0} of them only where masks are set\n\
-             sizes       multiples of {}; others are extended and cropped\n",
-            self.model, self.architecture, self.scale, self.description, self.parameters, self.alignment
+             work        {total:.0} multiply-adds an input pixel{only}\n\
+             sizes       {sizes}\n",
+            self.model, self.architecture, self.scale, self.description, self.parameters
         );
         if let Some(first) = self.modules.first() {
             writeln!(

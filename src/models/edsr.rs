@@ -1,0 +1,249 @@
+//! EDSR: Lim et al., *Enhanced Deep Residual Networks for Single Image Super-Resolution*, CVPR workshops 2017.
+//!
+//! The plainest of the networks: read this file first. Residual blocks without normalisation at the picture's own
+//! size, a skip around all of them, and pixel shuffles at the end. All convolutions are 3×3 with bias.
+//!
+//! ```text
+//! x   = head(picture − mean)
+//! f_i = f_{i−1} + res_scale · conv(relu(conv(f_{i−1}))),  f_0 = x      ×blocks
+//! y   = last(upsampler(conv(f_blocks) + x)) + mean
+//! ```
+//!
+//! Checkpoints come under two schemes of names, see [`Keys`]. `EDSRmini` (CDISM, PCS 2024) is this network with 16
+//! channels and 8 blocks.
+
+use std::fmt;
+
+use super::Network;
+use super::parts::{axis, conv};
+use crate::error::{Error, Result};
+use crate::graph::{Builder, Constant, Conv2d, Graph, Op, Value};
+use crate::tensor::{Parameter, Shape, Tensor};
+use crate::weights::{Scope, Weights};
+
+/// What tells it from others, by each of [`Keys`].
+pub(super) const KEYS: &[&str] = &["body.0.body.0.weight", "body.0.conv1.weight"];
+
+/// The mean of DIV2K's pictures: R, G and B in 0 … 1.
+const MEAN: [f32; 3] = [0.4488, 0.4371, 0.4040];
+
+/// Whose code wrote the checkpoint, and so what its tensors are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// The authors' EDSR-PyTorch: `head.0`, `body.0.body.0`, `body.0.body.2`, `body.<blocks>`, `tail.0.0`, `tail.1`.
+    EdsrPytorch,
+    /// BasicSR: `conv_first`, `body.0.conv1`, `body.0.conv2`, `conv_after_body`, `upsample.0`, `conv_last`.
+    BasicSr,
+}
+
+/// What the tensors say of a network's size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Config {
+    /// Whose names the tensors have.
+    pub keys: Keys,
+    /// Width: 64 in the paper's baseline, 256 in its large network.
+    pub channels: usize,
+    /// Residual blocks: 16 in the baseline, 32 in the large network.
+    pub blocks: usize,
+    /// 2, 3 or 4.
+    pub scale: usize,
+    /// What a block's residual is multiplied by. No tensor tells it, so it is the published network's of this size:
+    /// 0.1 with 256 channels (section 3.2), 2 with 16 channels and 8 blocks (EDSRmini), otherwise 1.
+    pub res_scale: f32,
+    /// Whether the tensors hold the mean, as `sub_mean` and `add_mean`. EDSR-PyTorch writes them, BasicSR does not:
+    /// the mean is then DIV2K's, which is in the source of both.
+    pub mean_shift: bool,
+    /// The value of a white pixel: 255, as both codes have it, unless `sub_mean` subtracts a part of 1.
+    pub range: f32,
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} residual blocks, {} channels", self.blocks, self.channels)?;
+        if self.res_scale != 1.0 {
+            write!(f, ", residuals times {}", self.res_scale)?;
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Reads the sizes off the tensors; `None` if they are not EDSR's.
+    pub fn detect(weights: &Weights) -> Option<Result<Self>> {
+        let has = |name: &str| weights.get(name).is_some();
+        // Others have such blocks too, but another way out of the body.
+        let keys = if has("body.0.body.0.weight") && has("tail.1.weight") {
+            Keys::EdsrPytorch
+        } else if has("body.0.conv1.weight") && has("conv_after_body.weight") {
+            Keys::BasicSr
+        } else {
+            return None;
+        };
+        Some(Self::read(weights, keys))
+    }
+
+    fn read(weights: &Weights, keys: Keys) -> Result<Self> {
+        let has = |name: String| weights.get(&name).is_some();
+        let names = keys.names();
+        let channels = axis(weights, &format!("{}.weight", names.head), 0)?;
+        let blocks = (0..).take_while(|i| has(format!("body.{i}.{}.weight", names.convs[0]))).count();
+        let mean_shift = has("sub_mean.weight".into());
+        let shift = weights.get("sub_mean.bias").map_or(&[][..], |bias| bias.values());
+        let shift = shift.iter().fold(0.0, |largest: f32, number| largest.max(number.abs()));
+        Ok(Self {
+            keys,
+            channels,
+            blocks,
+            scale: scale(weights, names.upsampler, channels)?,
+            res_scale: res_scale(channels, blocks),
+            mean_shift,
+            range: if shift > 0.0 && shift < 1.0 { 1.0 } else { 255.0 },
+        })
+    }
+}
+
+/// Where a scheme keeps what.
+struct Names {
+    head: &'static str,
+    /// Both of a block, in its scope.
+    convs: [&'static str; 2],
+    /// EDSR-PyTorch's has the number behind the last block's.
+    after_body: Option<&'static str>,
+    upsampler: &'static str,
+    last: &'static str,
+}
+
+impl Keys {
+    fn names(self) -> Names {
+        match self {
+            Self::EdsrPytorch => Names {
+                head: "head.0",
+                convs: ["body.0", "body.2"],
+                after_body: None,
+                upsampler: "tail.0",
+                last: "tail.1",
+            },
+            Self::BasicSr => Names {
+                head: "conv_first",
+                convs: ["conv1", "conv2"],
+                after_body: Some("conv_after_body"),
+                upsampler: "upsample",
+                last: "conv_last",
+            },
+        }
+    }
+}
+
+/// One convolution to 9 times the channels is x3; to 4 times, x2, and two of these x4.
+fn scale(weights: &Weights, upsampler: &str, channels: usize) -> Result<usize> {
+    let name = |stage: usize| format!("{upsampler}.{}.weight", 2 * stage);
+    let out = axis(weights, &name(0), 0)?;
+    let stages = (0..).take_while(|stage| weights.get(&name(*stage)).is_some()).count();
+    match (out, stages) {
+        (out, 1) if out == 4 * channels => Ok(2),
+        (out, 1) if out == 9 * channels => Ok(3),
+        (out, 2) if out == 4 * channels => Ok(4),
+        _ => {
+            let reason = format!(
+                "{}: expected {} output channels (x2; x4 with a second such layer) or {} (x3), found {out} and \
+                 layers: {stages}",
+                name(0),
+                4 * channels,
+                9 * channels
+            );
+            Err(Error::weights(weights.source(), reason))
+        }
+    }
+}
+
+/// See [`Config::res_scale`].
+fn res_scale(channels: usize, blocks: usize) -> f32 {
+    match (channels, blocks) {
+        (256, _) => 0.1,
+        (16, 8) => 2.0,
+        _ => 1.0,
+    }
+}
+
+impl Network for Config {
+    fn scale(&self) -> usize {
+        self.scale
+    }
+
+    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+        build(self, weights, input)
+    }
+}
+
+/// The network for pictures of `input`'s shape.
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+    let name = format!("edsr ×{}", config.scale);
+    if input.channels != 3 {
+        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
+    }
+    let (names, c) = (config.keys.names(), config.channels);
+    let (w, body) = (weights.root(), weights.root().scope("body"));
+    let (mut b, picture) = Builder::new(name, input, config.range);
+
+    let x = mean_shift(&mut b, picture, &w.scope("sub_mean"), config, -1.0)?;
+    let x = conv(&mut b, x, &w.scope(names.head), [c, 3, 3])?;
+
+    let mut y = x;
+    for i in 0..config.blocks {
+        y = res_block(&mut b, y, &body.scope(i), config)?;
+    }
+    let after_body = names.after_body.map_or_else(|| body.scope(config.blocks), |name| w.scope(name));
+    let y = conv(&mut b, y, &after_body, [c, c, 3])?;
+    let y = b.add("body", y, x)?;
+
+    let y = upsampler(&mut b, y, &w.scope(names.upsampler), config)?;
+    let y = conv(&mut b, y, &w.scope(names.last), [3, c, 3])?;
+    let y = mean_shift(&mut b, y, &w.scope("add_mean"), config, 1.0)?;
+    Ok(b.finish(y))
+}
+
+/// Residual block (figure 2c). `res_scale` goes into the second convolution's numbers.
+fn res_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
+    let (c, [first, second]) = (config.channels, config.keys.names().convs);
+    let y = conv(b, x, &w.scope(first), [c, c, 3])?;
+    let y = b.relu(w.path("relu"), y)?;
+    let second = w.scope(second);
+    let weight = scaled(second.parameter("weight", &[c, c, 3, 3])?, config.res_scale);
+    let bias = scaled(second.parameter("bias", &[c])?, config.res_scale);
+    let y = b.conv2d(second.prefix(), y, Conv2d::same(weight, Some(bias)))?;
+    b.add(w.prefix(), y, x)
+}
+
+/// Convolutions and pixel shuffles in turn (figure 3): by 3, or by 2 once or twice.
+fn upsampler(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
+    let (c, mut y) = (config.channels, x);
+    let factors: &[usize] = match config.scale {
+        3 => &[3],
+        4 => &[2, 2],
+        _ => &[2],
+    };
+    for (stage, factor) in factors.iter().enumerate() {
+        y = conv(b, y, &w.scope(2 * stage), [factor * factor * c, c, 3])?;
+        y = b.pixel_shuffle(w.path(&(2 * stage + 1).to_string()), y, *factor)?;
+    }
+    Ok(y)
+}
+
+/// `x ± mean`: the checkpoint's 1×1 convolution, or DIV2K's mean where it has none.
+fn mean_shift(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config, sign: f32) -> Result<Value> {
+    if config.mean_shift {
+        return conv(b, x, w, [3, 3, 1]);
+    }
+    let shape = b.shape(x).with_size(1, 1);
+    let mean = Tensor::from_fn(shape, |_, c, _, _| sign * config.range * MEAN[c]);
+    let mean = b.append(w.path("mean"), Op::Constant(Constant::new(mean)), &[])?;
+    b.add(w.prefix(), x, mean)
+}
+
+fn scaled(parameter: Parameter, factor: f32) -> Parameter {
+    if factor == 1.0 {
+        return parameter;
+    }
+    let values: Vec<f32> = parameter.values().iter().map(|value| factor * value).collect();
+    Parameter::new(parameter.dims(), values)
+}
