@@ -5,11 +5,16 @@
 //! - Nothing is shared with kernels and plans: a mistake there cannot hide here.
 //! - Results do not depend on the number of threads. Work is cut by shape alone, every number is
 //!   written by one thread, and sums run in a fixed order.
+//! - Results do not depend on where a pixel lies, nor on the picture's size, to the last bit. The order of a
+//!   sum and the way that it is taken follow from the layer alone. So a piece that is cut out of a picture
+//!   and run alone makes the whole picture's numbers, but for those that look across the cut (`pieces` tests
+//!   it). That holds for every operator but the global average pool, which looks at everything, and for
+//!   pieces that begin at multiples of what a pool or a stride joins.
 //! - NaN goes through every operator but the spatial mask, as in PyTorch.
 //! - A value is freed after its last use, so memory follows the graph's width and not its length.
 //!
-//! One file an operator. Convolutions have two forms: a `textbook` with sums in f64, for small work and
-//! to test the other by, and one on matrix products in f32 (`product`, on `bands`, `im2col`, `matrix`).
+//! One file an operator. Convolutions have two forms: a `textbook` with sums in f64, for channels in groups
+//! and to test the other by, and one on matrix products in f32 (`product`, on `bands`, `im2col`, `matrix`).
 
 mod activation;
 mod bands;
@@ -20,6 +25,8 @@ mod conv_transpose2d;
 mod im2col;
 mod masked_conv2d;
 mod matrix;
+#[cfg(test)]
+mod pieces;
 mod pixel_shuffle;
 mod pool;
 mod product;

@@ -13,8 +13,8 @@ use sparsr::graph::{
 use sparsr::reference;
 use sparsr::tensor::{Parameter, Shape, Tensor};
 
-/// Largest error, as a share of the largest expected number (or of 1, if that is less): sums here are
-/// f64, PyTorch's are f32.
+/// Largest error, as a share of the largest expected number (or of 1, if that is less): PyTorch adds up in another
+/// order.
 const TOLERANCE: f32 = 1e-6;
 
 /// A case's name, its inputs in order, its operator.

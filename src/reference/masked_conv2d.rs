@@ -2,46 +2,13 @@
 //!
 //! Where the mask is 0 nothing sparse is computed, so a NaN there stays out of the result.
 
-use super::by_plane;
-use super::conv2d::{bias, filter};
-use super::product::{PRODUCT_MACS, Part, Product};
-use super::window::{Patches, Window};
-use crate::graph::{MaskedConv2d, Operator};
+use super::product::{Part, Product};
+use super::window::Window;
+use crate::graph::MaskedConv2d;
 use crate::tensor::{Shape, Tensor};
 
-pub(super) fn masked_conv2d(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
-    if op.macs(&[x.shape(), mask.shape()], output).total() >= PRODUCT_MACS {
-        by_product(op, x, mask, output)
-    } else {
-        textbook(op, x, mask, output)
-    }
-}
-
-/// The two formulas, each sum in f64 and rounded once.
-fn textbook(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
-    let window = Window::same(op.kernel());
-    let (dense, all) = (op.dense_inputs, x.shape().channels);
-    by_plane(output, |n, o, plane| {
-        let patches = Patches { x, n, window };
-        let (of_dense, of_sparse) = filter(&op.weight, o).split_at(dense * op.kernel() * op.kernel());
-        let bias = bias(op.bias.as_ref(), o);
-        for (p, (y, mask)) in plane.iter_mut().zip(mask.plane(n, 0)).enumerate() {
-            let pixel = (p / output.width, p % output.width);
-            let set = *mask != 0.0;
-            let mut sum = 0.0;
-            if set || o < op.dense_outputs {
-                sum += bias + patches.dot(pixel, 0..dense, of_dense);
-            }
-            if set {
-                sum += patches.dot(pixel, dense..all, of_sparse);
-            }
-            *y = sum as f32;
-        }
-    })
-}
-
 /// Three products, with just the multiply-adds that the operator counts.
-fn by_product(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
+pub(super) fn masked_conv2d(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
     let (outputs, inputs) = (output.channels, x.shape().channels);
     let (bias, mask) = (op.bias.as_ref(), Some(mask));
     let dense = Part { outputs: 0..op.dense_outputs, inputs: 0..op.dense_inputs, bias, mask: None };
@@ -55,8 +22,34 @@ fn by_product(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Te
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::by_plane;
+    use super::super::conv2d::{bias, filter};
     use super::super::testing::{assert_close, noise, parameter};
+    use super::super::window::Patches;
     use super::*;
+
+    /// The two formulas, each sum in f64 and rounded once.
+    fn textbook(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
+        let window = Window::same(op.kernel());
+        let (dense, all) = (op.dense_inputs, x.shape().channels);
+        by_plane(output, |n, o, plane| {
+            let patches = Patches { x, n, window };
+            let (of_dense, of_sparse) = filter(&op.weight, o).split_at(dense * op.kernel() * op.kernel());
+            let bias = bias(op.bias.as_ref(), o);
+            for (p, (y, mask)) in plane.iter_mut().zip(mask.plane(n, 0)).enumerate() {
+                let pixel = (p / output.width, p % output.width);
+                let set = *mask != 0.0;
+                let mut sum = 0.0;
+                if set || o < op.dense_outputs {
+                    sum += bias + patches.dot(pixel, 0..dense, of_dense);
+                }
+                if set {
+                    sum += patches.dot(pixel, dense..all, of_sparse);
+                }
+                *y = sum as f32;
+            }
+        })
+    }
 
     fn operator(out: usize, input: usize, kernel: usize, dense: (usize, usize), seed: u64) -> MaskedConv2d {
         let weight = parameter([out, input, kernel, kernel], seed);
@@ -75,7 +68,7 @@ mod tests {
             op.dense_inputs,
             op.dense_outputs
         );
-        assert_close(&by_product(op, &x, &mask, output), &textbook(op, &x, &mask, output), &case);
+        assert_close(&masked_conv2d(op, &x, &mask, output), &textbook(op, &x, &mask, output), &case);
     }
 
     #[test]
@@ -111,6 +104,6 @@ mod tests {
         let bias = op.bias.as_ref().unwrap().values()[0];
         let expected = Tensor::from_fn(output, |_, c, _, _| if c == 0 { bias } else { 0.0 });
         assert_eq!(textbook(&op, &x, &mask, output), expected);
-        assert_eq!(by_product(&op, &x, &mask, output), expected);
+        assert_eq!(masked_conv2d(&op, &x, &mask, output), expected);
     }
 }

@@ -10,9 +10,6 @@ use super::matrix::{Matrix, multiply};
 use super::window::{Patches, Window};
 use crate::tensor::{Parameter, Shape, Tensor};
 
-/// Multiply-adds from which on products are taken: some tenths of a millisecond of textbook.
-pub(super) const PRODUCT_MACS: u64 = 1 << 18;
-
 /// A convolution with one group, and its input.
 pub(super) struct Product<'a> {
     pub(super) x: &'a Tensor,

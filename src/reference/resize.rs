@@ -48,12 +48,14 @@ impl Cubic {
     }
 }
 
-/// Every new pixel along an axis of `length` old ones.
+/// Every new pixel along an axis of `length` old ones. Weights come from the place within the old pixel alone, so
+/// that rounding gives the same ones all along.
 fn cubics(length: usize, scale: usize) -> Vec<Cubic> {
     let cubic = |p: usize| {
-        let at = (p as f64 + 0.5) / scale as f64 - 0.5;
+        let (old, within) = ((p / scale) as f64, (p % scale) as f64);
+        let at = (within + 0.5) / scale as f64 - 0.5;
         let (floor, t) = (at.floor(), at - at.floor());
-        let place = |step: f64| (floor + step).clamp(0.0, length as f64 - 1.0) as usize;
+        let place = |step: f64| (old + floor + step).clamp(0.0, length as f64 - 1.0) as usize;
         Cubic { places: [-1.0, 0.0, 1.0, 2.0].map(place), weights: [1.0 + t, t, 1.0 - t, 2.0 - t].map(keys) }
     };
     (0..length * scale).map(cubic).collect()
@@ -85,6 +87,16 @@ mod tests {
         }
         for (p, cubic) in cubics(4, 1).iter().enumerate() {
             assert_eq!((cubic.weights, cubic.places[1]), ([0.0, 1.0, 0.0, 0.0], p));
+        }
+    }
+
+    #[test]
+    fn weights_are_the_same_bits_at_every_old_pixel() {
+        for scale in 1..=5 {
+            let first: Vec<_> = cubics(1000, scale)[..scale].iter().map(|cubic| cubic.weights).collect();
+            for (p, cubic) in cubics(1000, scale).iter().enumerate() {
+                assert_eq!(cubic.weights, first[p % scale], "scale {scale}, new pixel {p}");
+            }
         }
     }
 }
