@@ -82,9 +82,9 @@ pub trait Operator {
         [1, 1]
     }
 
-    /// Along either axis, the input pixels that these output pixels are made from, those past the picture's
-    /// edge included; `None` if that is the whole picture.
-    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+    /// Along either axis, the pixels of one of the inputs that these output pixels are made from, those past the
+    /// picture's edge included; `None` if that is the whole picture.
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         Some(output)
     }
 

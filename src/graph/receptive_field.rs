@@ -46,8 +46,8 @@ impl Graph {
                 let right = (region.end * below + over - 1).div_euclid(over) - alignment as isize;
                 radius = radius.max(-(region.start * below).div_euclid(over)).max(right);
             }
-            for input in &node.inputs {
-                let needed = node.op.operator().input_region(region.clone())?;
+            for (at, input) in node.inputs.iter().enumerate() {
+                let needed = node.op.operator().input_region(at, region.clone())?;
                 let all = regions[input.index()].get_or_insert_with(|| needed.clone());
                 *all = all.start.min(needed.start)..all.end.max(needed.end);
             }

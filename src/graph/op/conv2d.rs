@@ -84,7 +84,7 @@ impl Operator for Conv2d {
         [1, self.stride]
     }
 
-    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         let [stride, padding, kernel] =
             [self.stride, self.padding, self.kernel()].map(|length| length as isize);
         Some(stride * output.start - padding..stride * (output.end - 1) - padding + kernel)

@@ -50,7 +50,7 @@ impl Operator for ConvTranspose2d {
         [self.stride, 1]
     }
 
-    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         let [stride, padding, kernel] =
             [self.stride, self.padding, self.weight.dims()[2]].map(|length| length as isize);
         let first = (output.start + padding - kernel + stride).div_euclid(stride); // rounded up

@@ -65,8 +65,9 @@ impl Operator for MaskedConv2d {
         Ok(input.with_channels(out))
     }
 
-    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
-        let radius = self.kernel() as isize / 2;
+    fn input_region(&self, input: usize, output: Range<isize>) -> Option<Range<isize>> {
+        // The mask, the second input, matters at the output's place alone.
+        let radius = if input == 0 { self.kernel() as isize / 2 } else { 0 };
         Some(output.start - radius..output.end + radius)
     }
 

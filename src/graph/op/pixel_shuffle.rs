@@ -34,7 +34,7 @@ impl Operator for PixelShuffle {
         [self.scale, 1]
     }
 
-    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         let scale = self.scale as isize;
         Some(output.start.div_euclid(scale)..(output.end - 1).div_euclid(scale) + 1)
     }

@@ -30,7 +30,7 @@ impl Operator for AveragePool {
         [1, self.size]
     }
 
-    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         let size = self.size as isize;
         Some(size * output.start..size * output.end)
     }
@@ -51,7 +51,7 @@ impl Operator for GlobalAveragePool {
         Ok(input.with_size(1, 1))
     }
 
-    fn input_region(&self, _output: Range<isize>) -> Option<Range<isize>> {
+    fn input_region(&self, _input: usize, _output: Range<isize>) -> Option<Range<isize>> {
         None
     }
 }

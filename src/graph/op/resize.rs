@@ -42,7 +42,7 @@ impl Operator for Resize {
         [self.scale, 1]
     }
 
-    fn input_region(&self, output: Range<isize>) -> Option<Range<isize>> {
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         let scale = self.scale as isize;
         // The last input pixel whose centre is not right of an output pixel's.
         let left = |output: isize| (2 * output + 1 - scale).div_euclid(2 * scale);

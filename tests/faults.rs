@@ -1,0 +1,300 @@
+//! Devices that fail on purpose: whatever fails, and when, the picture is right or there is none.
+//!
+//! The engine under the fault is a real one; what it does until it fails is real work. The faults are those of
+//! drivers: the device is lost, memory runs out, numbers are none.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use sparsr::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
+use sparsr::plan::Phase;
+use sparsr::{
+    Depth, Error, Model, Options, PixelRows, Pixels, Result, Samples, Source, Sparsity, Tiling, Upscaler,
+};
+use support::{adapter, seeded};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// The device is gone for good when a window comes back.
+    Lost,
+    /// The device is gone for good when a window is begun.
+    LostEarly,
+    /// No memory, once, when a window is begun.
+    NoMemory,
+    /// No memory, once, when a window comes back.
+    NoMemoryLate,
+    /// A window of which some number is none, once.
+    NotANumber,
+    /// Such a window, and every one after it.
+    NeverANumber,
+}
+
+const FAULTS: [Fault; 6] = [
+    Fault::Lost,
+    Fault::LostEarly,
+    Fault::NoMemory,
+    Fault::NoMemoryLate,
+    Fault::NotANumber,
+    Fault::NeverANumber,
+];
+
+/// A real engine that fails at one window.
+#[derive(Debug)]
+struct Faulty {
+    engine: Box<dyn Engine>,
+    fault: Fault,
+    at: usize,
+    begun: usize,
+    landed: usize,
+    lost: bool,
+    struck: Arc<AtomicUsize>,
+}
+
+impl Faulty {
+    fn strike(&mut self, lost: bool) {
+        self.lost |= lost;
+        self.struck.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn gone(&self) -> Result<()> {
+        if self.lost { Err(Error::Device("the device is lost".into())) } else { Ok(()) }
+    }
+}
+
+impl Engine for Faulty {
+    fn name(&self) -> String {
+        "faulty".into()
+    }
+
+    fn footprint(&self, phase: &Phase, depth: Depth) -> Result<u64> {
+        self.engine.footprint(phase, depth)
+    }
+
+    fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
+        self.gone()?;
+        self.engine.prepare(phase, depth)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.engine.is_ready()
+    }
+
+    fn submit(&mut self, window: Window) -> Result<()> {
+        if self.begun == self.at && matches!(self.fault, Fault::LostEarly | Fault::NoMemory) {
+            self.begun += 1;
+            self.strike(self.fault == Fault::LostEarly);
+            self.gone()?;
+            return Err(Error::OutOfMemory("no memory".into()));
+        }
+        self.gone()?;
+        self.begun += 1;
+        self.engine.submit(window)
+    }
+
+    fn collect(&mut self) -> Result<Made> {
+        self.gone()?;
+        let mut made = self.engine.collect()?;
+        let now = self.landed;
+        self.landed += 1;
+        match self.fault {
+            Fault::Lost if now == self.at => {
+                self.strike(true);
+                self.gone()?;
+            }
+            Fault::NoMemoryLate if now == self.at => {
+                self.strike(false);
+                return Err(Error::OutOfMemory("no memory".into()));
+            }
+            Fault::NotANumber if now != self.at => {}
+            Fault::NeverANumber if now < self.at => {}
+            Fault::NotANumber | Fault::NeverANumber => {
+                self.strike(false);
+                // A picture cannot hold such a number: an engine's check of its own output finds it.
+                if made.picture.is_some() {
+                    return Err(Error::Device("pixel (0, 0) is not a finite number".into()));
+                }
+                let values = &mut made.kept[0];
+                let middle = values.len() / 8 * 4; // the middle pixel of a channel that is there
+                values[middle] = if now.is_multiple_of(2) { f32::NAN } else { f32::NEG_INFINITY };
+            }
+            _ => {}
+        }
+        Ok(made)
+    }
+}
+
+/// One run: what comes of it, the picture or as many rows as there were, and how often the fault struck.
+fn run(
+    engine: Box<dyn Engine>,
+    (fault, at): (Fault, usize),
+    model: &Model,
+    picture: &Pixels,
+    (tiling, cpu_fallback): (Tiling, bool),
+) -> (Result<Pixels>, usize, usize) {
+    let struck = Arc::new(AtomicUsize::new(0));
+    let faulty = Faulty { engine, fault, at, begun: 0, landed: 0, lost: false, struck: struck.clone() };
+    let mut options = Options::default();
+    (options.tiling, options.cpu_fallback) = (tiling, cpu_fallback);
+    let mut upscaler = Upscaler::on_engine(Box::new(faulty), model, options);
+    let mut rows: Vec<Pixels> = Vec::new();
+    let mut source = PixelRows::new(picture);
+    let depth = source.depth();
+    let outcome = upscaler.upscale_rows(&mut source, &mut rows);
+    let height = rows.iter().map(Pixels::height).sum();
+    let outcome = outcome.map(|_| joined(rows, depth));
+    (outcome, height, struck.load(Ordering::Relaxed))
+}
+
+fn joined(rows: Vec<Pixels>, depth: Depth) -> Pixels {
+    let (width, height) = (rows[0].width(), rows.iter().map(Pixels::height).sum());
+    assert_eq!(depth, Depth::Eight);
+    let samples = rows.iter().flat_map(|rows| match rows.samples() {
+        Samples::U8(samples) => samples.clone(),
+        Samples::U16(_) => unreachable!("8 bits stay 8 bits"),
+    });
+    Pixels::new(width, height, Samples::U8(samples.collect()))
+}
+
+fn apart(found: &Pixels, expected: &Pixels) -> u8 {
+    let (Samples::U8(found), Samples::U8(expected)) = (found.samples(), expected.samples()) else {
+        unreachable!("8 bits stay 8 bits")
+    };
+    assert_eq!(found.len(), expected.len());
+    found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)
+}
+
+/// Every fault at every window up to `windows`; how many faults struck.
+fn storm(
+    name: &str,
+    model: &Model,
+    engine: impl Fn() -> Box<dyn Engine>,
+    (windows, tiling): (usize, Tiling),
+    allowed: u8,
+) -> usize {
+    let picture = seeded::picture(71, 58, 9);
+    let expected =
+        Upscaler::on_cpu(model, Options::default()).unwrap().upscale_pixels(&picture).unwrap().pixels;
+    let mut strikes = 0;
+    for (fault, at) in FAULTS.into_iter().flat_map(|fault| (0..windows).map(move |at| (fault, at))) {
+        for fallback in [false, true] {
+            let case = format!("{name}: {fault:?} at window {at}, {tiling:?}, fallback {fallback}");
+            let (outcome, height, struck) = run(engine(), (fault, at), model, &picture, (tiling, fallback));
+            strikes += struck;
+            let for_good = matches!(fault, Fault::Lost | Fault::LostEarly | Fault::NeverANumber);
+            match outcome {
+                Ok(found) => {
+                    assert!(struck == 0 || fallback || !for_good, "{case}: a picture out of nothing");
+                    assert!(
+                        apart(&found, &expected) <= allowed,
+                        "{case}: {} apart",
+                        apart(&found, &expected)
+                    );
+                }
+                Err(error) => {
+                    assert!(struck > 0 && !fallback, "{case}: {error}");
+                    assert!(matches!(error, Error::Device(_) | Error::OutOfMemory(_)), "{case}: {error}");
+                    assert!(for_good || tiling == Tiling::Whole, "{case}: not tried again: {error}");
+                    assert!(height < expected.height(), "{case}: an error after a whole picture");
+                }
+            }
+        }
+    }
+    strikes
+}
+
+#[test]
+fn whatever_fails_the_picture_is_right_or_there_is_none() {
+    let cpu = || Box::new(CpuEngine::new()) as Box<dyn Engine>;
+    let edsr = Model::from_weights("tiny", seeded::edsr(&seeded::TINY_EDSR)).unwrap();
+    let smsr = seeded::tiny_smsr();
+    let mut strikes = 0;
+    // EDSR has 3 tiles in 2 rows; SMSR has that many in each of three phases. A few windows more are asked for.
+    strikes += storm("EDSR", &edsr, cpu, (8, Tiling::Pixels(32)), 0);
+    strikes += storm("EDSR", &edsr, cpu, (2, Tiling::Auto), 0);
+    strikes += storm("EDSR", &edsr, cpu, (2, Tiling::Whole), 0);
+    strikes += storm("SMSR", &smsr, cpu, (20, Tiling::Pixels(32)), 1);
+    strikes += storm("SMSR", &smsr, cpu, (2, Tiling::Auto), 1);
+    strikes += storm("SMSR", &smsr, cpu, (2, Tiling::Whole), 1);
+    println!("{strikes} faults");
+    assert!(strikes >= 300, "{strikes}");
+}
+
+#[test]
+fn a_device_in_flight_recovers_too() {
+    let Some(gpu) = adapter::gpu("a_device_in_flight_recovers_too") else { return };
+    let engine = || Box::new(GpuEngine::new(&gpu, Sparsity::Auto, gpu.memory())) as Box<dyn Engine>;
+    let smsr = seeded::tiny_smsr();
+    let strikes = storm("SMSR on a GPU", &smsr, engine, (18, Tiling::Pixels(32)), 1);
+    assert!(strikes >= 100, "{strikes}");
+}
+
+/// Memory that is always too little for windows above a size: tiles become smaller until they fit.
+#[derive(Debug)]
+struct Small {
+    engine: CpuEngine,
+    pixels: usize,
+    largest: Arc<AtomicUsize>,
+}
+
+impl Engine for Small {
+    fn name(&self) -> String {
+        "small".into()
+    }
+
+    fn footprint(&self, phase: &Phase, depth: Depth) -> Result<u64> {
+        self.engine.footprint(phase, depth)
+    }
+
+    fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
+        let pixels = phase.graph.node(phase.graph.input()).shape.pixels();
+        if pixels > self.pixels {
+            return Err(Error::OutOfMemory(format!(
+                "{pixels} pixels, and there is room for {}",
+                self.pixels
+            )));
+        }
+        self.largest.fetch_max(pixels, Ordering::Relaxed);
+        self.engine.prepare(phase, depth)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.engine.is_ready()
+    }
+
+    fn submit(&mut self, window: Window) -> Result<()> {
+        self.engine.submit(window)
+    }
+
+    fn collect(&mut self) -> Result<Made> {
+        self.engine.collect()
+    }
+}
+
+#[test]
+fn tiles_shrink_until_they_fit() {
+    let picture = seeded::picture(300, 200, 4);
+    let edsr = Model::from_weights("tiny", seeded::edsr(&seeded::TINY_EDSR)).unwrap();
+    for (model, allowed) in [(edsr, 0), (seeded::tiny_smsr(), 1)] {
+        let expected =
+            Upscaler::on_cpu(&model, Options::default()).unwrap().upscale_pixels(&picture).unwrap();
+        for pixels in [60_000, 20_000, 3000, 100] {
+            let largest = Arc::new(AtomicUsize::new(0));
+            let engine = Small { engine: CpuEngine::new(), pixels, largest: largest.clone() };
+            let mut upscaler = Upscaler::on_engine(Box::new(engine), &model, Options::default());
+            match upscaler.upscale_pixels(&picture) {
+                Ok(found) => assert!(apart(&found.pixels, &expected.pixels) <= allowed, "{pixels}"),
+                Err(error) => {
+                    let said = "60000 pixels, and there is room for 100"; // what failed first
+                    assert_eq!((pixels, error.to_string().as_str()), (100, said));
+                }
+            }
+            assert!(
+                pixels == 100 || 4 * largest.load(Ordering::Relaxed) > pixels / 2,
+                "{largest:?} of {pixels}"
+            );
+        }
+    }
+}
