@@ -13,11 +13,19 @@
 mod decode;
 mod encode;
 mod exif;
+mod file;
+mod header;
+mod reader;
 mod travel;
+mod writer;
 
 use image::DynamicImage;
 
 pub use encode::format_of;
+pub use file::NewFile;
+pub use header::PictureHeader;
+pub use reader::PictureReader;
+pub use writer::PictureWriter;
 
 use crate::error::Result;
 use crate::upscale::{Mask, Profile, Upscaler};

@@ -1,19 +1,21 @@
 //! Files to pictures. What cannot be decoded whole is an error of one sentence: there is no half picture.
 
 use std::fs;
-use std::io::Cursor;
+use std::io::{BufRead, Cursor, Seek};
 use std::path::Path;
 
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
-use image::{AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{
+    AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits,
+};
 
-use super::Picture;
+use super::{Picture, PictureHeader};
 use crate::error::{Error, Result};
 
 /// The most that a picture may take when decoded: about 1.4 gigapixels of 8-bit RGB. A small file that
 /// claims more is a decompression bomb, or beyond any device.
-const MAX_BYTES: u64 = 4 << 30;
+pub(super) const MAX_BYTES: u64 = 4 << 30;
 
 impl Picture {
     /// Reads a picture from a file. The format is told by the content, not by the name.
@@ -44,31 +46,50 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Picture, String> {
         tracing::warn!("{name}: an animation; only its first frame is taken");
     }
 
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(MAX_BYTES);
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(reason)?;
+    let mut decoder = decoder(Cursor::new(bytes), format).map_err(reason)?;
     if decoder.total_bytes() > MAX_BYTES {
         let (width, height) = decoder.dimensions();
         return Err(format!("{width}x{height} pixels take more than {} GiB", MAX_BYTES >> 30));
     }
 
-    let icc_profile = decoder.icc_profile().map_err(reason)?.filter(|profile| describes_rgb(name, profile));
     let orientation = decoder.orientation().map_err(reason)?;
-    let mut exif = decoder.exif_metadata().map_err(reason)?;
-    if let Some(exif) = &mut exif {
-        let _the_same = Orientation::remove_from_exif_chunk(exif);
-    }
+    let PictureHeader { icc_profile, exif, .. } = header(&mut decoder).map_err(reason)?;
+    let icc_profile = icc_profile.filter(|profile| describes_rgb(name, profile));
     let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     image.apply_orientation(orientation);
     Ok(Picture { image, icc_profile, exif })
 }
 
-/// By content; only TGA, which has no signature, by name.
-fn format(name: &str, bytes: &[u8]) -> Result<ImageFormat, String> {
+/// The decoder of a format, which has read what stands before the pixels.
+pub(super) fn decoder<'a>(
+    source: impl BufRead + Seek + 'a,
+    format: ImageFormat,
+) -> ImageResult<impl ImageDecoder + 'a> {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_BYTES);
+    let mut reader = ImageReader::with_format(source, format);
+    reader.limits(limits);
+    reader.into_decoder()
+}
+
+/// The header as the file has it. Orientation, which is the decoder's to tell, is taken out of EXIF.
+pub(super) fn header(decoder: &mut impl ImageDecoder) -> ImageResult<PictureHeader> {
+    let (width, height) = decoder.dimensions();
+    let mut exif = decoder.exif_metadata()?;
+    if let Some(exif) = &mut exif {
+        let _the_same = Orientation::remove_from_exif_chunk(exif);
+    }
+    let icc_profile = decoder.icc_profile()?;
+    Ok(PictureHeader { width, height, color: decoder.color_type(), icc_profile, exif })
+}
+
+/// By content; only TGA, which has no signature, by name. BigTIFF the `image` crate reads, and does not know.
+pub(super) fn format(name: &str, bytes: &[u8]) -> Result<ImageFormat, String> {
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
+    }
+    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
+        return Ok(ImageFormat::Tiff);
     }
     let by_name = || ImageFormat::from_path(name).ok().filter(|&format| format == ImageFormat::Tga);
     image::guess_format(bytes).ok().or_else(by_name).ok_or_else(|| {
@@ -105,7 +126,7 @@ fn is_animated(format: ImageFormat, bytes: &[u8]) -> bool {
 }
 
 /// The profile of a CMYK file says nothing about the RGB picture that was decoded from it.
-fn describes_rgb(name: &str, profile: &[u8]) -> bool {
+pub(super) fn describes_rgb(name: &str, profile: &[u8]) -> bool {
     let fits = matches!(profile.get(16..20), Some(b"RGB " | b"GRAY"));
     if !fits {
         tracing::warn!("{name}: its colour profile is not for RGB or gray, and is left out");
@@ -114,7 +135,7 @@ fn describes_rgb(name: &str, profile: &[u8]) -> bool {
 }
 
 /// The decoder's complaint in one line.
-fn reason(error: ImageError) -> String {
+pub(super) fn reason(error: ImageError) -> String {
     match error {
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             "the file ends too early".to_owned()

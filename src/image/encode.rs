@@ -15,6 +15,9 @@ use image::{ColorType, DynamicImage, ImageEncoder, ImageFormat, ImageResult};
 use super::Picture;
 use crate::error::{Error, Result};
 
+/// What a format without EXIF loses.
+pub(super) const EXIF_LOST: &str = "EXIF, which is left out";
+
 /// JPEG's quality: no loss that is seen, at a third of the size of 100.
 const JPEG_QUALITY: u8 = 95;
 
@@ -50,9 +53,9 @@ impl Picture {
             ImageFormat::WebP => self.write(name, format, WebPEncoder::new_lossless(to)),
             ImageFormat::Tiff => self.write(name, format, TiffEncoder::new(to)),
             ImageFormat::Bmp => self.write(name, format, BmpEncoder::new(to)),
-            other => return Err(image_error(name, &format!("{other:?} is not a format that we write"))),
+            other => return Err(image_error(name, format!("{other:?} is not a format that we write"))),
         }
-        .map_err(|error| image_error(name, &error.to_string()))?;
+        .map_err(|error| image_error(name, error.to_string()))?;
         Ok(bytes.into_inner())
     }
 
@@ -61,19 +64,11 @@ impl Picture {
     /// # Errors
     /// [`Error::Image`] if the picture shows transparency and the format has none.
     pub fn check(&self, name: &Path, format: ImageFormat) -> Result<()> {
-        if format == ImageFormat::Jpeg && self.shows_transparency() {
-            let reason = "JPEG cannot hold the picture's transparency: write PNG, WebP or TIFF";
-            return Err(image_error(name, reason));
-        }
-        Ok(())
-    }
-
-    fn shows_transparency(&self) -> bool {
-        self.image.has_alpha() && self.image.to_luma_alpha16().pixels().any(|pixel| pixel[1] < u16::MAX)
+        check_pixels(name, format, &self.image)
     }
 
     fn write(&self, name: &Path, format: ImageFormat, mut encoder: impl ImageEncoder) -> ImageResult<()> {
-        let lost = |what: &str| tracing::warn!("{}: {format:?} cannot hold {what}", name.display());
+        let lost = |what: &str| warn_of_loss(name, format, what);
         if let Some(profile) = &self.icc_profile
             && encoder.set_icc_profile(profile.clone()).is_err()
         {
@@ -82,26 +77,41 @@ impl Picture {
         if let Some(exif) = &self.exif
             && encoder.set_exif_metadata(exif.clone()).is_err()
         {
-            lost("EXIF, which is left out");
+            lost(EXIF_LOST);
         }
         let sixteen_bits = self.image.color().bytes_per_pixel() > self.image.color().channel_count();
         if sixteen_bits && !matches!(format, ImageFormat::Png | ImageFormat::Tiff) {
             lost("16 bits a sample, which are rounded to 8");
         }
-        self.image_for(format).write_with_encoder(encoder)
-    }
-
-    /// TIFF's and BMP's encoders have no gray with alpha.
-    fn image_for(&self, format: ImageFormat) -> Cow<'_, DynamicImage> {
-        let gray_alpha = matches!(self.image.color(), ColorType::La8 | ColorType::La16);
-        if gray_alpha && matches!(format, ImageFormat::Tiff | ImageFormat::Bmp) {
-            Cow::Owned(self.image.to_rgba16().into())
-        } else {
-            Cow::Borrowed(&self.image)
-        }
+        as_held(&self.image, format).write_with_encoder(encoder)
     }
 }
 
-fn image_error(name: &Path, reason: &str) -> Error {
-    Error::Image { file: name.display().to_string(), reason: reason.to_owned() }
+/// [`Picture::check`] for some rows of a picture.
+pub(super) fn check_pixels(name: &Path, format: ImageFormat, image: &DynamicImage) -> Result<()> {
+    let shows_transparency =
+        || image.has_alpha() && image.to_luma_alpha16().pixels().any(|pixel| pixel[1] < u16::MAX);
+    if format == ImageFormat::Jpeg && shows_transparency() {
+        let reason = "JPEG cannot hold the picture's transparency: write PNG, WebP or TIFF";
+        return Err(image_error(name, reason));
+    }
+    Ok(())
+}
+
+/// The pixels in a type that the format has: TIFF's and BMP's encoders have no gray with alpha.
+pub(super) fn as_held(image: &DynamicImage, format: ImageFormat) -> Cow<'_, DynamicImage> {
+    let gray_alpha = matches!(image.color(), ColorType::La8 | ColorType::La16);
+    if gray_alpha && matches!(format, ImageFormat::Tiff | ImageFormat::Bmp) {
+        Cow::Owned(image.to_rgba16().into())
+    } else {
+        Cow::Borrowed(image)
+    }
+}
+
+pub(super) fn warn_of_loss(name: &Path, format: ImageFormat, what: &str) {
+    tracing::warn!("{}: {format:?} cannot hold {what}", name.display());
+}
+
+pub(super) fn image_error(name: &Path, reason: impl Into<String>) -> Error {
+    Error::Image { file: name.display().to_string(), reason: reason.into() }
 }

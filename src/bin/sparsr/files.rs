@@ -1,7 +1,7 @@
 //! Where pictures come from and go to.
 //!
 //! Every output is decided before any work begins: two pictures never share one, and none is an input. A file
-//! appears whole or not at all: it is written under another name in its folder and then renamed.
+//! appears whole or not at all (`NewFile`).
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -10,7 +10,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use image::ImageFormat;
-use sparsr::{Picture, Pixels, Samples, format_of};
+use sparsr::{NewFile, Picture, Pixels, Samples, format_of};
 
 use crate::{Result, terminal};
 
@@ -203,27 +203,17 @@ pub fn prepare(path: &Path, force: bool) -> Result<()> {
     let folder = folder(path);
     let cannot = |error: io::Error| format!("{}: cannot write there: {error}", folder.display());
     fs::create_dir_all(folder).map_err(cannot)?;
-    tempfile::tempfile_in(folder).map_err(cannot)?;
+    NewFile::create(path).map_err(cannot)?;
     Ok(())
 }
 
 /// Writes a file whole or not at all.
 pub fn write(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
     let cannot = |error: io::Error| format!("{}: {error}", path.display());
-    let mut file = unnamed_in(folder(path)).map_err(cannot)?;
+    let mut file = NewFile::create(path).map_err(cannot)?;
     file.write_all(bytes).map_err(cannot)?;
-    let persisted = if force { file.persist(path) } else { file.persist_noclobber(path) };
-    persisted.map_err(|error| cannot(error.error))?;
+    file.finish(force).map_err(cannot)?;
     Ok(())
-}
-
-/// A temporary file that will have the permissions of an ordinary new file.
-fn unnamed_in(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".sparsr-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
 }
 
 fn folder(path: &Path) -> &Path {

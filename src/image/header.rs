@@ -1,0 +1,86 @@
+//! What a picture's file says beside the pixels.
+
+use image::{ColorType, DynamicImage, ImageDecoder, ImageResult};
+
+use super::{Picture, exif};
+
+/// What a picture's file says beside the pixels: all that a reader and a writer of rows agree on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PictureHeader {
+    /// Pixels a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// The type of the pixels.
+    pub color: ColorType,
+    /// The ICC colour profile.
+    pub icc_profile: Option<Vec<u8>>,
+    /// The EXIF block of a camera.
+    pub exif: Option<Vec<u8>>,
+}
+
+impl PictureHeader {
+    /// The header of the picture in another size; EXIF's note of its size follows.
+    pub fn resized(&self, width: u32, height: u32) -> Self {
+        let exif = self.exif.as_ref().map(|exif| exif::with_size(exif, width, height));
+        Self { width, height, exif, ..self.clone() }
+    }
+
+    /// How many bytes a row takes in memory.
+    pub(super) fn row_bytes(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.color.bytes_per_pixel())
+    }
+
+    pub(super) fn has_16_bits(&self) -> bool {
+        self.color.bytes_per_pixel() == 2 * self.color.channel_count()
+    }
+
+    /// A picture of `rows` rows of this header's width and type. `fill` writes one row after another, samples in
+    /// the machine's byte order.
+    pub(super) fn picture(
+        &self,
+        rows: u32,
+        fill: impl FnMut(&mut [u8]) -> ImageResult<()>,
+    ) -> ImageResult<DynamicImage> {
+        DynamicImage::from_decoder(Rows { header: self, rows, fill })
+    }
+}
+
+impl Picture {
+    /// Size, type and notes of the picture.
+    pub fn header(&self) -> PictureHeader {
+        PictureHeader {
+            width: self.image.width(),
+            height: self.image.height(),
+            color: self.image.color(),
+            icc_profile: self.icc_profile.clone(),
+            exif: self.exif.clone(),
+        }
+    }
+}
+
+/// Rows in the form in which [`DynamicImage`] takes every type of pixels.
+struct Rows<'a, F> {
+    header: &'a PictureHeader,
+    rows: u32,
+    fill: F,
+}
+
+impl<F: FnMut(&mut [u8]) -> ImageResult<()>> ImageDecoder for Rows<'_, F> {
+    fn dimensions(&self) -> (u32, u32) {
+        (self.header.width, self.rows)
+    }
+
+    fn color_type(&self) -> ColorType {
+        self.header.color
+    }
+
+    fn read_image(mut self, bytes: &mut [u8]) -> ImageResult<()> {
+        let row_bytes = bytes.len() / (self.rows as usize).max(1);
+        bytes.chunks_exact_mut(row_bytes.max(1)).try_for_each(|row| (self.fill)(row))
+    }
+
+    fn read_image_boxed(self: Box<Self>, bytes: &mut [u8]) -> ImageResult<()> {
+        (*self).read_image(bytes)
+    }
+}

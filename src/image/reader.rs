@@ -1,0 +1,185 @@
+//! Files to pictures a band of rows at a time, so that the host holds a band and not the picture.
+//!
+//! ```text
+//!   PNG, not interlaced ─────────────────► row by row ──────────────────┐
+//!   TIFF of strips or tiles, gray or RGB ► a row of strips or of tiles ─┼─► bands
+//!   everything else ─────────────────────► Picture::read, held whole ───┘
+//! ```
+//!
+//! The bands, one below the other, are what [`Picture::read`] gives, to the last bit. The last one is given out
+//! only when the file has been found whole.
+
+mod png;
+mod tiff;
+
+use std::fs::File;
+use std::io::{BufReader, Read, Seek};
+use std::path::{Path, PathBuf};
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageResult, Limits};
+
+use super::decode::{self, MAX_BYTES};
+use super::{Picture, PictureHeader, encode::image_error};
+use crate::error::{Error, Result};
+
+/// The most that one row, or one row of strips or tiles, may take. What claims more is decoded whole, within the
+/// bounds that a whole picture has.
+const MAX_PIECE: u64 = 256 << 20;
+
+/// A picture file that is read from top to bottom.
+pub struct PictureReader {
+    path: PathBuf,
+    header: PictureHeader,
+    rows: Box<dyn Rows>,
+    streams: bool,
+    /// How many rows have been read.
+    y: u32,
+    /// Why reading failed: what the decoder says after that is not worth hearing.
+    failure: Option<String>,
+}
+
+/// The rows of a picture, from top to bottom.
+trait Rows: Send {
+    /// Writes the next row, samples in the machine's byte order.
+    fn next(&mut self, row: &mut [u8]) -> ImageResult<()>;
+
+    /// Checks, behind the last row, what the file still says about the pixels.
+    fn end(&mut self) -> ImageResult<()> {
+        Ok(())
+    }
+}
+
+impl PictureReader {
+    /// Opens a picture file. The format is told by the content, not by the name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read, [`Error::Image`] if it does not begin as a picture; and
+    /// whatever [`Picture::read`] says of a file that is decoded whole.
+    pub fn open(path: &Path) -> Result<Self> {
+        let (header, rows, streams) = match stream(path)? {
+            Some((header, rows)) => (header, rows, true),
+            None => {
+                let picture = Picture::read(path)?;
+                (picture.header(), Box::new(Whole { image: picture.image, read: 0 }) as Box<dyn Rows>, false)
+            }
+        };
+        Ok(Self { path: path.to_owned(), header, rows, streams, y: 0, failure: None })
+    }
+
+    /// Size, type and notes of the picture, as [`Picture::read`] has them.
+    pub fn header(&self) -> &PictureHeader {
+        &self.header
+    }
+
+    /// Whether rows are decoded as they are asked for. Otherwise the picture is held whole.
+    pub fn streams(&self) -> bool {
+        self.streams
+    }
+
+    /// The next `rows` rows, fewer at the bottom, at least one; nothing below the bottom.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the file ends too early or is damaged, then and ever after; [`Error::Limits`] if so
+    /// many rows are too much to be held.
+    pub fn read(&mut self, rows: u32) -> Result<Option<DynamicImage>> {
+        if let Some(reason) = &self.failure {
+            return Err(image_error(&self.path, reason));
+        }
+        let rows = rows.max(1).min(self.header.height - self.y);
+        if rows == 0 {
+            return Ok(None);
+        }
+        if u64::from(rows) * self.header.row_bytes() > MAX_BYTES {
+            let (file, width) = (self.path.display(), self.header.width);
+            let gigabytes = MAX_BYTES >> 30;
+            return Err(Error::Limits(format!(
+                "{file}: {rows} rows of {width} pixels take more than {gigabytes} GiB"
+            )));
+        }
+        match self.band(rows) {
+            Ok(band) => Ok(Some(band)),
+            Err(error) => {
+                let reason = self.failure.insert(decode::reason(error));
+                Err(image_error(&self.path, &*reason))
+            }
+        }
+    }
+
+    fn band(&mut self, rows: u32) -> ImageResult<DynamicImage> {
+        let band = self.header.picture(rows, |row| self.rows.next(row))?;
+        self.y += rows;
+        if self.y == self.header.height {
+            self.rows.end()?;
+        }
+        Ok(band)
+    }
+}
+
+impl std::fmt::Debug for PictureReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { path, header, rows: _, streams, y, failure } = self;
+        let mut debug = f.debug_struct("PictureReader");
+        debug.field("path", path).field("header", header).field("streams", streams);
+        debug.field("y", y).field("failure", failure).finish_non_exhaustive()
+    }
+}
+
+type Stream = (PictureHeader, Box<dyn Rows>);
+
+/// A file whose rows can be decoded as they are asked for; nothing if it must be decoded whole.
+fn stream(path: &Path) -> Result<Option<Stream>> {
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut start = Vec::new();
+    // In a pipe there is no way back to what tells the format.
+    if !file.metadata().map_err(Error::io(path))?.is_file() {
+        return Ok(None);
+    }
+    (&mut file).take(64).read_to_end(&mut start).map_err(Error::io(path))?;
+    let name = path.display().to_string();
+    let format = decode::format(&name, &start).map_err(|reason| image_error(path, reason))?;
+    if !matches!(format, ImageFormat::Png | ImageFormat::Tiff) {
+        return Ok(None);
+    }
+    let stream = stream_of(file, format).map_err(|error| image_error(path, decode::reason(error)))?;
+    Ok(stream.map(|(mut header, rows)| {
+        header.icc_profile = header.icc_profile.filter(|profile| decode::describes_rgb(&name, profile));
+        (header, rows)
+    }))
+}
+
+fn stream_of(mut file: File, format: ImageFormat) -> ImageResult<Option<Stream>> {
+    file.rewind()?;
+    let mut decoder = decode::decoder(BufReader::new(&file), format)?;
+    // The TIFF decoder takes what it needs for a colour profile out of what the pixels leave.
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(decoder.total_bytes().saturating_add(MAX_PIECE));
+    decoder.set_limits(limits)?;
+    let upright = decoder.orientation()? == Orientation::NoTransforms;
+    let header = decode::header(&mut decoder)?;
+    drop(decoder);
+    if !upright || header.row_bytes() > MAX_PIECE {
+        return Ok(None);
+    }
+    file.rewind()?;
+    let rows = match format {
+        ImageFormat::Png => png::open(file, &header)?,
+        _ => tiff::open(file, &header)?,
+    };
+    Ok(rows.map(|rows| (header, rows)))
+}
+
+/// A picture that was decoded whole.
+struct Whole {
+    image: DynamicImage,
+    /// How many bytes have been read.
+    read: usize,
+}
+
+impl Rows for Whole {
+    fn next(&mut self, row: &mut [u8]) -> ImageResult<()> {
+        row.copy_from_slice(&self.image.as_bytes()[self.read..][..row.len()]);
+        self.read += row.len();
+        Ok(())
+    }
+}

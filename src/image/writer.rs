@@ -1,0 +1,184 @@
+//! Pictures to files a band of rows at a time, so that the host holds a band and not the picture.
+//!
+//! PNG is compressed and TIFF written as the bands come. JPEG, WebP and BMP are collected and encoded whole by
+//! [`PictureWriter::finish`]. In every format the file, read back, is that of [`Picture::encode`].
+
+mod png;
+mod tiff;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use image::{ColorType, DynamicImage, ImageFormat};
+
+use super::decode::MAX_BYTES;
+use super::encode::{EXIF_LOST, as_held, check_pixels, image_error, warn_of_loss};
+use super::{NewFile, Picture, PictureHeader};
+use crate::error::{Error, Result};
+
+/// A picture file that is written from top to bottom. It appears, whole, with [`PictureWriter::finish`]; a writer
+/// that is dropped before leaves nothing.
+#[derive(Debug)]
+pub struct PictureWriter {
+    path: PathBuf,
+    format: ImageFormat,
+    header: PictureHeader,
+    file: NewFile,
+    body: Body,
+    /// How many rows have been written.
+    y: u32,
+    /// Whether a band was written in part: what follows would not lie where it belongs.
+    broken: bool,
+}
+
+/// What becomes of the bands.
+#[derive(Debug)]
+enum Body {
+    Png(Box<png::Stream>),
+    /// They follow the directory as they are.
+    Tiff,
+    /// They wait until all are there.
+    Collected(Vec<u8>),
+}
+
+impl PictureWriter {
+    /// Begins the file of a picture: PNG, TIFF, JPEG at quality 95, WebP or BMP. What the format cannot hold of
+    /// colour profile, EXIF or 16 bits is a warning in the log.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the format cannot hold a picture of this size or type, [`Error::Io`] if the folder
+    /// takes no file.
+    pub fn create(path: &Path, format: ImageFormat, header: &PictureHeader) -> Result<Self> {
+        check_type(path, header)?;
+        check_size(path, format, header)?;
+        let mut file = NewFile::create(path).map_err(Error::io(path))?;
+        let body = match format {
+            ImageFormat::Png => {
+                let png = png::Stream::new(header).map_err(|error| image_error(path, error.to_string()))?;
+                Body::Png(Box::new(png))
+            }
+            ImageFormat::Tiff => {
+                if header.exif.is_some() {
+                    warn_of_loss(path, format, EXIF_LOST);
+                }
+                file.write_all(&tiff::directory(header)).map_err(Error::io(path))?;
+                Body::Tiff
+            }
+            ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp => Body::Collected(Vec::new()),
+            other => return Err(image_error(path, format!("{other:?} is not a format that we write"))),
+        };
+        Ok(Self { path: path.to_owned(), format, header: header.clone(), file, body, y: 0, broken: false })
+    }
+
+    /// Writes the next rows.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if the band does not fit the header or, in a JPEG, shows transparency; [`Error::Io`] if
+    /// the disk takes no more.
+    pub fn write(&mut self, band: &DynamicImage) -> Result<()> {
+        self.check_broken()?;
+        self.check_band(band)?;
+        check_pixels(&self.path, self.format, band)?;
+        let written = match &mut self.body {
+            Body::Png(png) => png.encode(band.as_bytes()).and_then(|bytes| self.file.write_all(&bytes)),
+            Body::Tiff => self.file.write_all(as_held(band, self.format).as_bytes()),
+            Body::Collected(bytes) => {
+                bytes.extend_from_slice(band.as_bytes());
+                Ok(())
+            }
+        };
+        self.broken = written.is_err();
+        written.map_err(Error::io(&self.path))?;
+        self.y += band.height();
+        Ok(())
+    }
+
+    /// Completes the file and gives it its name. `replace` says whether that may be the name of another.
+    ///
+    /// # Errors
+    /// [`Error::Image`] if rows are missing or the encoder refuses, [`Error::Io`] if the disk takes no more or
+    /// there is a file that may not be replaced. There is no new file then.
+    pub fn finish(mut self, replace: bool) -> Result<()> {
+        self.check_broken()?;
+        let (path, expected, found) = (&self.path, self.header.height, self.y);
+        if found < expected {
+            return Err(image_error(path, format!("expected {expected} rows, found {found}")));
+        }
+        let rest = match self.body {
+            Body::Png(png) => png.finish().map_err(|error| image_error(path, error.to_string()))?,
+            Body::Tiff => Vec::new(),
+            Body::Collected(bytes) => encode_whole(path, self.format, self.header, bytes)?,
+        };
+        self.file.write_all(&rest).map_err(Error::io(path))?;
+        self.file.finish(replace).map_err(Error::io(path))
+    }
+
+    fn check_broken(&self) -> Result<()> {
+        if self.broken {
+            return Err(image_error(&self.path, "the file cannot be completed, since a write to it failed"));
+        }
+        Ok(())
+    }
+
+    fn check_band(&self, band: &DynamicImage) -> Result<()> {
+        let PictureHeader { width, height, color, .. } = self.header;
+        if (band.width(), band.color()) != (width, color) {
+            let (found_width, found) = (band.width(), band.color());
+            let reason = format!(
+                "expected a band of {width} pixels of {color:?} a row, found {found_width} of {found:?}"
+            );
+            return Err(image_error(&self.path, reason));
+        }
+        if band.height() > height - self.y {
+            let found = u64::from(self.y) + u64::from(band.height());
+            return Err(image_error(&self.path, format!("expected {height} rows, found {found}")));
+        }
+        Ok(())
+    }
+}
+
+fn check_type(path: &Path, header: &PictureHeader) -> Result<()> {
+    let PictureHeader { width, height, color, .. } = *header;
+    if width == 0 || height == 0 {
+        return Err(image_error(path, format!("a picture of {width}x{height} has no pixels")));
+    }
+    if matches!(color, ColorType::Rgb32F | ColorType::Rgba32F) {
+        return Err(image_error(path, format!("expected samples of 8 or 16 bits, found {color:?}")));
+    }
+    Ok(())
+}
+
+/// Whether the encoder will take the picture: to be known before the work, not after it.
+fn check_size(path: &Path, format: ImageFormat, header: &PictureHeader) -> Result<()> {
+    let PictureHeader { width, height, .. } = *header;
+    let side = match format {
+        ImageFormat::Jpeg => 0xffff,
+        ImageFormat::WebP => 0x4000,
+        _ => 0x7fff_ffff,
+    };
+    if width.max(height) > side {
+        let reason =
+            format!("{format:?} holds at most {side} pixels a side, not {width}x{height}: write PNG or TIFF");
+        return Err(image_error(path, reason));
+    }
+    let streams = matches!(format, ImageFormat::Png | ImageFormat::Tiff);
+    let (what, rows) = if streams { ("a row", 1) } else { ("a picture that must be held whole", height) };
+    if u64::from(rows).saturating_mul(header.row_bytes()) > MAX_BYTES {
+        let gigabytes = MAX_BYTES >> 30;
+        let reason =
+            format!("expected {what} of at most {gigabytes} GiB, found one of {width}x{rows} pixels");
+        return Err(image_error(path, reason));
+    }
+    Ok(())
+}
+
+fn encode_whole(path: &Path, format: ImageFormat, header: PictureHeader, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let mut rows = bytes.chunks_exact(header.row_bytes() as usize);
+    let fill = |row: &mut [u8]| {
+        row.copy_from_slice(rows.next().expect("all rows have been counted"));
+        Ok(())
+    };
+    let image = header.picture(header.height, fill).map_err(|error| image_error(path, error.to_string()))?;
+    drop(bytes);
+    Picture { image, icc_profile: header.icc_profile, exif: header.exif }.encode(path, format)
+}
