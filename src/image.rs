@@ -16,6 +16,7 @@ mod exif;
 mod file;
 mod header;
 mod reader;
+mod stream;
 mod travel;
 mod writer;
 
@@ -25,6 +26,7 @@ pub use encode::format_of;
 pub use file::NewFile;
 pub use header::PictureHeader;
 pub use reader::PictureReader;
+pub use stream::UpscaledFile;
 pub use writer::PictureWriter;
 
 use crate::error::Result;
@@ -79,7 +81,8 @@ impl Upscaler {
     pub fn upscale_picture(&mut self, picture: &Picture) -> Result<UpscaledPicture> {
         let (colour, alpha) = travel::split(&picture.image)?;
         let upscaled = self.upscale_pixels(&colour)?;
-        let image = travel::join(&upscaled.pixels, alpha, &picture.image)?;
+        let mut image = travel::join(&upscaled.pixels, alpha, picture.image.color())?;
+        image.set_color_space(picture.image.color_space()).expect("this colour space was set before");
         let (width, height) = (image.width(), image.height());
         let picture = Picture {
             image,

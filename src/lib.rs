@@ -55,7 +55,9 @@ pub use device::{AdapterInfo, AdapterKind, Device, DeviceChoice, Selection};
 pub use error::{Error, Result};
 pub use gpu::{Gpu, adapters};
 #[cfg(feature = "image")]
-pub use image::{NewFile, Picture, PictureHeader, PictureReader, PictureWriter, UpscaledPicture, format_of};
+pub use image::{
+    NewFile, Picture, PictureHeader, PictureReader, PictureWriter, UpscaledFile, UpscaledPicture, format_of,
+};
 pub use models::{Model, Partition};
 pub use pixels::{Depth, Pixels, Samples};
 pub use plan::Sparsity;

@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine",    &["gpu", "pixels", "plan", "reference", "tensor"]),
     ("stream",    &["engine", "graph", "models", "pixels", "plan", "store", "tensor", "tiles"]),
     ("upscale",   &["engine", "gpu", "graph", "models", "pixels", "plan", "stream", "tensor"]),
-    ("image",     &["pixels", "plane", "upscale"]),
+    ("image",     &["pixels", "plane", "stream", "upscale"]),
 ];
 
 /// Names that the crate's root shows, and the modules that they come from.

@@ -12,7 +12,7 @@ use image::codecs::tiff::TiffEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{ColorType, DynamicImage, ImageEncoder, ImageFormat, ImageResult};
 
-use super::Picture;
+use super::{Picture, travel};
 use crate::error::{Error, Result};
 
 /// What a format without EXIF loses.
@@ -89,9 +89,7 @@ impl Picture {
 
 /// [`Picture::check`] for some rows of a picture.
 pub(super) fn check_pixels(name: &Path, format: ImageFormat, image: &DynamicImage) -> Result<()> {
-    let shows_transparency =
-        || image.has_alpha() && image.to_luma_alpha16().pixels().any(|pixel| pixel[1] < u16::MAX);
-    if format == ImageFormat::Jpeg && shows_transparency() {
+    if format == ImageFormat::Jpeg && travel::shows_transparency(image) {
         let reason = "JPEG cannot hold the picture's transparency: write PNG, WebP or TIFF";
         return Err(image_error(name, reason));
     }

@@ -43,26 +43,24 @@ pub(super) fn split(image: &DynamicImage) -> Result<(Pixels, Option<Plane>)> {
 }
 
 /// The inverse: the enlarged colour and the alpha that is still to be enlarged, in the type of `original`.
-pub(super) fn join(colour: &Pixels, alpha: Option<Plane>, original: &DynamicImage) -> Result<DynamicImage> {
+pub(super) fn join(colour: &Pixels, alpha: Option<Plane>, original: ColorType) -> Result<DynamicImage> {
     let (width, height) = (colour.width(), colour.height());
-    let mut joined = match colour.samples() {
+    Ok(match colour.samples() {
         Samples::U8(samples) => DynamicImage::ImageRgb8(buffer(width, height, samples.clone())?),
         Samples::U16(samples) => {
             let alpha = alpha
                 .map_or_else(|| vec![OPAQUE; width * height], |alpha| enlarged_alpha(&alpha, width, height));
             let colours = samples.as_chunks().0.iter();
-            let wide = if original.color().has_color() {
+            let wide = if original.has_color() {
                 let rgba = colours.zip(alpha).flat_map(|(&[r, g, b], a)| [r, g, b, a]).collect();
                 DynamicImage::ImageRgba16(buffer(width, height, rgba)?)
             } else {
                 let gray = colours.zip(alpha).flat_map(|(&rgb, a)| [mean(rgb), a]).collect();
                 DynamicImage::ImageLumaA16(buffer(width, height, gray)?)
             };
-            of_type(original.color(), wide)
+            of_type(original, wide)
         }
-    };
-    joined.set_color_space(original.color_space()).expect("this colour space was set before");
-    Ok(joined)
+    })
 }
 
 fn buffer<P: Pixel>(
@@ -86,6 +84,11 @@ fn of_type(color: ColorType, wide: DynamicImage) -> DynamicImage {
         ColorType::La16 | ColorType::Rgba16 => wide,
         _ => unreachable!("8-bit RGB comes back as it went, floating point never went"),
     }
+}
+
+/// Whether any pixel lets something shine through.
+pub(super) fn shows_transparency(image: &DynamicImage) -> bool {
+    image.has_alpha() && image.to_luma_alpha16().pixels().any(|pixel| pixel[1] < OPAQUE)
 }
 
 /// Rounded; there are no halves.
@@ -169,7 +172,7 @@ mod tests {
         for picture in pictures() {
             let (colour, alpha) = split(&picture).unwrap();
             assert_eq!(alpha.is_some(), picture.has_alpha());
-            let joined = join(&colour, alpha, &picture).unwrap();
+            let joined = join(&colour, alpha, picture.color()).unwrap();
             assert!(joined == picture, "{:?}", picture.color());
         }
     }
@@ -180,7 +183,7 @@ mod tests {
         // In 8 bits 100.4 100.4 100.8 and 100.6 100.6 100.2: rounded first, their means would be 100 and 101.
         let [below, above] = [[25_803, 25_803, 25_906], [25_854, 25_854, 25_751]];
         let colour = Pixels::new(2, 1, Samples::U16([below, above].concat()));
-        let joined = join(&colour, None, &gray).unwrap();
+        let joined = join(&colour, None, gray.color()).unwrap();
         assert_eq!(joined.as_bytes(), [101, 100]);
     }
 

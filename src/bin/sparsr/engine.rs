@@ -6,6 +6,9 @@ use sparsr::{Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Til
 
 use crate::Result;
 
+/// Bytes that the CPU engine may take where nobody says.
+const HOST_MEMORY: u64 = 1 << 30;
+
 /// Which network, and on what.
 #[derive(clap::Args)]
 pub struct Choice {
@@ -78,24 +81,33 @@ impl Engine {
         self.choice.model()
     }
 
-    /// Opens the device. What lies between the phases of a large picture goes to a file in `scratch` if it must.
-    pub fn upscaler(&self, model: &Model, scratch: &Path) -> Result<Upscaler> {
-        let mut options = Options::default();
-        options.sparsity = self.sparsity;
-        options.tiling = self.tile;
-        options.memory = self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
-        options.scratch = Some(scratch.to_owned());
-        // Who names a device wants that one.
-        options.cpu_fallback = self.choice.is_auto();
-        options.precision = match self.precision.as_str() {
+    /// Opens the device, once, for `count` upscalers that share its memory. What lies between the phases of a large
+    /// picture goes to a file in `scratch` if it must.
+    pub fn upscalers(&self, model: &Model, scratch: &Path, count: usize) -> Result<Vec<Upscaler>> {
+        let precision = match self.precision.as_str() {
             "auto" => Precision::Auto,
             "f32" => Precision::F32,
             other => return Err(format!("--precision {other} is not there yet: choose auto or f32").into()),
         };
-        Ok(match self.choice.device()? {
-            Device::Cpu => Upscaler::on_cpu(model, options)?,
-            Device::Gpu(adapter) => Upscaler::new(&Gpu::open(&adapter)?, model, options)?,
-        })
+        let gpu = match self.choice.device()? {
+            Device::Cpu => None,
+            Device::Gpu(adapter) => Some(Gpu::open(&adapter)?),
+        };
+        let memory = self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
+        let memory = memory.or(gpu.as_ref().map(Gpu::memory)).unwrap_or(HOST_MEMORY);
+        let upscaler = |_| {
+            let mut options = Options::default();
+            (options.precision, options.sparsity, options.tiling) = (precision, self.sparsity, self.tile);
+            options.memory = Some(memory / count as u64);
+            options.scratch = Some(scratch.to_owned());
+            // Who names a device wants that one.
+            options.cpu_fallback = self.choice.is_auto();
+            Ok(match &gpu {
+                None => Upscaler::on_cpu(model, options)?,
+                Some(gpu) => Upscaler::new(gpu, model, options)?,
+            })
+        };
+        (0..count).map(upscaler).collect()
     }
 }
 

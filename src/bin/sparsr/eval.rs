@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let model = args.engine.model()?;
     let large = pictures_in(&args.hr)?;
     let small = args.lr.as_deref().map(pictures_in).transpose()?;
-    let mut upscaler = args.engine.upscaler(&model, &std::env::temp_dir())?;
+    let mut upscaler = args.engine.upscalers(&model, &std::env::temp_dir(), 1)?.remove(0);
 
     let progress = terminal::progress(large.len());
     let mut images = Vec::new();

@@ -1,14 +1,18 @@
-//! `sparsr upscale`: one picture after another; one that fails does not stop the others.
+//! `sparsr upscale`: pictures from file to file, two at a time; one that fails does not stop the others.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use image::{DynamicImage, GrayImage, ImageFormat};
-use sparsr::{Error, Mask, Model, Picture, Upscaler};
+use indicatif::ProgressBar;
+use sparsr::{Error, Mask, Model, Picture, UpscaledFile, Upscaler};
 
 use crate::engine::Engine;
-use crate::files::{self, Job};
+use crate::files::{self, Job, Source, Target};
 use crate::{Result, profile, terminal};
 
 /// Enlarge pictures
@@ -50,59 +54,118 @@ pub struct Args {
     engine: Engine,
 }
 
+/// Pictures under way at once: while a device computes one, another is read, written and prepared.
+const AT_ONCE: usize = 2;
+
+/// Pixels from which on a picture is on its way alone: it keeps the device busy by itself, and memory is its bound.
+const LARGE: u64 = 4 << 20;
+
 pub fn run(args: &Args) -> Result<ExitCode> {
     let model = args.engine.model()?;
     let jobs = files::plan(&args.inputs, args.output.as_deref(), model.scale())?;
     let masks = MaskFiles::plan(args, &model, &jobs)?;
-    let mut upscaler = args.engine.upscaler(&model, &files::scratch(&jobs))?;
+    let at_once = if args.profile { 1 } else { jobs.len().min(AT_ONCE) };
+    let upscalers = args.engine.upscalers(&model, &files::scratch(&jobs), at_once)?;
 
-    let progress = terminal::progress(jobs.len());
-    let mut exit = ExitCode::SUCCESS;
-    for job in &jobs {
-        progress.set_message(job.source.name());
-        match enlarge(args, &mut upscaler, job, &masks) {
-            Ok(line) => terminal::tell(&line),
-            Err(error) => {
-                terminal::complain(&named(job, error));
-                exit = ExitCode::FAILURE;
-            }
+    let work = Work { args, masks, progress: terminal::progress(jobs.len()), alone: RwLock::default() };
+    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
+    thread::scope(|scope| {
+        for mut upscaler in upscalers {
+            let (work, jobs, next, failed) = (&work, &jobs, &next, &failed);
+            scope.spawn(move || {
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if !work.enlarge(&mut upscaler, job) {
+                        failed.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
         }
-        progress.inc(1);
-    }
-    progress.finish_and_clear();
-    Ok(exit)
+    });
+    work.progress.finish_and_clear();
+    Ok(if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// From file to file; says what it did.
-fn enlarge(args: &Args, upscaler: &mut Upscaler, job: &Job, masks: &MaskFiles<'_>) -> Result<String> {
-    let (start, force) = (Instant::now(), args.force);
-    let Job { source, target } = job;
-    target.prepare(force)?;
-    masks.prepare(&source.stem(), force)?;
-    let picture = source.read()?;
-    picture.check(target.name(), target.format())?;
-    if args.profile {
-        let profile = upscaler.profile_picture(&picture)?;
-        terminal::explain(&profile::table(&source.name(), &upscaler.device(), &profile));
+/// What the pictures have in common.
+struct Work<'a> {
+    args: &'a Args,
+    masks: MaskFiles<'a>,
+    progress: ProgressBar,
+    /// Held by many small pictures, or by a large one.
+    alone: RwLock<()>,
+}
+
+impl Work<'_> {
+    /// From file to file; says what it did, or why not. Whether it did.
+    fn enlarge(&self, upscaler: &mut Upscaler, job: &Job) -> bool {
+        let start = Instant::now();
+        self.progress.set_message(job.source.name());
+        let done = self.prepare(job).and_then(|()| match (&job.source, &job.target) {
+            (Source::File(input), Target::File(output, _)) if !self.args.profile && self.masks.are_none() => {
+                self.stream(upscaler, input, output)
+            }
+            _ => self.hold(upscaler, job),
+        });
+        match &done {
+            Ok(Done { from, to, macs_kept }) => terminal::tell(&format!(
+                "{} → {}  {}x{} → {}x{}, {:.0} % of the work, {:.1} s",
+                job.source.name(),
+                job.target.name().display(),
+                from[0],
+                from[1],
+                to[0],
+                to[1],
+                100.0 * macs_kept,
+                start.elapsed().as_secs_f64()
+            )),
+            Err(error) => terminal::complain(&named(job, &**error)),
+        }
+        self.progress.inc(1);
+        done.is_ok()
     }
 
-    let upscaled = upscaler.upscale_picture(&picture)?;
-    target.write(&upscaled.picture.encode(target.name(), target.format())?, force)?;
-    masks.write(&source.stem(), &upscaled.masks, force)?;
+    fn prepare(&self, Job { source, target }: &Job) -> Result<()> {
+        target.prepare(self.args.force)?;
+        self.masks.prepare(&source.stem(), self.args.force)
+    }
 
-    let [from, to] = [&picture, &upscaled.picture]
-        .map(|picture| format!("{}x{}", picture.image.width(), picture.image.height()));
-    Ok(format!(
-        "{} → {}  {from} → {to}, {:.0} % of the work, {:.1} s",
-        source.name(),
-        target.name().display(),
-        100.0 * upscaled.macs_kept,
-        start.elapsed().as_secs_f64()
-    ))
+    /// Band by band.
+    fn stream(&self, upscaler: &mut Upscaler, input: &Path, output: &Path) -> Result<Done> {
+        let size = image::image_dimensions(input);
+        let is_large = size.is_ok_and(|(width, height)| u64::from(width) * u64::from(height) >= LARGE);
+        let _alone = is_large.then(|| self.alone.write());
+        let _among_others = (!is_large).then(|| self.alone.read());
+        let UpscaledFile { from, to, macs_kept, .. } =
+            upscaler.upscale_file(input, output, self.args.force)?;
+        Ok(Done { from, to, macs_kept })
+    }
+
+    /// In memory: pipes have no way back to the top, and masks are whole pictures themselves.
+    fn hold(&self, upscaler: &mut Upscaler, Job { source, target }: &Job) -> Result<Done> {
+        let force = self.args.force;
+        let picture = source.read()?;
+        picture.check(target.name(), target.format())?;
+        if self.args.profile {
+            let profile = upscaler.profile_picture(&picture)?;
+            terminal::explain(&profile::table(&source.name(), &upscaler.device(), &profile));
+        }
+        let upscaled = upscaler.upscale_picture(&picture)?;
+        target.write(&upscaled.picture.encode(target.name(), target.format())?, force)?;
+        self.masks.write(&source.stem(), &upscaled.masks, force)?;
+        let [from, to] =
+            [&picture, &upscaled.picture].map(|picture| [picture.image.width(), picture.image.height()]);
+        Ok(Done { from, to, macs_kept: upscaled.macs_kept })
+    }
+}
+
+/// What became of a picture.
+struct Done {
+    from: [u32; 2],
+    to: [u32; 2],
+    macs_kept: f64,
 }
 
 /// The sentence with the picture that it is about: some errors know only the device.
-fn named(job: &Job, error: Box<dyn std::error::Error>) -> String {
+fn named(job: &Job, error: &(dyn std::error::Error + 'static)) -> String {
     match error.downcast_ref() {
         Some(Error::Device(_) | Error::OutOfMemory(_) | Error::Limits(_) | Error::Unsupported(_)) => {
             format!("{}: {error}", job.source.name())
@@ -132,6 +195,10 @@ impl<'a> MaskFiles<'a> {
             }
         }
         Ok(Self { folder, modules })
+    }
+
+    fn are_none(&self) -> bool {
+        self.folder.is_none()
     }
 
     fn prepare(&self, stem: &str, force: bool) -> Result<()> {
