@@ -278,7 +278,7 @@ impl Plan {
             if bytes > limits.binding_bytes {
                 return Err(Error::Limits(format!(
                     "{}: its {} numbers need {:.1} MiB in one buffer and the device binds at most {:.1} MiB; \
-                     enlarge a smaller picture, or choose the CPU",
+                     choose smaller tiles, or the CPU",
                     step.label,
                     step.shape,
                     mebibytes(bytes),

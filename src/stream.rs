@@ -104,7 +104,12 @@ impl Known {
     const KEPT: usize = 24;
 
     /// One phase for windows of a size, of how many.
-    fn phase(&mut self, model: &Model, at: Option<usize>, [width, height]: [usize; 2]) -> Result<Arc<Phase>> {
+    pub(crate) fn phase(
+        &mut self,
+        model: &Model,
+        at: Option<usize>,
+        [width, height]: [usize; 2],
+    ) -> Result<Arc<Phase>> {
         let key = (at, [width, height]);
         if let Some((_, phase)) = self.phases.iter().find(|(known, _)| *known == key) {
             return Ok(phase.clone());
@@ -205,19 +210,18 @@ impl Run<'_> {
     /// Whether the picture is to go in one piece.
     fn is_whole(&mut self, recovery: &Recovery) -> Result<bool> {
         let [width, height] = self.size();
-        if !self.can_be_cut()? {
-            return Ok(true);
-        }
-        Ok(match self.budget.tiling {
+        let longer = width.max(height);
+        let fits = match self.budget.tiling {
             Tiling::Whole => true,
             _ if recovery.largest.is_some() => false,
-            Tiling::Pixels(side) => width.max(height) <= side,
-            Tiling::Auto if width.max(height) <= self.probe_side() => true,
+            Tiling::Pixels(side) => longer <= side,
+            Tiling::Auto if longer <= self.probe_side() => true,
             Tiling::Auto => {
                 let needed = self.bytes_a_pixel(None, recovery.engine)? * (width * height) as f64;
                 needed <= self.budget.memory[recovery.engine] as f64
             }
-        })
+        };
+        Ok(fits || !self.can_be_cut()?)
     }
 
     /// Whether every phase looks only so far.

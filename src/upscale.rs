@@ -3,6 +3,7 @@
 mod profile;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use profile::{Profile, ProfileRow};
 
@@ -12,9 +13,8 @@ use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
 use crate::models::Model;
 use crate::pixels::Pixels;
-use crate::plan::Sparsity;
+use crate::plan::{Phase, Sparsity};
 use crate::stream::{Budget, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
-use crate::tensor::Shape;
 
 /// How numbers are kept and computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,8 +166,8 @@ impl Upscaler {
         rows.for_each(|below| pixels.append(below));
 
         let (width, height) = (picture.width(), picture.height());
-        let (graph, macs_kept) = self.share(width, height, &outcome)?;
-        let names = graph.masks().map(|mask| graph.node(mask).name.clone());
+        let (network, macs_kept) = self.share(width, height, &outcome)?;
+        let names = network.graph.masks().map(|mask| network.graph.node(mask).name.clone());
         let masks = names.zip(outcome.masks).map(|(name, active)| Mask { name, width, height, active });
         Ok(Upscaled { pixels, masks: masks.collect(), macs_kept })
     }
@@ -197,9 +197,9 @@ impl Upscaler {
         let times = self.engines[0].take_times();
         self.engines[0].time_steps(false)?;
         let outcome = outcome?;
-        let (graph, _) = self.share(picture.width(), picture.height(), &outcome)?;
-        let densities = densities(&graph, &outcome);
-        Ok(Profile::new(&graph, picture.depth(), &times, &densities, outcome.recomputed()))
+        let (network, _) = self.share(picture.width(), picture.height(), &outcome)?;
+        let densities = densities(&network.graph, &outcome);
+        Ok(Profile::new(&network.graph, picture.depth(), &times, &densities, outcome.recomputed()))
     }
 
     fn run(&mut self, source: &mut dyn Source, sink: &mut dyn Sink, with_masks: bool) -> Result<Outcome> {
@@ -209,11 +209,11 @@ impl Upscaler {
     }
 
     /// The network for a picture, and the share of its multiply-adds that were needed.
-    fn share(&self, width: usize, height: usize, outcome: &Outcome) -> Result<(Graph, f64)> {
-        let [width, height] = [width, height].map(|side| side.next_multiple_of(self.model.alignment()));
-        let graph = self.model.graph(Shape::new(1, 3, height, width))?;
-        let macs_kept = graph.macs_kept(&densities(&graph, outcome));
-        Ok((graph, macs_kept))
+    fn share(&mut self, width: usize, height: usize, outcome: &Outcome) -> Result<(Arc<Phase>, f64)> {
+        let size = [width, height].map(|side| side.next_multiple_of(self.model.alignment()));
+        let network = self.known.phase(&self.model, None, size)?;
+        let macs_kept = network.graph.macs_kept(&densities(&network.graph, outcome));
+        Ok((network, macs_kept))
     }
 }
 

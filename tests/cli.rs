@@ -226,6 +226,20 @@ fn tiles_and_little_memory_change_no_picture() {
     }
 }
 
+/// Linux alone has files without a name until they are complete.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_is_killed_leaves_nothing_behind() {
+    let folder = Folder::new();
+    picture(ColorType::Rgb8, 900, 900).save(folder.path("a.png")).unwrap();
+    for (signal, millis, target) in
+        [("-INT", 400, "b.png"), ("-TERM", 800, "b.tif"), ("-KILL", 1200, "b.jpg")]
+    {
+        let after = std::time::Duration::from_millis(millis);
+        folder.is_killed(&["upscale", "a.png", "-o", target, "--tile", "128"], signal, after);
+    }
+}
+
 #[test]
 fn checkpoints_that_are_none_get_one_sentence() {
     let folder = Folder::new();

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sparsr::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
+use sparsr::gpu::wgpu;
 use sparsr::plan::Phase;
 use sparsr::{
-    Depth, Error, Model, Options, PixelRows, Pixels, Result, Samples, Source, Sparsity, Tiling, Upscaler,
+    Depth, Error, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Source, Sparsity, Tiling, Upscaler,
 };
 use support::{adapter, seeded};
 
@@ -229,6 +230,69 @@ fn a_device_in_flight_recovers_too() {
     let smsr = seeded::tiny_smsr();
     let strikes = storm("SMSR on a GPU", &smsr, engine, (18, Tiling::Pixels(32)), 1);
     assert!(strikes >= 100, "{strikes}");
+}
+
+/// A file is there when it is whole, and only then.
+#[cfg(feature = "image")]
+#[test]
+fn no_fault_leaves_a_file_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, expected, output] =
+        ["in.png", "expected.png", "out.png"].map(|name| folder.path().join(name));
+    let Samples::U8(samples) = seeded::picture(71, 58, 9).samples().clone() else { unreachable!() };
+    image::RgbImage::from_raw(71, 58, samples).unwrap().save(&input).unwrap();
+    let model = seeded::tiny_smsr();
+    let mut options = Options::default();
+    options.tiling = Tiling::Pixels(32);
+    options.scratch = Some(folder.path().to_owned());
+    let mut upscaler = Upscaler::on_cpu(&model, options.clone()).unwrap();
+    upscaler.upscale_file(&input, &expected, false).unwrap();
+    let pixels = |path: &std::path::Path| {
+        let rgb = image::open(path).unwrap().into_rgb8();
+        Pixels::new(142, 116, Samples::U8(rgb.into_raw()))
+    };
+    let expected = pixels(&expected);
+
+    let mut failed = 0;
+    for (fault, at) in FAULTS.into_iter().flat_map(|fault| (0..18).map(move |at| (fault, at))) {
+        let struck = Arc::new(AtomicUsize::new(0));
+        let engine = Box::new(CpuEngine::new());
+        let faulty = Faulty { engine, fault, at, begun: 0, landed: 0, lost: false, struck };
+        let mut upscaler = Upscaler::on_engine(Box::new(faulty), &model, options.clone());
+        match upscaler.upscale_file(&input, &output, false) {
+            Ok(_) => assert!(apart(&pixels(&output), &expected) <= 1, "{fault:?} at {at}"),
+            Err(_) => failed += 1,
+        }
+        let mut left: Vec<_> =
+            std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path()).collect();
+        left.retain(|path| *path != input && path.file_name().unwrap() != "expected.png");
+        assert!(left.is_empty() || left == [output.clone()], "{fault:?} at {at}: {left:?}");
+        let _none_is_there = std::fs::remove_file(&output);
+    }
+    assert!(failed >= 40, "{failed}");
+}
+
+/// A device that a host takes away while we use it.
+#[test]
+fn a_destroyed_device_is_an_error_or_the_cpu_goes_on() {
+    let Some(gpu) = adapter::gpu("a_destroyed_device_is_an_error_or_the_cpu_goes_on") else { return };
+    drop(gpu);
+    let (model, picture) = (seeded::tiny_smsr(), seeded::picture(40, 30, 2));
+    for cpu_fallback in [false, true] {
+        let instance = wgpu::Instance::default();
+        let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+        let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+        let gpu = Gpu::from_device(device.clone(), queue).unwrap();
+        let mut options = Options::default();
+        options.cpu_fallback = cpu_fallback;
+        let mut upscaler = Upscaler::new(&gpu, &model, options).unwrap();
+        let before = upscaler.upscale_pixels(&picture).unwrap().pixels;
+        device.destroy();
+        match upscaler.upscale_pixels(&picture) {
+            Ok(after) => assert!(cpu_fallback && apart(&after.pixels, &before) <= 1),
+            Err(error) => assert!(!cpu_fallback && matches!(error, Error::Device(_)), "{error}"),
+        }
+    }
 }
 
 /// Memory that is always too little for windows above a size: tiles become smaller until they fit.

@@ -243,7 +243,7 @@ fn what_a_device_cannot_bind_is_refused_by_name_and_size() {
     assert_eq!(
         refused(4096, Limits::PORTABLE),
         "conv: its 1x12x4096x4096 numbers need 768.0 MiB in one buffer and the device binds at most 128.0 MiB; \
-         enlarge a smaller picture, or choose the CPU"
+         choose smaller tiles, or the CPU"
     );
     assert_eq!(
         refused(64, Limits { workgroups: 7, ..Limits::PORTABLE }),

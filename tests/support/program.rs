@@ -60,6 +60,24 @@ impl Folder {
         serde_json::from_slice(&outcome.stdout).expect("standard output is JSON and nothing else")
     }
 
+    /// On the CPU, killed by a signal after a while, unless it was done before; must leave the folder as it was.
+    #[cfg(unix)]
+    pub fn is_killed(&self, args: &[&str], signal: &str, after: std::time::Duration) {
+        let before = contents(self.0.path());
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sparsr"))
+            .args(on_cpu(args))
+            .current_dir(self.0.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        std::thread::sleep(after);
+        let kill = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        let done = child.wait().unwrap().success();
+        assert!(kill.success() && !done, "{args:?} had to be under way after {after:?}");
+        assert_eq!(contents(self.0.path()), before, "{args:?} left something behind");
+    }
+
     fn start(&self, args: &[&str], input: Stdio) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_sparsr"))
             .args(args)
