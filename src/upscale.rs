@@ -37,10 +37,9 @@ pub struct Options {
     pub sparsity: Sparsity,
     /// Whether and how pictures are cut into tiles. The result is the same.
     pub tiling: Tiling,
-    /// Bytes that the device's buffers may take, and as many again the host's memory for what networks with global
-    /// pools store of a picture in tiles; the rest of that goes to a temporary file. By default a half of the
-    /// memory of a GPU of its own where the driver tells it, an eighth of what is shared with the host, and 1 GiB
-    /// where nobody tells; 1 GiB of the host's.
+    /// Bytes that a GPU's buffers may take. A half as much may be taken of the host's memory by the CPU engine,
+    /// and by what networks with global pools store of a picture in tiles; the rest of that goes to a temporary file.
+    /// By default [`Gpu::memory`], and 1 GiB for the host.
     pub memory: Option<u64>,
     /// The folder of that file; by default the system's for temporary files.
     pub scratch: Option<PathBuf>,
@@ -48,8 +47,12 @@ pub struct Options {
     pub cpu_fallback: bool,
 }
 
-/// Bytes of the host's memory where nothing else is asked for.
+/// What [`Options::memory`] is for the host where nothing is asked for.
 const HOST_MEMORY: u64 = 1 << 30;
+
+/// The most that the CPU engine takes for one window: larger values do not fit into its caches, and allocators hand
+/// them back to the system each time, which costs more than the halos of tiles.
+const CPU_WINDOW: u64 = 192 << 20;
 
 /// Enlarges pictures with one model on one device.
 ///
@@ -121,7 +124,8 @@ impl Upscaler {
     /// None today, as [`Upscaler::new`].
     pub fn on_cpu(model: &Model, options: Options) -> Result<Self> {
         let options = Options { cpu_fallback: false, ..options };
-        Ok(Self::on(Box::new(CpuEngine::new()), options.memory.unwrap_or(HOST_MEMORY), model, &options))
+        let memory = cpu_memory(&options);
+        Ok(Self::on(Box::new(CpuEngine::new()), memory, model, &options))
     }
 
     /// Runs on any engine: a test's that fails on purpose, for example. Of the options `sparsity` and
@@ -131,14 +135,14 @@ impl Upscaler {
     }
 
     fn on(engine: Box<dyn Engine>, memory: u64, model: &Model, options: &Options) -> Self {
-        let host = options.memory.unwrap_or(HOST_MEMORY);
         let (mut engines, mut memory) = (vec![engine], vec![memory]);
         if options.cpu_fallback {
             engines.push(Box::new(CpuEngine::new()));
-            memory.push(host);
+            memory.push(cpu_memory(options));
         }
         let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
-        let budget = Budget { tiling: options.tiling, memory, store: host, scratch };
+        let store = options.memory.unwrap_or(HOST_MEMORY) / 2;
+        let budget = Budget { tiling: options.tiling, memory, store, scratch };
         Self { model: model.clone(), engines, budget, known: Known::default() }
     }
 
@@ -215,6 +219,10 @@ impl Upscaler {
         let macs_kept = network.graph.macs_kept(&densities(&network.graph, outcome));
         Ok((network, macs_kept))
     }
+}
+
+fn cpu_memory(options: &Options) -> u64 {
+    (options.memory.unwrap_or(HOST_MEMORY) / 2).min(CPU_WINDOW)
 }
 
 /// Of every mask of the graph, in order, the share of active pixels.

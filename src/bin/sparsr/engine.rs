@@ -42,7 +42,7 @@ pub struct Engine {
     #[arg(long, value_name = "auto|whole|PIXELS", default_value = "auto", value_parser = tiling)]
     tile: Tiling,
 
-    /// MiB that the device may use, and as many of the computer's memory for large pictures
+    /// MiB that the device may use, and half as many of the computer's memory for large pictures
     /// [default: from the device]
     #[arg(long, value_name = "MIB")]
     memory: Option<u64>,
