@@ -20,12 +20,12 @@
 //!    checkpoint ─► Weights ─► Model ─► Graph ─► Plan ─► gpu::Session
 //!                                        │                ▲     │
 //!                                        └─► reference    │     │
-//!    picture ─► Pixels ───────────────────────────────────┘     │
-//!    picture ◄─ Pixels ◄────────────────────────────────────────┘
+//!    picture ─► rows ─► window of a tile ─────────────────┘     │
+//!    picture ◄─ rows ◄─ kept part of it ◄───────────────────────┘
 //! ```
 //!
 //! What to compute is a [`graph::Graph`], how is a [`plan::Plan`], both plain data that print; doing it is a
-//! [`gpu::Session`], or [`mod@reference`] on the CPU. Nothing here prints, exits, or panics on its input.
+//! [`gpu::Session`], or [`mod@reference`] on the CPU; an [`engine::Engine`] is either. Nothing here prints, exits, or panics on its input.
 
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![deny(unsafe_code)]
