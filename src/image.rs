@@ -81,6 +81,8 @@ impl Upscaler {
     pub fn upscale_picture(&mut self, picture: &Picture) -> Result<UpscaledPicture> {
         let (colour, alpha) = travel::split(&picture.image)?;
         let upscaled = self.upscale_pixels(&colour)?;
+        let (width, height) = (upscaled.pixels.width(), upscaled.pixels.height());
+        let alpha = alpha.map(|alpha| travel::enlarged_alpha(&alpha, width, height));
         let mut image = travel::join(&upscaled.pixels, alpha, picture.image.color())?;
         image.set_color_space(picture.image.color_space()).expect("this colour space was set before");
         let (width, height) = (image.width(), image.height());

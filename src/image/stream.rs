@@ -1,15 +1,23 @@
 //! From file to file a band of rows at a time: the reader decodes, the network enlarges and the writer encodes at
 //! once, and the host holds a few bands.
 //!
-//! Pictures that show transparency are the exception: what lies under it is filled from all around, so they are
-//! held whole. So are those whose format cannot be decoded by rows; see [`PictureReader::streams`].
+//! ```text
+//!   input ─► rows, colour spread under transparency ─► network ─► rows ─┐
+//!   input ─► rows of alpha ─► bicubic ──────────────────────────────────┴─► output
+//! ```
+//!
+//! Both need rows above and below those that they make, and keep them. Alpha is read once more rather than handed
+//! from one end to the other, past a network that may be phases behind. What must be decoded whole
+//! and has alpha is held whole; see [`PictureReader::streams`].
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use image::{ColorType, DynamicImage};
+use image::{ColorType, DynamicImage, ImageFormat};
 
 use super::encode::format_of;
-use super::{Picture, PictureHeader, PictureReader, PictureWriter, travel};
+use super::travel::{self, ALPHA_MARGIN, SPREAD};
+use super::{Picture, PictureHeader, PictureReader, PictureWriter};
 use crate::error::{Error, Result};
 use crate::pixels::{Depth, Pixels};
 use crate::stream::{Sink, Source};
@@ -38,28 +46,26 @@ impl Upscaler {
     /// Whatever [`PictureReader`], [`PictureWriter`] and [`Upscaler::upscale`] say. There is no new file then, and one
     /// that was there is as it was.
     pub fn upscale_file(&mut self, input: &Path, output: &Path, replace: bool) -> Result<UpscaledFile> {
-        let mut reader = PictureReader::open(input)?;
-        let (header, format) = (reader.header().clone(), format_of(output)?);
-        let [from, scale] = [[header.width, header.height], [self.model().scale() as u32; 2]];
-        let sides = [0, 1].map(|axis| from[axis].checked_mul(scale[axis]));
-        let [Some(width), Some(height)] = sides else {
-            let reason =
-                format!("{}: {}x{} times {} is no picture", input.display(), from[0], from[1], scale[0]);
+        let mut rows = FileRows::open(input)?;
+        let (header, format) = (rows.reader.header().clone(), format_of(output)?);
+        let (from, scale) = ([header.width, header.height], self.model().scale() as u32);
+        let [Some(width), Some(height)] = from.map(|side| side.checked_mul(scale)) else {
+            let reason = format!("{}: {}x{} times {scale} is no picture", input.display(), from[0], from[1]);
             return Err(Error::Limits(reason));
         };
-        let seen_through = header.color.has_alpha() && !(reader.streams() && is_opaque(input)?);
+        if format == ImageFormat::Jpeg && header.color.has_alpha() {
+            refuse_transparency(input, output)?; // before the work
+        }
         let mut writer = PictureWriter::create(output, format, &header.resized(width, height))?;
-        let macs_kept = if seen_through {
-            let image = reader.read(header.height)?.expect("a picture has rows");
-            let picture = Picture::from(image);
-            picture.check(output, format)?;
-            let upscaled = self.upscale_picture(&picture)?;
+        let macs_kept = if header.color.has_alpha() && !rows.reader.streams() {
+            let image = rows.rows(0..header.height)?;
+            let upscaled = self.upscale_picture(&Picture::from(image))?;
             writer.write(&upscaled.picture.image)?;
             upscaled.macs_kept
         } else {
-            let mut source = FileRows { path: input.to_owned(), reader, header };
-            let mut sink = RowsFile { writer: &mut writer, color: source.header.color };
-            let Streamed { macs_kept, .. } = self.upscale_rows(&mut source, &mut sink)?;
+            let alpha = if header.color.has_alpha() { Some(FileRows::open(input)?) } else { None };
+            let mut sink = RowsFile { writer: &mut writer, color: header.color, scale, alpha, y: 0 };
+            let Streamed { macs_kept, .. } = self.upscale_rows(&mut rows, &mut sink)?;
             macs_kept
         };
         writer.finish(replace)?;
@@ -67,49 +73,93 @@ impl Upscaler {
     }
 }
 
-/// Whether alpha, which is there, never shows.
-fn is_opaque(path: &Path) -> Result<bool> {
-    let mut reader = PictureReader::open(path)?;
+fn refuse_transparency(input: &Path, output: &Path) -> Result<()> {
+    let mut reader = PictureReader::open(input)?;
     while let Some(band) = reader.read(ROWS)? {
-        if travel::shows_transparency(&band) {
-            return Ok(false);
-        }
+        Picture::from(band).check(output, ImageFormat::Jpeg)?;
     }
-    Ok(true)
+    Ok(())
 }
 
-/// A picture file as a source. Alpha is taken for opaque.
+/// The rows of a picture file, each with those around it.
 struct FileRows {
     path: PathBuf,
     reader: PictureReader,
-    header: PictureHeader,
+    /// The bytes of rows that were read and may be needed again, and the number of the first.
+    held: Vec<u8>,
+    first: u32,
+    /// The next row that [`Source::read`] gives.
+    y: u32,
+}
+
+impl FileRows {
+    fn open(path: &Path) -> Result<Self> {
+        Ok(Self { path: path.to_owned(), reader: PictureReader::open(path)?, held: vec![], first: 0, y: 0 })
+    }
+
+    /// Some rows, at least one. Later calls ask for none above them.
+    fn rows(&mut self, rows: Range<u32>) -> Result<DynamicImage> {
+        let row = self.reader.header().row_bytes() as usize;
+        self.held.drain(..row * (rows.start - self.first) as usize);
+        self.first = rows.start;
+        let missing = rows.len() - (self.held.len() / row).min(rows.len());
+        if missing > 0 {
+            let more = self.reader.read(missing as u32)?.filter(|band| band.height() as usize == missing);
+            self.held.extend_from_slice(more.ok_or_else(|| self.changed())?.as_bytes());
+        }
+        let mut held = self.held.chunks_exact(row);
+        let fill = |to: &mut [u8]| {
+            to.copy_from_slice(held.next().expect("as many rows as were asked for"));
+            Ok(())
+        };
+        let made = self.reader.header().picture(rows.len() as u32, fill);
+        made.map_err(|error| Error::Image {
+            file: self.path.display().to_string(),
+            reason: error.to_string(),
+        })
+    }
+
+    /// Some rows and up to `margin` above and below; how many there are above.
+    fn around(&mut self, rows: Range<u32>, margin: usize) -> Result<(DynamicImage, u32)> {
+        let (margin, height) = (margin as u32, self.reader.header().height);
+        let above = rows.start.min(margin);
+        let band = self.rows(rows.start - above..rows.end.saturating_add(margin).min(height))?;
+        Ok((band, above))
+    }
+
+    fn changed(&self) -> Error {
+        let file = self.path.display().to_string();
+        Error::Image { file, reason: "the file changed while it was read".into() }
+    }
 }
 
 impl Source for FileRows {
     fn size(&self) -> [usize; 2] {
-        [self.header.width as usize, self.header.height as usize]
+        let PictureHeader { width, height, .. } = self.reader.header();
+        [*width as usize, *height as usize]
     }
 
     fn depth(&self) -> Depth {
-        if self.header.color == ColorType::Rgb8 { Depth::Eight } else { Depth::Sixteen }
+        if self.reader.header().color == ColorType::Rgb8 { Depth::Eight } else { Depth::Sixteen }
     }
 
     fn read(&mut self, rows: usize) -> Result<Pixels> {
-        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-        let band = self.reader.read(rows)?.ok_or_else(|| self.changed())?;
-        Ok(travel::split(&band)?.0)
+        let PictureHeader { height, color, .. } = *self.reader.header();
+        let rows = self.y..self.y.saturating_add(u32::try_from(rows).unwrap_or(u32::MAX)).min(height);
+        let (band, above) = self.around(rows.clone(), if color.has_alpha() { SPREAD } else { 0 })?;
+        self.y = rows.end;
+        let (colour, _) = travel::split(&band)?;
+        let above = above as usize;
+        Ok(colour.part(0..colour.width(), above..above + rows.len()))
     }
 
     fn restart(&mut self) -> Result<()> {
-        self.reader = PictureReader::open(&self.path)?;
-        if *self.reader.header() == self.header { Ok(()) } else { Err(self.changed()) }
-    }
-}
-
-impl FileRows {
-    fn changed(&self) -> Error {
-        let file = self.path.display().to_string();
-        Error::Image { file, reason: "the file changed while it was read".into() }
+        let again = Self::open(&self.path)?;
+        if again.reader.header() != self.reader.header() {
+            return Err(self.changed());
+        }
+        *self = again;
+        Ok(())
     }
 }
 
@@ -117,11 +167,33 @@ impl FileRows {
 struct RowsFile<'a> {
     writer: &'a mut PictureWriter,
     color: ColorType,
+    scale: u32,
+    /// Where alpha comes from, if there is any.
+    alpha: Option<FileRows>,
+    /// The next row to be written.
+    y: u32,
 }
 
 impl Sink for RowsFile<'_> {
     fn write(&mut self, rows: Pixels) -> Result<()> {
-        let band: DynamicImage = travel::join(&rows, None, self.color)?;
-        self.writer.write(&band)
+        let height = rows.height() as u32;
+        let alpha = match &mut self.alpha {
+            Some(alpha) => Some(alpha.enlarged_alpha(self.y..self.y + height, self.scale)?),
+            None => None,
+        };
+        self.y += height;
+        self.writer.write(&travel::join(&rows, alpha, self.color)?)
+    }
+}
+
+impl FileRows {
+    /// Some rows of the enlarged alpha: whole rows of the picture, enlarged.
+    fn enlarged_alpha(&mut self, rows: Range<u32>, scale: u32) -> Result<Vec<u16>> {
+        let (band, above) = self.around(rows.start / scale..rows.end / scale, ALPHA_MARGIN)?;
+        let [width, height] = [band.width(), band.height()].map(|side| (side * scale) as usize);
+        let alpha = travel::alpha(&band).expect("only of pictures that have it");
+        let enlarged = travel::enlarged_alpha(&alpha, width, height);
+        let start = width * (above * scale) as usize;
+        Ok(enlarged[start..start + width * rows.len()].to_vec())
     }
 }

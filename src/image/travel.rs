@@ -16,6 +16,12 @@ const OPAQUE: u16 = u16::MAX;
 /// colour and transparency stay together.
 const ALPHA_KERNEL: Bicubic = Bicubic { a: -0.75, white: OPAQUE as f64 };
 
+/// How far colour is spread under full transparency, in pixels. Beyond it networks hardly look.
+pub(super) const SPREAD: usize = 64;
+
+/// How far the enlargement of alpha looks, in pixels.
+pub(super) const ALPHA_MARGIN: usize = 3;
+
 /// Colour for the network, and alpha if there is any.
 pub(super) fn split(image: &DynamicImage) -> Result<(Pixels, Option<Plane>)> {
     let (width, height) = (image.width() as usize, image.height() as usize);
@@ -35,21 +41,18 @@ pub(super) fn split(image: &DynamicImage) -> Result<(Pixels, Option<Plane>)> {
             let mut colours: Vec<[u16; 3]> =
                 rgba.pixels().map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
             spread_visible(&mut colours, &alphas, width);
-            let alpha = || Plane::new(width, height, alphas.iter().copied().map(f64::from).collect());
-            let alpha = image.has_alpha().then(alpha);
-            Ok((Pixels::new(width, height, Samples::U16(colours.into_flattened())), alpha))
+            Ok((Pixels::new(width, height, Samples::U16(colours.into_flattened())), alpha(image)))
         }
     }
 }
 
-/// The inverse: the enlarged colour and the alpha that is still to be enlarged, in the type of `original`.
-pub(super) fn join(colour: &Pixels, alpha: Option<Plane>, original: ColorType) -> Result<DynamicImage> {
+/// The inverse: enlarged colour and enlarged alpha, in the type of `original`.
+pub(super) fn join(colour: &Pixels, alpha: Option<Vec<u16>>, original: ColorType) -> Result<DynamicImage> {
     let (width, height) = (colour.width(), colour.height());
     Ok(match colour.samples() {
         Samples::U8(samples) => DynamicImage::ImageRgb8(buffer(width, height, samples.clone())?),
         Samples::U16(samples) => {
-            let alpha = alpha
-                .map_or_else(|| vec![OPAQUE; width * height], |alpha| enlarged_alpha(&alpha, width, height));
+            let alpha = alpha.unwrap_or_else(|| vec![OPAQUE; width * height]);
             let colours = samples.as_chunks().0.iter();
             let wide = if original.has_color() {
                 let rgba = colours.zip(alpha).flat_map(|(&[r, g, b], a)| [r, g, b, a]).collect();
@@ -86,6 +89,12 @@ fn of_type(color: ColorType, wide: DynamicImage) -> DynamicImage {
     }
 }
 
+/// Alpha, if there is any.
+pub(super) fn alpha(image: &DynamicImage) -> Option<Plane> {
+    let values = || image.to_luma_alpha16().pixels().map(|pixel| f64::from(pixel[1])).collect();
+    image.has_alpha().then(|| Plane::new(image.width() as usize, image.height() as usize, values()))
+}
+
 /// Whether any pixel lets something shine through.
 pub(super) fn shows_transparency(image: &DynamicImage) -> bool {
     image.has_alpha() && image.to_luma_alpha16().pixels().any(|pixel| pixel[1] < OPAQUE)
@@ -98,7 +107,7 @@ fn mean(rgb: [u16; 3]) -> u16 {
 }
 
 /// Alpha at the size of the enlarged picture. What is opaque everywhere stays so without any arithmetic.
-fn enlarged_alpha(alpha: &Plane, width: usize, height: usize) -> Vec<u16> {
+pub(super) fn enlarged_alpha(alpha: &Plane, width: usize, height: usize) -> Vec<u16> {
     if alpha.values.iter().all(|&value| value == f64::from(OPAQUE)) {
         return vec![OPAQUE; width * height];
     }
@@ -107,13 +116,13 @@ fn enlarged_alpha(alpha: &Plane, width: usize, height: usize) -> Vec<u16> {
 
 /// Gives invisible pixels the mean colour of their visible neighbours, ring by ring outwards: a network
 /// looks further than one pixel, and whatever colour a program left under full transparency (often black)
-/// would show as a fringe.
+/// would show as a fringe. There are [`SPREAD`] rings.
 fn spread_visible(colours: &mut [[u16; 3]], alphas: &[u16], width: usize) {
     let mut known: Vec<bool> = alphas.iter().map(|&alpha| alpha > 0).collect();
     let beside = |i: usize| neighbours(i, width, alphas.len());
     let mut ring: Vec<usize> =
         (0..alphas.len()).filter(|&i| !known[i] && beside(i).any(|n| known[n])).collect();
-    while !ring.is_empty() {
+    for _ in 0..SPREAD {
         for &i in &ring {
             colours[i] = mean_colour(beside(i).filter(|&n| known[n]).map(|n| colours[n]));
         }
@@ -172,6 +181,7 @@ mod tests {
         for picture in pictures() {
             let (colour, alpha) = split(&picture).unwrap();
             assert_eq!(alpha.is_some(), picture.has_alpha());
+            let alpha = alpha.map(|alpha| enlarged_alpha(&alpha, 4, 3));
             let joined = join(&colour, alpha, picture.color()).unwrap();
             assert!(joined == picture, "{:?}", picture.color());
         }
