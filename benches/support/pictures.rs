@@ -51,10 +51,7 @@ pub fn authors(bench: &str) -> Option<(Model, Vec<(&'static str, Pixels)>)> {
 pub fn middle(picture: &Pixels, most_wide: usize, most_high: usize) -> Pixels {
     let (width, height) = (picture.width().min(most_wide), picture.height().min(most_high));
     let (left, top) = ((picture.width() - width) / 2, (picture.height() - height) / 2);
-    let Samples::U8(samples) = picture.samples() else { panic!("a picture of 8 bits") };
-    let rows = samples.chunks(3 * picture.width()).skip(top).take(height);
-    let samples = rows.flat_map(|row| &row[3 * left..3 * (left + width)]).copied().collect();
-    Pixels::new(width, height, Samples::U8(samples))
+    picture.part(left..left + width, top..top + height)
 }
 
 fn open(path: &Path) -> Pixels {
