@@ -53,17 +53,17 @@ fn main() {
     }
 }
 
-/// Parts of the harbour, each of a size of its own.
+/// Parts of a picture that is half smooth and half texture, each of a size of its own.
 fn small_pictures(folder: &Path, count: usize) -> Vec<PathBuf> {
-    let harbour = pictures::harbour();
+    let source = pictures::halves(256, 256);
     let sides = seeded::numbers(7, 4 * count);
     let picture = |(at, numbers): (usize, &[f32])| {
         let part = |number: f32, most: usize| (f64::from(number + 1.0) / 2.0 * most as f64) as usize;
         let [width, height] = [0, 1].map(|axis| 64 + part(numbers[axis], 192));
-        let x = part(numbers[2], harbour.width().saturating_sub(width));
-        let y = part(numbers[3], harbour.height().saturating_sub(height));
+        let x = part(numbers[2], source.width() - width);
+        let y = part(numbers[3], source.height() - height);
         let path = folder.join(format!("{at:03}.png"));
-        save(&harbour.part(x..x + width, y..y + height), &path);
+        save(&source.part(x..x + width, y..y + height), &path);
         path
     };
     sides.chunks_exact(4).enumerate().map(picture).collect()

@@ -99,7 +99,7 @@ impl Gpu {
         &self.limits
     }
 
-    /// Bytes that are ours to use where nothing else is asked for: a half of a memory of the device's own, an eighth
+    /// Bytes that are ours to use where nothing else is asked for: a half of a memory of the device's own, a quarter
     /// of one that is shared with the host, 1 GiB where the driver does not tell.
     pub fn memory(&self) -> u64 {
         self.memory

@@ -219,6 +219,7 @@ impl Run<'_> {
             Tiling::Auto => {
                 let needed = self.bytes_a_pixel(None, recovery.engine)? * (width * height) as f64;
                 needed <= self.budget.memory[recovery.engine] as f64
+                    && self.can_bind(None, self.size(), recovery.engine)?
             }
         };
         Ok(fits || !self.can_be_cut()?)
@@ -245,7 +246,8 @@ impl Run<'_> {
         Ok(Grid::new(self.size(), [0, 1].map(|axis| tile[axis].min(largest[axis])), field))
     }
 
-    /// The largest tile whose window fits into the engine's memory and whose band of rows is not too long.
+    /// The largest tile whose window fits into the engine's memory and bindings, and whose band of rows is not too
+    /// long.
     fn largest_tile(
         &mut self,
         at: Option<usize>,
@@ -253,10 +255,26 @@ impl Run<'_> {
         engine: usize,
     ) -> Result<[usize; 2]> {
         let pixels = self.budget.memory[engine] as f64 / self.bytes_a_pixel(at, engine)?;
-        let side = (pixels.sqrt() as usize).saturating_sub(2 * field.radius).clamp(SMALLEST, LARGEST);
+        let mut side = (pixels.sqrt() as usize).saturating_sub(2 * field.radius).min(LARGEST);
         let row =
             3 * self.real[0] * self.model.scale().pow(2) * if self.depth == Depth::Eight { 1 } else { 2 };
-        Ok([side, side.min(BAND_BYTES / row).max(SMALLEST)])
+        loop {
+            side = side.max(SMALLEST);
+            let tile = [side, side.min(BAND_BYTES / row).max(SMALLEST)];
+            if side == SMALLEST || self.can_bind(at, Grid::new(self.size(), tile, field).window(), engine)? {
+                return Ok(tile);
+            }
+            side = side * 3 / 4;
+        }
+    }
+
+    /// Whether an engine's bindings take a phase's windows of a size.
+    fn can_bind(&mut self, at: Option<usize>, window: [usize; 2], engine: usize) -> Result<bool> {
+        let phase = self.known.phase(self.model, at, window)?;
+        match self.engines[engine].footprint(&phase, self.depth) {
+            Err(Error::Limits(_)) => Ok(false),
+            footprint => footprint.map(|_| true),
+        }
     }
 
     /// The bytes that an engine needs for a pixel of a phase's window.

@@ -5,10 +5,10 @@ use wgpu::hal::api::Vulkan;
 /// Where the driver does not tell.
 const UNKNOWN: u64 = 1 << 30;
 
-/// A half of a memory of the device's own, an eighth of one that is shared with the host.
+/// A half of a memory of the device's own, a quarter of one that is shared with the host.
 pub(super) fn usual(device: &wgpu::Device) -> u64 {
     let own = device.adapter_info().device_type == wgpu::DeviceType::DiscreteGpu;
-    heap(device).map_or(UNKNOWN, |bytes| if own { bytes / 2 } else { bytes / 8 })
+    heap(device).map_or(UNKNOWN, |bytes| if own { bytes / 2 } else { bytes / 4 })
 }
 
 /// Bytes of the largest heap that is near the device, as Vulkan tells them.
