@@ -5,6 +5,7 @@ mod support;
 use proptest::prelude::*;
 use sparsr::models::edsr;
 use sparsr::plan::Phase;
+use sparsr::reference;
 use sparsr::tensor::Shape;
 use sparsr::{Gpu, Model, Options, Pixels, Samples, Tiling, Upscaled, Upscaler};
 use support::{adapter, seeded};
@@ -108,6 +109,22 @@ fn sixteen_bits_pass_in_tiles_too() {
         let apart = whole.iter().zip(tiled).map(|(whole, tiled)| whole.abs_diff(*tiled)).max();
         // 16-bit noise is as hard as it gets: a hundredth of an 8-bit code value.
         assert!(apart <= Some(if engine.is_none() { 0 } else { 3 }), "{apart:?}");
+    }
+}
+
+#[test]
+fn masks_come_tile_by_tile_as_the_network_makes_them() {
+    let (model, picture) = (seeded::tiny_smsr(), picture(90, 70));
+    let graph = model.graph(Shape::new(1, 3, 70, 90)).unwrap();
+    let masks: Vec<_> = graph.masks().collect();
+    let (_, expected) = reference::run_keeping(&graph, &picture.to_tensor(graph.range()), &masks).unwrap();
+    for tiling in [Tiling::Whole, Tiling::Pixels(32)] {
+        let found = enlarged(None, &model, tiling, &picture).masks;
+        for ((found, expected), value) in found.iter().zip(&expected).zip(&masks) {
+            assert_eq!((&found.name, found.width, found.height), (&graph.node(*value).name, 90, 70));
+            let expected: Vec<bool> = expected.values().iter().map(|value| *value == 1.0).collect();
+            assert!(found.active == expected && found.density() > 0.0, "{} {tiling:?}", found.name);
+        }
     }
 }
 
