@@ -7,15 +7,18 @@
 mod adapters;
 mod flight;
 mod memory;
+mod pace;
 mod pipelines;
+mod pool;
 mod session;
 mod timing;
 
 use std::sync::Arc;
 
 pub use adapters::adapters;
-pub(crate) use session::form;
+pub use pool::Pool;
 pub use session::{FLIGHTS, Session};
+pub(crate) use session::{form, own_bytes};
 /// The version of wgpu whose devices [`Gpu::from_device`] takes.
 pub use wgpu;
 

@@ -26,6 +26,7 @@ pub use op::{
 };
 pub use receptive_field::ReceptiveField;
 
+use crate::error::Result;
 use crate::tensor::{Shape, Tensor};
 
 /// The value that a node makes: the node's index in its graph.
@@ -144,6 +145,29 @@ impl Graph {
             _ => 1.0,
         };
         macs.always as f64 + share * macs.masked as f64
+    }
+
+    /// The same graph for inputs of other shapes: the picture, then what is given. The weights are the same ones.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if a node does not take such a shape.
+    ///
+    /// # Panics
+    /// If there are not as many shapes as inputs.
+    pub fn resized(&self, inputs: &[Shape]) -> Result<Self> {
+        let mut inputs = inputs.iter();
+        let mut nodes: Vec<Node> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let op = match &node.op {
+                Op::Input(_) => Op::Input(Input { shape: *inputs.next().expect("a shape an input") }),
+                op => op.clone(),
+            };
+            let read: Vec<Shape> = node.inputs.iter().map(|input| nodes[input.index()].shape).collect();
+            let shape = op.infer(&node.name, &read)?;
+            nodes.push(Node { op, shape, ..node.clone() });
+        }
+        assert!(inputs.next().is_none(), "an input a shape");
+        Ok(Self { name: self.name.clone(), nodes, ..*self })
     }
 
     /// The same graph with the node of `value` replaced by fixed numbers: golden masks, for a test.

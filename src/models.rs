@@ -23,6 +23,8 @@ pub struct Model {
     weights: Weights,
     architecture: &'static str,
     network: Arc<dyn Network>,
+    /// The network for the smallest picture: that for another has the same weights.
+    smallest: Arc<Graph>,
 }
 
 /// What the sizes of a network, once they are read off the tensors, answer.
@@ -121,11 +123,10 @@ impl Model {
     pub fn from_weights(name: impl Into<String>, weights: Weights) -> Result<Self> {
         all_finite(&weights)?;
         let (architecture, network) = recognise(&weights)?;
-        let model = Self { name: name.into(), weights, architecture, network };
         // Building reads every tensor once, so a checkpoint that does not fit is refused here.
-        let side = model.alignment();
-        model.graph(Shape::new(1, 3, side, side))?;
-        Ok(model)
+        let side = network.alignment();
+        let smallest = Arc::new(network.build(&weights, Shape::new(1, 3, side, side))?);
+        Ok(Self { name: name.into(), weights, architecture, network, smallest })
     }
 
     /// The file's stem, or the built-in name.
@@ -159,12 +160,17 @@ impl Model {
         counted.map(|(_, parameter)| parameter.values().len()).sum()
     }
 
-    /// The network for pictures of one shape: N×3×H×W, RGB.
+    /// The network for pictures of one shape: N×3×H×W, RGB. Graphs of one model share its weights.
     ///
     /// # Errors
     /// [`Error::Shape`] if the size is no multiple of [`Model::alignment`], or not of three channels.
     pub fn graph(&self, input: Shape) -> Result<Graph> {
-        self.network.build(&self.weights, input)
+        let side = self.alignment();
+        if input.channels == 3 && input.height.is_multiple_of(side) && input.width.is_multiple_of(side) {
+            self.smallest.resized(&[input])
+        } else {
+            self.network.build(&self.weights, input) // which says what it expects
+        }
     }
 
     /// How each sparse module divides its channels; empty for a dense network.

@@ -13,13 +13,16 @@
 mod fuse;
 mod listing;
 mod lower;
+mod packed;
 mod phases;
 mod rewrite;
 mod slots;
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
+pub use packed::Packed;
 pub use phases::{Given, Kept, Phase};
 
 use crate::error::{Error, Result};
@@ -235,8 +238,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The bytes of every slot.
     pub slots: Vec<u64>,
-    /// Packed weights and other fixed numbers.
-    pub constants: Vec<Vec<f32>>,
+    /// Packed weights and other fixed numbers. Those that are one allocation are one buffer on the device.
+    pub constants: Vec<Arc<[f32]>>,
     /// Where the host writes the picture, if anything reads it.
     pub picture: Option<Port>,
     /// Where it writes the graph's further inputs, in order.
@@ -253,10 +256,19 @@ impl Plan {
     /// # Errors
     /// [`Error::Limits`] if a value does not fit into one of the device's bindings.
     pub fn new(graph: &Graph, options: &Options, limits: &Limits) -> Result<Self> {
-        let (graph, renamed) = rewrite::split_concats(graph, &options.keep);
+        Self::sharing(&Packed::default(), graph, options, limits)
+    }
+
+    /// The same plan, whose constants are those of earlier plans where both pack the same weights.
+    ///
+    /// # Errors
+    /// As [`Plan::new`].
+    pub fn sharing(packed: &Packed, graph: &Graph, options: &Options, limits: &Limits) -> Result<Self> {
+        packed.begin();
+        let (graph, renamed) = rewrite::split_concats(graph, &options.keep, packed);
         let keep: Vec<Value> = options.keep.iter().map(|value| renamed[value.index()]).collect();
         let groups = fuse::fuse(&graph, &keep);
-        let mut plan = lower::lower(&graph, &groups, &Options { keep, ..options.clone() }, limits);
+        let mut plan = lower::lower(&graph, &groups, &Options { keep, ..options.clone() }, limits, packed);
         slots::assign(&mut plan);
         plan.check(limits)?;
         Ok(plan)

@@ -25,7 +25,7 @@ pub use rows::{PixelRows, Sink, Source};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, ReceptiveField};
+use crate::graph::ReceptiveField;
 use crate::models::Model;
 use crate::pixels::Depth;
 use crate::plan::Phase;
@@ -95,6 +95,8 @@ type PhaseKey = (Option<usize>, [usize; 2]);
 pub(crate) struct Known {
     /// The phases that were used last.
     phases: Vec<(PhaseKey, Arc<Phase>)>,
+    /// All that the network is cut into, for windows of a size that no longer matters.
+    cut: Vec<Phase>,
     /// Bytes that an engine needs for a pixel of a phase's window.
     bytes: HashMap<(usize, Option<usize>, Depth), f64>,
 }
@@ -114,16 +116,24 @@ impl Known {
         if let Some((_, phase)) = self.phases.iter().find(|(known, _)| *known == key) {
             return Ok(phase.clone());
         }
-        let graph = model.graph(Shape::new(1, 3, height, width))?;
         let phase = match at {
-            None => Phase::whole(graph),
-            Some(at) => Phase::all(graph).swap_remove(at),
+            None => Phase::whole(model.graph(Shape::new(1, 3, height, width))?),
+            Some(at) => self.cut(model)?[at].resized(height, width)?,
         };
         if self.phases.len() == Self::KEPT {
             self.phases.remove(0);
         }
         self.phases.push((key, Arc::new(phase)));
         Ok(self.phases[self.phases.len() - 1].1.clone())
+    }
+
+    /// All phases, cut once, so that their weights are the same ones at every size.
+    fn cut(&mut self, model: &Model) -> Result<&[Phase]> {
+        if self.cut.is_empty() {
+            let side = PROBE.next_multiple_of(model.alignment());
+            self.cut = Phase::all(model.graph(Shape::new(1, 3, side, side))?);
+        }
+        Ok(&self.cut)
     }
 }
 
@@ -166,7 +176,7 @@ impl Run<'_> {
             }
             source.restart()?;
         }
-        let count = Phase::all(self.probe_graph()?).len();
+        let count = self.known.cut(self.model)?.len();
         let phases: Vec<Option<usize>> = (0..count).map(Some).collect();
         self.phases(&phases, &mut recovery, source, sink)
     }
@@ -226,8 +236,8 @@ impl Run<'_> {
     }
 
     /// Whether every phase looks only so far.
-    fn can_be_cut(&self) -> Result<bool> {
-        Ok(Phase::all(self.probe_graph()?).iter().all(|phase| phase.receptive_field().is_some()))
+    fn can_be_cut(&mut self) -> Result<bool> {
+        Ok(self.known.cut(self.model)?.iter().all(|phase| phase.receptive_field().is_some()))
     }
 
     /// How the picture is cut in a phase.
@@ -291,7 +301,7 @@ impl Run<'_> {
     }
 
     /// After a failure in tiles of a size: smaller ones, then the next engine, then no more.
-    fn recover(&self, recovery: &mut Recovery, tile: [usize; 2], error: Error) -> Result<()> {
+    fn recover(&mut self, recovery: &mut Recovery, tile: [usize; 2], error: Error) -> Result<()> {
         let too_large = matches!(error, Error::OutOfMemory(_) | Error::Limits(_));
         if !too_large && !matches!(error, Error::Device(_)) {
             return Err(error);
@@ -320,10 +330,5 @@ impl Run<'_> {
 
     fn probe_side(&self) -> usize {
         PROBE.next_multiple_of(self.model.alignment())
-    }
-
-    fn probe_graph(&self) -> Result<Graph> {
-        let side = self.probe_side();
-        self.model.graph(Shape::new(1, 3, side, side))
     }
 }

@@ -19,6 +19,7 @@ pub mod seeded;
 #[path = "../../tests/support/shared_data.rs"]
 pub mod shared_data;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
@@ -185,7 +186,7 @@ pub fn alone(
         name,
         steps: vec![step],
         slots: [input, output].map(|shape| 4 * packed_len(shape) as u64).to_vec(),
-        constants,
+        constants: constants.into_iter().map(Arc::from).collect(),
         picture: Some(Port { slot: Slot(0), shape: input, form: Form::Tensor }),
         given: vec![],
         output: Port { slot: Slot(1), shape: output, form: Form::Tensor },

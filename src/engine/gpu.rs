@@ -1,12 +1,16 @@
-//! Phases on a GPU. What it prepares it keeps for the next picture, as long as there is room.
+//! Phases on a GPU. What it prepares it keeps for the next picture, as long as there is room; weights and memory
+//! serve pictures of other sizes too.
 
 use std::sync::Arc;
 
 use super::{Engine, Made, StepTime, Window};
 use crate::error::Result;
-use crate::gpu::{FLIGHTS, Gpu, Session, form};
+use crate::gpu::{Gpu, Pool, Session, form, own_bytes};
 use crate::pixels::Depth;
-use crate::plan::{Form, Options, Phase, Plan, Sparsity};
+use crate::plan::{Form, Options, Packed, Phase, Plan, Sparsity};
+
+/// Phases that are prepared at most: a picture in tiles has several, and the next picture has them again.
+const PREPARED: usize = 8;
 
 /// A GPU.
 #[derive(Debug)]
@@ -15,6 +19,8 @@ pub struct GpuEngine {
     sparsity: Sparsity,
     /// Bytes that all that is prepared may take together.
     memory: u64,
+    packed: Packed,
+    pool: Pool,
     /// What is prepared, the one in use last.
     prepared: Vec<Prepared>,
     times: Option<Vec<StepTime>>,
@@ -24,6 +30,7 @@ pub struct GpuEngine {
 struct Prepared {
     phase: Arc<Phase>,
     depth: Depth,
+    /// What the session has for itself.
     bytes: u64,
     session: Session,
     /// Of each of the plan's steps the node that it computes, and its kernel.
@@ -33,7 +40,14 @@ struct Prepared {
 impl GpuEngine {
     /// Keeps prepared phases up to `memory` bytes in all. One that needs more is kept alone.
     pub fn new(gpu: &Gpu, sparsity: Sparsity, memory: u64) -> Self {
-        Self { gpu: gpu.clone(), sparsity, memory, prepared: Vec::new(), times: None }
+        let (packed, pool) = (Packed::default(), Pool::new(gpu));
+        Self { gpu: gpu.clone(), sparsity, memory, packed, pool, prepared: Vec::new(), times: None }
+    }
+
+    /// Bytes that it holds on the device, for what is prepared and for what may come.
+    pub fn held(&self) -> u64 {
+        let prepared: u64 = self.prepared.iter().map(|prepared| prepared.bytes).sum();
+        prepared + self.pool.bytes()
     }
 
     fn plan(&self, phase: &Phase, depth: Depth) -> Result<Plan> {
@@ -42,11 +56,33 @@ impl GpuEngine {
         let (output, keep) =
             if phase.makes_picture { (pixels, &phase.keep[..]) } else { (Form::Tensor, &phase.keep[1..]) };
         let (keep, sparsity) = (keep.to_vec(), self.sparsity);
-        Plan::new(
+        Plan::sharing(
+            &self.packed,
             &phase.graph,
             &Options { input: pixels, output, keep, sparsity, ..Options::default() },
             self.gpu.limits(),
         )
+    }
+
+    /// The memory of the oldest goes before a new one's comes.
+    fn make_room(&mut self, plan: &Plan) {
+        if self.is_short_of(plan) {
+            self.pool.trim(plan);
+        }
+        while !self.prepared.is_empty() && (self.prepared.len() >= PREPARED || self.is_short_of(plan)) {
+            let oldest = self.prepared.remove(0);
+            self.pool.take_back(oldest.session);
+            if self.is_short_of(plan) {
+                self.pool.trim(plan);
+            }
+        }
+        if self.is_short_of(plan) {
+            self.pool.clear();
+        }
+    }
+
+    fn is_short_of(&self, plan: &Plan) -> bool {
+        self.held() + self.pool.missing(plan) > self.memory
     }
 
     fn current(&mut self) -> &mut Prepared {
@@ -64,25 +100,22 @@ impl Engine for GpuEngine {
     }
 
     fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
+        if !self.prepared.iter().all(|prepared| prepared.session.is_idle()) {
+            // Something failed or was given up: for want of memory, perhaps, so nothing stays.
+            self.prepared.clear();
+            self.pool.clear();
+        }
         let same = |prepared: &Prepared| Arc::ptr_eq(&prepared.phase, phase) && prepared.depth == depth;
-        if let Some(at) = self.prepared.iter().position(same)
-            && self.prepared[at].session.is_idle()
-        {
+        if let Some(at) = self.prepared.iter().position(same) {
             let found = self.prepared.remove(at);
             self.prepared.push(found);
             return Ok(());
         }
-        self.prepared.retain(|prepared| prepared.session.is_idle());
         let plan = self.plan(phase, depth)?;
         tracing::debug!(%plan, "planned");
-        let bytes = bytes(&plan);
-        // The memory of the oldest goes before the new one's comes.
-        while self.prepared.iter().map(|prepared| prepared.bytes).sum::<u64>() + bytes > self.memory
-            && !self.prepared.is_empty()
-        {
-            self.prepared.remove(0);
-        }
-        let session = Session::new(&self.gpu, &plan)?;
+        self.make_room(&plan);
+        let session = self.pool.session(&plan).inspect_err(|_| self.prepared.clear())?;
+        let bytes = session.own_bytes();
         let steps = plan.steps.into_iter().map(|step| (step.label, step.dispatch.kernel.name)).collect();
         self.prepared.push(Prepared { phase: phase.clone(), depth, bytes, session, steps });
         Ok(())
@@ -126,7 +159,9 @@ impl Engine for GpuEngine {
 
 /// What a plan's buffers take on the device.
 fn bytes(plan: &Plan) -> u64 {
-    let constants: usize = plan.constants.iter().map(Vec::len).sum();
-    let transfers: usize = plan.inputs().chain(plan.outputs()).map(|port| port.words()).sum();
-    plan.slots.iter().sum::<u64>() + 4 * (constants + FLIGHTS * transfers) as u64
+    let mut constants: Vec<&[f32]> = plan.constants.iter().map(|numbers| &**numbers).collect();
+    constants.sort_unstable_by_key(|numbers| numbers.as_ptr());
+    constants.dedup_by_key(|numbers| numbers.as_ptr());
+    let constants: usize = constants.iter().map(|numbers| size_of_val(*numbers)).sum();
+    plan.slots.iter().sum::<u64>() + constants as u64 + own_bytes(plan)
 }

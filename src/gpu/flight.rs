@@ -6,12 +6,15 @@ use std::time::Instant;
 use super::Gpu;
 use crate::plan::Port;
 
+/// Bytes of a buffer that may serve where less is needed.
+const SMALL: u64 = 1 << 16;
+
 /// What one run needs for itself.
 #[derive(Debug)]
 pub(super) struct Flight {
-    /// All inputs, one after the other; mapped while idle.
+    /// Room for all inputs, one after the other; mapped while idle.
     pub(super) up: wgpu::Buffer,
-    /// All outputs, one after the other.
+    /// Room for all outputs.
     pub(super) down: wgpu::Buffer,
     pub(super) begun: Instant,
     pub(super) last: Option<wgpu::SubmissionIndex>,
@@ -49,12 +52,27 @@ impl Flight {
         Ok(())
     }
 
-    /// Asks for both buffers as soon as the device is done with them.
-    pub(super) fn map(&mut self) {
-        for (buffer, mode) in [(&self.up, wgpu::MapMode::Write), (&self.down, wgpu::MapMode::Read)] {
+    /// Bytes on the device.
+    pub(super) fn bytes(&self) -> u64 {
+        self.up.size() + self.down.size()
+    }
+
+    /// Whether there is room for so many words up and down, and not for very many more.
+    pub(super) fn suits(&self, inputs: usize, outputs: usize) -> bool {
+        let suits = |buffer: &wgpu::Buffer, words: usize| {
+            let needed = 4 * words as u64;
+            (needed..=2 * needed.max(SMALL)).contains(&buffer.size())
+        };
+        suits(&self.up, inputs) && suits(&self.down, outputs)
+    }
+
+    /// Asks for all of the buffer up, and `outputs` bytes of the buffer down, as soon as the device is done with them.
+    pub(super) fn map(&mut self, outputs: u64) {
+        let (up, down) = (self.up.slice(..), self.down.slice(..outputs));
+        for (slice, mode) in [(up, wgpu::MapMode::Write), (down, wgpu::MapMode::Read)] {
             let (done, mapped) = channel();
             // The receiver lives as long as the flight: if nobody listens any more, nobody needs the answer.
-            buffer.map_async(mode, .., move |result| drop(done.send(result)));
+            slice.map_async(mode, move |result| drop(done.send(result)));
             self.mapped.push(mapped);
         }
     }

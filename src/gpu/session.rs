@@ -1,25 +1,27 @@
 //! A plan resident on a device: its buffers, its bind groups, and the run.
 //!
-//! Everything is allocated when the session is made; a run allocates nothing on the device. Up to [`FLIGHTS`] runs
-//! are under way at once: while the device computes one, the host writes the next one's input and reads the last
-//! one's output. The slots are shared, since the device goes through runs in order; what the host touches,
-//! the buffers up and down, each flight has for itself.
+//! Everything is allocated when the session is made, or taken over from a [`Pool`]; a run allocates nothing on the
+//! device. Up to [`FLIGHTS`] runs are under way at once: while the device computes one, the host writes the next
+//! one's input and reads the last one's output. The slots are shared, since the device goes through runs in order;
+//! what the host touches, the buffers up and down, each flight has for itself.
 //!
-//! A run is a few submissions, as many as keep each of them well below what drivers allow (Windows resets a
-//! device after two seconds): how many is measured from run to run.
+//! A run is a few submissions, as many as keep each of them short; see [`Pace`].
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::Gpu;
 use super::flight::{Flight, copy_all};
+use super::pace::{Pace, Speed};
 use super::pipelines::Pipeline;
+use super::pool::{Place, Pool};
 use crate::error::{Error, Result};
 use crate::kernel::mask_arguments::ARGUMENT_WORDS;
+use crate::kernel::pixel_store;
 use crate::pixels::{Depth, Pixels};
-use crate::plan::{Buffer, Form, Indirect, Plan, Port, Slot};
+use crate::plan::{Buffer, Form, Indirect, Plan, Port, Slot, Step};
 use crate::tensor::{Tensor, pack, unpack};
 
 /// Parameters lie at multiples of this in their one buffer: WebGPU's largest alignment for offsets.
@@ -27,12 +29,6 @@ const PARAMS_STEP: usize = 256;
 
 /// Runs under way at once.
 pub const FLIGHTS: usize = 2;
-
-/// How long a submission should be on the device, at most.
-const SUBMISSION: Duration = Duration::from_millis(400);
-
-/// Steps of a submission before anything was measured.
-const FIRST_STEPS: usize = 8;
 
 /// A plan on a device, ready to run any number of times.
 #[derive(Debug)]
@@ -42,15 +38,16 @@ pub struct Session {
     given: Vec<Port>,
     output: Port,
     kept: Vec<Port>,
-    slots: Vec<wgpu::Buffer>,
+    slots: Vec<Place>,
+    /// Held so that the pool knows them to be in use.
+    _constants: Vec<Arc<wgpu::Buffer>>,
+    /// Held by that one of all sessions in the same slots whose commands are being submitted.
+    turn: Arc<Mutex<Speed>>,
     pub(super) steps: Vec<Recorded>,
     /// Flights that wait, and flights under way, the oldest first.
     idle: Vec<Flight>,
     under_way: VecDeque<Flight>,
-    /// Submissions of a run.
-    submissions: usize,
-    /// When the last run came back.
-    landed: Instant,
+    pace: Pace,
     /// The kept values of the last run.
     last_kept: Vec<Vec<u32>>,
 }
@@ -62,8 +59,8 @@ pub(super) struct Recorded {
     bindings: wgpu::BindGroup,
     params: u32,
     workgroups: Workgroups,
-    /// Buffers that are filled with zeros first.
-    zeroed: Vec<wgpu::Buffer>,
+    /// Slots that are filled with zeros first.
+    zeroed: Vec<Place>,
 }
 
 /// How many workgroups a dispatch has.
@@ -76,7 +73,7 @@ enum Workgroups {
 
 impl Recorded {
     pub(super) fn fill_zeros(&self, encoder: &mut wgpu::CommandEncoder) {
-        self.zeroed.iter().for_each(|buffer| encoder.clear_buffer(buffer, 0, None));
+        self.zeroed.iter().for_each(|slot| slot.fill_zeros(encoder));
     }
 
     pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
@@ -95,18 +92,18 @@ impl Session {
     /// # Errors
     /// [`Error::OutOfMemory`] if they do not fit, [`Error::Device`] if the device is lost.
     pub fn new(gpu: &Gpu, plan: &Plan) -> Result<Self> {
+        Pool::new(gpu).session(plan)
+    }
+
+    /// The same with what the pool has.
+    pub(super) fn make(gpu: &Gpu, plan: &Plan, pool: &mut Pool) -> Result<Self> {
         let pipelines: Vec<Arc<Pipeline>> =
             plan.steps.iter().map(|step| gpu.pipeline(&step.dispatch)).collect::<Result<_>>()?;
-        let inputs: usize = plan.inputs().map(Port::words).sum();
-        let outputs: usize = plan.outputs().map(Port::words).sum();
-        let (slots, steps, idle) = gpu.guarded(|| {
-            let slots: Vec<wgpu::Buffer> = plan.slots.iter().map(|bytes| slot(gpu, *bytes)).collect();
-            let constants: Vec<wgpu::Buffer> =
-                plan.constants.iter().map(|numbers| constant(gpu, numbers)).collect();
+        let (slots, constants, steps, idle) = gpu.guarded(|| {
+            let (slots, constants) = (pool.slots(&plan.slots), pool.constants(plan));
             let params = params(gpu, plan);
             let steps = record(gpu, plan, pipelines, &slots, &constants, &params);
-            let idle = (0..FLIGHTS).map(|_| Flight::new(gpu, inputs, outputs)).collect();
-            (slots, steps, idle)
+            (slots, constants, steps, pool.flights(plan, FLIGHTS))
         })?;
         let (output, kept) = (plan.output, plan.kept.clone());
         Ok(Self {
@@ -116,11 +113,12 @@ impl Session {
             output,
             kept,
             slots,
-            submissions: steps.len().div_ceil(FIRST_STEPS),
+            _constants: constants,
+            turn: pool.turn(),
+            pace: Pace::new(plan, &pool.speed()),
             steps,
             idle,
             under_way: VecDeque::new(),
-            landed: Instant::now(),
             last_kept: Vec::new(),
         })
     }
@@ -149,10 +147,12 @@ impl Session {
         let expected: Vec<usize> = self.inputs().map(Port::words).collect();
         let found: Vec<usize> = words.iter().map(|words| words.len()).collect();
         assert_eq!(found, expected, "the words of the plan's inputs");
+        let outputs: usize = self.outputs().map(Port::words).sum();
         self.gpu.guarded(|| flight.write(&words)).and_then(|written| {
             written.map_err(|error| self.broken(&format!("an input could not be written: {error}")))
         })?;
         flight.begun = Instant::now();
+        let turn = self.turn();
         self.gpu.guarded(|| {
             let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
             copy_all(&mut encoder, self.inputs(), |encoder, port, at, bytes| {
@@ -163,8 +163,9 @@ impl Session {
                 encoder.copy_buffer_to_buffer(self.slot(port.slot), 0, &flight.down, at, bytes);
             });
             flight.last = Some(self.gpu.queue.submit([encoder.finish()]));
-            flight.map();
+            flight.map(4 * outputs as u64);
         })?;
+        drop(turn);
         self.under_way.push_back(flight);
         Ok(())
     }
@@ -186,7 +187,8 @@ impl Session {
                 Err(_) => return Err(self.broken("the result never came")),
             }
         }
-        let view = flight.down.get_mapped_range(..).map_err(|error| self.broken(&error.to_string()))?;
+        let bytes = 4 * self.outputs().map(Port::words).sum::<usize>() as u64;
+        let view = flight.down.get_mapped_range(..bytes).map_err(|error| self.broken(&error.to_string()))?;
         let mut rest: &[u32] = bytemuck::cast_slice(&view);
         let lengths = self.outputs().map(Port::words);
         let read = lengths
@@ -194,7 +196,7 @@ impl Session {
             .collect();
         drop(view);
         flight.down.unmap();
-        self.pace(flight.begun);
+        self.pace.land(flight.begun, &mut self.turn.lock().unwrap_or_else(PoisonError::into_inner));
         self.idle.push(flight);
         Ok(read)
     }
@@ -264,28 +266,45 @@ impl Session {
     /// Fills every slot with NaN, so that a test sees what is read before it is written.
     pub fn poison(&mut self) {
         for slot in &self.slots {
-            let nan = vec![f32::NAN; slot.size() as usize / 4];
-            self.gpu.queue.write_buffer(slot, 0, bytemuck::cast_slice(&nan));
+            let nan = vec![f32::NAN; slot.buffer.size() as usize / 4];
+            self.gpu.queue.write_buffer(&slot.buffer, 0, bytemuck::cast_slice(&nan));
         }
     }
 
     /// Runs once more on what is in the inputs' slots, and waits: what a benchmark of single steps times. (A plan of
-    /// many steps uses those slots for other values later on.)
+    /// many steps uses those slots for other values later on, and so do other sessions of its pool.)
     ///
     /// # Errors
     /// [`Error::Device`] if the device is lost.
     pub fn rerun(&mut self) -> Result<()> {
+        let turn = self.turn();
         self.gpu.guarded(|| {
             let encoder = self.submit_steps(self.gpu.device.create_command_encoder(&Default::default()));
             self.gpu.queue.submit([encoder.finish()]);
         })?;
+        drop(turn);
         self.wait(None)
+    }
+
+    /// Its turn to submit: no other session of the pool does until it is dropped.
+    pub(super) fn turn(&self) -> MutexGuard<'_, Speed> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes that it has for itself, not from what the pool keeps, while no run is under way.
+    pub(crate) fn own_bytes(&self) -> u64 {
+        let flights: u64 = self.idle.iter().map(Flight::bytes).sum();
+        flights + (self.steps.len() * PARAMS_STEP) as u64
+    }
+
+    /// What another session may take over.
+    pub(super) fn into_flights(self) -> Vec<Flight> {
+        self.idle
     }
 
     /// Records all steps behind what `encoder` has, and submits all but the last part, which comes back.
     fn submit_steps(&self, mut encoder: wgpu::CommandEncoder) -> wgpu::CommandEncoder {
-        let length = self.steps.len().div_ceil(self.submissions.max(1)).max(1);
-        for (at, steps) in self.steps.chunks(length).enumerate() {
+        for (at, steps) in self.steps.chunks(self.pace.length()).enumerate() {
             if at > 0 {
                 let next = self.gpu.device.create_command_encoder(&Default::default());
                 self.gpu.queue.submit([std::mem::replace(&mut encoder, next).finish()]);
@@ -301,14 +320,6 @@ impl Session {
             }
         }
         encoder
-    }
-
-    /// More submissions if they took long, fewer if they were short.
-    fn pace(&mut self, begun: Instant) {
-        let took = begun.max(self.landed).elapsed();
-        self.landed = Instant::now();
-        let wanted = took.as_nanos().div_ceil(SUBMISSION.as_nanos()) as usize;
-        self.submissions = wanted.clamp(1, self.steps.len().max(1));
     }
 
     /// Waits for all that was submitted, and reads a buffer that can be mapped.
@@ -340,7 +351,7 @@ impl Session {
     }
 
     pub(super) fn slot(&self, slot: Slot) -> &wgpu::Buffer {
-        &self.slots[slot.0 as usize]
+        &self.slots[slot.0 as usize].buffer
     }
 
     /// What the host writes, in order.
@@ -383,22 +394,15 @@ pub(crate) fn form(depth: Depth) -> Form {
     }
 }
 
-fn slot(gpu: &Gpu, bytes: u64) -> wgpu::Buffer {
-    gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("sparsr.slot"),
-        size: bytes,
-        usage: wgpu::BufferUsages::STORAGE
-            | wgpu::BufferUsages::INDIRECT
-            | wgpu::BufferUsages::COPY_SRC
-            | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    })
+/// Bytes that a plan's session needs for itself.
+pub(crate) fn own_bytes(plan: &Plan) -> u64 {
+    let transfers: usize = plan.inputs().chain(plan.outputs()).map(Port::words).sum();
+    (FLIGHTS * 4 * transfers + plan.steps.len() * PARAMS_STEP) as u64
 }
 
-fn constant(gpu: &Gpu, numbers: &[f32]) -> wgpu::Buffer {
-    let buffer = slot(gpu, 4 * numbers.len() as u64);
-    gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(numbers));
-    buffer
+/// Whether a step writes pixels with their proofs: an earlier picture's may not be left over.
+fn proves(step: &Step) -> bool {
+    step.dispatch.kernel.name == pixel_store::KERNEL.name
 }
 
 /// The parameters of every step in one buffer.
@@ -421,12 +425,12 @@ fn record(
     gpu: &Gpu,
     plan: &Plan,
     pipelines: Vec<Arc<Pipeline>>,
-    slots: &[wgpu::Buffer],
-    constants: &[wgpu::Buffer],
+    slots: &[Place],
+    constants: &[Arc<wgpu::Buffer>],
     params: &wgpu::Buffer,
 ) -> Vec<Recorded> {
     let resource = |buffer: &Buffer| match buffer {
-        Buffer::Slot(slot) => slots[slot.0 as usize].as_entire_binding(),
+        Buffer::Slot(slot) => slots[slot.0 as usize].binding(),
         Buffer::Constant(constant) => constants[*constant as usize].as_entire_binding(),
     };
     let steps = plan.steps.iter().zip(pipelines).enumerate();
@@ -451,11 +455,11 @@ fn record(
             let workgroups = match step.indirect {
                 None => Workgroups::Known(step.dispatch.workgroups),
                 Some(Indirect { slot, entry }) => Workgroups::At(
-                    slots[slot.0 as usize].clone(),
+                    slots[slot.0 as usize].buffer.as_ref().clone(),
                     4 * ARGUMENT_WORDS as u64 * u64::from(entry),
                 ),
             };
-            let zeroed = if step.zeroed {
+            let zeroed = if step.zeroed || proves(step) {
                 step.outputs().map(|slot| slots[slot.0 as usize].clone()).collect()
             } else {
                 vec![]

@@ -39,6 +39,7 @@ impl Session {
         let inputs = picture.into_iter().chain(given.iter().map(|values| bytemuck::cast_slice(values)));
         let inputs: Vec<&[u32]> = inputs.collect();
         assert_eq!(inputs.len(), self.inputs().count(), "an input for every one of the plan's");
+        let turn = self.turn();
         let readback = gpu.guarded(|| {
             for (port, words) in self.inputs().zip(&inputs) {
                 gpu.queue.write_buffer(self.slot(port.slot), 0, bytemuck::cast_slice(words));
@@ -77,6 +78,7 @@ impl Session {
             gpu.queue.submit([encoder.finish()]);
             readback
         })?;
+        drop(turn);
         let stamps: Vec<u64> = self.map(&readback, bytes)?;
         let period = f64::from(gpu.queue.get_timestamp_period());
         let ticks = stamps.chunks_exact(2).map(|pair| pair[1].saturating_sub(pair[0]));

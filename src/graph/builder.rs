@@ -4,7 +4,7 @@ use super::{
     Activation, AveragePool, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, GlobalAveragePool, Graph,
     Input, MaskedConv2d, Node, Op, PixelShuffle, Resize, ResizeKind, SpatialMask, Value,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::tensor::Shape;
 
 /// Builds a [`Graph`] for one input shape. Every method names its node by the checkpoint's path, infers the
@@ -125,10 +125,7 @@ impl Builder {
     pub fn append(&mut self, name: impl Into<String>, op: Op, inputs: &[Value]) -> Result<Value> {
         let name = name.into();
         let shapes: Vec<Shape> = inputs.iter().map(|input| self.shape(*input)).collect();
-        let shape = op
-            .operator()
-            .infer(&shapes)
-            .map_err(|reason| Error::shape(&name, format!("{} expects {reason}", op.operator().name())))?;
+        let shape = op.infer(&name, &shapes)?;
         self.nodes.push(Node { name, op, inputs: inputs.to_vec(), shape });
         Ok(Value(self.nodes.len() as u32 - 1))
     }

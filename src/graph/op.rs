@@ -27,6 +27,7 @@ pub use resize::{Resize, ResizeKind};
 pub use source::{Constant, Input};
 pub use spatial_mask::SpatialMask;
 
+use crate::error::Error;
 use crate::tensor::Shape;
 
 /// What a node computes, with its attributes and weights.
@@ -66,6 +67,13 @@ impl Op {
             Self::Resize(op) => op,
             Self::SpatialMask(op) => op,
         }
+    }
+
+    /// The shape of what the node `name` makes of such inputs, or an error that names it.
+    pub(super) fn infer(&self, name: &str, inputs: &[Shape]) -> Result<Shape, Error> {
+        let operator = self.operator();
+        let refused = |reason| Error::shape(name, format!("{} expects {reason}", operator.name()));
+        operator.infer(inputs).map_err(refused)
     }
 }
 

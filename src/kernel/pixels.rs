@@ -31,7 +31,7 @@ impl Pixels {
 }
 
 /// Which channels: `start .. end` of a value that has `of`. A start is a multiple of four.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "a range")]
 pub struct Channels {
     pub start: usize,

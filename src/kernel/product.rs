@@ -9,7 +9,7 @@ pub const ITEMS: usize = 256;
 pub const LANES: u32 = 8;
 
 /// How the threads of a product come by its weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Weights {
     /// Each loads them from storage.
     Storage,

@@ -5,24 +5,32 @@ mod lists;
 mod masked_conv2d;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::fuse::Group;
+use super::packed::{Packed, Packing, Same, bits};
 use super::{Buffer, Form, Limits, Options, Plan, Port, Slot, Step};
 use crate::graph::{Activation, BinaryKind, Graph, Op, ResizeKind, Value};
 use crate::kernel::activation::Function;
-use crate::kernel::conv2d_tiled::pack_bias;
 use crate::kernel::epilogue::Epilogue;
 use crate::kernel::{self, Channels, Dispatch};
 use crate::tensor::{Shape, pack, packed_len};
 
 /// A plan in which every value still has a slot of its own.
-pub(super) fn lower(graph: &Graph, groups: &[Option<Group>], options: &Options, limits: &Limits) -> Plan {
+pub(super) fn lower(
+    graph: &Graph,
+    groups: &[Option<Group>],
+    options: &Options,
+    limits: &Limits,
+    packed: &Packed,
+) -> Plan {
     let keep = &options.keep;
     let mut lowering = Lowering {
         graph,
         groups,
         options,
         limits,
+        packed,
         lists: HashMap::new(),
         begun: HashMap::new(),
         buffers: Vec::new(),
@@ -61,6 +69,7 @@ struct Lowering<'a> {
     groups: &'a [Option<Group>],
     options: &'a Options,
     limits: &'a Limits,
+    packed: &'a Packed,
     /// Of every mask that sparse convolutions obey.
     lists: HashMap<Value, lists::Lists>,
     /// Masked convolutions, by their roots, whose dense outputs have been made already.
@@ -69,7 +78,7 @@ struct Lowering<'a> {
     buffers: Vec<Buffer>,
     steps: Vec<Step>,
     slots: Vec<u64>,
-    constants: Vec<Vec<f32>>,
+    constants: Vec<Arc<[f32]>>,
 }
 
 impl Lowering<'_> {
@@ -130,13 +139,13 @@ impl Lowering<'_> {
             Op::Conv2d(op) => return self.conv2d(op, output, group),
             Op::MaskedConv2d(_) => return self.masked_conv2d(group),
             Op::ConvTranspose2d(op) => {
-                read.push(self.constant(kernel::conv_transpose2d::pack(&op.weight)));
+                read.push(self.packed(Packing::Transposed(Same::new(&op.weight))));
                 let bias = op.bias.as_ref().map_or(&[][..], |bias| bias.values());
-                read.push(self.constant(pack_bias(bias, Channels::all(output.channels))));
+                read.push(self.packed(Packing::Bias(bits(bias), Channels::all(output.channels))));
                 kernel::conv_transpose2d::dispatch(x, output, op.weight.dims()[2], op.stride, op.padding)
             }
             Op::Activation(Activation::Prelu { slope }) => {
-                read.push(self.constant(kernel::activation::pack_slope(slope, x.channels)));
+                read.push(self.packed(Packing::Slope(Same::new(slope), x.channels)));
                 kernel::activation::dispatch_prelu(x)
             }
             Op::Activation(op) => {
@@ -234,9 +243,13 @@ impl Lowering<'_> {
         Slot(self.slots.len() as u32 - 1)
     }
 
-    fn constant(&mut self, mut numbers: Vec<f32>) -> Buffer {
-        numbers.resize(numbers.len().max(4), 0.0); // a binding may not be empty
-        self.constants.push(numbers);
+    fn packed(&mut self, packing: Packing) -> Buffer {
+        let numbers = self.packed.constant(packing);
+        self.constant(numbers)
+    }
+
+    fn constant(&mut self, numbers: impl Into<Arc<[f32]>>) -> Buffer {
+        self.constants.push(numbers.into());
         Buffer::Constant(self.constants.len() as u32 - 1)
     }
 }

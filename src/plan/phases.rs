@@ -12,8 +12,11 @@
 
 use std::collections::BTreeSet;
 
+use super::Packed;
 use super::rewrite::split_concats;
+use crate::error::Result;
 use crate::graph::{Graph, Input, Node, Op, ReceptiveField, Value};
+use crate::tensor::Shape;
 
 /// Multiply-adds a pixel up to which a value is made again rather than stored: what 64 bytes cost, generously.
 const NEXT_TO_NOTHING: u64 = 256;
@@ -71,9 +74,28 @@ impl Phase {
         if !graph.nodes().iter().any(|node| matches!(node.op, Op::GlobalAveragePool(_))) {
             return vec![Self::whole(graph)];
         }
-        let graph = split_concats(&graph, &[]).0;
+        let graph = split_concats(&graph, &[], &Packed::default()).0;
         let cut = Cut::new(&graph);
         (0..cut.wanted.len()).map(|phase| cut.phase(phase)).collect()
+    }
+
+    /// The same phase for windows of another size. The weights are the same ones.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if a node does not take such a size.
+    pub fn resized(&self, height: usize, width: usize) -> Result<Self> {
+        let picture = self.graph.node(self.graph.input()).shape;
+        let given = self.given.iter().zip(self.graph.given()).map(|(given, value)| {
+            let shape = self.graph.node(value).shape;
+            if given.pooled {
+                return shape;
+            }
+            shape.with_size(shape.height * height / picture.height, shape.width * width / picture.width)
+        });
+        let inputs: Vec<Shape> = std::iter::once(picture.with_size(height, width)).chain(given).collect();
+        let graph = self.graph.resized(&inputs)?;
+        let (given, kept, keep) = (self.given.clone(), self.kept.clone(), self.keep.clone());
+        Ok(Self { graph, given, kept, keep, ..*self })
     }
 
     /// What its windows must hold around the pixels that are kept. `None` if only the whole picture will do.

@@ -1,7 +1,7 @@
 //! Graph → Graph: the same function in a form that costs less.
 
+use super::Packed;
 use crate::graph::{Binary, BinaryKind, Conv2d, Graph, Node, Op, Value};
-use crate::tensor::Parameter;
 
 /// A 1×1 convolution of a concatenation becomes a sum of 1×1 convolutions of its parts:
 ///
@@ -10,7 +10,7 @@ use crate::tensor::Parameter;
 /// The concatenation, the widest value of a network that has one, is then never made. Values in `keep` stay.
 ///
 /// Returns the graph and where each old value is in it.
-pub(super) fn split_concats(graph: &Graph, keep: &[Value]) -> (Graph, Vec<Value>) {
+pub(super) fn split_concats(graph: &Graph, keep: &[Value], packed: &Packed) -> (Graph, Vec<Value>) {
     let uses = graph.uses();
     let splittable = |value: Value| {
         matches!(graph.node(value).op, Op::Concat(_)) && uses[value.index()] == 1 && !keep.contains(&value)
@@ -22,7 +22,7 @@ pub(super) fn split_concats(graph: &Graph, keep: &[Value]) -> (Graph, Vec<Value>
             Op::Conv2d(conv) if conv.is_pointwise() && splittable(node.inputs[0]) => {
                 let parts = &graph.node(node.inputs[0]).inputs;
                 let parts: Vec<Value> = parts.iter().map(|part| renamed[part.index()]).collect();
-                append_sum(&mut new, node, conv, &parts)
+                append_sum(&mut new, node, conv, &parts, packed)
             }
             _ => {
                 let inputs = node.inputs.iter().map(|input| renamed[input.index()]).collect();
@@ -40,12 +40,12 @@ fn append(graph: &mut Graph, node: Node) -> Value {
     Value(graph.nodes.len() as u32 - 1)
 }
 
-fn append_sum(graph: &mut Graph, node: &Node, conv: &Conv2d, parts: &[Value]) -> Value {
+fn append_sum(graph: &mut Graph, node: &Node, conv: &Conv2d, parts: &[Value], packed: &Packed) -> Value {
     let mut offset = 0;
     let mut sum: Option<Value> = None;
     for part in parts {
         let channels = graph.node(*part).shape.channels;
-        let weight = input_channels(&conv.weight, offset, channels);
+        let weight = packed.columns(&conv.weight, offset, channels);
         offset += channels;
         let bias = if sum.is_none() { conv.bias.clone() } else { None };
         let op = Op::Conv2d(Conv2d { weight, bias, ..conv.clone() });
@@ -59,11 +59,4 @@ fn append_sum(graph: &mut Graph, node: &Node, conv: &Conv2d, parts: &[Value]) ->
         });
     }
     sum.expect("a concatenation has at least one part")
-}
-
-/// The columns of a `[out, in, 1, 1]` weight that belong to `channels` input channels from `offset` on.
-fn input_channels(weight: &Parameter, offset: usize, channels: usize) -> Parameter {
-    let (out, inputs) = (weight.dims()[0], weight.dims()[1]);
-    let rows = (0..out).flat_map(|o| &weight.values()[o * inputs + offset..][..channels]);
-    Parameter::new([out, channels, 1, 1], rows.copied().collect::<Vec<_>>())
 }

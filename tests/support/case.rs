@@ -1,11 +1,12 @@
 //! A case is data: a name, a graph, what goes in. One `check` runs it on the device against the CPU engine:
 //!
 //! - with every slot poisoned by NaN before the first run, so that what is read before it is written shows;
+//! - in slots that other cases' runs have left, larger ones among them;
 //! - on the picture, on another, on the first again, so that what a run leaves behind shows;
 //! - with the device's subgroup kernels and without them, where the two plans differ;
 //! - with the lanes past the last channel in view: the layout says that they hold zero.
 
-use sparsr::gpu::Session;
+use sparsr::gpu::{Pool, Session};
 use sparsr::graph::{Builder, Graph, Value};
 use sparsr::plan::{Algorithm, Options, Plan, Sparsity, Units};
 use sparsr::tensor::{Shape, Tensor};
@@ -80,7 +81,7 @@ impl Case {
     }
 
     /// Every way to run it, against the CPU engine.
-    pub fn check(&self, gpu: &Gpu) -> Result<(), String> {
+    pub fn check(&self, gpu: &Gpu, pool: &mut Pool) -> Result<(), String> {
         let mut seen = Vec::new();
         for (lanes, gpu) in [("", gpu.clone()), ("without subgroups, ", gpu.clone().without_subgroups())] {
             for (way, options) in ways() {
@@ -88,7 +89,7 @@ impl Case {
                 let listing = plan.to_string();
                 if !seen.contains(&listing) {
                     seen.push(listing);
-                    self.check_plan(&gpu, &plan).map_err(|reason| format!("{lanes}{way}{reason}"))?;
+                    self.check_plan(pool, &plan).map_err(|reason| format!("{lanes}{way}{reason}"))?;
                 }
             }
         }
@@ -96,8 +97,8 @@ impl Case {
     }
 
     /// One plan of the case's graph, against the CPU engine.
-    pub fn check_plan(&self, gpu: &Gpu, plan: &Plan) -> Result<(), String> {
-        let mut session = Session::new(gpu, &with_all_lanes(plan)).map_err(|error| error.to_string())?;
+    pub fn check_plan(&self, pool: &mut Pool, plan: &Plan) -> Result<(), String> {
+        let mut session = pool.session(&with_all_lanes(plan)).map_err(|error| error.to_string())?;
         session.poison();
         let other = seeded::noise(self.input.shape(), seeded::seed(&self.name) + 1);
         let [first, second] = [&self.input, &other].map(|input| self.expected(input));
@@ -109,6 +110,7 @@ impl Case {
             let found = run(&mut session, input).map_err(|error| error.to_string())?;
             self.compare(&found, expected).map_err(|reason| format!("{when}, {reason}"))?;
         }
+        pool.take_back(session);
         Ok(())
     }
 
@@ -153,7 +155,9 @@ pub fn check_all(test: &str, cases: impl IntoIterator<Item = Case>) {
     let Some(gpu) = adapter::gpu(test) else { return };
     let filter = std::env::var(FILTER).unwrap_or_default();
     let chosen: Vec<Case> = cases.into_iter().filter(|case| case.name.contains(&filter)).collect();
-    let failures: Vec<String> = chosen.iter().filter_map(|case| failure(case, test, &gpu)).collect();
+    let mut pool = Pool::new(&gpu);
+    let failures: Vec<String> =
+        chosen.iter().filter_map(|case| failure(case, test, &gpu, &mut pool)).collect();
     println!("{test}: {} cases", chosen.len());
     assert!(
         failures.is_empty(),
@@ -164,8 +168,8 @@ pub fn check_all(test: &str, cases: impl IntoIterator<Item = Case>) {
     );
 }
 
-fn failure(case: &Case, test: &str, gpu: &Gpu) -> Option<String> {
-    let reason = case.check(gpu).err()?;
+fn failure(case: &Case, test: &str, gpu: &Gpu, pool: &mut Pool) -> Option<String> {
+    let reason = case.check(gpu, pool).err()?;
     let name = &case.name;
     Some(format!("{name}: {reason}\n  {FILTER}='{name}' cargo test --release {test}"))
 }

@@ -4,12 +4,13 @@ use super::{Lowering, Step};
 use crate::graph::{Conv2d as Op, MaskedConv2d, Op as AnyOp, Value};
 use crate::kernel::conv2d_direct::Conv2dDirect;
 use crate::kernel::conv2d_gather::{Conv2dGather, INPUTS};
-use crate::kernel::conv2d_tiled::{Conv2dTiled, pack_bias};
+use crate::kernel::conv2d_tiled::Conv2dTiled;
 use crate::kernel::epilogue::Epilogue;
 use crate::kernel::product::{LANES, Weights};
 use crate::kernel::winograd::{Chunk, Output, Winograd};
 use crate::kernel::{self, Channels, Dispatch, Pixels};
 use crate::plan::fuse::Group;
+use crate::plan::packed::{Packing, Same, bits};
 use crate::plan::{Algorithm, Buffer, Slot};
 use crate::tensor::{Parameter, Shape};
 
@@ -194,8 +195,8 @@ impl<'a> Lowering<'a> {
 
     /// Any stride, padding and groups.
     fn direct(&mut self, op: &Op, output: Shape, sum: &Sum<'_>) -> Buffer {
-        let weight = self.constant(kernel::conv2d_direct::pack(&op.weight));
-        let bias = self.constant(pack_bias(&sum.bias, Channels::all(output.channels)));
+        let weight = self.packed(Packing::Direct(Same::new(&op.weight)));
+        let bias = self.packed(Packing::Bias(bits(&sum.bias), Channels::all(output.channels)));
         let dispatch = kernel::conv2d_direct::dispatch(&Conv2dDirect {
             input: sum.x,
             output,
@@ -220,8 +221,8 @@ impl<'a> Lowering<'a> {
             pixels: part.pixels,
             epilogue: sum.epilogue,
         };
-        let weight = self.constant(conv.pack(weight));
-        let bias = self.constant(pack_bias(&sum.bias, part.channels));
+        let weight = self.packed(Packing::Tiled(Same::new(weight), conv.inputs, conv.channels));
+        let bias = self.packed(Packing::Bias(bits(&sum.bias), part.channels));
         let read = vec![input, sum.residual, part.by(), part.by(), weight, bias];
         self.write(conv.dispatch(), read, part.to, sum.label, sum.output())
     }
@@ -254,7 +255,8 @@ impl<'a> Lowering<'a> {
             epilogue: sum.epilogue,
             weights,
         };
-        let weight = self.constant(conv.pack());
+        let of = terms.iter().map(|(weight, inputs)| (Same::new(weight), *inputs)).collect();
+        let weight = self.packed(Packing::Gather(of, bits(&sum.bias), part.channels, weights));
         let mut read = vec![sum.terms[0].input; INPUTS];
         read.iter_mut().zip(&sum.terms).for_each(|(to, term)| *to = term.input);
         read.extend([part.by(), sum.residual, weight]);
@@ -269,9 +271,9 @@ impl<'a> Lowering<'a> {
         };
         let outputs = parts.iter().map(output).collect();
         let conv = Winograd { input: parts[0].sum.x, weights: self.weights(), outputs };
-        let weights: Vec<&Parameter> = parts.iter().map(|part| part.sum.terms[0].weight).collect();
-        let weight = self.constant(conv.pack(&weights));
-        let bias = |part: &Part<'_>| self.constant(pack_bias(&part.sum.bias, part.channels));
+        let of = parts.iter().map(|part| (Same::new(part.sum.terms[0].weight), part.channels)).collect();
+        let weight = self.packed(Packing::Winograd(of, conv.input.channels, conv.weights));
+        let bias = |part: &Part<'_>| self.packed(Packing::Bias(bits(&part.sum.bias), part.channels));
         let biases = parts.iter().map(bias).collect();
         Prepared { parts, conv, weight, biases }
     }

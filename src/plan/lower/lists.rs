@@ -85,7 +85,7 @@ impl Lowering<'_> {
             shape,
         });
         let constant = self.constants.len();
-        let requests = self.constant(vec![]);
+        let requests = self.constant([]); // until they are known
         let arguments = self.slot(0);
         let step = self.steps.len();
         let bindings = vec![tiles, strays, actives, requests];

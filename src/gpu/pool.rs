@@ -1,0 +1,215 @@
+//! What the sessions of one device have in common, so that one for another picture size costs little.
+//!
+//! - Fixed numbers are uploaded once. They are known by their identity, and stay while somebody else holds them: a
+//!   plan, or [`crate::plan::Packed`].
+//! - All sessions lie in the same slots. No run reads what an earlier one left, and the device goes through runs in
+//!   order; a session's commands are submitted as a whole before another's. What is learnt of the device's speed
+//!   serves all.
+//! - Buffers between host and device belong to one session, which hands them on at its end.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use super::flight::Flight;
+use super::pace::Speed;
+use super::{Gpu, Session};
+use crate::error::Result;
+use crate::plan::{Plan, Port};
+
+/// Where sessions take their buffers from.
+#[derive(Debug)]
+pub struct Pool {
+    gpu: Gpu,
+    /// By the address of the numbers, which stays theirs while they are referred to.
+    constants: HashMap<usize, Constant>,
+    slots: Vec<Arc<wgpu::Buffer>>,
+    flights: Vec<Flight>,
+    turn: Arc<Mutex<Speed>>,
+    uploads: usize,
+}
+
+#[derive(Debug)]
+struct Constant {
+    numbers: Weak<[f32]>,
+    buffer: Arc<wgpu::Buffer>,
+}
+
+/// Where a slot lies: at the beginning of a buffer that may be larger.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) buffer: Arc<wgpu::Buffer>,
+    pub(super) bytes: u64,
+}
+
+impl Place {
+    pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
+        let (buffer, size) = (&self.buffer, wgpu::BufferSize::new(self.bytes));
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size })
+    }
+
+    pub(super) fn fill_zeros(&self, encoder: &mut wgpu::CommandEncoder) {
+        encoder.clear_buffer(&self.buffer, 0, Some(self.bytes));
+    }
+}
+
+impl Pool {
+    /// An empty one.
+    pub fn new(gpu: &Gpu) -> Self {
+        let (constants, turn) = (HashMap::new(), Arc::default());
+        Self { gpu: gpu.clone(), constants, slots: Vec::new(), flights: Vec::new(), turn, uploads: 0 }
+    }
+
+    /// Makes the plan's pipelines, and those of its buffers that are not there yet.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if they do not fit,
+    /// [`Error::Device`](crate::Error::Device) if the device is lost. The pool is then empty.
+    pub fn session(&mut self, plan: &Plan) -> Result<Session> {
+        let gpu = self.gpu.clone();
+        let session = Session::make(&gpu, plan, self);
+        if session.is_err() {
+            self.clear();
+        }
+        session
+    }
+
+    /// Takes over what a session had for itself.
+    pub fn take_back(&mut self, session: Session) {
+        self.flights.extend(session.into_flights());
+    }
+
+    /// How many constants have been uploaded so far.
+    pub fn uploads(&self) -> usize {
+        self.uploads
+    }
+
+    /// Bytes of all buffers but those that sessions have for themselves.
+    pub fn bytes(&self) -> u64 {
+        let constants = self.constants.values().map(|constant| &constant.buffer);
+        let flights: u64 = self.flights.iter().map(Flight::bytes).sum();
+        flights + self.slots.iter().chain(constants).map(|buffer| buffer.size()).sum::<u64>()
+    }
+
+    /// Bytes that a session would add: buffers that are not there, and those that it would have for itself.
+    pub fn missing(&self, plan: &Plan) -> u64 {
+        let slots = plan.slots.iter().zip(self.fitting(&plan.slots));
+        let slots: u64 = slots.filter(|(_, found)| found.is_none()).map(|(bytes, _)| bytes).sum();
+        let mut constants: HashMap<usize, u64> =
+            plan.constants.iter().map(|numbers| (address(numbers), size_of_val(&**numbers) as u64)).collect();
+        constants.retain(|address, _| !self.constants.contains_key(address));
+        slots + constants.values().sum::<u64>() + super::own_bytes(plan)
+    }
+
+    /// Drops what neither a session nor `plan` needs.
+    pub fn trim(&mut self, plan: &Plan) {
+        let fitting: Vec<usize> = self.fitting(&plan.slots).into_iter().flatten().collect();
+        let mut at = 0;
+        self.slots.retain(|slot| {
+            at += 1;
+            Arc::strong_count(slot) > 1 || fitting.contains(&(at - 1))
+        });
+        let wanted: Vec<usize> = plan.constants.iter().map(address).collect();
+        self.constants
+            .retain(|address, constant| Arc::strong_count(&constant.buffer) > 1 || wanted.contains(address));
+        let (inputs, outputs) = words(plan);
+        self.flights.retain(|flight| flight.suits(inputs, outputs));
+    }
+
+    /// Drops everything; sessions keep what they have.
+    pub fn clear(&mut self) {
+        self.constants.clear();
+        self.slots.clear();
+        self.flights.clear();
+    }
+
+    pub(super) fn turn(&self) -> Arc<Mutex<Speed>> {
+        self.turn.clone()
+    }
+
+    pub(super) fn speed(&self) -> MutexGuard<'_, Speed> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A buffer for every constant of a plan. Those that nobody uses or could ask for again are dropped first.
+    pub(super) fn constants(&mut self, plan: &Plan) -> Vec<Arc<wgpu::Buffer>> {
+        self.constants.retain(|_, constant| {
+            constant.numbers.strong_count() > 0 || Arc::strong_count(&constant.buffer) > 1
+        });
+        let (gpu, uploads, known) = (&self.gpu, &mut self.uploads, &mut self.constants);
+        let constant = |numbers: &Arc<[f32]>| {
+            let make = || {
+                *uploads += 1;
+                Constant { numbers: Arc::downgrade(numbers), buffer: Arc::new(upload(gpu, numbers)) }
+            };
+            known.entry(address(numbers)).or_insert_with(make).buffer.clone()
+        };
+        plan.constants.iter().map(constant).collect()
+    }
+
+    /// A place for every slot of a plan.
+    pub(super) fn slots(&mut self, wanted: &[u64]) -> Vec<Place> {
+        let found = self.fitting(wanted);
+        let place = |(bytes, found): (&u64, Option<usize>)| {
+            let at = found.unwrap_or_else(|| {
+                self.slots.push(Arc::new(storage(&self.gpu, *bytes)));
+                self.slots.len() - 1
+            });
+            Place { buffer: self.slots[at].clone(), bytes: *bytes }
+        };
+        wanted.iter().zip(found).map(place).collect()
+    }
+
+    /// Buffers for so many runs of a plan at once.
+    pub(super) fn flights(&mut self, plan: &Plan, count: usize) -> Vec<Flight> {
+        let (inputs, outputs) = words(plan);
+        let suiting = |flights: &[Flight]| flights.iter().position(|flight| flight.suits(inputs, outputs));
+        let flight = |_| match suiting(&self.flights) {
+            Some(at) => self.flights.swap_remove(at),
+            None => Flight::new(&self.gpu, inputs, outputs),
+        };
+        (0..count).map(flight).collect()
+    }
+
+    /// For each slot the smallest buffer that is large enough and not another's, the largest slots first.
+    fn fitting(&self, wanted: &[u64]) -> Vec<Option<usize>> {
+        let mut order: Vec<usize> = (0..wanted.len()).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(wanted[*at]));
+        let mut free: Vec<usize> = (0..self.slots.len()).collect();
+        free.sort_by_key(|at| self.slots[*at].size());
+        let mut found = vec![None; wanted.len()];
+        for at in order {
+            let first = free.partition_point(|slot| self.slots[*slot].size() < wanted[at]);
+            if first < free.len() {
+                found[at] = Some(free.remove(first));
+            }
+        }
+        found
+    }
+}
+
+fn address(numbers: &Arc<[f32]>) -> usize {
+    numbers.as_ptr().addr()
+}
+
+/// Words that go up and that come down.
+fn words(plan: &Plan) -> (usize, usize) {
+    (plan.inputs().map(Port::words).sum(), plan.outputs().map(Port::words).sum())
+}
+
+fn storage(gpu: &Gpu, bytes: u64) -> wgpu::Buffer {
+    gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("sparsr.slot"),
+        size: bytes,
+        usage: wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::INDIRECT
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    })
+}
+
+fn upload(gpu: &Gpu, numbers: &[f32]) -> wgpu::Buffer {
+    let buffer = storage(gpu, size_of_val(numbers) as u64);
+    gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(numbers));
+    buffer
+}
