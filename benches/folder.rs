@@ -1,7 +1,7 @@
 //! A folder of small pictures, from files to files: the program on all of them, one process a picture, and one
 //! picture after the other within one process, each wait for the device in full.
 //!
-//! All write the same files, which is checked before anything is timed. The clock is the wall's: what is measured is
+//! All write the same pictures, which is checked before anything is timed. The clock is the wall's: what is measured is
 //! whether the machine is kept busy. So let nothing else run.
 
 mod support;
@@ -38,7 +38,7 @@ fn main() {
     for output in &outputs[1..] {
         same(&inputs, &outputs[0], output);
     }
-    println!("{count} pictures of 64x64 to 256x256 on `{device}`: the same files by {} ways", WAYS.len());
+    println!("{count} pictures of 64x64 to 256x256 on `{device}`: the same pictures by {} ways", WAYS.len());
     if rounds == 0 {
         return;
     }
@@ -105,11 +105,13 @@ fn enlarged(input: &Path, output: &Path) -> PathBuf {
     output.join(format!("{}-x2.png", input.file_stem().expect("a file has a name").display()))
 }
 
-/// Both folders hold the same pictures.
+/// Both folders hold the same pictures, to one code value: less memory may mean tiles.
 fn same(inputs: &[PathBuf], one: &Path, other: &Path) {
     for input in inputs {
         let [one, other] =
             [one, other].map(|folder| image::open(enlarged(input, folder)).expect("it was written"));
-        assert!(one == other, "{}: another picture by another way", input.display());
+        let apart =
+            one.as_bytes().iter().zip(other.as_bytes()).map(|(one, other)| one.abs_diff(*other)).max();
+        assert!(one.color() == other.color() && apart <= Some(1), "{}: {apart:?} apart", input.display());
     }
 }

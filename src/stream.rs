@@ -38,7 +38,7 @@ const SMALLEST: usize = 16;
 /// The largest that is chosen: halos are small beside it.
 const LARGEST: usize = 1024;
 
-/// The side of the window by which the memory of others is estimated.
+/// The side of the window by which, with another twice as wide, the memory of others is estimated.
 const PROBE: usize = 128;
 
 /// Bytes that a band of enlarged rows may have, where the tile is ours to choose.
@@ -97,15 +97,22 @@ pub(crate) struct Known {
     phases: Vec<(PhaseKey, Arc<Phase>)>,
     /// All that the network is cut into, for windows of a size that no longer matters.
     cut: Vec<Phase>,
-    /// Bytes that an engine needs for a pixel of a phase's window.
-    bytes: HashMap<(usize, Option<usize>, Depth), f64>,
+    /// What an engine needs for a phase.
+    bytes: HashMap<(usize, Option<usize>, Depth), Bytes>,
+}
+
+/// What an engine needs for a phase: for its weights, and for each pixel of its windows.
+#[derive(Clone, Copy, Debug)]
+struct Bytes {
+    fixed: f64,
+    a_pixel: f64,
 }
 
 impl Known {
     /// How many phases are kept: more than two sizes of picture need.
     const KEPT: usize = 24;
 
-    /// One phase for windows of a size, of how many.
+    /// One phase for windows of a size.
     pub(crate) fn phase(
         &mut self,
         model: &Model,
@@ -227,8 +234,8 @@ impl Run<'_> {
             Tiling::Pixels(side) => longer <= side,
             Tiling::Auto if longer <= self.probe_side() => true,
             Tiling::Auto => {
-                let needed = self.bytes_a_pixel(None, recovery.engine)? * (width * height) as f64;
-                needed <= self.budget.memory[recovery.engine] as f64
+                let Bytes { fixed, a_pixel } = self.bytes(None, recovery.engine)?;
+                fixed + a_pixel * (width * height) as f64 <= self.budget.memory[recovery.engine] as f64
                     && self.can_bind(None, self.size(), recovery.engine)?
             }
         };
@@ -264,7 +271,8 @@ impl Run<'_> {
         field: ReceptiveField,
         engine: usize,
     ) -> Result<[usize; 2]> {
-        let pixels = self.budget.memory[engine] as f64 / self.bytes_a_pixel(at, engine)?;
+        let Bytes { fixed, a_pixel } = self.bytes(at, engine)?;
+        let pixels = (self.budget.memory[engine] as f64 - fixed).max(0.0) / a_pixel;
         let mut side = (pixels.sqrt() as usize).saturating_sub(2 * field.radius).min(LARGEST);
         let row =
             3 * self.real[0] * self.model.scale().pow(2) * if self.depth == Depth::Eight { 1 } else { 2 };
@@ -287,15 +295,21 @@ impl Run<'_> {
         }
     }
 
-    /// The bytes that an engine needs for a pixel of a phase's window.
-    fn bytes_a_pixel(&mut self, at: Option<usize>, engine: usize) -> Result<f64> {
+    /// What an engine needs for a phase, from two windows that are never too large.
+    fn bytes(&mut self, at: Option<usize>, engine: usize) -> Result<Bytes> {
         let key = (engine, at, self.depth);
         if let Some(bytes) = self.known.bytes.get(&key) {
             return Ok(*bytes);
         }
-        let side = self.probe_side();
-        let probe = self.known.phase(self.model, at, [side; 2])?;
-        let bytes = self.engines[engine].footprint(&probe, self.depth)? as f64 / (side * side) as f64;
+        let sides = [self.probe_side(), 2 * self.probe_side()];
+        let mut needed = [0.0; 2];
+        for (needed, side) in needed.iter_mut().zip(sides) {
+            let probe = self.known.phase(self.model, at, [side; 2])?;
+            *needed = self.engines[engine].footprint(&probe, self.depth)? as f64;
+        }
+        let pixels = sides.map(|side| (side * side) as f64);
+        let a_pixel = (needed[1] - needed[0]) / (pixels[1] - pixels[0]);
+        let bytes = Bytes { fixed: (needed[0] - a_pixel * pixels[0]).max(0.0), a_pixel };
         self.known.bytes.insert(key, bytes);
         Ok(bytes)
     }
