@@ -160,8 +160,8 @@ impl Upscaler {
     /// and column, and the result cropped.
     ///
     /// # Errors
-    /// [`Error::Limits`] if the picture does not fit and may not be cut, [`Error::OutOfMemory`] if not even the
-    /// smallest tile fits, [`Error::Device`] if the device is lost or makes anything but finite numbers.
+    /// [`Error::Limits`](crate::Error::Limits) if the picture does not fit and may not be cut, [`Error::OutOfMemory`](crate::Error::OutOfMemory) if not even the
+    /// smallest tile fits, [`Error::Device`](crate::Error::Device) if the device is lost or makes anything but finite numbers.
     pub fn upscale_pixels(&mut self, picture: &Pixels) -> Result<Upscaled> {
         let mut rows: Vec<Pixels> = Vec::new();
         let outcome = self.run(&mut PixelRows::new(picture), &mut rows, true)?;
@@ -192,7 +192,7 @@ impl Upscaler {
     /// each window counts.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] on the CPU engine, and for a device without timestamp queries; and whatever
+    /// [`Error::Unsupported`](crate::Error::Unsupported) on the CPU engine, and for a device without timestamp queries; and whatever
     /// [`Upscaler::upscale_pixels`] says.
     pub fn profile(&mut self, picture: &Pixels) -> Result<Profile> {
         self.engines[0].time_steps(true)?;

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::tensor::Shape;
 
 /// Builds a [`Graph`] for one input shape. Every method names its node by the checkpoint's path, infers the
-/// shape, and refuses inputs that do not fit with [`Error::Shape`].
+/// shape, and refuses inputs that do not fit with [`Error::Shape`](crate::Error::Shape).
 #[derive(Debug)]
 pub struct Builder {
     name: String,
