@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sparsr::{Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Tiling, Upscaler};
+use sparsr::{AdapterKind, Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Tiling, Upscaler};
 
 use crate::Result;
 
@@ -61,7 +61,7 @@ impl Choice {
         let reason = &selection.reason;
         let second_choice = match &selection.device {
             Device::Cpu => true,
-            Device::Gpu(adapter) => adapter.kind == sparsr::AdapterKind::Software,
+            Device::Gpu(adapter) => adapter.kind == AdapterKind::Software,
         };
         if self.is_auto() && second_choice {
             tracing::warn!("runs on {reason}");
@@ -81,7 +81,8 @@ impl Engine {
         self.choice.model()
     }
 
-    /// Opens the device, once, for `count` upscalers that share its memory. What lies between the phases of a large
+    /// Opens the device, once, for `count` upscalers that share its memory; for one, if it is the processor, which is
+    /// busy with one picture. What lies between the phases of a large
     /// picture goes to a file in `scratch` if it must.
     pub fn upscalers(&self, model: &Model, scratch: &Path, count: usize) -> Result<Vec<Upscaler>> {
         let precision = match self.precision.as_str() {
@@ -89,9 +90,10 @@ impl Engine {
             "f32" => Precision::F32,
             other => return Err(format!("--precision {other} is not there yet: choose auto or f32").into()),
         };
-        let gpu = match self.choice.device()? {
-            Device::Cpu => None,
-            Device::Gpu(adapter) => Some(Gpu::open(&adapter)?),
+        let (gpu, count) = match self.choice.device()? {
+            Device::Cpu => (None, 1),
+            Device::Gpu(adapter) if adapter.kind == AdapterKind::Software => (Some(Gpu::open(&adapter)?), 1),
+            Device::Gpu(adapter) => (Some(Gpu::open(&adapter)?), count),
         };
         let memory = self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
         let memory = memory.or(gpu.as_ref().map(Gpu::memory)).unwrap_or(HOST_MEMORY);
