@@ -87,8 +87,7 @@ pub trait Engine: fmt::Debug + Send {
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the engine cannot.
-    fn time_steps(&mut self, timed: bool) -> Result<()> {
-        let _by_most = timed;
+    fn time_steps(&mut self, _timed: bool) -> Result<()> {
         Err(Error::Unsupported(format!(
             "the {} engine has no profile: only the steps of a GPU are timed",
             self.name()

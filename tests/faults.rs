@@ -14,7 +14,7 @@ use sparsr::plan::Phase;
 use sparsr::{
     Depth, Error, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Source, Sparsity, Tiling, Upscaler,
 };
-use support::{adapter, seeded};
+use support::{adapter, compare, seeded};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,12 +159,9 @@ fn joined(rows: Vec<Pixels>, depth: Depth) -> Pixels {
     Pixels::new(width, height, Samples::U8(samples.collect()))
 }
 
-fn apart(found: &Pixels, expected: &Pixels) -> u8 {
-    let (Samples::U8(found), Samples::U8(expected)) = (found.samples(), expected.samples()) else {
-        unreachable!("8 bits stay 8 bits")
-    };
-    assert_eq!(found.len(), expected.len());
-    found.iter().zip(expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)
+/// The largest difference, in code values.
+fn apart(found: &Pixels, expected: &Pixels) -> u32 {
+    compare::apart(found, expected).worst
 }
 
 /// Every fault at every window up to `windows`; how many faults struck.
@@ -173,7 +170,7 @@ fn storm(
     model: &Model,
     engine: impl Fn() -> Box<dyn Engine>,
     (windows, tiling): (usize, Tiling),
-    allowed: u8,
+    allowed: u32,
 ) -> usize {
     let picture = seeded::picture(71, 58, 9);
     let expected =

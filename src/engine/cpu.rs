@@ -1,6 +1,5 @@
 //! Phases on the CPU engine. It computes a window when it is submitted, on all threads.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::{Engine, Made, Window};
@@ -14,7 +13,8 @@ use crate::tensor::{Tensor, pack, unpack};
 #[derive(Debug, Default)]
 pub struct CpuEngine {
     phase: Option<(Arc<Phase>, Depth)>,
-    made: VecDeque<Made>,
+    /// The window that was computed last, until it is collected.
+    made: Option<Made>,
 }
 
 impl CpuEngine {
@@ -34,13 +34,13 @@ impl Engine for CpuEngine {
     }
 
     fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
-        self.made.clear();
+        self.made = None;
         self.phase = Some((phase.clone(), depth));
         Ok(())
     }
 
     fn is_ready(&self) -> bool {
-        self.made.is_empty()
+        self.made.is_none()
     }
 
     fn submit(&mut self, window: Window) -> Result<()> {
@@ -53,11 +53,11 @@ impl Engine for CpuEngine {
         let (output, kept) = reference::run_part(graph, picture.as_ref(), &given, &phase.keep)?;
         let picture =
             if phase.makes_picture { Some(Pixels::from_tensor(&output, range, *depth)?) } else { None };
-        self.made.push_back(Made { picture, kept: kept.iter().map(pack).collect() });
+        self.made = Some(Made { picture, kept: kept.iter().map(pack).collect() });
         Ok(())
     }
 
     fn collect(&mut self) -> Result<Made> {
-        Ok(self.made.pop_front().expect("a window was submitted"))
+        Ok(self.made.take().expect("a window was submitted"))
     }
 }

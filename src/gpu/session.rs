@@ -8,7 +8,7 @@
 //! A run is a few submissions, as many as keep each of them short; see [`Pace`].
 
 use std::collections::VecDeque;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -181,11 +181,7 @@ impl Session {
         let mut flight = self.under_way.pop_front().expect("a run was begun");
         self.wait(flight.last.take())?;
         for mapped in std::mem::take(&mut flight.mapped) {
-            match mapped.recv() {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return Err(self.broken(&format!("the result could not be read: {error}"))),
-                Err(_) => return Err(self.broken("the result never came")),
-            }
+            self.is_mapped(&mapped)?;
         }
         let bytes = 4 * self.outputs().map(Port::words).sum::<usize>() as u64;
         let view = flight.down.get_mapped_range(..bytes).map_err(|error| self.broken(&error.to_string()))?;
@@ -330,16 +326,21 @@ impl Session {
             buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| drop(done.send(result)));
         })?;
         self.wait(None)?;
-        match mapped.recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(self.broken(&format!("the result could not be read: {error}"))),
-            Err(_) => return Err(self.broken("the result never came")),
-        }
+        self.is_mapped(&mapped)?;
         let view = buffer.get_mapped_range(..bytes).map_err(|error| self.broken(&error.to_string()))?;
         let read = bytemuck::pod_collect_to_vec(&view);
         drop(view);
         buffer.unmap();
         Ok(read)
+    }
+
+    /// Whether a buffer that was asked for has come.
+    fn is_mapped(&self, mapped: &Receiver<Result<(), wgpu::BufferAsyncError>>) -> Result<()> {
+        match mapped.recv() {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(self.broken(&format!("the result could not be read: {error}"))),
+            Err(_) => Err(self.broken("the result never came")),
+        }
     }
 
     /// Waits for a submission; for all of them, if none is named.

@@ -71,7 +71,7 @@ impl Phase {
     /// The phases of a graph; one, if it has no global pool. The choice depends on the network alone, not on the
     /// picture's size.
     pub fn all(graph: Graph) -> Vec<Self> {
-        if !graph.nodes().iter().any(|node| matches!(node.op, Op::GlobalAveragePool(_))) {
+        if !graph.nodes().iter().any(is_pool) {
             return vec![Self::whole(graph)];
         }
         let graph = split_concats(&graph, &[], &Packed::default()).0;

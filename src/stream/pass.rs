@@ -63,11 +63,10 @@ impl State {
 
     /// Turns sums into means and shares, and drops what no later phase reads. `at` is the phase's number.
     pub(super) fn end(&mut self, at: Option<usize>, phase: &Phase, [width, height]: [usize; 2]) {
-        let [_, probe] = [0, phase.graph.node(phase.graph.input()).shape.width];
         for (kept, value) in phase.kept.iter().zip(&phase.keep) {
             let Some(sums) = self.sums.remove(&kept.value) else { continue };
-            let side = phase.graph.node(*value).shape.width;
-            let pixels = (width * side / probe * (height * side / probe)) as f64;
+            let [over, below] = scale(phase, *value);
+            let pixels = (width * over / below * (height * over / below)) as f64;
             if let Some(pool) = kept.summed_for {
                 let mut means: Vec<f32> = sums.iter().map(|sum| (sum / pixels) as f32).collect();
                 means.resize(means.len().next_multiple_of(4), 0.0);
@@ -121,7 +120,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         self.sums.clear();
         self.canvas = None;
         engine.prepare(phase, depth)?;
-        self.make_room(phase, grid);
+        self.make_room(phase);
         for tile in grid.tiles_from(self.done) {
             while !engine.is_ready() {
                 self.land(engine, phase, grid)?;
@@ -136,12 +135,13 @@ impl<'a, 'scope> Pass<'a, 'scope> {
     }
 
     /// Adds what the phase stores, the first time.
-    fn make_room(&mut self, phase: &Phase, grid: &Grid) {
+    fn make_room(&mut self, phase: &Phase) {
         for (kept, value) in phase.kept.iter().zip(&phase.keep) {
             let Some(last) = kept.stored_for else { continue };
             if self.state.stored_for.insert(kept.value, last).is_none() {
                 let shape = phase.graph.node(*value).shape;
-                let [width, height] = [0, 1].map(|axis| self.size[axis] * shape.width / grid.window()[0]);
+                let [over, below] = scale(phase, *value);
+                let [width, height] = self.size.map(|side| side * over / below);
                 self.state.store.add(kept.value, shape.with_size(height, width));
             }
         }
@@ -157,8 +157,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             if given.pooled {
                 return Ok(self.state.pooled[&given.value].clone());
             }
-            let scale = [phase.graph.node(value).shape.width, tile.window.width()];
-            self.state.store.read(given.value, &tile.window.scaled(scale))
+            self.state.store.read(given.value, &tile.window.scaled(scale(phase, value)))
         };
         let given = phase.given.iter().zip(phase.graph.given()).map(read).collect::<Result<_>>()?;
         Ok(Window { picture, given })
@@ -171,7 +170,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         let part = tile.kept.within(&tile.window);
         for ((kept, value), packed) in phase.kept.iter().zip(&phase.keep).zip(&values) {
             let node = phase.graph.node(*value);
-            let scale = [node.shape.width, tile.window.width()];
+            let scale = scale(phase, *value);
             let from = part.scaled(scale);
             let sums = sums(node.shape, packed, &from);
             if !sums.iter().all(|sum| sum.is_finite()) {
@@ -233,8 +232,8 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         }
         for (given, value) in phase.given.iter().zip(phase.graph.given()) {
             if self.state.stored_for.get(&given.value).is_some_and(|last| Some(*last) == self.at) {
-                let rows = first * phase.graph.node(value).shape.width / grid.window()[0];
-                self.state.store.release_above(given.value, rows);
+                let [over, below] = scale(phase, value);
+                self.state.store.release_above(given.value, first * over / below);
             }
         }
         Ok(())
@@ -250,6 +249,11 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             }
         }
     }
+}
+
+/// A value's pixels to the picture's, along a side, as a fraction.
+fn scale(phase: &Phase, value: Value) -> [usize; 2] {
+    [value, phase.graph.input()].map(|value| phase.graph.node(value).shape.width)
 }
 
 /// The sum over a part of a window's packed numbers, channel by channel.

@@ -6,9 +6,6 @@ use sparsr::{AdapterKind, Device, DeviceChoice, Gpu, Model, Options, Precision, 
 
 use crate::Result;
 
-/// Bytes that the CPU engine may take where nobody says.
-const HOST_MEMORY: u64 = 1 << 30;
-
 /// Which network, and on what.
 #[derive(clap::Args)]
 pub struct Choice {
@@ -82,8 +79,7 @@ impl Engine {
     }
 
     /// Opens the device, once, for `count` upscalers that share its memory; for one, if it is the processor, which is
-    /// busy with one picture. What lies between the phases of a large
-    /// picture goes to a file in `scratch` if it must.
+    /// busy with one picture. What lies between the phases of a large picture goes to a file in `scratch` if it must.
     pub fn upscalers(&self, model: &Model, scratch: &Path, count: usize) -> Result<Vec<Upscaler>> {
         let precision = match self.precision.as_str() {
             "auto" => Precision::Auto,
@@ -96,11 +92,11 @@ impl Engine {
             Device::Gpu(adapter) => (Some(Gpu::open(&adapter)?), count),
         };
         let memory = self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
-        let memory = memory.or(gpu.as_ref().map(Gpu::memory)).unwrap_or(HOST_MEMORY);
+        let memory = memory.or(gpu.as_ref().map(Gpu::memory));
         let upscaler = |_| {
             let mut options = Options::default();
             (options.precision, options.sparsity, options.tiling) = (precision, self.sparsity, self.tile);
-            options.memory = Some(memory / count as u64);
+            options.memory = memory.map(|memory| memory / count as u64);
             options.scratch = Some(scratch.to_owned());
             // Who names a device wants that one.
             options.cpu_fallback = self.choice.is_auto();

@@ -1,4 +1,4 @@
-//! `sparsr upscale`: pictures from file to file, two at a time; one that fails does not stop the others.
+//! `sparsr upscale`: pictures from file to file, on a GPU two at a time; one that fails does not stop the others.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
