@@ -1,4 +1,4 @@
-// Sum or product of two values, and a residual added to it.
+// Sum, difference, product or quotient of two values, and a residual added to it.
 //
 //   output[c, p] = a[c, p] ∘ b[c, p] + residual[c, p]        b[c] if B is one pixel        b[p] if B is one channel
 
@@ -6,7 +6,9 @@
 #import layout
 
 const ADD: u32 = 0u;
-const MULTIPLY: u32 = 1u;
+const SUBTRACT: u32 = 1u;
+const MULTIPLY: u32 = 2u;
+const DIVIDE: u32 = 3u;
 
 override KIND: u32 = ADD;
 
@@ -49,8 +51,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let at = element(id.z, id.y, id.x, params.height, params.width);
     let right = second(id.z, groups, id.y, id.x);
     var value = a[at] + right;
-    if (KIND == MULTIPLY) {
+    if (KIND == SUBTRACT) {
+        value = a[at] - right;
+    } else if (KIND == MULTIPLY) {
         value = a[at] * right;
+    } else if (KIND == DIVIDE) {
+        value = a[at] / right;
     }
     if (RESIDUAL) {
         value += residual[at];

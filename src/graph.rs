@@ -20,9 +20,9 @@ use std::fmt;
 
 pub use builder::Builder;
 pub use op::{
-    Activation, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d, ConvTranspose2d,
-    GlobalAveragePool, Input, Macs, MaskedConv2d, Op, Operator, PixelShuffle, Resize, ResizeKind,
-    SpatialMask,
+    Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d,
+    ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, Input, LayerNorm, Macs, MaskedConv2d, MaxPool, Op,
+    Operator, PixelShuffle, PixelUnshuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Unfold,
 };
 pub use receptive_field::ReceptiveField;
 

@@ -34,8 +34,18 @@ trait Network: fmt::Display + fmt::Debug + Send + Sync {
     /// Output pixels to an input pixel, along one side.
     fn scale(&self) -> usize;
 
+    /// The same network at another of the scales that its checkpoint holds.
+    fn at_scale(&self, _scale: usize) -> Option<Arc<dyn Network>> {
+        None
+    }
+
     /// Input widths and heights must be multiples of this.
     fn alignment(&self) -> usize {
+        1
+    }
+
+    /// Input widths and heights must be at least this.
+    fn smallest_side(&self) -> usize {
         1
     }
 
@@ -124,9 +134,26 @@ impl Model {
         all_finite(&weights)?;
         let (architecture, network) = recognise(&weights)?;
         // Building reads every tensor once, so a checkpoint that does not fit is refused here.
-        let side = network.alignment();
-        let smallest = Arc::new(network.build(&weights, Shape::new(1, 3, side, side))?);
+        let smallest = Arc::new(network.build(&weights, smallest(&*network))?);
         Ok(Self { name: name.into(), weights, architecture, network, smallest })
+    }
+
+    /// The same network at another scale, of a checkpoint that holds several.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if it has not that scale, which is then named with the one that it has.
+    pub fn at_scale(&self, scale: usize) -> Result<Self> {
+        if scale == self.scale() {
+            return Ok(self.clone());
+        }
+        let source = self.weights.source();
+        let network = self.network.at_scale(scale).ok_or_else(|| {
+            let scales: Vec<String> = self.scales().iter().map(|scale| format!("x{scale}")).collect();
+            let reason = format!("expected a network of x{scale}, found one of {}", scales.join(", "));
+            Error::weights(source, reason)
+        })?;
+        let smallest = Arc::new(network.build(&self.weights, smallest(&*network))?);
+        Ok(Self { network, smallest, ..self.clone() })
     }
 
     /// The file's stem, or the built-in name.
@@ -149,9 +176,25 @@ impl Model {
         self.network.scale()
     }
 
+    /// Every scale that the checkpoint holds a network of, upwards.
+    pub fn scales(&self) -> Vec<usize> {
+        let has = |scale: &usize| *scale == self.scale() || self.network.at_scale(*scale).is_some();
+        (1..=8).filter(has).collect()
+    }
+
     /// Input widths and heights must be multiples of this.
     pub fn alignment(&self) -> usize {
         self.network.alignment()
+    }
+
+    /// Input widths and heights must be at least this.
+    pub fn smallest_side(&self) -> usize {
+        self.network.smallest_side()
+    }
+
+    /// The size that a picture is extended to, so that the network takes it.
+    pub(crate) fn extended(&self, size: [usize; 2]) -> [usize; 2] {
+        size.map(|side| side.max(self.smallest_side()).next_multiple_of(self.alignment()))
     }
 
     /// Numbers in the network's weights, counted as its paper does.
@@ -177,6 +220,12 @@ impl Model {
     pub fn partitions(&self) -> Vec<Partition> {
         self.network.partitions(&self.weights).expect("the tensors were read when the model was made")
     }
+}
+
+/// The smallest picture that a network takes.
+fn smallest(network: &dyn Network) -> Shape {
+    let side = network.smallest_side().next_multiple_of(network.alignment());
+    Shape::new(1, 3, side, side)
 }
 
 /// The architecture whose tensors these are, and the network.

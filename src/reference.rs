@@ -13,16 +13,17 @@
 //! - NaN goes through every operator but the spatial mask, as in PyTorch.
 //! - A value is freed after its last use, so memory follows the graph's width and not its length.
 //!
-//! One file an operator. Convolutions have two forms: a `textbook` with sums in f64, for channels in groups
-//! and to test the other by, and one on matrix products in f32 (`product`, on `bands`, `im2col`, `matrix`).
+//! One file an operator. Convolutions are matrix products in f32 (`product`, on `bands`, `im2col`, `matrix`).
 
 mod activation;
+mod attention;
 mod bands;
 mod binary;
 mod concat;
 mod conv2d;
 mod conv_transpose2d;
 mod im2col;
+mod layer_norm;
 mod masked_conv2d;
 mod matrix;
 #[cfg(test)]
@@ -31,9 +32,11 @@ mod pixel_shuffle;
 mod pool;
 mod product;
 mod resize;
+mod slice;
 mod spatial_mask;
 #[cfg(test)]
 mod testing;
+mod unfold;
 mod window;
 
 use std::borrow::Cow;
@@ -129,10 +132,19 @@ fn evaluate<'a>(node: &'a Node, inputs: &[&Tensor]) -> Cow<'a, Tensor> {
         Op::Activation(op) => activation::activation(op, inputs[0]),
         Op::Binary(op) => binary::binary(op, inputs[0], inputs[1]),
         Op::Concat(_) => concat::concat(inputs, shape),
+        Op::Slice(op) => slice::slice(op, inputs[0], shape),
         Op::AveragePool(op) => pool::average_pool(op, inputs[0], shape),
-        Op::GlobalAveragePool(_) => pool::global_average_pool(inputs[0], shape),
+        Op::MaxPool(op) => pool::max_pool(op, inputs[0], shape),
+        Op::AdaptiveMaxPool(op) => pool::adaptive_max_pool(op, inputs[0], shape),
+        Op::GlobalPool(op) => pool::global_pool(op, inputs[0], shape),
         Op::PixelShuffle(op) => pixel_shuffle::pixel_shuffle(op, inputs[0], shape),
+        Op::PixelUnshuffle(op) => pixel_shuffle::pixel_unshuffle(op, inputs[0], shape),
         Op::Resize(op) => resize::resize(op, inputs[0], shape),
+        Op::ResizeTo(op) => resize::resize_to(op, inputs[0], shape),
+        Op::LayerNorm(op) => layer_norm::layer_norm(op, inputs[0]),
+        Op::Attention(op) => attention::attention(op, inputs[0], shape),
+        Op::Unfold(op) => unfold::unfold(op, inputs[0], shape),
+        Op::Fold(op) => unfold::fold(op, inputs[0], shape),
         Op::SpatialMask(_) => spatial_mask::spatial_mask(inputs[0], shape),
     })
 }

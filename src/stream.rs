@@ -337,9 +337,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The picture's size, made a multiple of the network's alignment.
+    /// The picture's size, made one that the network takes.
     fn size(&self) -> [usize; 2] {
-        self.real.map(|side| side.next_multiple_of(self.model.alignment()))
+        self.model.extended(self.real)
     }
 
     fn probe_side(&self) -> usize {

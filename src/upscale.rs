@@ -156,8 +156,8 @@ impl Upscaler {
         self.engines[0].name()
     }
 
-    /// Enlarges RGB pixels. A size that is no multiple of the model's alignment is extended by its last row
-    /// and column, and the result cropped.
+    /// Enlarges RGB pixels. A picture that is smaller than the model's smallest, or no multiple of its alignment, is
+    /// extended by its last row and column, and the result cropped.
     ///
     /// # Errors
     /// [`Error::Limits`](crate::Error::Limits) if the picture does not fit and may not be cut, [`Error::OutOfMemory`](crate::Error::OutOfMemory) if not even the
@@ -214,8 +214,7 @@ impl Upscaler {
 
     /// The network for a picture, and the share of its multiply-adds that were needed.
     fn share(&mut self, width: usize, height: usize, outcome: &Outcome) -> Result<(Arc<Phase>, f64)> {
-        let size = [width, height].map(|side| side.next_multiple_of(self.model.alignment()));
-        let network = self.known.phase(&self.model, None, size)?;
+        let network = self.known.phase(&self.model, None, self.model.extended([width, height]))?;
         let macs_kept = network.graph.macs_kept(&densities(&network.graph, outcome));
         Ok((network, macs_kept))
     }

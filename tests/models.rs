@@ -5,6 +5,8 @@
 
 #[path = "models/authors.rs"]
 mod authors;
+#[path = "models/downloads.rs"]
+mod downloads;
 #[path = "models/edsr.rs"]
 mod edsr;
 mod support;

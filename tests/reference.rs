@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use safetensors::SafeTensors;
 use sparsr::graph::{
     Activation, AveragePool, Binary, BinaryKind, Builder, Concat, Constant, Conv2d, ConvTranspose2d,
-    GlobalAveragePool, MaskedConv2d, Op, PixelShuffle, Resize, ResizeKind, SpatialMask,
+    GlobalPool, GlobalPoolKind, MaskedConv2d, Op, PixelShuffle, Resize, ResizeKind, SpatialMask,
 };
 use sparsr::reference;
 use sparsr::tensor::{Parameter, Shape, Tensor};
@@ -73,8 +73,8 @@ const CASES: &[Row] = &[
 
     ("average_pool/2",                &["input"], |_| Op::AveragePool(AveragePool { size: 2 })),
     ("average_pool/3",                &["input"], |_| Op::AveragePool(AveragePool { size: 3 })),
-    ("global_average_pool/odd",       &["input"], |_| Op::GlobalAveragePool(GlobalAveragePool)),
-    ("global_average_pool/one_pixel", &["input"], |_| Op::GlobalAveragePool(GlobalAveragePool)),
+    ("global_average_pool/odd",       &["input"], |_| Op::GlobalPool(GlobalPool { kind: GlobalPoolKind::Mean })),
+    ("global_average_pool/one_pixel", &["input"], |_| Op::GlobalPool(GlobalPool { kind: GlobalPoolKind::Mean })),
 
     ("pixel_shuffle/2", &["input"], |_| Op::PixelShuffle(PixelShuffle { scale: 2 })),
     ("pixel_shuffle/3", &["input"], |_| Op::PixelShuffle(PixelShuffle { scale: 3 })),

@@ -7,6 +7,8 @@ const RELU: u32 = 1u;
 const LEAKY_RELU: u32 = 2u;
 const GELU: u32 = 3u;
 const SIGMOID: u32 = 4u;
+const SILU: u32 = 5u;
+const TANH: u32 = 6u;
 
 override ACTIVATION: u32 = IDENTITY;
 
@@ -22,6 +24,12 @@ fn activate(x: Vec4, slope: f32) -> Vec4 {
     }
     if (ACTIVATION == SIGMOID) {
         return 1.0 / (1.0 + exp(-x));
+    }
+    if (ACTIVATION == SILU) {
+        return x / (1.0 + exp(-x));
+    }
+    if (ACTIVATION == TANH) { // the built-in one overflows on some devices
+        return sign(x) * (1.0 - 2.0 / (exp(2.0 * abs(x)) + 1.0));
     }
     return x;
 }

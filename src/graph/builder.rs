@@ -1,11 +1,12 @@
 //! Appends nodes to a graph: one method an operator.
 
 use super::{
-    Activation, AveragePool, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d, GlobalAveragePool, Graph,
-    Input, MaskedConv2d, Node, Op, PixelShuffle, Resize, ResizeKind, SpatialMask, Value,
+    Activation, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d, ConvTranspose2d, GlobalPool,
+    GlobalPoolKind, Graph, Input, MaskedConv2d, Node, Op, PixelShuffle, Resize, ResizeKind, ResizeTo, Slice,
+    SpatialMask, Value,
 };
 use crate::error::Result;
-use crate::tensor::Shape;
+use crate::tensor::{Shape, Tensor};
 
 /// Builds a [`Graph`] for one input shape. Every method names its node by the checkpoint's path, infers the
 /// shape, and refuses inputs that do not fit with [`Error::Shape`](crate::Error::Shape).
@@ -77,12 +78,22 @@ impl Builder {
 
     /// `a + b`; `b` may be one pixel or one channel.
     pub fn add(&mut self, name: impl Into<String>, a: Value, b: Value) -> Result<Value> {
-        self.append(name, Op::Binary(Binary { kind: BinaryKind::Add }), &[a, b])
+        self.binary(name, BinaryKind::Add, a, b)
     }
 
     /// `a · b`; `b` may be one pixel or one channel.
     pub fn multiply(&mut self, name: impl Into<String>, a: Value, b: Value) -> Result<Value> {
-        self.append(name, Op::Binary(Binary { kind: BinaryKind::Multiply }), &[a, b])
+        self.binary(name, BinaryKind::Multiply, a, b)
+    }
+
+    /// A sum, product or otherwise of two values; `b` may be one pixel or one channel.
+    pub fn binary(&mut self, name: impl Into<String>, kind: BinaryKind, a: Value, b: Value) -> Result<Value> {
+        self.append(name, Op::Binary(Binary { kind }), &[a, b])
+    }
+
+    /// Fixed numbers.
+    pub fn constant(&mut self, name: impl Into<String>, numbers: Tensor) -> Result<Value> {
+        self.append(name, Op::Constant(Constant::new(numbers)), &[])
     }
 
     /// Channels one after the other.
@@ -90,14 +101,30 @@ impl Builder {
         self.append(name, Op::Concat(Concat), parts)
     }
 
+    /// `channels` of them, from `start` on.
+    pub fn slice(
+        &mut self,
+        name: impl Into<String>,
+        x: Value,
+        start: usize,
+        channels: usize,
+    ) -> Result<Value> {
+        self.append(name, Op::Slice(Slice { start, channels }), &[x])
+    }
+
     /// The mean of every `size`×`size` block.
     pub fn average_pool(&mut self, name: impl Into<String>, x: Value, size: usize) -> Result<Value> {
         self.append(name, Op::AveragePool(AveragePool { size }), &[x])
     }
 
+    /// One number of each channel over all pixels.
+    pub fn global_pool(&mut self, name: impl Into<String>, x: Value, kind: GlobalPoolKind) -> Result<Value> {
+        self.append(name, Op::GlobalPool(GlobalPool { kind }), &[x])
+    }
+
     /// The mean over all pixels.
     pub fn global_average_pool(&mut self, name: impl Into<String>, x: Value) -> Result<Value> {
-        self.append(name, Op::GlobalAveragePool(GlobalAveragePool), &[x])
+        self.global_pool(name, x, GlobalPoolKind::Mean)
     }
 
     /// Channels into pixels.
@@ -114,6 +141,17 @@ impl Builder {
         scale: usize,
     ) -> Result<Value> {
         self.append(name, Op::Resize(Resize { kind, scale }), &[x])
+    }
+
+    /// Interpolation to the size of `like`.
+    pub fn resize_to(
+        &mut self,
+        name: impl Into<String>,
+        x: Value,
+        kind: ResizeKind,
+        like: Value,
+    ) -> Result<Value> {
+        self.append(name, Op::ResizeTo(ResizeTo { kind }), &[x, like])
     }
 
     /// Two logits a pixel → 0 or 1.

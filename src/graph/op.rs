@@ -1,31 +1,39 @@
 //! The operators: a closed enum, and the three questions that each of them answers.
 
 mod activation;
+mod attention;
 mod binary;
 mod concat;
 mod conv2d;
 mod conv_transpose2d;
+mod layer_norm;
 mod masked_conv2d;
 mod pixel_shuffle;
 mod pool;
 mod resize;
+mod slice;
 mod source;
 mod spatial_mask;
+mod unfold;
 
 use std::iter::Sum;
 use std::ops::{Add, Range};
 
 pub use activation::Activation;
+pub use attention::{Among, Attention};
 pub use binary::{Binary, BinaryKind};
 pub use concat::Concat;
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
+pub use layer_norm::LayerNorm;
 pub use masked_conv2d::MaskedConv2d;
-pub use pixel_shuffle::PixelShuffle;
-pub use pool::{AveragePool, GlobalAveragePool};
-pub use resize::{Resize, ResizeKind};
+pub use pixel_shuffle::{PixelShuffle, PixelUnshuffle};
+pub use pool::{AdaptiveMaxPool, AveragePool, GlobalPool, GlobalPoolKind, MaxPool};
+pub use resize::{Resize, ResizeKind, ResizeTo};
+pub use slice::Slice;
 pub use source::{Constant, Input};
 pub use spatial_mask::SpatialMask;
+pub use unfold::{Fold, Unfold};
 
 use crate::error::Error;
 use crate::tensor::Shape;
@@ -42,10 +50,19 @@ pub enum Op {
     Activation(Activation),
     Binary(Binary),
     Concat(Concat),
+    Slice(Slice),
     AveragePool(AveragePool),
-    GlobalAveragePool(GlobalAveragePool),
+    MaxPool(MaxPool),
+    AdaptiveMaxPool(AdaptiveMaxPool),
+    GlobalPool(GlobalPool),
     PixelShuffle(PixelShuffle),
+    PixelUnshuffle(PixelUnshuffle),
     Resize(Resize),
+    ResizeTo(ResizeTo),
+    LayerNorm(LayerNorm),
+    Attention(Attention),
+    Unfold(Unfold),
+    Fold(Fold),
     SpatialMask(SpatialMask),
 }
 
@@ -61,10 +78,19 @@ impl Op {
             Self::Activation(op) => op,
             Self::Binary(op) => op,
             Self::Concat(op) => op,
+            Self::Slice(op) => op,
             Self::AveragePool(op) => op,
-            Self::GlobalAveragePool(op) => op,
+            Self::MaxPool(op) => op,
+            Self::AdaptiveMaxPool(op) => op,
+            Self::GlobalPool(op) => op,
             Self::PixelShuffle(op) => op,
+            Self::PixelUnshuffle(op) => op,
             Self::Resize(op) => op,
+            Self::ResizeTo(op) => op,
+            Self::LayerNorm(op) => op,
+            Self::Attention(op) => op,
+            Self::Unfold(op) => op,
+            Self::Fold(op) => op,
             Self::SpatialMask(op) => op,
         }
     }
@@ -88,6 +114,11 @@ pub trait Operator {
     /// Output pixels to input pixels along a side, as a fraction.
     fn scale(&self) -> [usize; 2] {
         [1, 1]
+    }
+
+    /// What an input's sides, or those of the picture's part that it is, are cut at multiples of.
+    fn alignment(&self) -> usize {
+        1
     }
 
     /// Along either axis, the pixels of one of the inputs that these output pixels are made from, those past the

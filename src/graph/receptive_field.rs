@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::{Graph, Op, Value};
+use super::{Graph, Node, Op, Value};
 
 /// The margin and the grid of windows, in pixels of the picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,13 @@ impl Graph {
     pub fn receptive_field(&self, keep: &[Value]) -> Option<ReceptiveField> {
         let scales = self.scales()?;
         let alignment = scales.iter().flatten().fold(1, |all, [_, below]| lcm(all, *below));
+        let own = |node: &Node| {
+            // In the picture's pixels, of what is cut at multiples of `own` at a value's own scale.
+            let [over, below] = node.inputs.first().and_then(|input| scales[input.index()]).unwrap_or([1, 1]);
+            let own = node.op.operator().alignment() * below;
+            own / gcd(own, over)
+        };
+        let alignment = self.nodes.iter().fold(alignment, |all, node| lcm(all, own(node)));
         let mut regions: Vec<Option<Range<isize>>> = vec![None; self.nodes.len()];
         for value in keep.iter().chain([&self.output]) {
             let pixels = scales[value.index()].map_or(1, |[over, below]| alignment * over / below);

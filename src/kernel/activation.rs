@@ -30,6 +30,10 @@ pub enum Function {
     Gelu,
     /// 1 / (1 + e^−x).
     Sigmoid,
+    /// x / (1 + e^−x).
+    Silu,
+    /// (e^x − e^−x) / (e^x + e^−x).
+    Tanh,
 }
 
 impl Function {
@@ -40,6 +44,8 @@ impl Function {
             Self::LeakyRelu(_) => 2,
             Self::Gelu => 3,
             Self::Sigmoid => 4,
+            Self::Silu => 5,
+            Self::Tanh => 6,
         }
     }
 

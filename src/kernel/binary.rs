@@ -20,8 +20,12 @@ params! {
 pub enum Kind {
     /// a + b.
     Add,
+    /// a − b.
+    Subtract,
     /// a · b.
     Multiply,
+    /// a / b.
+    Divide,
 }
 
 /// Bindings: a, b, residual (or any buffer), output. `b` has `a`'s shape, or one pixel, or one channel.

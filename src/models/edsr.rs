@@ -15,17 +15,14 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{axis, conv};
+use super::parts::{DIV2K_MEAN, axis, channels, conv, count, scaled, upsampler, upsampler_scale};
 use crate::error::{Error, Result};
-use crate::graph::{Builder, Constant, Conv2d, Graph, Op, Value};
-use crate::tensor::{Parameter, Shape, Tensor};
+use crate::graph::{Builder, Conv2d, Graph, Value};
+use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others, by each of [`Keys`].
 pub(super) const KEYS: &[&str] = &["body.0.body.0.weight", "body.0.conv1.weight"];
-
-/// The mean of DIV2K's pictures: R, G and B in 0 … 1.
-const MEAN: [f32; 3] = [0.4488, 0.4371, 0.4040];
 
 /// Whose code wrote the checkpoint, and so what its tensors are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +83,7 @@ impl Config {
         let has = |name: String| weights.get(&name).is_some();
         let names = keys.names();
         let channels = axis(weights, &format!("{}.weight", names.head), 0)?;
-        let blocks = (0..).take_while(|i| has(format!("body.{i}.{}.weight", names.convs[0]))).count();
+        let blocks = count(weights, "body.", &format!(".{}.weight", names.convs[0]));
         let mean_shift = has("sub_mean.weight".into());
         let shift = weights.get("sub_mean.bias").map_or(&[][..], |bias| bias.values());
         let shift = shift.iter().fold(0.0, |largest: f32, number| largest.max(number.abs()));
@@ -94,7 +91,7 @@ impl Config {
             keys,
             channels,
             blocks,
-            scale: scale(weights, names.upsampler, channels)?,
+            scale: upsampler_scale(weights, names.upsampler, channels)?,
             res_scale: res_scale(channels, blocks),
             mean_shift,
             range: if shift > 0.0 && shift < 1.0 { 1.0 } else { 255.0 },
@@ -130,28 +127,6 @@ impl Keys {
                 upsampler: "upsample",
                 last: "conv_last",
             },
-        }
-    }
-}
-
-/// One convolution to 9 times the channels is x3; to 4 times, x2, and two of these x4.
-fn scale(weights: &Weights, upsampler: &str, channels: usize) -> Result<usize> {
-    let name = |stage: usize| format!("{upsampler}.{}.weight", 2 * stage);
-    let out = axis(weights, &name(0), 0)?;
-    let stages = (0..).take_while(|stage| weights.get(&name(*stage)).is_some()).count();
-    match (out, stages) {
-        (out, 1) if out == 4 * channels => Ok(2),
-        (out, 1) if out == 9 * channels => Ok(3),
-        (out, 2) if out == 4 * channels => Ok(4),
-        _ => {
-            let reason = format!(
-                "{}: expected {} output channels (x2; x4 with a second such layer) or {} (x3), found {out} and \
-                 layers: {stages}",
-                name(0),
-                4 * channels,
-                9 * channels
-            );
-            Err(Error::weights(weights.source(), reason))
         }
     }
 }
@@ -196,7 +171,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> 
     let y = conv(&mut b, y, &after_body, [c, c, 3])?;
     let y = b.add("body", y, x)?;
 
-    let y = upsampler(&mut b, y, &w.scope(names.upsampler), config)?;
+    let y = upsampler(&mut b, y, &w.scope(names.upsampler), config.scale)?;
     let y = conv(&mut b, y, &w.scope(names.last), [3, c, 3])?;
     let y = mean_shift(&mut b, y, &w.scope("add_mean"), config, 1.0)?;
     Ok(b.finish(y))
@@ -208,25 +183,10 @@ fn res_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Resul
     let y = conv(b, x, &w.scope(first), [c, c, 3])?;
     let y = b.relu(w.path("relu"), y)?;
     let second = w.scope(second);
-    let weight = scaled(second.parameter("weight", &[c, c, 3, 3])?, config.res_scale);
-    let bias = scaled(second.parameter("bias", &[c])?, config.res_scale);
+    let weight = scaled(&second.parameter("weight", &[c, c, 3, 3])?, config.res_scale);
+    let bias = scaled(&second.parameter("bias", &[c])?, config.res_scale);
     let y = b.conv2d(second.prefix(), y, Conv2d::same(weight, Some(bias)))?;
     b.add(w.prefix(), y, x)
-}
-
-/// Convolutions and pixel shuffles in turn (figure 3): by 3, or by 2 once or twice.
-fn upsampler(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
-    let (c, mut y) = (config.channels, x);
-    let factors: &[usize] = match config.scale {
-        3 => &[3],
-        4 => &[2, 2],
-        _ => &[2],
-    };
-    for (stage, factor) in factors.iter().enumerate() {
-        y = conv(b, y, &w.scope(2 * stage), [factor * factor * c, c, 3])?;
-        y = b.pixel_shuffle(w.path(&(2 * stage + 1).to_string()), y, *factor)?;
-    }
-    Ok(y)
 }
 
 /// `x ± mean`: the checkpoint's 1×1 convolution, or DIV2K's mean where it has none.
@@ -234,16 +194,6 @@ fn mean_shift(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config, sign: f
     if config.mean_shift {
         return conv(b, x, w, [3, 3, 1]);
     }
-    let shape = b.shape(x).with_size(1, 1);
-    let mean = Tensor::from_fn(shape, |_, c, _, _| sign * config.range * MEAN[c]);
-    let mean = b.append(w.path("mean"), Op::Constant(Constant::new(mean)), &[])?;
+    let mean = channels(b, w.path("mean"), &DIV2K_MEAN.map(|mean| sign * config.range * mean), x)?;
     b.add(w.prefix(), x, mean)
-}
-
-fn scaled(parameter: Parameter, factor: f32) -> Parameter {
-    if factor == 1.0 {
-        return parameter;
-    }
-    let values: Vec<f32> = parameter.values().iter().map(|value| factor * value).collect();
-    Parameter::new(parameter.dims(), values)
 }

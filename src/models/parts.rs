@@ -2,7 +2,11 @@
 
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Conv2d, Value};
+use crate::tensor::{Parameter, Tensor};
 use crate::weights::{Scope, Weights};
+
+/// The mean of DIV2K's pictures, which many networks subtract: R, G and B in 0 … 1.
+pub(super) const DIV2K_MEAN: [f32; 3] = [0.4488, 0.4371, 0.4040];
 
 /// The length of an axis of a tensor, from which a `Config` reads a size.
 pub(super) fn axis(weights: &Weights, name: &str, axis: usize) -> Result<usize> {
@@ -15,6 +19,64 @@ pub(super) fn axis(weights: &Weights, name: &str, axis: usize) -> Result<usize> 
     Err(Error::weights(weights.source(), reason))
 }
 
+/// How many modules `<prefix>0<suffix>`, `<prefix>1<suffix>` … there are tensors of.
+pub(super) fn count(weights: &Weights, prefix: &str, suffix: &str) -> usize {
+    (0..).take_while(|i| weights.get(&format!("{prefix}{i}{suffix}")).is_some()).count()
+}
+
+/// The scale of a pixel shuffle that ends in RGB: the root of a third of so many channels, one of 1 to 4.
+pub(super) fn shuffle_scale(weights: &Weights, name: &str) -> Result<usize> {
+    let channels = axis(weights, name, 0)?;
+    (1..=4).find(|scale| 3 * scale * scale == channels).ok_or_else(|| {
+        let reason = format!("{name}: expected 3, 12, 27 or 48 output channels (x1 to x4), found {channels}");
+        Error::weights(weights.source(), reason)
+    })
+}
+
+/// What a convolution's tensors do not tell. How many channels it reads the graph tells, and how many it makes its
+/// weight, so that pruned networks need nothing of their own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Conv {
+    pub(super) kernel: usize,
+    pub(super) stride: usize,
+    pub(super) padding: usize,
+    pub(super) groups: usize,
+    pub(super) bias: bool,
+}
+
+impl Conv {
+    /// With bias, keeping the picture's size.
+    pub(super) const fn same(kernel: usize) -> Self {
+        Self { kernel, stride: 1, padding: kernel / 2, groups: 1, bias: true }
+    }
+
+    /// Without bias.
+    pub(super) const fn without_bias(self) -> Self {
+        Self { bias: false, ..self }
+    }
+
+    /// In groups.
+    pub(super) const fn in_groups(self, groups: usize) -> Self {
+        Self { groups, ..self }
+    }
+
+    /// Appends the convolution of this scope: `weight`, and `bias` if it has one. PyTorch's `Linear` over channels,
+    /// whose weight has two axes, is one of 1×1.
+    pub(super) fn of(self, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
+        let Self { kernel, stride, padding, groups, bias } = self;
+        let within = b.shape(x).channels / groups;
+        let stored = w.get("weight").map_or(&[][..], Parameter::dims);
+        let out = stored.first().copied().unwrap_or(groups);
+        let weight = if kernel == 1 && stored.len() == 2 {
+            reshaped(&w.parameter("weight", &[out, within])?, [out, within, 1, 1])
+        } else {
+            w.parameter("weight", &[out, within, kernel, kernel])?
+        };
+        let bias = if bias { Some(w.parameter("bias", &[out])?) } else { None };
+        b.conv2d(w.prefix(), x, Conv2d { weight, bias, stride, padding, groups })
+    }
+}
+
 /// A convolution that keeps the size, with bias: `[out, in, kernel]`.
 pub(super) fn conv(
     b: &mut Builder,
@@ -25,4 +87,67 @@ pub(super) fn conv(
     let weight = w.parameter("weight", &[out, inputs, kernel, kernel])?;
     let bias = w.parameter("bias", &[out])?;
     b.conv2d(w.prefix(), x, Conv2d::same(weight, Some(bias)))
+}
+
+/// Convolutions and pixel shuffles in turn, `<w>.0`, `<w>.2`, …: by 3, or by 2 once or twice (EDSR, figure 3).
+pub(super) fn upsampler(b: &mut Builder, x: Value, w: &Scope<'_>, scale: usize) -> Result<Value> {
+    let (c, mut y) = (b.shape(x).channels, x);
+    let factors: &[usize] = match scale {
+        3 => &[3],
+        4 => &[2, 2],
+        _ => &[2],
+    };
+    for (stage, factor) in factors.iter().enumerate() {
+        y = conv(b, y, &w.scope(2 * stage), [factor * factor * c, c, 3])?;
+        y = b.pixel_shuffle(w.path(&(2 * stage + 1).to_string()), y, *factor)?;
+    }
+    Ok(y)
+}
+
+/// The scale of an [`upsampler`] of so many channels: one convolution to 9 times the channels is x3; to 4 times, x2,
+/// and two of these x4.
+pub(super) fn upsampler_scale(weights: &Weights, upsampler: &str, channels: usize) -> Result<usize> {
+    let name = |stage: usize| format!("{upsampler}.{}.weight", 2 * stage);
+    let out = axis(weights, &name(0), 0)?;
+    let stages = (0..).take_while(|stage| weights.get(&name(*stage)).is_some()).count();
+    match (out, stages) {
+        (out, 1) if out == 4 * channels => Ok(2),
+        (out, 1) if out == 9 * channels => Ok(3),
+        (out, 2) if out == 4 * channels => Ok(4),
+        _ => {
+            let reason = format!(
+                "{}: expected {} output channels (x2; x4 with a second such layer) or {} (x3), found {out} and \
+                 layers: {stages}",
+                name(0),
+                4 * channels,
+                9 * channels
+            );
+            Err(Error::weights(weights.source(), reason))
+        }
+    }
+}
+
+/// A number a channel as a value of one pixel, to be added to others or multiplied with them.
+pub(super) fn channels(
+    b: &mut Builder,
+    name: impl Into<String>,
+    numbers: &[f32],
+    like: Value,
+) -> Result<Value> {
+    let shape = b.shape(like).with_channels(numbers.len()).with_size(1, 1);
+    b.constant(name, Tensor::from_fn(shape, |_, c, _, _| numbers[c]))
+}
+
+/// The same number times all.
+pub(super) fn scaled(parameter: &Parameter, factor: f32) -> Parameter {
+    if factor == 1.0 {
+        return parameter.clone();
+    }
+    let values: Vec<f32> = parameter.values().iter().map(|value| factor * value).collect();
+    Parameter::new(parameter.dims(), values)
+}
+
+/// The same numbers under other axes.
+pub(super) fn reshaped<const AXES: usize>(parameter: &Parameter, dims: [usize; AXES]) -> Parameter {
+    Parameter::new(dims, parameter.values().to_vec())
 }

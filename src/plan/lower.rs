@@ -155,7 +155,9 @@ impl Lowering<'_> {
             Op::Binary(op) => {
                 let kind = match op.kind {
                     BinaryKind::Add => kernel::binary::Kind::Add,
+                    BinaryKind::Subtract => kernel::binary::Kind::Subtract,
                     BinaryKind::Multiply => kernel::binary::Kind::Multiply,
+                    BinaryKind::Divide => kernel::binary::Kind::Divide,
                 };
                 read.push(group.residual.map_or(read[0], |(residual, _)| self.buffers[residual.index()]));
                 let second = graph.node(root.inputs[1]).shape;
@@ -163,12 +165,22 @@ impl Lowering<'_> {
             }
             Op::Concat(_) => return self.concat(&root.inputs, output, name),
             Op::AveragePool(op) => kernel::average_pool::dispatch(x, output, op.size),
-            Op::GlobalAveragePool(_) => return self.global_average_pool(x, read[0], name),
+            Op::GlobalPool(_) => return self.global_average_pool(x, read[0], name),
             Op::PixelShuffle(op) => kernel::pixel_shuffle::dispatch(x, output, op.scale),
             Op::Resize(op) => match op.kind {
                 ResizeKind::Bicubic => kernel::resize_bicubic::dispatch(x, output, op.scale),
                 ResizeKind::Nearest => kernel::resize_nearest::dispatch(x, output, op.scale),
+                _ => unreachable!("no kernel yet"),
             },
+            Op::Slice(_)
+            | Op::MaxPool(_)
+            | Op::AdaptiveMaxPool(_)
+            | Op::PixelUnshuffle(_)
+            | Op::ResizeTo(_)
+            | Op::LayerNorm(_)
+            | Op::Attention(_)
+            | Op::Unfold(_)
+            | Op::Fold(_) => unreachable!("no kernel yet"),
             Op::SpatialMask(_) => kernel::spatial_mask::dispatch(output),
         };
         self.step(dispatch, read, name, output)
@@ -269,6 +281,8 @@ fn function(op: &Activation) -> Function {
         Activation::LeakyRelu { slope } => Function::LeakyRelu(*slope),
         Activation::Gelu => Function::Gelu,
         Activation::Sigmoid => Function::Sigmoid,
+        Activation::Silu => Function::Silu,
+        Activation::Tanh => Function::Tanh,
         Activation::Prelu { .. } => unreachable!("a slope a channel has a lowering of its own"),
     }
 }

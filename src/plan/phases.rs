@@ -222,5 +222,5 @@ impl<'a> Cut<'a> {
 }
 
 fn is_pool(node: &Node) -> bool {
-    matches!(node.op, Op::GlobalAveragePool(_))
+    matches!(node.op, Op::GlobalPool(_))
 }

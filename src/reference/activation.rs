@@ -16,6 +16,8 @@ pub(super) fn activation(op: &Activation, x: &Tensor) -> Tensor {
         }),
         Activation::Gelu => map(x, gelu),
         Activation::Sigmoid => map(x, sigmoid),
+        Activation::Silu => map(x, silu),
+        Activation::Tanh => map(x, f32::tanh),
     }
 }
 
@@ -44,6 +46,11 @@ fn sigmoid(x: f32) -> f32 {
     (1.0 / (1.0 + (-f64::from(x)).exp())) as f32
 }
 
+/// Left of −88 the sigmoid is a denormal or zero, and so is the product.
+fn silu(x: f32) -> f32 {
+    x * sigmoid(x)
+}
+
 /// The error function by its series of positive terms (Abramowitz and Stegun, 7.1.6), which cancels
 /// nothing:
 ///
@@ -64,7 +71,7 @@ fn erf(x: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Activation::{Gelu, LeakyRelu, Relu, Sigmoid};
+    use crate::graph::Activation::{Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh};
     use crate::tensor::{Parameter, Shape};
 
     #[test]
@@ -91,13 +98,14 @@ mod tests {
     #[test]
     fn limits_and_nan() {
         let prelu = Activation::Prelu { slope: Parameter::new([1], vec![0.5]) };
-        for op in [Relu, LeakyRelu { slope: 0.5 }, prelu, Gelu, Sigmoid] {
+        for op in [Relu, LeakyRelu { slope: 0.5 }, prelu, Gelu, Sigmoid, Silu, Tanh] {
             let x = Tensor::new(Shape::new(1, 1, 1, 3), vec![f32::NAN, 1000.0, -1000.0]);
             let y = activation(&op, &x);
             let (right, left) = match op {
                 Sigmoid => (1.0, 0.0),
+                Tanh => (1.0, -1.0),
                 LeakyRelu { .. } | Activation::Prelu { .. } => (1000.0, -500.0),
-                Relu | Gelu => (1000.0, 0.0),
+                Relu | Gelu | Silu => (1000.0, 0.0),
             };
             assert!(y.values()[0].is_nan(), "{op:?} keeps NaN");
             assert_eq!(y.values()[1..], [right, left], "{op:?}");

@@ -1,4 +1,4 @@
-//! Sums and products of two values, the second repeated where it is smaller.
+//! Sums, differences, products and quotients of two values, the second repeated where it is smaller.
 
 use super::by_plane;
 use crate::graph::{Binary, BinaryKind};
@@ -7,7 +7,9 @@ use crate::tensor::Tensor;
 pub(super) fn binary(op: &Binary, a: &Tensor, b: &Tensor) -> Tensor {
     match op.kind {
         BinaryKind::Add => combine(a, b, |a, b| a + b),
+        BinaryKind::Subtract => combine(a, b, |a, b| a - b),
         BinaryKind::Multiply => combine(a, b, |a, b| a * b),
+        BinaryKind::Divide => combine(a, b, |a, b| a / b),
     }
 }
 

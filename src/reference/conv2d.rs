@@ -1,37 +1,20 @@
-//! Convolution: a matrix product, or loops as in a textbook where channels come in groups.
-//!
-//! The loops are also what the product is tested against. It is the faster one for small layers and pictures too,
-//! so nothing needs to choose by size, and no number depends on such a choice.
+//! Convolution: a matrix product a group. The tests hold it against loops as in a textbook.
 
-use super::by_plane;
 use super::product::{Part, Product};
-use super::window::{Patches, Window};
+use super::window::Window;
 use crate::graph::Conv2d;
 use crate::tensor::{Parameter, Shape, Tensor};
 
 pub(super) fn conv2d(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
-    if op.groups == 1 { by_product(op, x, output) } else { textbook(op, x, output) }
-}
-
-/// The formula, each sum in f64 and rounded once.
-fn textbook(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
-    let within = op.weight.dims()[1];
-    by_plane(output, |n, o, plane| {
-        let patches = Patches { x, n, window: window(op) };
-        let first = o / (output.channels / op.groups) * within;
-        let (weights, bias) = (filter(&op.weight, o), bias(op.bias.as_ref(), o));
-        for (p, y) in plane.iter_mut().enumerate() {
-            let pixel = (p / output.width, p % output.width);
-            *y = (bias + patches.dot(pixel, first..first + within, weights)) as f32;
-        }
-    })
-}
-
-/// One product of everything.
-fn by_product(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
-    let (outputs, inputs) = (0..output.channels, 0..x.shape().channels);
-    let whole = Part { outputs, inputs, bias: op.bias.as_ref(), mask: None };
-    Product { x, weight: &op.weight, window: window(op) }.sum(&[whole], output)
+    let [outputs, inputs] = [output.channels, x.shape().channels].map(|channels| channels / op.groups);
+    let part = |group: usize| Part {
+        outputs: group * outputs..(group + 1) * outputs,
+        inputs: group * inputs..(group + 1) * inputs,
+        bias: op.bias.as_ref(),
+        mask: None,
+    };
+    let parts: Vec<Part<'_>> = (0..op.groups).map(part).collect();
+    Product { x, weight: &op.weight, window: window(op) }.sum(&parts, output)
 }
 
 fn window(op: &Conv2d) -> Window {
@@ -39,6 +22,7 @@ fn window(op: &Conv2d) -> Window {
 }
 
 /// The weights of output channel `o`.
+#[cfg(test)]
 pub(super) fn filter(weight: &Parameter, o: usize) -> &[f32] {
     let taps = weight.values().len() / weight.dims()[0];
     &weight.values()[o * taps..][..taps]
@@ -53,20 +37,36 @@ pub(super) fn bias(bias: Option<&Parameter>, o: usize) -> f64 {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::by_plane;
     use super::super::testing::{assert_close, noise, parameter};
+    use super::super::window::Patches;
     use super::*;
     use crate::graph::Operator;
 
+    /// The formula, each sum in f64 and rounded once.
+    fn textbook(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
+        let within = op.weight.dims()[1];
+        by_plane(output, |n, o, plane| {
+            let patches = Patches { x, n, window: window(op) };
+            let first = o / (output.channels / op.groups) * within;
+            let (weights, bias) = (filter(&op.weight, o), bias(op.bias.as_ref(), o));
+            for (p, y) in plane.iter_mut().enumerate() {
+                let pixel = (p / output.width, p % output.width);
+                *y = (bias + patches.dot(pixel, first..first + within, weights)) as f32;
+            }
+        })
+    }
+
     /// Holds the product against the textbook.
-    fn check(input: Shape, out: usize, window: Window, seed: u64) {
+    fn check(input: Shape, [out, groups]: [usize; 2], window: Window, seed: u64) {
         let Window { kernel, stride, padding } = window;
-        let weight = parameter([out, input.channels, kernel, kernel], seed);
+        let weight = parameter([out, input.channels / groups, kernel, kernel], seed);
         let bias = seed.is_multiple_of(2).then(|| parameter([out], seed + 1));
-        let op = Conv2d { weight, bias, stride, padding, groups: 1 };
+        let op = Conv2d { weight, bias, stride, padding, groups };
         let Ok(output) = op.infer(&[input]) else { return };
         let x = noise(input, seed + 2);
-        let case = format!("{input} to {out} channels, {window:?}, seed {seed}");
-        assert_close(&by_product(&op, &x, output), &textbook(&op, &x, output), &case);
+        let case = format!("{input} to {out} channels, {groups} groups, {window:?}, seed {seed}");
+        assert_close(&conv2d(&op, &x, output), &textbook(&op, &x, output), &case);
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
                 (5, 3, 2),
             ] {
                 let input = Shape::new(n, channels, height, width);
-                check(input, 5, Window { kernel, stride, padding }, (height * kernel + stride) as u64);
+                check(input, [5, 1], Window { kernel, stride, padding }, (height * kernel + stride) as u64);
             }
         }
     }
@@ -101,12 +101,12 @@ mod tests {
         #[test]
         fn the_product_is_the_textbook(
             (n, channels, height, width) in (1_usize..3, 1_usize..9, 1_usize..40, 1_usize..40),
-            out in 1_usize..9,
+            (out, groups) in (1_usize..9, 1_usize..5),
             (half, stride, padding) in (0_usize..3, 1_usize..4, 0_usize..4),
             seed in 0_u64..1000,
         ) {
             let window = Window { kernel: 2 * half + 1, stride, padding };
-            check(Shape::new(n, channels, height, width), out, window, seed);
+            check(Shape::new(n, channels * groups, height, width), [out * groups, groups], window, seed);
         }
     }
 }

@@ -10,15 +10,15 @@ use super::matrix::{Matrix, multiply};
 use super::window::{Patches, Window};
 use crate::tensor::{Parameter, Shape, Tensor};
 
-/// A convolution with one group, and its input.
+/// A convolution and its input.
 pub(super) struct Product<'a> {
     pub(super) x: &'a Tensor,
-    /// `[out, in, k, k]`.
+    /// `[out, in / groups, k, k]`.
     pub(super) weight: &'a Parameter,
     pub(super) window: Window,
 }
 
-/// Some outputs' sums over some inputs, at some pixels.
+/// Some outputs' sums over some inputs of one group, at some pixels.
 #[derive(Clone)]
 pub(super) struct Part<'a> {
     pub(super) outputs: Range<usize>,
@@ -39,7 +39,7 @@ impl Product<'_> {
     /// The sum of the parts; zero where there is none.
     pub(super) fn sum(&self, parts: &[Part<'_>], output: Shape) -> Tensor {
         let mut y = Tensor::zeros(output);
-        let bands = bands(&mut y, self.x.shape().channels * self.taps());
+        let bands = bands(&mut y, self.weight.dims()[1] * self.taps());
         bands.into_par_iter().for_each_init(Scratch::default, |scratch, mut band| {
             for part in parts {
                 let runs = match part.mask {
@@ -93,8 +93,8 @@ impl Product<'_> {
 
     /// A part's rows and columns of the weight, where they lie.
     fn weight(&self, part: &Part<'_>) -> Matrix<'_> {
-        let (inputs, taps) = (self.x.shape().channels, self.taps());
-        let start = (part.outputs.start * inputs + part.inputs.start) * taps;
+        let (inputs, taps) = (self.weight.dims()[1], self.taps());
+        let start = (part.outputs.start * inputs + part.inputs.start % inputs) * taps;
         let values = &self.weight.values()[start..];
         Matrix::new(values, part.outputs.len(), part.inputs.len() * taps, inputs * taps)
     }

@@ -1,24 +1,77 @@
-//! Enlargement by interpolation.
+//! Interpolation.
 
 use super::by_plane;
-use crate::graph::{Resize, ResizeKind};
+use crate::graph::{Resize, ResizeKind, ResizeTo};
 use crate::tensor::{Shape, Tensor};
 
 pub(super) fn resize(op: &Resize, x: &Tensor, output: Shape) -> Tensor {
     match op.kind {
         ResizeKind::Bicubic => bicubic(op.scale, x, output),
-        ResizeKind::Nearest => nearest(op.scale, x, output),
+        ResizeKind::Bilinear | ResizeKind::BilinearCorners => bilinear(op.kind, x, output),
+        ResizeKind::Nearest => nearest(x, output, |p, _| p / op.scale),
     }
 }
 
-fn nearest(scale: usize, x: &Tensor, output: Shape) -> Tensor {
+pub(super) fn resize_to(op: &ResizeTo, x: &Tensor, output: Shape) -> Tensor {
+    match op.kind {
+        ResizeKind::Nearest => {
+            nearest(x, output, |p, [old, new]| ((p as f32 * (old as f32 / new as f32)) as usize).min(old - 1))
+        }
+        kind => bilinear(kind, x, output),
+    }
+}
+
+/// `place` says which pixel of a side of `[old, new]` pixels a new one is.
+fn nearest(x: &Tensor, output: Shape, place: impl Fn(usize, [usize; 2]) -> usize + Sync) -> Tensor {
+    let input = x.shape();
     by_plane(output, |n, c, plane| {
         let from = x.plane(n, c);
         for (p, y) in plane.iter_mut().enumerate() {
-            let (row, column) = (p / output.width / scale, p % output.width / scale);
-            *y = from[row * x.shape().width + column];
+            let row = place(p / output.width, [input.height, output.height]);
+            let column = place(p % output.width, [input.width, output.width]);
+            *y = from[row * input.width + column];
         }
     })
+}
+
+fn bilinear(kind: ResizeKind, x: &Tensor, output: Shape) -> Tensor {
+    let input = x.shape();
+    let (rows, columns) = (lines(kind, input.height, output.height), lines(kind, input.width, output.width));
+    by_plane(output, |n, c, plane| {
+        let from = x.plane(n, c);
+        for (line, row) in plane.chunks_exact_mut(output.width).zip(&rows) {
+            let lines = row.places.map(|y| &from[y * input.width..][..input.width]);
+            for (y, column) in line.iter_mut().zip(&columns) {
+                *y = row.between(lines.map(|line| column.between(column.places.map(|x| f64::from(line[x])))))
+                    as f32;
+            }
+        }
+    })
+}
+
+/// The two old pixels that a new one lies between, along one axis, and how far it is from the first.
+struct Line {
+    places: [usize; 2],
+    t: f64,
+}
+
+impl Line {
+    fn between(&self, [first, second]: [f64; 2]) -> f64 {
+        (1.0 - self.t) * first + self.t * second
+    }
+}
+
+/// Every new pixel along an axis. Places are fractions of whole numbers, so that rounding moves none.
+fn lines(kind: ResizeKind, old: usize, new: usize) -> Vec<Line> {
+    let line = |p: usize| {
+        let (over, below) = match kind {
+            ResizeKind::BilinearCorners => (p * (old - 1), (new - 1).max(1)),
+            _ => (((2 * p + 1) * old).saturating_sub(new), 2 * new),
+        };
+        let place = over / below;
+        Line { places: [place, (place + 1).min(old - 1)], t: (over % below) as f64 / below as f64 }
+    };
+    (0..new).map(line).collect()
 }
 
 fn bicubic(scale: usize, x: &Tensor, output: Shape) -> Tensor {

@@ -1,5 +1,6 @@
 //! Where a convolution's taps fall.
 
+#[cfg(test)]
 use std::ops::Range;
 
 use crate::tensor::Tensor;
@@ -41,6 +42,7 @@ pub(super) struct Patches<'a> {
 impl Patches<'_> {
     /// `Σ_{i, k} weights[i, k] · x[channels[i], k]` for the output pixel at (row, column): zeros outside
     /// the picture, summed in f64.
+    #[cfg(test)]
     pub(super) fn dot(self, (row, column): (usize, usize), channels: Range<usize>, weights: &[f32]) -> f64 {
         let Self { x, n, window } = self;
         let (shape, kernel) = (x.shape(), window.kernel);

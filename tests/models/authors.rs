@@ -185,7 +185,7 @@ fn set5_has_the_papers_psnr() {
     }
 }
 
-fn read(path: &Path) -> Pixels {
+pub fn read(path: &Path) -> Pixels {
     let rgb = image::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).to_rgb8();
     Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw()))
 }

@@ -1,6 +1,6 @@
 //! Every operator but the convolutions, standing alone.
 
-use sparsr::graph::{Activation, Builder, Constant, Conv2d, Op, ResizeKind, Value};
+use sparsr::graph::{Activation, BinaryKind, Builder, Constant, Conv2d, Op, ResizeKind, Value};
 use sparsr::tensor::{Shape, Tensor};
 
 use crate::support::case::{Case, check_all};
@@ -28,6 +28,8 @@ fn activations() {
             Activation::Prelu { slope: shared.clone() },
             Activation::Gelu,
             Activation::Sigmoid,
+            Activation::Silu,
+            Activation::Tanh,
         ] {
             let kind = match &activation {
                 Activation::Prelu { slope } => format!("prelu of {} slopes", slope.values().len()),
@@ -45,27 +47,26 @@ fn activations() {
 }
 
 #[test]
-fn add_and_multiply() {
+fn arithmetic() {
     let mut cases = Vec::new();
     for a in SHAPES {
         for (repeated, b) in
             [("whole", a), ("one pixel", a.with_size(1, 1)), ("one channel", a.with_channels(1))]
         {
             let second = move |builder: &mut Builder| constant(builder, noise(b, seed(repeated)));
-            cases.push(Case::new(format!("add {a} and {b}, {repeated}"), a, TOLERANCE, |builder, x| {
-                let second = second(builder)?;
-                builder.add("sum", x, second)
-            }));
-            cases.push(Case::new(format!("multiply {a} and {b}, {repeated}"), a, TOLERANCE, |builder, x| {
-                let second = second(builder)?;
-                builder.multiply("product", x, second)
-            }));
+            for kind in [BinaryKind::Add, BinaryKind::Subtract, BinaryKind::Multiply, BinaryKind::Divide] {
+                let case = format!("{kind:?} {a} and {b}, {repeated}");
+                cases.push(Case::new(case, a, TOLERANCE, |builder, x| {
+                    let second = second(builder)?;
+                    builder.binary("result", kind, x, second)
+                }));
+            }
         }
         cases.push(Case::new(format!("square {a}"), a, TOLERANCE, |builder, x| {
             builder.multiply("square", x, x)
         }));
     }
-    check_all("add_and_multiply", cases);
+    check_all("arithmetic", cases);
 }
 
 /// The picture, then constants of so many channels, one after the other.

@@ -22,6 +22,10 @@ pub enum Activation {
     Gelu,
     /// `1 / (1 + e^−x)`.
     Sigmoid,
+    /// `x / (1 + e^−x)`.
+    Silu,
+    /// `(e^x − e^−x) / (e^x + e^−x)`.
+    Tanh,
 }
 
 impl Operator for Activation {
@@ -32,6 +36,8 @@ impl Operator for Activation {
             Self::Prelu { .. } => "prelu",
             Self::Gelu => "gelu",
             Self::Sigmoid => "sigmoid",
+            Self::Silu => "silu",
+            Self::Tanh => "tanh",
         }
     }
 

@@ -1,4 +1,4 @@
-//! Sums and products of two values.
+//! Sums, differences, products and quotients of two values.
 
 use super::{Operator, expect};
 use crate::tensor::Shape;
@@ -8,8 +8,12 @@ use crate::tensor::Shape;
 pub enum BinaryKind {
     /// `a + b`.
     Add,
+    /// `a − b`.
+    Subtract,
     /// `a · b`.
     Multiply,
+    /// `a / b`.
+    Divide,
 }
 
 /// `a ∘ b`, where `b` has `a`'s shape, or one pixel (a number a channel), or one channel (a number a
@@ -24,7 +28,9 @@ impl Operator for Binary {
     fn name(&self) -> &'static str {
         match self.kind {
             BinaryKind::Add => "add",
+            BinaryKind::Subtract => "subtract",
             BinaryKind::Multiply => "multiply",
+            BinaryKind::Divide => "divide",
         }
     }
 

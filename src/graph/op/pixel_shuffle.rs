@@ -1,4 +1,4 @@
-//! Sub-pixel rearrangement.
+//! Sub-pixel rearrangement, both ways.
 
 use std::ops::Range;
 
@@ -37,5 +37,40 @@ impl Operator for PixelShuffle {
     fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         let scale = self.scale as isize;
         Some(output.start.div_euclid(scale)..(output.end - 1).div_euclid(scale) + 1)
+    }
+}
+
+/// Pixels into channels, the inverse of [`PixelShuffle`], as PyTorch's `PixelUnshuffle`:
+///
+/// `y[c·s² + i·s + j, y, x] = x[c, s·y + i, s·x + j]`
+#[derive(Clone, Debug)]
+pub struct PixelUnshuffle {
+    /// s: 2, 3 or 4. Sides are multiples of it.
+    pub scale: usize,
+}
+
+impl Operator for PixelUnshuffle {
+    fn name(&self) -> &'static str {
+        "pixel_unshuffle"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
+        let scale = self.scale;
+        expect((2..=4).contains(&scale), || format!("a scale of 2, 3 or 4, found {scale}"))?;
+        expect(input.height % scale == 0 && input.width % scale == 0, || {
+            format!("sides that are multiples of {scale}, found {}x{}", input.height, input.width)
+        })?;
+        let shape = input.with_channels(input.channels * scale * scale);
+        Ok(shape.with_size(input.height / scale, input.width / scale))
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, self.scale]
+    }
+
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
+        let scale = self.scale as isize;
+        Some(scale * output.start..scale * output.end)
     }
 }

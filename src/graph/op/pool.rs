@@ -1,4 +1,4 @@
-//! Averages over pixels.
+//! One number of many pixels: of blocks, of parts of the picture, of all of it.
 
 use std::ops::Range;
 
@@ -19,11 +19,7 @@ impl Operator for AveragePool {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
-        expect(self.size > 0 && input.height >= self.size && input.width >= self.size, || {
-            format!("at least {0}x{0} pixels, found {1}x{2}", self.size, input.height, input.width)
-        })?;
-        Ok(input.with_size(input.height / self.size, input.width / self.size))
+        blocks(inputs, self.size, self.size)
     }
 
     fn scale(&self) -> [usize; 2] {
@@ -36,13 +32,103 @@ impl Operator for AveragePool {
     }
 }
 
-/// The mean of each channel over the whole picture: one pixel.
+/// The largest of every `size`×`size` block that lies in the picture, blocks `stride` apart, as PyTorch's
+/// `MaxPool2d(size, stride)`.
 #[derive(Clone, Debug)]
-pub struct GlobalAveragePool;
+pub struct MaxPool {
+    /// The block's side.
+    pub size: usize,
+    /// Input pixels between blocks.
+    pub stride: usize,
+}
 
-impl Operator for GlobalAveragePool {
+impl Operator for MaxPool {
     fn name(&self) -> &'static str {
-        "global_average_pool"
+        "max_pool"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        blocks(inputs, self.size, self.stride)
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, self.stride]
+    }
+
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
+        let [size, stride] = [self.size, self.stride].map(|length| length as isize);
+        Some(stride * output.start..stride * (output.end - 1) + size)
+    }
+}
+
+/// The shape of what blocks are reduced to.
+fn blocks(inputs: &[Shape], size: usize, stride: usize) -> Result<Shape, String> {
+    let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
+    expect(stride > 0, || "a stride of at least 1, found 0".into())?;
+    expect(size > 0 && input.height >= size && input.width >= size, || {
+        format!("at least {size}x{size} pixels, found {}x{}", input.height, input.width)
+    })?;
+    Ok(input.with_size((input.height - size) / stride + 1, (input.width - size) / stride + 1))
+}
+
+/// The largest of each of ⌊H / divisor⌋ × ⌊W / divisor⌋ parts of the picture, as PyTorch's
+/// `adaptive_max_pool2d`: of n parts of a side, part i covers ⌊i · side / n⌋ … ⌈(i + 1) · side / n⌉, so that
+/// neighbours may share a pixel where the side is not a multiple.
+#[derive(Clone, Debug)]
+pub struct AdaptiveMaxPool {
+    /// A side to the number of its parts.
+    pub divisor: usize,
+}
+
+impl Operator for AdaptiveMaxPool {
+    fn name(&self) -> &'static str {
+        "adaptive_max_pool"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
+        let divisor = self.divisor;
+        expect(divisor > 0 && input.height >= divisor && input.width >= divisor, || {
+            format!("at least {divisor}x{divisor} pixels, found {}x{}", input.height, input.width)
+        })?;
+        Ok(input.with_size(input.height / divisor, input.width / divisor))
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, self.divisor]
+    }
+
+    /// The parts depend on the picture's size.
+    fn input_region(&self, _input: usize, _output: Range<isize>) -> Option<Range<isize>> {
+        None
+    }
+}
+
+/// What is made of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GlobalPoolKind {
+    /// `Σ x / N`.
+    Mean,
+    /// `√(Σ (x − mean)² / N)`: the standard deviation of a population.
+    Deviation,
+    /// `√(Σ x²)`.
+    Norm,
+}
+
+/// One number of each channel over the whole picture: one pixel.
+#[derive(Clone, Debug)]
+pub struct GlobalPool {
+    /// Which number.
+    pub kind: GlobalPoolKind,
+}
+
+impl Operator for GlobalPool {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            GlobalPoolKind::Mean => "global_average_pool",
+            GlobalPoolKind::Deviation => "global_deviation",
+            GlobalPoolKind::Norm => "global_norm",
+        }
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {

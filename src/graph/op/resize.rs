@@ -1,4 +1,4 @@
-//! Enlargement by interpolation.
+//! Interpolation.
 
 use std::ops::Range;
 
@@ -6,10 +6,14 @@ use super::{Operator, expect};
 use crate::tensor::Shape;
 
 /// How pixels in between are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResizeKind {
     /// Keys' cubic convolution with a = −0.75, as PyTorch's `bicubic`.
     Bicubic,
+    /// Between the two nearest of each axis, as PyTorch's `bilinear`.
+    Bilinear,
+    /// The same with the outer pixels' centres laid upon each other: PyTorch's `align_corners=True`.
+    BilinearCorners,
     /// The pixel that the new one lies in.
     Nearest,
 }
@@ -18,7 +22,7 @@ pub enum ResizeKind {
 /// at `(p + ½) / scale − ½`, and the edge is repeated.
 #[derive(Clone, Debug)]
 pub struct Resize {
-    /// How.
+    /// How: not by corners.
     pub kind: ResizeKind,
     /// By how much; at least 1.
     pub scale: usize,
@@ -28,6 +32,7 @@ impl Operator for Resize {
     fn name(&self) -> &'static str {
         match self.kind {
             ResizeKind::Bicubic => "resize_bicubic",
+            ResizeKind::Bilinear | ResizeKind::BilinearCorners => "resize_bilinear",
             ResizeKind::Nearest => "resize_nearest",
         }
     }
@@ -35,6 +40,7 @@ impl Operator for Resize {
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
         expect(self.scale > 0, || "a scale of at least 1, found 0".into())?;
+        expect(self.kind != ResizeKind::BilinearCorners, || "corners only with a size to resize to".into())?;
         Ok(input.with_size(input.height * self.scale, input.width * self.scale))
     }
 
@@ -46,9 +52,45 @@ impl Operator for Resize {
         let scale = self.scale as isize;
         // The last input pixel whose centre is not right of an output pixel's.
         let left = |output: isize| (2 * output + 1 - scale).div_euclid(2 * scale);
-        Some(match self.kind {
-            ResizeKind::Bicubic => left(output.start) - 1..left(output.end - 1) + 3,
-            ResizeKind::Nearest => output.start.div_euclid(scale)..(output.end - 1).div_euclid(scale) + 1,
-        })
+        match self.kind {
+            ResizeKind::Bicubic => Some(left(output.start) - 1..left(output.end - 1) + 3),
+            ResizeKind::Bilinear => Some(left(output.start)..left(output.end - 1) + 2),
+            ResizeKind::Nearest => {
+                Some(output.start.div_euclid(scale)..(output.end - 1).div_euclid(scale) + 1)
+            }
+            ResizeKind::BilinearCorners => None,
+        }
+    }
+}
+
+/// Interpolates to the size of a second value, whose numbers do not matter, as PyTorch's `interpolate(size=…)`:
+/// along a side of n old and m new pixels new pixel `p` looks at `max(0, (p + ½) · n / m − ½)`, by corners at
+/// `p · (n − 1) / (m − 1)`, and the nearest is `⌊p · (n / m)⌋`, the quotient taken in f32.
+#[derive(Clone, Debug)]
+pub struct ResizeTo {
+    /// How: not bicubic.
+    pub kind: ResizeKind,
+}
+
+impl Operator for ResizeTo {
+    fn name(&self) -> &'static str {
+        match self.kind {
+            ResizeKind::Nearest => "resize_nearest_to",
+            _ => "resize_bilinear_to",
+        }
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [input, like] = inputs else { return Err(format!("two inputs, found {}", inputs.len())) };
+        expect(self.kind != ResizeKind::Bicubic, || "bicubic only by a whole factor".into())?;
+        expect(input.pixels() > 0 && like.pixels() > 0 && input.batch == like.batch, || {
+            format!("as many pictures of at least one pixel, found {input} and {like}")
+        })?;
+        Ok(input.with_size(like.height, like.width))
+    }
+
+    /// The grid depends on the picture's size.
+    fn input_region(&self, _input: usize, _output: Range<isize>) -> Option<Range<isize>> {
+        None
     }
 }

@@ -1,0 +1,100 @@
+//! Attention among pixels.
+
+use std::ops::Range;
+
+use super::{Macs, Operator, expect};
+use crate::tensor::{Parameter, Shape};
+
+/// Multi-head self-attention (Vaswani et al., 2017, section 3.2), every pixel a token, from queries, keys and
+/// values that lie one after the other along the channels, each `heads` × `depth` of them:
+///
+/// `y[h, p] = Σ_q softmax_q(scale · ⟨query[h, p], key[h, q]⟩ + bias[h, p − q]) · value[h, q]`
+///
+/// over the pixels q [`Among`] which p is.
+#[derive(Clone, Debug)]
+pub struct Attention {
+    /// How many attend side by side.
+    pub heads: usize,
+    /// What the products are multiplied by.
+    pub scale: f32,
+    /// Which pixels attend to each other.
+    pub among: Among,
+}
+
+/// Which pixels attend to each other.
+#[derive(Clone, Debug)]
+pub enum Among {
+    /// Those of a `size`×`size` window (Liu et al., *Swin Transformer*, ICCV 2021, section 3.2). Windows begin at
+    /// `shift` and multiples of `size` from there, before the picture too, and end with the picture: what the paper
+    /// gets by a cyclic shift and a mask.
+    Windows {
+        /// The window's side.
+        size: usize,
+        /// Where one begins, from the corner, below `size`.
+        shift: usize,
+        /// `[(2 · size − 1)², heads]`: the bias at `(dy + size − 1) · (2 · size − 1) + dx + size − 1`, where
+        /// (dy, dx) is from q to p.
+        bias: Parameter,
+    },
+    /// Runs of ⌊N / `count`⌋ neighbours in raster order, at least one long; what is left is a shorter run
+    /// (Lu et al., *Transformer for Single Image Super-Resolution*, CVPR workshops 2022, section 3.3).
+    Runs {
+        /// How many.
+        count: usize,
+    },
+}
+
+impl Attention {
+    /// How many attend to each other in a picture of so many pixels, where no edge cuts them.
+    fn tokens(&self, pixels: usize) -> usize {
+        match self.among {
+            Among::Windows { size, .. } => size * size,
+            Among::Runs { count } => (pixels / count).max(1),
+        }
+    }
+}
+
+impl Operator for Attention {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
+        let heads = self.heads;
+        expect(heads > 0 && input.channels > 0 && input.channels % (3 * heads) == 0, || {
+            format!("three times {heads} heads of channels, found {}", input.channels)
+        })?;
+        match &self.among {
+            Among::Windows { size, shift, bias } => {
+                expect(shift < size, || format!("a shift below {size}, found {shift}"))?;
+                let offsets = (2 * size - 1) * (2 * size - 1);
+                expect(bias.dims() == [offsets, heads], || {
+                    format!("a bias of [{offsets}, {heads}], found {:?}", bias.dims())
+                })?;
+            }
+            Among::Runs { count } => expect(*count > 0, || "at least one run, found none".into())?,
+        }
+        Ok(input.with_channels(input.channels / 3))
+    }
+
+    fn alignment(&self) -> usize {
+        match self.among {
+            Among::Windows { size, .. } => size,
+            Among::Runs { .. } => 1,
+        }
+    }
+
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
+        let Among::Windows { size, shift, .. } = self.among else { return None };
+        let [size, shift] = [size, shift].map(|length| length as isize);
+        let begin = |p: isize| (p - shift).div_euclid(size) * size + shift;
+        Some(begin(output.start)..begin(output.end - 1) + size)
+    }
+
+    /// Of the two products; the softmax is not counted, nor do edges count for less.
+    fn macs(&self, _inputs: &[Shape], output: Shape) -> Macs {
+        let pairs = output.batch * output.pixels() * self.tokens(output.pixels());
+        Macs { always: 2 * (pairs * output.channels) as u64, masked: 0 }
+    }
+}
