@@ -23,7 +23,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 pub use packed::Packed;
-pub use phases::{Given, Kept, Phase};
+pub use phases::{Given, Kept, Origin, Phase};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Value};

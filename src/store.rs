@@ -62,6 +62,14 @@ impl Store {
         self.values.insert(value, Stored { shape, bands });
     }
 
+    /// The shape of a value.
+    ///
+    /// # Panics
+    /// If it was not added.
+    pub(crate) fn shape(&self, value: Value) -> Shape {
+        self.values[&value].shape
+    }
+
     /// Writes the part `from` of a window's packed numbers to `to`, a part of the same size.
     ///
     /// # Errors

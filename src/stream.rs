@@ -12,6 +12,7 @@
 //! error, and the sink has not had the whole picture.
 
 mod pass;
+mod resize;
 mod rows;
 
 use std::collections::HashMap;
@@ -199,15 +200,15 @@ impl Run<'_> {
         let mut state = State::new(self.budget, self.with_masks.then_some(self.real));
         let mut was_read = false;
         for at in phases {
-            let probe = self.known.phase(self.model, *at, [self.probe_side(); 2])?;
-            if probe.reads_picture && std::mem::replace(&mut was_read, true) {
+            let whole = self.known.phase(self.model, *at, self.size())?;
+            if whole.reads_picture && std::mem::replace(&mut was_read, true) {
                 source.restart()?;
             }
             thread::scope(|scope| {
-                let incoming = probe.reads_picture.then(|| Incoming::new(scope, &mut *source));
-                let outgoing = probe.makes_picture.then(|| Outgoing::new(scope, &mut *sink));
+                let incoming = whole.reads_picture.then(|| Incoming::new(scope, &mut *source));
+                let outgoing = whole.makes_picture.then(|| Outgoing::new(scope, &mut *sink));
                 let (real, size, scale) = (self.real, self.size(), self.model.scale());
-                let mut pass = Pass::new(&mut state, *at, [real, size], scale, incoming, outgoing);
+                let mut pass = Pass::new(&mut state, (*at, &whole), [real, size], scale, incoming, outgoing);
                 while !pass.is_done() {
                     let grid = self.grid(*at, recovery)?;
                     let phase = self.known.phase(self.model, *at, grid.window())?;
@@ -219,7 +220,7 @@ impl Run<'_> {
                 }
                 pass.finish()
             })?;
-            state.end(*at, &probe, self.size());
+            state.end(*at, &whole);
         }
         Ok(state.outcome)
     }

@@ -46,6 +46,13 @@ impl Rect {
         Self { x: scaled(&self.x), y: scaled(&self.y) }
     }
 
+    /// What of it lies in a picture of `[width, height]`.
+    #[must_use]
+    pub(crate) fn within_size(&self, [width, height]: [usize; 2]) -> Self {
+        let cut = |range: &Range<usize>, length: usize| range.start.min(length)..range.end.min(length);
+        Self { x: cut(&self.x, width), y: cut(&self.y, height) }
+    }
+
     /// The same pixels seen from the corner of `window`.
     #[must_use]
     pub(crate) fn within(&self, window: &Self) -> Self {
@@ -73,23 +80,24 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// Cuts a picture of `size` (columns, rows; multiples of the field's alignment) into tiles that keep at most
-    /// `tile` columns and rows, made a multiple of the alignment, all about equal.
+    /// Cuts a picture of `size` (columns, rows) into tiles that keep at most `tile` columns and rows, made a multiple
+    /// of the field's alignment, all about equal. Windows begin at multiples of the alignment.
     ///
     /// # Panics
-    /// If the size is nothing, or not a multiple of the alignment.
+    /// If the size is nothing.
     pub(crate) fn new(size: [usize; 2], tile: [usize; 2], field: ReceptiveField) -> Self {
         let ReceptiveField { radius, alignment } = field;
-        assert!(
-            size.iter().all(|side| *side > 0 && side.is_multiple_of(alignment)),
-            "aligned sides: {size:?}"
-        );
+        assert!(size.iter().all(|side| *side > 0), "a picture has pixels: {size:?}");
         let mut kept = [0; 2];
         for (kept, (side, most)) in kept.iter_mut().zip(size.into_iter().zip(tile)) {
             let most = (most / alignment * alignment).max(alignment);
             *kept = side.div_ceil(side.div_ceil(most)).next_multiple_of(alignment);
         }
-        let window = [0, 1].map(|axis| size[axis].min(kept[axis] + 2 * radius));
+        // The last begins at a multiple too, and ends with the picture.
+        let window = [0, 1].map(|axis| {
+            let beyond = size[axis].saturating_sub(kept[axis] + 2 * radius);
+            size[axis] - beyond / alignment * alignment
+        });
         Self { size, kept, window, radius }
     }
 
@@ -147,13 +155,13 @@ mod tests {
         fn every_pixel_is_kept_once_and_far_from_inner_edges(
             (width, height) in (1_usize..90, 1_usize..90),
             (across, down) in (1_usize..40, 1_usize..40),
-            (radius, alignment) in (0_usize..12, 1_usize..5),
+            (radius, alignment) in (0_usize..12, 1_usize..7),
             from in 0_usize..90,
         ) {
-            let size = [width * alignment, height * alignment];
+            let size = [width, height];
             let field = ReceptiveField { radius: radius * alignment, alignment };
             let grid = Grid::new(size, [across, down], field);
-            let from = from / alignment * alignment % size[1];
+            let from = from % size[1] / alignment * alignment;
             let mut kept = vec![0; size[0] * size[1]];
             for tile in grid.tiles_from(from) {
                 let Tile { window, kept: part } = &tile;

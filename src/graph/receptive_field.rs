@@ -63,13 +63,15 @@ impl Graph {
     }
 
     /// Of every value how many of its pixels there are to the picture's, along a side, as a fraction in lowest
-    /// terms; nothing for a single pixel that stands for all. `None` if a value's size is not that multiple.
-    fn scales(&self) -> Option<Vec<Option<[usize; 2]>>> {
+    /// terms; nothing for a single pixel that stands for all. `None` if a value's size is not that multiple; of a
+    /// value smaller than the picture it may be less, by what strides and windows within the picture leave over.
+    pub(crate) fn scales(&self) -> Option<Vec<Option<[usize; 2]>>> {
         let picture = self.nodes[0].shape;
         let mut scales: Vec<Option<[usize; 2]>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let own = match node.op {
                 Op::Input(_) => Some([node.shape.height, picture.height]),
+                Op::ResizeTo(_) => scales[node.inputs[1].index()],
                 _ => node.inputs.first().and_then(|input| scales[input.index()]),
             };
             let everywhere = node.shape.pixels() == 1 && picture.pixels() > 1;
@@ -79,7 +81,9 @@ impl Graph {
                     let (over, below) = (over * more, below * less);
                     let divisor = gcd(over, below);
                     let (over, below) = (over / divisor, below / divisor);
-                    let fits = |side: usize, picture: usize| side * below == picture * over;
+                    let fits = |side: usize, picture: usize| {
+                        side * below == picture * over || below > over && side * below < picture * over
+                    };
                     if !fits(node.shape.height, picture.height) || !fits(node.shape.width, picture.width) {
                         return None;
                     }

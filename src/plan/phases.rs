@@ -1,4 +1,5 @@
-//! A graph cut at its global pools, so that pictures that are too large for one piece pass tile by tile.
+//! A graph cut where it looks at the whole picture, so that pictures that are too large for one piece pass tile by
+//! tile: at its global pools, and where a small value is resized to the picture's size.
 //!
 //! ```text
 //!   phase 0:  picture            ─► a, b, Σ a        every tile, then the sums are merged into a mean
@@ -6,7 +7,7 @@
 //!   phase 2:  picture, c, d, mean ─► picture
 //! ```
 //!
-//! A value belongs to the phase that follows the last global pool before it. Later phases read it from a store, or, if
+//! A value belongs to the phase that follows the last cut before it. Later phases read it from a store, or, if
 //! it costs next to nothing, make it again. Each phase is a graph of its own with the receptive field
 //! of its own, which is smaller than the network's: less is computed twice than if tiles went through at once.
 
@@ -15,7 +16,7 @@ use std::collections::BTreeSet;
 use super::Packed;
 use super::rewrite::split_concats;
 use crate::error::Result;
-use crate::graph::{Graph, Input, Node, Op, ReceptiveField, Value};
+use crate::graph::{GlobalPoolKind, Graph, Input, Node, Op, ReceptiveField, ResizeKind, Value};
 use crate::tensor::Shape;
 
 /// Multiply-adds a pixel up to which a value is made again rather than stored: what 64 bytes cost, generously.
@@ -38,24 +39,42 @@ pub struct Phase {
     pub keep: Vec<Value>,
 }
 
-/// A value from an earlier phase, named as in the whole graph.
+/// A value that a phase does not compute, named as in the whole graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Given {
     /// The value.
     pub value: Value,
-    /// Whether it is the mean over a picture, and not a picture's worth of numbers.
-    pub pooled: bool,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Where a given value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The store: the window's part of it.
+    Stored,
+    /// Sums: a number a channel.
+    Pooled,
+    /// The store: a smaller value, of which the window's part is made.
+    Resized {
+        /// The smaller value.
+        small: Value,
+        /// How.
+        kind: ResizeKind,
+    },
 }
 
 /// A value that outlives its phase, named as in the whole graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The value.
     pub value: Value,
+    /// Its pixels to the picture's, along a side, as a fraction; rounded down where a side is no multiple.
+    pub scale: [usize; 2],
     /// The last phase that reads it from the store, if one does.
     pub stored_for: Option<usize>,
-    /// The global pool that wants its sum.
-    pub summed_for: Option<Value>,
+    /// The global pools of it.
+    pub pools: Vec<(Value, GlobalPoolKind)>,
     /// Whether it is a spatial mask.
     pub mask: bool,
 }
@@ -64,14 +83,14 @@ impl Phase {
     /// The whole graph as one phase.
     pub fn whole(graph: Graph) -> Self {
         let keep: Vec<Value> = graph.masks().collect();
-        let kept = keep.iter().map(|value| Kept::new(&graph, *value)).collect();
+        let kept = keep.iter().map(|value| Kept::new(&graph, *value, [1, 1])).collect();
         Self { reads_picture: true, makes_picture: true, given: vec![], kept, keep, graph }
     }
 
-    /// The phases of a graph; one, if it has no global pool. The choice depends on the network alone, not on the
+    /// The phases of a graph; one, if it is cut nowhere. The choice depends on the network alone, not on the
     /// picture's size.
     pub fn all(graph: Graph) -> Vec<Self> {
-        if !graph.nodes().iter().any(is_pool) {
+        if !graph.nodes().iter().any(is_cut) {
             return vec![Self::whole(graph)];
         }
         let graph = split_concats(&graph, &[], &Packed::default()).0;
@@ -87,7 +106,7 @@ impl Phase {
         let picture = self.graph.node(self.graph.input()).shape;
         let given = self.given.iter().zip(self.graph.given()).map(|(given, value)| {
             let shape = self.graph.node(value).shape;
-            if given.pooled {
+            if given.origin == Origin::Pooled {
                 return shape;
             }
             shape.with_size(shape.height * height / picture.height, shape.width * width / picture.width)
@@ -105,15 +124,17 @@ impl Phase {
 }
 
 impl Kept {
-    fn new(graph: &Graph, value: Value) -> Self {
+    fn new(graph: &Graph, value: Value, scale: [usize; 2]) -> Self {
         let mask = matches!(graph.node(value).op, Op::SpatialMask(_));
-        Self { value, stored_for: None, summed_for: None, mask }
+        Self { value, scale, stored_for: None, pools: vec![], mask }
     }
 }
 
 /// Where a graph is cut.
 struct Cut<'a> {
     graph: &'a Graph,
+    /// See [`Graph::scales`].
+    scales: Vec<Option<[usize; 2]>>,
     /// Of every node the phase that computes it first.
     level: Vec<usize>,
     /// Of every phase what it is run for, and what it is given.
@@ -126,11 +147,13 @@ impl<'a> Cut<'a> {
         let mut level: Vec<usize> = Vec::with_capacity(graph.nodes().len());
         for node in graph.nodes() {
             let before = node.inputs.iter().map(|input| level[input.index()]).max().unwrap_or(0);
-            level.push(before + usize::from(is_pool(node)));
+            level.push(before + usize::from(is_cut(node)));
         }
         let phases = 1 + level[graph.output().index()];
         let none = vec![BTreeSet::new(); phases];
-        let mut cut = Self { graph, level, wanted: none.clone(), given: none };
+        // Without scales only the whole picture will do, and no phase is run.
+        let scales = graph.scales().unwrap_or_else(|| vec![None; level.len()]);
+        let mut cut = Self { graph, scales, level, wanted: none.clone(), given: none };
         cut.wanted[phases - 1].insert(graph.output());
         for mask in graph.masks().filter(|mask| cut.level[mask.index()] < phases) {
             cut.wanted[cut.level[mask.index()]].insert(mask);
@@ -139,7 +162,7 @@ impl<'a> Cut<'a> {
         for phase in (0..phases).rev() {
             let (_, given) = cut.walk(phase);
             for value in &given {
-                let made = if is_pool(graph.node(*value)) { graph.node(*value).inputs[0] } else { *value };
+                let made = cut.origin(*value).1;
                 cut.wanted[cut.level[made.index()]].insert(made);
             }
             cut.given[phase] = given;
@@ -157,7 +180,7 @@ impl<'a> Cut<'a> {
             }
             let node = self.graph.node(value);
             let earlier = self.level[value.index()] < phase && !self.is_made_again(value);
-            if is_pool(node) || earlier {
+            if is_cut(node) || earlier {
                 given.insert(value);
             } else {
                 computed.insert(value);
@@ -173,7 +196,7 @@ impl<'a> Cut<'a> {
         let (mut seen, mut open, mut macs) = (BTreeSet::new(), vec![value], 0);
         while let Some(value) = open.pop() {
             let node = self.graph.node(value);
-            if !seen.insert(value) || is_pool(node) {
+            if !seen.insert(value) || is_cut(node) {
                 continue;
             }
             macs += self.graph.node_macs(node).total();
@@ -194,7 +217,7 @@ impl<'a> Cut<'a> {
                 let inputs = node.inputs.iter().map(|input| renamed[input.index()].expect("computed before"));
                 Node { inputs: inputs.collect(), ..node.clone() }
             } else if self.given[phase].contains(&value) {
-                given.push(Given { value, pooled: is_pool(node) });
+                given.push(Given { value, origin: self.origin(value).0 });
                 Node { op: Op::Input(Input { shape: node.shape }), inputs: vec![], ..node.clone() }
             } else {
                 continue;
@@ -214,13 +237,34 @@ impl<'a> Cut<'a> {
     }
 
     fn kept(&self, value: Value) -> Kept {
-        let stored_for = (0..self.given.len()).rev().find(|phase| self.given[*phase].contains(&value));
-        let mut pools = self.graph.values().filter(|(_, node)| is_pool(node) && node.inputs[0] == value);
-        let summed_for = pools.next().map(|(pool, _)| pool);
-        Kept { stored_for, summed_for, ..Kept::new(self.graph, value) }
+        let is_read = |given: &Value| {
+            let (origin, made) = self.origin(*given);
+            made == value && origin != Origin::Pooled
+        };
+        let stored_for = (0..self.given.len()).rev().find(|phase| self.given[*phase].iter().any(is_read));
+        let pools = self.graph.values().filter_map(|(pool, node)| match &node.op {
+            Op::GlobalPool(op) if node.inputs[0] == value => Some((pool, op.kind)),
+            _ => None,
+        });
+        let scale = self.scales[value.index()].unwrap_or([1, 1]);
+        Kept { stored_for, pools: pools.collect(), ..Kept::new(self.graph, value, scale) }
+    }
+
+    /// Where a phase that is given a value has it from, and the value that an earlier one must make for it.
+    fn origin(&self, value: Value) -> (Origin, Value) {
+        let node = self.graph.node(value);
+        match &node.op {
+            Op::GlobalPool(_) => (Origin::Pooled, node.inputs[0]),
+            Op::ResizeTo(op) => {
+                let small = node.inputs[0];
+                (Origin::Resized { small, kind: op.kind }, small)
+            }
+            _ => (Origin::Stored, value),
+        }
     }
 }
 
-fn is_pool(node: &Node) -> bool {
-    matches!(node.op, Op::GlobalPool(_))
+/// Whether a node looks at the whole picture, in a way that several passes over tiles can serve.
+fn is_cut(node: &Node) -> bool {
+    matches!(node.op, Op::GlobalPool(_) | Op::ResizeTo(_))
 }

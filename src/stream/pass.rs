@@ -3,13 +3,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::resize::Resized;
 use super::rows::{Incoming, Outgoing};
 use super::{Budget, Outcome};
 use crate::engine::{Engine, Made, Window};
 use crate::error::{Error, Result};
-use crate::graph::Value;
+use crate::graph::{GlobalPoolKind, Value};
 use crate::pixels::{Depth, Pixels};
-use crate::plan::Phase;
+use crate::plan::{Given, Kept, Origin, Phase};
 use crate::store::Store;
 use crate::tensor::{Shape, channel_groups};
 use crate::tiles::{Grid, Rect, Tile};
@@ -20,24 +21,26 @@ pub(super) struct State {
     /// Of every stored value the last phase that reads it.
     stored_for: HashMap<Value, usize>,
     sums: Sums,
-    /// The means of global pools.
+    /// What global pools make.
     pooled: HashMap<Value, Vec<f32>>,
     /// The size of the masks that are wanted.
     masks: Option<[usize; 2]>,
     pub(super) outcome: Outcome,
 }
 
-/// Sums over pixels, channel by channel.
-type Sums = HashMap<Value, Vec<f64>>;
+/// Sums over pixels, channel by channel: of the numbers, and of their squares.
+type Sums = HashMap<Value, Vec<[f64; 2]>>;
 
 /// A phase on its way.
 pub(super) struct Pass<'a, 'scope> {
     /// The phase's number, unless it is the whole network.
     at: Option<usize>,
+    /// The phase for the whole picture, of which no more is used than the shapes.
+    whole: &'a Phase,
     state: &'a mut State,
     incoming: Option<Incoming>,
     outgoing: Option<Outgoing<'scope>>,
-    /// The picture's size, and that made a multiple of the alignment.
+    /// The picture's size, and that made one that the network takes.
     real: [usize; 2],
     size: [usize; 2],
     scale: usize,
@@ -61,19 +64,19 @@ impl State {
         }
     }
 
-    /// Turns sums into means and shares, and drops what no later phase reads. `at` is the phase's number.
-    pub(super) fn end(&mut self, at: Option<usize>, phase: &Phase, [width, height]: [usize; 2]) {
-        for (kept, value) in phase.kept.iter().zip(&phase.keep) {
+    /// Turns sums into what pools make, and into shares, and drops what no later phase reads. `at` is the phase's
+    /// number, `whole` the phase for the whole picture.
+    pub(super) fn end(&mut self, at: Option<usize>, whole: &Phase) {
+        for (kept, value) in whole.kept.iter().zip(&whole.keep) {
             let Some(sums) = self.sums.remove(&kept.value) else { continue };
-            let [over, below] = scale(phase, *value);
-            let pixels = (width * over / below * (height * over / below)) as f64;
-            if let Some(pool) = kept.summed_for {
-                let mut means: Vec<f32> = sums.iter().map(|sum| (sum / pixels) as f32).collect();
-                means.resize(means.len().next_multiple_of(4), 0.0);
-                self.pooled.insert(pool, means);
+            let pixels = whole.graph.node(*value).shape.pixels() as f64;
+            for (pool, kind) in &kept.pools {
+                let mut numbers: Vec<f32> = sums.iter().map(|sums| pooled(*kind, *sums, pixels)).collect();
+                numbers.resize(numbers.len().next_multiple_of(4), 0.0);
+                self.pooled.insert(*pool, numbers);
             }
             if kept.mask {
-                self.outcome.densities.push(sums[0] / pixels);
+                self.outcome.densities.push(sums[0][0] / pixels);
             }
         }
         let (store, at) = (&mut self.store, at.unwrap_or(usize::MAX));
@@ -89,14 +92,27 @@ impl State {
 impl<'a, 'scope> Pass<'a, 'scope> {
     pub(super) fn new(
         state: &'a mut State,
-        at: Option<usize>,
+        (at, whole): (Option<usize>, &'a Phase),
         [real, size]: [[usize; 2]; 2],
         scale: usize,
         incoming: Option<Incoming>,
         outgoing: Option<Outgoing<'scope>>,
     ) -> Self {
         let (under_way, sums) = (VecDeque::new(), HashMap::new());
-        Self { at, state, incoming, outgoing, real, size, scale, done: 0, under_way, sums, canvas: None }
+        Self {
+            at,
+            whole,
+            state,
+            incoming,
+            outgoing,
+            real,
+            size,
+            scale,
+            done: 0,
+            under_way,
+            sums,
+            canvas: None,
+        }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -120,7 +136,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         self.sums.clear();
         self.canvas = None;
         engine.prepare(phase, depth)?;
-        self.make_room(phase);
+        self.make_room();
         for tile in grid.tiles_from(self.done) {
             while !engine.is_ready() {
                 self.land(engine, phase, grid)?;
@@ -135,14 +151,11 @@ impl<'a, 'scope> Pass<'a, 'scope> {
     }
 
     /// Adds what the phase stores, the first time.
-    fn make_room(&mut self, phase: &Phase) {
-        for (kept, value) in phase.kept.iter().zip(&phase.keep) {
+    fn make_room(&mut self) {
+        for (kept, value) in self.whole.kept.iter().zip(&self.whole.keep) {
             let Some(last) = kept.stored_for else { continue };
             if self.state.stored_for.insert(kept.value, last).is_none() {
-                let shape = phase.graph.node(*value).shape;
-                let [over, below] = scale(phase, *value);
-                let [width, height] = self.size.map(|side| side * over / below);
-                self.state.store.add(kept.value, shape.with_size(height, width));
+                self.state.store.add(kept.value, self.whole.graph.node(*value).shape);
             }
         }
     }
@@ -153,14 +166,29 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             Some(incoming) => Some(incoming.window(&tile.window)?),
             None => None,
         };
-        let read = |(given, value): (&crate::plan::Given, Value)| {
-            if given.pooled {
-                return Ok(self.state.pooled[&given.value].clone());
+        let read = |(given, value): (&Given, Value)| {
+            let part = tile.window.scaled(scale(phase, value));
+            let store = &self.state.store;
+            match given.origin {
+                Origin::Pooled => Ok(self.state.pooled[&given.value].clone()),
+                Origin::Stored => store.read(given.value, &part),
+                Origin::Resized { small, .. } => {
+                    let resized = self.resized(given, value).expect("it is");
+                    let packed = store.read(small, &resized.needed(&part))?;
+                    Ok(resized.part(&packed, phase.graph.node(value).shape.channels, &part))
+                }
             }
-            self.state.store.read(given.value, &tile.window.scaled(scale(phase, value)))
         };
         let given = phase.given.iter().zip(phase.graph.given()).map(read).collect::<Result<_>>()?;
         Ok(Window { picture, given })
+    }
+
+    /// How the whole of a given value is made of a smaller one, if it is; `value` is what it is in the phase.
+    fn resized(&self, given: &Given, value: Value) -> Option<Resized> {
+        let Origin::Resized { small, kind } = given.origin else { return None };
+        let size = |shape: Shape| [shape.width, shape.height];
+        let old = size(self.state.store.shape(small));
+        Some(Resized { kind, old, new: size(self.whole.graph.node(value).shape) })
     }
 
     /// Takes the oldest window under way.
@@ -170,10 +198,9 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         let part = tile.kept.within(&tile.window);
         for ((kept, value), packed) in phase.kept.iter().zip(&phase.keep).zip(&values) {
             let node = phase.graph.node(*value);
-            let scale = scale(phase, *value);
-            let from = part.scaled(scale);
+            let (to, from) = self.places(kept, *value, &tile);
             let sums = sums(node.shape, packed, &from);
-            if !sums.iter().all(|sum| sum.is_finite()) {
+            if !sums.iter().all(|[sum, _]| sum.is_finite()) {
                 let (device, Rect { x, y }) = (engine.name(), &tile.kept);
                 return Err(Error::Device(format!(
                     "{device}: {}: not a finite number in the tile of columns {x:?}, rows {y:?}",
@@ -181,14 +208,13 @@ impl<'a, 'scope> Pass<'a, 'scope> {
                 )));
             }
             if kept.stored_for.is_some() {
-                self.state.store.write(kept.value, &tile.kept.scaled(scale), node.shape, packed, &from)?;
+                self.state.store.write(kept.value, &to, node.shape, packed, &from)?;
             }
             if let Some(size) = self.state.masks.filter(|_| kept.mask) {
                 let at = phase.kept.iter().filter(|other| other.mask && other.value < kept.value).count();
                 self.keep_mask(self.state.outcome.densities.len() + at, size, &tile, packed);
             }
-            let all = self.sums.entry(kept.value).or_insert_with(|| vec![0.0; sums.len()]);
-            all.iter_mut().zip(sums).for_each(|(all, sum)| *all += sum);
+            add(&mut self.sums, kept.value, sums);
         }
         if let Some(picture) = picture {
             self.paste(&picture, &tile, &part);
@@ -196,6 +222,14 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         self.state.outcome.computed += tile.window.pixels() as u64;
         self.state.outcome.kept += tile.kept.pixels() as u64;
         if tile.kept.x.end == self.size[0] { self.end_row(phase, grid, tile.kept.y.end) } else { Ok(()) }
+    }
+
+    /// Where the kept part of a value goes in the whole value, and where it lies in the window's.
+    fn places(&self, kept: &Kept, value: Value, tile: &Tile) -> (Rect, Rect) {
+        let whole = self.whole.graph.node(value).shape;
+        let to = tile.kept.scaled(kept.scale).within_size([whole.width, whole.height]);
+        let from = to.within(&tile.window.scaled(kept.scale));
+        (to, from)
     }
 
     fn paste(&mut self, picture: &Pixels, tile: &Tile, part: &Rect) {
@@ -222,8 +256,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             return self.outgoing.take().map_or(Ok(()), Outgoing::finish);
         }
         for (value, sums) in self.sums.drain() {
-            let all = self.state.sums.entry(value).or_insert_with(|| vec![0.0; sums.len()]);
-            all.iter_mut().zip(sums).for_each(|(all, sum)| *all += sum);
+            add(&mut self.state.sums, value, sums);
         }
         self.done = end;
         let first = grid.first_row_for(end);
@@ -231,9 +264,14 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             incoming.drop_above(first);
         }
         for (given, value) in phase.given.iter().zip(phase.graph.given()) {
-            if self.state.stored_for.get(&given.value).is_some_and(|last| Some(*last) == self.at) {
-                let [over, below] = scale(phase, value);
-                self.state.store.release_above(given.value, first * over / below);
+            let [over, below] = scale(phase, value);
+            let first = first * over / below;
+            let (stored, first) = match (given.origin, self.resized(given, value)) {
+                (Origin::Resized { small, .. }, Some(resized)) => (small, resized.first_row_for(first)),
+                _ => (given.value, first),
+            };
+            if self.state.stored_for.get(&stored).is_some_and(|last| Some(*last) == self.at) {
+                self.state.store.release_above(stored, first);
             }
         }
         Ok(())
@@ -251,20 +289,42 @@ impl<'a, 'scope> Pass<'a, 'scope> {
     }
 }
 
-/// A value's pixels to the picture's, along a side, as a fraction.
+/// A given value's pixels to the picture's, along a side, as a fraction.
 fn scale(phase: &Phase, value: Value) -> [usize; 2] {
     [value, phase.graph.input()].map(|value| phase.graph.node(value).shape.width)
 }
 
-/// The sum over a part of a window's packed numbers, channel by channel.
-fn sums(shape: Shape, packed: &[f32], part: &Rect) -> Vec<f64> {
+/// What a pool makes of the sums over so many pixels.
+fn pooled(kind: GlobalPoolKind, [sum, squares]: [f64; 2], pixels: f64) -> f32 {
+    let mean = sum / pixels;
+    (match kind {
+        GlobalPoolKind::Mean => mean,
+        GlobalPoolKind::Deviation => (squares / pixels - mean * mean).max(0.0).sqrt(),
+        GlobalPoolKind::Norm => squares.sqrt(),
+    }) as f32
+}
+
+/// Adds sums to those that are there.
+fn add(all: &mut Sums, value: Value, sums: Vec<[f64; 2]>) {
+    let all = all.entry(value).or_insert_with(|| vec![[0.0; 2]; sums.len()]);
+    for (all, sums) in all.iter_mut().flatten().zip(sums.into_iter().flatten()) {
+        *all += sums;
+    }
+}
+
+/// The sums over a part of a window's packed numbers, channel by channel.
+fn sums(shape: Shape, packed: &[f32], part: &Rect) -> Vec<[f64; 2]> {
     let mut sums = Vec::with_capacity(shape.channels);
     for group in 0..channel_groups(shape.channels) {
-        let mut lanes = [0.0; 4];
+        let mut lanes = [[0.0; 2]; 4];
         for y in part.y.clone() {
             let row = (group * shape.height + y) * shape.width;
             for pixel in packed[4 * (row + part.x.start)..4 * (row + part.x.end)].as_chunks::<4>().0 {
-                lanes.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += f64::from(*value));
+                for ([sum, squares], value) in lanes.iter_mut().zip(pixel) {
+                    let value = f64::from(*value);
+                    *sum += value;
+                    *squares += value * value;
+                }
             }
         }
         sums.extend(lanes);
