@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::graph::Graph;
+use crate::pixels::Edge;
 use crate::tensor::Shape;
 use crate::weights::Weights;
 
@@ -47,6 +48,11 @@ trait Network: fmt::Display + fmt::Debug + Send + Sync {
     /// Input widths and heights must be at least this.
     fn smallest_side(&self) -> usize {
         1
+    }
+
+    /// What a picture of another size is extended by.
+    fn edge(&self) -> Edge {
+        Edge::Repeated
     }
 
     /// Whether the paper counts the parameter of this name.
@@ -190,6 +196,11 @@ impl Model {
     /// Input widths and heights must be at least this.
     pub fn smallest_side(&self) -> usize {
         self.network.smallest_side()
+    }
+
+    /// What a picture of another size is extended by.
+    pub(crate) fn edge(&self) -> Edge {
+        self.network.edge()
     }
 
     /// The size that a picture is extended to, so that the network takes it.

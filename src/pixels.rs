@@ -61,6 +61,30 @@ impl Depth {
     }
 }
 
+/// What stands for pixels past the right and bottom edge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Edge {
+    /// The last column or row.
+    #[default]
+    Repeated,
+    /// Those before the last, backwards.
+    Mirrored,
+}
+
+impl Edge {
+    /// Which of a side's `length` pixels stands at `at`.
+    fn place(self, at: usize, length: usize) -> usize {
+        match self {
+            Self::Repeated => at.min(length - 1),
+            Self::Mirrored => {
+                let period = (2 * (length - 1)).max(1);
+                let within = at % period;
+                within.min(period - within).min(length - 1)
+            }
+        }
+    }
+}
+
 impl Pixels {
     /// A picture from its samples.
     ///
@@ -148,12 +172,19 @@ impl Pixels {
     /// Some columns and rows; past the right and bottom edge the last column and row are repeated.
     #[must_use]
     pub fn part(&self, x: Range<usize>, y: Range<usize>) -> Self {
-        let size = [self.width, self.height];
+        self.part_with(Edge::Repeated, x, y)
+    }
+
+    /// Some columns and rows, those past the right and bottom edge by `edge`.
+    #[must_use]
+    pub(crate) fn part_with(&self, edge: Edge, x: Range<usize>, y: Range<usize>) -> Self {
+        let [columns, rows] = [(x, self.width), (y, self.height)]
+            .map(|(range, length)| range.map(|at| edge.place(at, length)).collect::<Vec<usize>>());
         let samples = match &self.samples {
-            Samples::U8(samples) => Samples::U8(part(samples, size, x.clone(), y.clone())),
-            Samples::U16(samples) => Samples::U16(part(samples, size, x.clone(), y.clone())),
+            Samples::U8(samples) => Samples::U8(picked(samples, self.width, &columns, &rows)),
+            Samples::U16(samples) => Samples::U16(picked(samples, self.width, &columns, &rows)),
         };
-        Self::new(x.len(), y.len(), samples)
+        Self::new(columns.len(), rows.len(), samples)
     }
 
     /// Overwrites the pixels from (`x`, `y`) on with those of `other`, as far as there are such.
@@ -253,17 +284,14 @@ fn interleaved<T>(tensor: &Tensor, sample: impl Fn(f32) -> T) -> Vec<T> {
     r.iter().zip(g).zip(b).flat_map(|((&r, &g), &b)| [sample(r), sample(g), sample(b)]).collect()
 }
 
-/// The columns `x` and rows `y` of a picture of `[width, height]`; its last ones are repeated.
-fn part<T: Copy>(samples: &[T], [width, height]: [usize; 2], x: Range<usize>, y: Range<usize>) -> Vec<T> {
-    let mut cut = Vec::with_capacity(CHANNELS * x.len() * y.len());
-    for y in y {
-        let row = &samples[y.min(height - 1) * CHANNELS * width..][..CHANNELS * width];
-        cut.extend_from_slice(&row[CHANNELS * x.start.min(width)..CHANNELS * x.end.min(width)]);
-        for _ in x.start.max(width)..x.end {
-            cut.extend_from_slice(&row[CHANNELS * (width - 1)..]);
-        }
+/// These columns of these rows of a picture so wide.
+fn picked<T: Copy>(samples: &[T], width: usize, columns: &[usize], rows: &[usize]) -> Vec<T> {
+    let mut picked = Vec::with_capacity(CHANNELS * columns.len() * rows.len());
+    for y in rows {
+        let row = samples[y * CHANNELS * width..][..CHANNELS * width].as_chunks::<CHANNELS>().0;
+        columns.iter().for_each(|x| picked.extend_from_slice(&row[*x]));
     }
-    cut
+    picked
 }
 
 /// Copies rows; sizes are `[width, height]` of `to` and `from`.
@@ -338,6 +366,14 @@ mod tests {
             let error = Pixels::from_tensor(&tensor, 1.0, Depth::Sixteen).unwrap_err();
             assert!(error.to_string().ends_with(&format!("green at x 2, y 1 is {value}")), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_mirrored_goes_back_and_forth() {
+        let places = |length| (0..8).map(|at| Edge::Mirrored.place(at, length)).collect::<Vec<_>>();
+        assert_eq!(places(1), [0; 8]);
+        assert_eq!(places(2), [0, 1, 0, 1, 0, 1, 0, 1]);
+        assert_eq!(places(5), [0, 1, 2, 3, 4, 3, 2, 1]);
     }
 
     #[test]

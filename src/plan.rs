@@ -23,7 +23,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 pub use packed::Packed;
-pub use phases::{Given, Kept, Origin, Phase};
+pub use phases::{Given, Kept, Origin, Phase, uncut};
 
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Value};

@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::graph::ReceptiveField;
 use crate::models::Model;
 use crate::pixels::Depth;
-use crate::plan::Phase;
+use crate::plan::{Phase, uncut};
 use crate::tensor::Shape;
 use crate::tiles::Grid;
 
@@ -205,7 +205,8 @@ impl Run<'_> {
                 source.restart()?;
             }
             thread::scope(|scope| {
-                let incoming = whole.reads_picture.then(|| Incoming::new(scope, &mut *source));
+                let incoming =
+                    whole.reads_picture.then(|| Incoming::new(scope, &mut *source, self.model.edge()));
                 let outgoing = whole.makes_picture.then(|| Outgoing::new(scope, &mut *sink));
                 let (real, size, scale) = (self.real, self.size(), self.model.scale());
                 let mut pass = Pass::new(&mut state, (*at, &whole), [real, size], scale, incoming, outgoing);
@@ -245,7 +246,7 @@ impl Run<'_> {
 
     /// Whether every phase looks only so far.
     fn can_be_cut(&mut self) -> Result<bool> {
-        Ok(self.known.cut(self.model)?.iter().all(|phase| phase.receptive_field().is_some()))
+        Ok(uncut(self.known.cut(self.model)?).is_none())
     }
 
     /// How the picture is cut in a phase.
@@ -332,10 +333,23 @@ impl Run<'_> {
             // Not in larger tiles: what lies above the rows that are done may be gone.
             (recovery.failed, recovery.largest) = (false, Some(tile));
         } else {
-            return Err(recovery.cause.take().unwrap_or(error));
+            let error = recovery.cause.take().unwrap_or(error);
+            return Err(if too_large { self.explained(error)? } else { error });
         }
         recovery.cause.get_or_insert(error);
         Ok(())
+    }
+
+    /// Why smaller tiles were no way out of an error, if they were none.
+    fn explained(&mut self, error: Error) -> Result<Error> {
+        let Some(node) = uncut(self.known.cut(self.model)?) else { return Ok(error) };
+        let operator = node.op.operator().name();
+        let reason = format!("tiles are no way out: {} ({operator}) looks at the whole picture", node.name);
+        Ok(match error {
+            Error::Limits(text) => Error::Limits(format!("{text}; {reason}")),
+            Error::OutOfMemory(text) => Error::OutOfMemory(format!("{text}; {reason}")),
+            error => error,
+        })
     }
 
     /// The picture's size, made one that the network takes.

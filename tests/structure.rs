@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("graph",     &["tensor"]),
     ("kernel",    &["tensor"]),
     ("metrics",   &["pixels", "plane"]),
-    ("models",    &["graph", "tensor", "weights"]),
+    ("models",    &["graph", "pixels", "tensor", "weights"]),
     ("reference", &["graph", "tensor"]),
     ("plan",      &["graph", "kernel", "tensor"]),
     ("gpu",       &["device", "kernel", "pixels", "plan", "tensor"]),

@@ -123,6 +123,17 @@ impl Phase {
     }
 }
 
+/// The first node of a network's phases that keeps it from passing tile by tile, if one does.
+pub fn uncut(phases: &[Phase]) -> Option<&Node> {
+    let phase = phases.iter().find(|phase| phase.receptive_field().is_none())?;
+    let nodes = phase.graph.nodes();
+    let everything = |node: &&Node| {
+        (0..node.inputs.len()).any(|input| node.op.operator().input_region(input, 0..1).is_none())
+    };
+    // Without one it is a size that does not follow the picture's.
+    nodes.iter().find(everything).or(nodes.last())
+}
+
 impl Kept {
     fn new(graph: &Graph, value: Value, scale: [usize; 2]) -> Self {
         let mask = matches!(graph.node(value).op, Op::SpatialMask(_));

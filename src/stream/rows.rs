@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
-use crate::pixels::{Depth, Pixels};
+use crate::pixels::{Depth, Edge, Pixels};
 use crate::tiles::Rect;
 
 /// Rows that are asked of a source at once.
@@ -93,10 +93,15 @@ pub(super) struct Incoming {
     rows: Option<Pixels>,
     first: usize,
     height: usize,
+    edge: Edge,
 }
 
 impl Incoming {
-    pub(super) fn new<'scope>(scope: &'scope Scope<'scope, '_>, source: &'scope mut dyn Source) -> Self {
+    pub(super) fn new<'scope>(
+        scope: &'scope Scope<'scope, '_>,
+        source: &'scope mut dyn Source,
+        edge: Edge,
+    ) -> Self {
         let (sender, queue) = sync_channel(QUEUE);
         let [_, height] = source.size();
         scope.spawn(move || {
@@ -109,10 +114,11 @@ impl Incoming {
                 }
             }
         });
-        Self { queue, rows: None, first: 0, height }
+        Self { queue, rows: None, first: 0, height, edge }
     }
 
-    /// A part of the picture; past its right and bottom the last column and row.
+    /// A part of the picture. One that reaches past the right or bottom edge reaches at least as far the other way, or
+    /// begins with the picture, so that the columns and rows to be mirrored are there.
     pub(super) fn window(&mut self, part: &Rect) -> Result<Pixels> {
         while self.first + self.rows.as_ref().map_or(0, Pixels::height) < part.y.end.min(self.height) {
             let more = self.queue.recv().unwrap_or_else(|_| Err(Error::Unsupported(self.too_few())))?;
@@ -122,7 +128,7 @@ impl Incoming {
             }
         }
         let rows = self.rows.as_ref().expect("a part has rows");
-        Ok(rows.part(part.x.clone(), part.y.start - self.first..part.y.end - self.first))
+        Ok(rows.part_with(self.edge, part.x.clone(), part.y.start - self.first..part.y.end - self.first))
     }
 
     fn too_few(&self) -> String {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use serde::Serialize;
+use sparsr::plan::{Phase, uncut};
 use sparsr::tensor::Shape;
 use sparsr::{Model, Partition};
 
@@ -30,10 +31,23 @@ struct Report {
     architecture: String,
     description: String,
     scale: usize,
+    /// All that the file holds.
+    scales: Vec<usize>,
     alignment: usize,
+    smallest_side: usize,
     parameters: usize,
     macs_per_input_pixel: Macs,
+    tiles: Tiles,
     modules: Vec<Module>,
+}
+
+/// Whether a picture passes in tiles.
+#[derive(Serialize)]
+struct Tiles {
+    /// How often each tile is computed a part of.
+    passes: usize,
+    /// What looks at the whole picture, if something does.
+    whole_picture: Option<String>,
 }
 
 /// Multiply-adds.
@@ -64,7 +78,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 impl Report {
     fn new(model: &Model) -> Result<Self> {
         let side = SIDE.next_multiple_of(model.alignment());
-        let macs = model.graph(Shape::new(1, 3, side, side))?.macs();
+        let graph = model.graph(Shape::new(1, 3, side, side))?;
+        let macs = graph.macs();
+        let phases = Phase::all(graph);
+        let tiles = Tiles {
+            passes: phases.len(),
+            whole_picture: uncut(&phases)
+                .map(|node| format!("{} ({})", node.name, node.op.operator().name())),
+        };
         let a_pixel = |macs: u64| macs as f64 / (side * side) as f64;
         let module = |Partition { module, channels, dense }| Module { name: module, channels, dense };
         Ok(Self {
@@ -72,13 +93,16 @@ impl Report {
             architecture: model.architecture().into(),
             description: model.description(),
             scale: model.scale(),
+            scales: model.scales(),
             alignment: model.alignment(),
+            smallest_side: model.smallest_side(),
             parameters: model.parameters(),
             macs_per_input_pixel: Macs {
                 total: a_pixel(macs.total()),
                 always: a_pixel(macs.always),
                 masked: a_pixel(macs.masked),
             },
+            tiles,
             modules: model.partitions().into_iter().map(module).collect(),
         })
     }
@@ -90,17 +114,28 @@ impl Report {
         } else {
             String::new()
         };
-        let sizes = match self.alignment {
-            1 => "any".to_owned(),
-            alignment => format!("multiples of {alignment}; others are extended and cropped"),
+        let sizes = match (self.alignment, self.smallest_side) {
+            (1, 1) => "any".to_owned(),
+            (1, least) => format!("{least} pixels a side and more; smaller ones are extended and cropped"),
+            (alignment, _) => format!("multiples of {alignment}; others are extended and cropped"),
         };
+        let tiles = match (&self.tiles.whole_picture, self.tiles.passes) {
+            (Some(node), _) => format!("no: {node} looks at the whole picture"),
+            (None, 1) => "yes".to_owned(),
+            (None, passes) => format!("yes, in {passes} passes over the picture"),
+        };
+        let scales: Vec<String> = self.scales.iter().map(|scale| format!("x{scale}")).collect();
         let mut text = format!(
             "{}  {} x{}: {}\n\n\
              parameters  {}\n\
              work        {total:.0} multiply-adds an input pixel{only}\n\
-             sizes       {sizes}\n",
+             sizes       {sizes}\n\
+             tiles       {tiles}\n",
             self.model, self.architecture, self.scale, self.description, self.parameters
         );
+        if self.scales.len() > 1 {
+            writeln!(text, "scales      {}; --scale chooses", scales.join(", ")).expect("a string takes all");
+        }
         if let Some(first) = self.modules.first() {
             writeln!(
                 text,
