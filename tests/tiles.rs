@@ -4,11 +4,11 @@ mod support;
 
 use proptest::prelude::*;
 use sparsr::models::edsr;
-use sparsr::plan::Phase;
+use sparsr::plan::{Phase, uncut};
 use sparsr::reference;
 use sparsr::tensor::Shape;
 use sparsr::{Gpu, Model, Options, Pixels, Samples, Tiling, Upscaled, Upscaler};
-use support::{adapter, compare, seeded};
+use support::{adapter, compare, golden, seeded};
 
 const TILES: [usize; 5] = [48, 64, 100, 128, 256];
 
@@ -96,6 +96,26 @@ fn sixteen_bits_pass_in_tiles_too() {
         let apart = compare::apart(&tiled, &whole).worst;
         // 16-bit noise is as hard as it gets: a hundredth of an 8-bit code value.
         assert!(apart <= if engine.is_none() { 0 } else { 3 }, "{apart}");
+    }
+}
+
+/// Networks that look at the whole picture in a way that no passes over tiles serve.
+const WHOLE_PICTURES: &[&str] = &["esrt", "safmn"];
+
+/// One code value, since the grid of Winograd's tiles moves with the window, and sums of means with the tile.
+#[test]
+fn every_family_passes_in_tiles() {
+    let gpu = adapter::gpu("every_family_passes_in_tiles");
+    for golden in golden::all() {
+        let [width, height] = [67, 50];
+        let side = golden.model.alignment() * 16;
+        let phases = Phase::all(golden.model.graph(Shape::new(1, 3, side, side)).unwrap());
+        let whole = uncut(&phases).is_some();
+        assert_eq!(whole, WHOLE_PICTURES.contains(&&*golden.architecture), "{}", golden.model.name());
+        for gpu in [None].into_iter().chain(gpu.as_ref().map(Some)).filter(|_| !whole) {
+            println!("{}", golden.model.name());
+            check(gpu, &golden.model, (width, height), &[16, 27], 1);
+        }
     }
 }
 

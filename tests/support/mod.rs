@@ -5,6 +5,7 @@
 pub mod adapter;
 pub mod case;
 pub mod compare;
+pub mod golden;
 pub mod npy;
 pub mod seeded;
 pub mod shared_data;

@@ -1,0 +1,51 @@
+//! The small seeded networks in `tests/golden`: their weights, and what their definitions in PyTorch make.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sparsr::Model;
+use sparsr::tensor::Parameter;
+use sparsr::weights::Weights;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+
+/// One network.
+#[derive(Debug)]
+pub struct Golden {
+    /// The file's name, and the architecture's.
+    pub architecture: String,
+    pub case: String,
+    pub model: Model,
+    /// Nodes, `input` among them, and their values.
+    pub values: Vec<(String, Parameter)>,
+}
+
+/// Every network of every file: tensors are called `<case>.weights.<key>` and `<case>.values.<node>`.
+pub fn all() -> Vec<Golden> {
+    let mut files: Vec<_> = std::fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    files.sort();
+    files.iter().flat_map(|path| networks(path)).collect()
+}
+
+fn networks(path: &Path) -> Vec<Golden> {
+    let architecture = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let file = Weights::load(path).unwrap_or_else(|error| panic!("{error}: {architecture}.py makes the file"));
+    // By case its weights, then its values.
+    let mut cases: BTreeMap<String, [Vec<(String, Parameter)>; 2]> = BTreeMap::new();
+    for (name, numbers) in file.iter() {
+        for (at, part) in [".weights.", ".values."].into_iter().enumerate() {
+            if let Some((case, name)) = name.split_once(part) {
+                cases.entry(case.into()).or_default()[at].push((name.into(), numbers.clone()));
+                break;
+            }
+        }
+    }
+    let golden = |(case, [weights, values]): (String, [Vec<_>; 2])| {
+        let name = format!("{architecture} {case}");
+        let model = Model::from_weights(&*name, Weights::new(&*name, weights))
+            .unwrap_or_else(|error| panic!("{error}"));
+        Golden { architecture: architecture.clone(), case, model, values }
+    };
+    cases.into_iter().map(golden).collect()
+}
