@@ -1,7 +1,11 @@
 //! Networks: a checkpoint's tensors tell which architecture they are, how wide, how deep, at what scale.
 
+pub mod acnet;
 pub mod edsr;
+pub mod ledsr;
+pub mod mdsr;
 mod parts;
+pub mod rcan;
 pub mod smsr;
 
 use std::fmt;
@@ -83,7 +87,11 @@ type Detected = Option<Result<Arc<dyn Network>>>;
 
 /// Every architecture. Their tensors tell them apart, so the order is that of the alphabet.
 const ARCHITECTURES: &[Architecture] = &[
+    Architecture { name: "acnet", keys: acnet::KEYS, detect: |w| network(acnet::Config::detect(w)) },
     Architecture { name: "edsr", keys: edsr::KEYS, detect: |w| network(edsr::Config::detect(w)) },
+    Architecture { name: "ledsr", keys: ledsr::KEYS, detect: |w| network(ledsr::Config::detect(w)) },
+    Architecture { name: "mdsr", keys: mdsr::KEYS, detect: |w| network(mdsr::Config::detect(w)) },
+    Architecture { name: "rcan", keys: rcan::KEYS, detect: |w| network(rcan::Config::detect(w)) },
     Architecture { name: "smsr", keys: smsr::KEYS, detect: |w| network(smsr::Config::detect(w)) },
 ];
 
@@ -138,7 +146,7 @@ impl Model {
     /// [`Error::Weights`], as [`Model::load`].
     pub fn from_weights(name: impl Into<String>, weights: Weights) -> Result<Self> {
         all_finite(&weights)?;
-        let (architecture, network) = recognise(&weights)?;
+        let (weights, (architecture, network)) = recognise(weights.without_weight_norm()?)?;
         // Building reads every tensor once, so a checkpoint that does not fit is refused here.
         let smallest = Arc::new(network.build(&weights, smallest(&*network))?);
         Ok(Self { name: name.into(), weights, architecture, network, smallest })
@@ -239,13 +247,21 @@ fn smallest(network: &dyn Network) -> Shape {
     Shape::new(1, 3, side, side)
 }
 
-/// The architecture whose tensors these are, and the network.
-fn recognise(weights: &Weights) -> Result<(&'static str, Arc<dyn Network>)> {
-    for Architecture { name, detect, .. } in ARCHITECTURES {
-        if let Some(network) = detect(weights) {
-            return Ok((name, network?));
-        }
-    }
+/// An architecture's name, and a network of it.
+type Known = (&'static str, Arc<dyn Network>);
+
+/// The architecture whose tensors these are, and the network; the tensors without a prefix that is not the network's.
+fn recognise(weights: Weights) -> Result<(Weights, Known)> {
+    let known = |weights: Weights| {
+        let found = ARCHITECTURES.iter().find_map(|known| Some((known.name, (known.detect)(&weights)?)));
+        found.map(|(name, network)| Ok((weights, (name, network?))))
+    };
+    let mut candidates = std::iter::successors(Some(weights.clone()), Weights::without_prefix);
+    candidates.find_map(known).unwrap_or_else(|| Err(unknown(&weights)))
+}
+
+/// What is said of the tensors of no known architecture.
+fn unknown(weights: &Weights) -> Error {
     let typical = |architecture: &Architecture| {
         let keys: Vec<String> = architecture.keys.iter().map(|key| format!("`{key}`")).collect();
         format!("{} ({})", architecture.name, keys.join(" or "))
@@ -258,7 +274,7 @@ fn recognise(weights: &Weights) -> Result<(&'static str, Arc<dyn Network>)> {
         weights.names().count(),
         names.join(", ")
     );
-    Err(Error::weights(weights.source(), reason))
+    Error::weights(weights.source(), reason)
 }
 
 /// A NaN among the weights of a mask branch would not show in the picture: it would only empty the mask.
@@ -296,8 +312,10 @@ mod tests {
             Weights::new("other.pth", names.map(|name| (name.to_owned(), Parameter::new([1], vec![0.0]))));
         assert_eq!(
             Model::from_weights("other", weights).unwrap_err().to_string(),
-            "other.pth: expected the tensors of a known architecture, edsr (`body.0.body.0.weight` or \
-             `body.0.conv1.weight`), smsr (`body.0.body.ch_mask`); found 4 tensors: conv.bias, conv.weight, \
+            "other.pth: expected the tensors of a known architecture, acnet (`conv1_3.0.weight`), edsr \
+             (`body.0.body.0.weight` or `body.0.conv1.weight`), ledsr (`tail.0.0.weight`), mdsr \
+             (`pre_process.0.0.body.0.weight`), rcan (`body.0.body.0.body.0.weight` or \
+             `body.0.residual_group.0.rcab.0.weight`), smsr (`body.0.body.ch_mask`); found 4 tensors: conv.bias, conv.weight, \
              features.0.weight …"
         );
     }

@@ -13,6 +13,7 @@
 
 mod container;
 mod number;
+mod plain;
 mod pytorch;
 mod safetensors;
 mod scope;

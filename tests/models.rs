@@ -3,12 +3,22 @@
 //! The scripts in `golden` made the small golden networks that are part of the project. The authors' checkpoint
 //! and Set5 are not; the tests on them, in `models/authors.rs`, run where they are.
 
+#[path = "models/acnet.rs"]
+mod acnet;
 #[path = "models/authors.rs"]
 mod authors;
+#[path = "models/detection.rs"]
+mod detection;
 #[path = "models/downloads.rs"]
 mod downloads;
 #[path = "models/edsr.rs"]
 mod edsr;
+#[path = "models/ledsr.rs"]
+mod ledsr;
+#[path = "models/mdsr.rs"]
+mod mdsr;
+#[path = "models/rcan.rs"]
+mod rcan;
 mod support;
 
 use sparsr::gpu::Session;
@@ -48,6 +58,40 @@ fn activations(parameter: &Parameter) -> Tensor {
     Tensor::new(Shape::new(n, c, h, w), parameter.values().to_vec())
 }
 
+/// Thousands of parameters, and 10⁹ multiply-adds for a picture of 1280×720 pixels.
+fn costs(model: &Model) -> [f64; 2] {
+    // What is computed once a picture is not counted with what is computed once a pixel.
+    let macs = |width| model.graph(Shape::new(1, 3, 1, width)).unwrap().macs().total();
+    let a_pixel = (macs(2) - macs(1)) as f64;
+    let pixels = (1280 * 720) as f64 / model.scale().pow(2) as f64;
+    [model.parameters() as f64 / 1e3, a_pixel * pixels / 1e9]
+}
+
+/// [`costs`] are these, but for rounding to `units`.
+fn assert_costs(model: &Model, expected: [f64; 2], units: [f64; 2]) {
+    let found = costs(model);
+    println!("{} x{}: {found:?}", model.description(), model.scale());
+    for i in 0..2 {
+        let (found, expected, unit) = (found[i], expected[i], units[i]);
+        let right = (found - expected).abs() <= unit / 2.0;
+        assert!(right, "{} x{}: {found}, and not {expected}", model.description(), model.scale());
+    }
+}
+
+/// The tensors with one of them left out, or of other axes, and what is said of them.
+fn spoilt(tensors: &Weights, name: &str, dims: Option<&[usize]>) -> String {
+    assert!(tensors.get(name).is_some(), "{name} is there to be spoilt");
+    let tensors = tensors.iter().filter(|(found, _)| *found != name || dims.is_some());
+    let tensors = tensors.map(|(found, parameter)| match dims {
+        Some(dims) if found == name => {
+            (found.to_owned(), Parameter::new(dims, vec![0.0; dims.iter().product()]))
+        }
+        _ => (found.to_owned(), parameter.clone()),
+    });
+    let weights = Weights::new("some.pth", tensors.collect::<Vec<_>>());
+    Model::from_weights("some", weights).unwrap_err().to_string()
+}
+
 /// The names under `prefix`, without it.
 fn under(golden: &Weights, prefix: &str) -> Vec<(String, Parameter)> {
     let named =
@@ -55,9 +99,25 @@ fn under(golden: &Weights, prefix: &str) -> Vec<(String, Parameter)> {
     golden.iter().filter_map(named).collect()
 }
 
-/// `golden/<architecture>.safetensors`, and the networks in it.
+/// `golden/<architecture>.safetensors`, and the networks in it. Of a network of several scales the case's name ends in
+/// the one that is taken.
 const GOLDEN: &[(&str, &[&str])] = &[
-    ("edsr", &["pytorch_x2", "pytorch_x3_unit", "pytorch_x4_bare", "basicsr_x2", "basicsr_x3", "basicsr_x4"]),
+    ("acnet", &["single_x2", "single_x3", "single_x4", "multi_x2", "multi_x3"]),
+    (
+        "edsr",
+        &[
+            "pytorch_x2",
+            "pytorch_x3_unit",
+            "pytorch_x4_bare",
+            "basicsr_x2",
+            "basicsr_x3",
+            "basicsr_x4",
+            "pruned",
+        ],
+    ),
+    ("ledsr", &["pruned_x2", "wrapped_x3", "pruning_x4", "torch_weight_norm", "torch_parametrizations"]),
+    ("mdsr", &["multi_x2", "multi_x3", "multi_x4"]),
+    ("rcan", &["pytorch_x2", "basicsr_x3", "pytorch_x8", "srpn_x2", "srpn_x4"]),
     ("smsr", &["x2", "x3"]),
 ];
 
@@ -78,6 +138,8 @@ fn check_golden(architecture: &str, golden: &Weights, case: &str) {
     let values = under(golden, &format!("{case}.values."));
     let input = activations(&values.iter().find(|(name, _)| name == "input").unwrap().1);
     let model = Model::from_weights(case, weights).unwrap();
+    let scale = case.rsplit_once("_x").and_then(|(_, scale)| scale.parse().ok());
+    let model = model.at_scale(scale.unwrap_or(model.scale())).unwrap();
     let graph = model.graph(input.shape()).unwrap();
     assert_eq!(model.architecture(), architecture);
     let brightest = input.values().iter().fold(0.0, |a: f32, b| a.max(*b));

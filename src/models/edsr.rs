@@ -15,7 +15,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{DIV2K_MEAN, axis, channels, conv, count, scaled, upsampler, upsampler_scale};
+use super::parts::{Conv, axis, conv, count, mean_shift, scaled, stored_mean, upsampler, upsampler_scale};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Conv2d, Graph, Value};
 use crate::tensor::Shape;
@@ -80,13 +80,10 @@ impl Config {
     }
 
     fn read(weights: &Weights, keys: Keys) -> Result<Self> {
-        let has = |name: String| weights.get(&name).is_some();
         let names = keys.names();
         let channels = axis(weights, &format!("{}.weight", names.head), 0)?;
         let blocks = count(weights, "body.", &format!(".{}.weight", names.convs[0]));
-        let mean_shift = has("sub_mean.weight".into());
-        let shift = weights.get("sub_mean.bias").map_or(&[][..], |bias| bias.values());
-        let shift = shift.iter().fold(0.0, |largest: f32, number| largest.max(number.abs()));
+        let (mean_shift, range) = stored_mean(&weights.root().scope("sub_mean"));
         Ok(Self {
             keys,
             channels,
@@ -94,7 +91,7 @@ impl Config {
             scale: upsampler_scale(weights, names.upsampler, channels)?,
             res_scale: res_scale(channels, blocks),
             mean_shift,
-            range: if shift > 0.0 && shift < 1.0 { 1.0 } else { 255.0 },
+            range,
         })
     }
 }
@@ -160,7 +157,8 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> 
     let (w, body) = (weights.root(), weights.root().scope("body"));
     let (mut b, picture) = Builder::new(name, input, config.range);
 
-    let x = mean_shift(&mut b, picture, &w.scope("sub_mean"), config, -1.0)?;
+    let mean = (config.mean_shift, config.range);
+    let x = mean_shift(&mut b, picture, &w.scope("sub_mean"), mean, -1.0)?;
     let x = conv(&mut b, x, &w.scope(names.head), [c, 3, 3])?;
 
     let mut y = x;
@@ -173,27 +171,19 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> 
 
     let y = upsampler(&mut b, y, &w.scope(names.upsampler), config.scale)?;
     let y = conv(&mut b, y, &w.scope(names.last), [3, c, 3])?;
-    let y = mean_shift(&mut b, y, &w.scope("add_mean"), config, 1.0)?;
+    let y = mean_shift(&mut b, y, &w.scope("add_mean"), mean, 1.0)?;
     Ok(b.finish(y))
 }
 
-/// Residual block (figure 2c). `res_scale` goes into the second convolution's numbers.
+/// Residual block (figure 2c), of any width in the middle: pruning may narrow it there. `res_scale` goes into the second
+/// convolution's numbers.
 fn res_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
     let (c, [first, second]) = (config.channels, config.keys.names().convs);
-    let y = conv(b, x, &w.scope(first), [c, c, 3])?;
+    let y = Conv::same(3).of(b, x, &w.scope(first))?;
     let y = b.relu(w.path("relu"), y)?;
-    let second = w.scope(second);
-    let weight = scaled(&second.parameter("weight", &[c, c, 3, 3])?, config.res_scale);
+    let (second, inner) = (w.scope(second), b.shape(y).channels);
+    let weight = scaled(&second.parameter("weight", &[c, inner, 3, 3])?, config.res_scale);
     let bias = scaled(&second.parameter("bias", &[c])?, config.res_scale);
     let y = b.conv2d(second.prefix(), y, Conv2d::same(weight, Some(bias)))?;
     b.add(w.prefix(), y, x)
-}
-
-/// `x ± mean`: the checkpoint's 1×1 convolution, or DIV2K's mean where it has none.
-fn mean_shift(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config, sign: f32) -> Result<Value> {
-    if config.mean_shift {
-        return conv(b, x, w, [3, 3, 1]);
-    }
-    let mean = channels(b, w.path("mean"), &DIV2K_MEAN.map(|mean| sign * config.range * mean), x)?;
-    b.add(w.prefix(), x, mean)
 }

@@ -89,23 +89,37 @@ pub(super) fn conv(
     b.conv2d(w.prefix(), x, Conv2d::same(weight, Some(bias)))
 }
 
-/// Convolutions and pixel shuffles in turn, `<w>.0`, `<w>.2`, …: by 3, or by 2 once or twice (EDSR, figure 3).
+/// Convolutions and pixel shuffles in turn, `<w>.0`, `<w>.2`, …: by 3, or by 2 up to three times (EDSR, figure 3).
 pub(super) fn upsampler(b: &mut Builder, x: Value, w: &Scope<'_>, scale: usize) -> Result<Value> {
-    let (c, mut y) = (b.shape(x).channels, x);
+    let c = b.shape(x).channels;
+    upsampler_to(b, x, w, scale, c)
+}
+
+/// The same, to another width: pruning leaves the convolutions in front of a pixel shuffle alone.
+pub(super) fn upsampler_to(
+    b: &mut Builder,
+    x: Value,
+    w: &Scope<'_>,
+    scale: usize,
+    c: usize,
+) -> Result<Value> {
+    let mut y = x;
     let factors: &[usize] = match scale {
         3 => &[3],
         4 => &[2, 2],
+        8 => &[2, 2, 2],
         _ => &[2],
     };
     for (stage, factor) in factors.iter().enumerate() {
-        y = conv(b, y, &w.scope(2 * stage), [factor * factor * c, c, 3])?;
+        let inputs = b.shape(y).channels;
+        y = conv(b, y, &w.scope(2 * stage), [factor * factor * c, inputs, 3])?;
         y = b.pixel_shuffle(w.path(&(2 * stage + 1).to_string()), y, *factor)?;
     }
     Ok(y)
 }
 
 /// The scale of an [`upsampler`] of so many channels: one convolution to 9 times the channels is x3; to 4 times, x2,
-/// and two of these x4.
+/// two of these x4, and three x8.
 pub(super) fn upsampler_scale(weights: &Weights, upsampler: &str, channels: usize) -> Result<usize> {
     let name = |stage: usize| format!("{upsampler}.{}.weight", 2 * stage);
     let out = axis(weights, &name(0), 0)?;
@@ -114,10 +128,11 @@ pub(super) fn upsampler_scale(weights: &Weights, upsampler: &str, channels: usiz
         (out, 1) if out == 4 * channels => Ok(2),
         (out, 1) if out == 9 * channels => Ok(3),
         (out, 2) if out == 4 * channels => Ok(4),
+        (out, 3) if out == 4 * channels => Ok(8),
         _ => {
             let reason = format!(
-                "{}: expected {} output channels (x2; x4 with a second such layer) or {} (x3), found {out} and \
-                 layers: {stages}",
+                "{}: expected {} output channels (x2; x4 or x8 with more such layers) or {} (x3), found {out} \
+                 and layers: {stages}",
                 name(0),
                 4 * channels,
                 9 * channels
@@ -150,4 +165,48 @@ pub(super) fn scaled(parameter: &Parameter, factor: f32) -> Parameter {
 /// The same numbers under other axes.
 pub(super) fn reshaped<const AXES: usize>(parameter: &Parameter, dims: [usize; AXES]) -> Parameter {
     Parameter::new(dims, parameter.values().to_vec())
+}
+
+/// What is said of the mean that a network takes from a picture: whether the tensors hold it, as the 1×1 convolution
+/// `sub_mean`, and the value of a white pixel, which is 255 unless that convolution subtracts a part of 1.
+pub(super) fn stored_mean(sub_mean: &Scope<'_>) -> (bool, f32) {
+    let shift = sub_mean.get("bias").map_or(&[][..], Parameter::values);
+    let shift = shift.iter().fold(0.0, |largest: f32, number| largest.max(number.abs()));
+    (sub_mean.get("weight").is_some(), if shift > 0.0 && shift < 1.0 { 1.0 } else { 255.0 })
+}
+
+/// `x ± mean`: the checkpoint's 1×1 convolution, or DIV2K's mean where it has none; see [`stored_mean`].
+pub(super) fn mean_shift(
+    b: &mut Builder,
+    x: Value,
+    w: &Scope<'_>,
+    (stored, range): (bool, f32),
+    sign: f32,
+) -> Result<Value> {
+    if stored {
+        return conv(b, x, w, [3, 3, 1]);
+    }
+    let mean = channels(b, w.path("mean"), &DIV2K_MEAN.map(|mean| sign * range * mean), x)?;
+    b.add(w.prefix(), x, mean)
+}
+
+/// `conv(relu(conv(x)))`, as wide at its end as at its beginning; in between it has the width of its tensors.
+pub(super) fn conv_relu_conv(
+    b: &mut Builder,
+    x: Value,
+    w: &Scope<'_>,
+    [first, second]: [&str; 2],
+    kernel: usize,
+) -> Result<Value> {
+    let c = b.shape(x).channels;
+    let y = Conv::same(kernel).of(b, x, &w.scope(first))?;
+    let y = b.relu(w.path("relu"), y)?;
+    let inner = b.shape(y).channels;
+    conv(b, y, &w.scope(second), [c, inner, kernel])
+}
+
+/// Whether every tensor lies in one of these scopes. Others that have more than a network with the same names are not
+/// taken for it.
+pub(super) fn all_within(weights: &Weights, scopes: &[&str]) -> bool {
+    weights.names().all(|name| name.split_once('.').is_some_and(|(scope, _)| scopes.contains(&scope)))
 }

@@ -42,9 +42,15 @@ def upsampler_shapes(name, c, scale):
             4: {f"{name}.0": (4 * c, c), f"{name}.2": (4 * c, c)}}[scale]
 
 
-def edsr_pytorch(c, scale, picture, rgb_range, with_mean):
-    """The picture lies in 0 … rgb_range. MeanShift layers are 1×1 convolutions, saved or not."""
-    blocks = {f"body.{i}.body.{j}": (c, c) for i in range(BLOCKS) for j in (0, 2)}
+def edsr_pytorch(c, scale, picture, rgb_range, with_mean, inner=None):
+    """The picture lies in 0 … rgb_range. MeanShift layers are 1×1 convolutions, saved or not.
+
+    `inner`: the widths within the blocks, where they are pruned.
+    """
+    widths = inner or [c] * BLOCKS
+    blocks = {}
+    for i, width in enumerate(widths):
+        blocks |= {f"body.{i}.body.0": (width, c), f"body.{i}.body.2": (c, width)}
     w = make({"head.0": (c, 3), **blocks, f"body.{BLOCKS}": (c, c), **upsampler_shapes("tail.0", c, scale),
               "tail.1": (3, c)}, rgb_range)
     for name, sign in (("sub_mean", -1), ("add_mean", 1)):
@@ -93,6 +99,7 @@ cases = {
     "basicsr_x2": basicsr(5, 2, picture(7, 9)),
     "basicsr_x3": basicsr(3, 3, picture(1, 2)),
     "basicsr_x4": basicsr(3, 4, picture(5, 3)),
+    "pruned": edsr_pytorch(5, 2, picture(6, 5), rgb_range=255, with_mean=True, inner=[3, 7]),
 }
 tensors = {}
 for case, (weights, values) in cases.items():

@@ -3,11 +3,11 @@
 use sparsr::Model;
 use sparsr::graph::{Builder, Conv2d};
 use sparsr::models::edsr::{Config, Keys};
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::tensor::Tensor;
 use sparsr::weights::Weights;
 
 use crate::support::{adapter, compare, seeded};
-use crate::{assert_all_agree, run_reference};
+use crate::{assert_all_agree, assert_costs, run_reference, spoilt};
 
 /// Under BasicSR's names, of these channels and blocks.
 fn sized(channels: usize, blocks: usize, scale: usize) -> Config {
@@ -50,16 +50,7 @@ fn parameters_and_work_are_as_worked_out_by_hand() {
         for (scale, (parameters, macs)) in (2..).zip(figures) {
             let weights = seeded::edsr(&Config { scale, ..config });
             let model = Model::from_weights("seeded", weights).unwrap();
-            let a_pixel = model.graph(Shape::new(1, 3, 1, 1)).unwrap().macs().total();
-            let pixels = (1280 * 720) as f64 / (scale * scale) as f64;
-            let found = [model.parameters() as f64 / 1e3, a_pixel as f64 * pixels / 1e9];
-            for ((found, expected), unit) in found.into_iter().zip([parameters, macs]).zip(units) {
-                assert!(
-                    (found - expected).abs() <= unit / 2.0,
-                    "{} x{scale}: {found}, and not {expected}",
-                    model.description()
-                );
-            }
+            assert_costs(&model, [parameters, macs], units);
         }
     }
 }
@@ -104,19 +95,6 @@ fn pictures_of_every_size_and_depth_agree() {
 
 #[test]
 fn tensors_that_do_not_fit_are_named() {
-    let spoilt = |config: Config, name: &str, dims: Option<&[usize]>| {
-        let tensors = seeded::edsr(&config);
-        let tensors = tensors.iter().filter(|(found, _)| *found != name || dims.is_some());
-        let tensors = tensors.map(|(found, parameter)| match dims {
-            Some(dims) if found == name => {
-                let zeros = vec![0.0; dims.iter().product()];
-                (found.to_owned(), sparsr::tensor::Parameter::new(dims, zeros))
-            }
-            _ => (found.to_owned(), parameter.clone()),
-        });
-        let weights = Weights::new("some.pth", tensors.collect::<Vec<_>>());
-        Model::from_weights("some", weights).unwrap_err().to_string()
-    };
     let tiny = seeded::TINY_EDSR;
     let basicsr = sized(6, 2, 4);
     let cases: [(Config, &str, Option<&[usize]>, &str); 6] = [
@@ -128,7 +106,26 @@ fn tensors_that_do_not_fit_are_named() {
         (basicsr, "upsample.0.weight", Some(&[]), "upsample.0.weight: expected an axis 0, found fewer axes"),
     ];
     for (config, name, dims, expected) in cases {
-        let message = spoilt(config, name, dims);
+        let message = spoilt(&seeded::edsr(&config), name, dims);
         assert!(message.starts_with("some.pth: ") && message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn a_prefix_around_the_network_is_no_part_of_it() {
+    let plain = seeded::edsr(&seeded::TINY_EDSR);
+    let expected = Model::from_weights("plain", plain.clone()).unwrap();
+    for prefix in ["model.", "module.", "model.module.", "net_g."] {
+        let named = plain.iter().map(|(name, parameter)| (format!("{prefix}{name}"), parameter.clone()));
+        let weights = Weights::new("some.pth", named.collect::<Vec<_>>());
+        let model = Model::from_weights("wrapped", weights).unwrap();
+        assert_eq!(model.architecture(), "edsr", "{prefix}");
+        assert_eq!(model.parameters(), expected.parameters());
+        let input = seeded::picture(3, 2, 1).to_tensor(255.0);
+        let run = |model: &Model| run_reference(&model.graph(input.shape()).unwrap(), &input, &[]).remove(0);
+        assert_eq!(run(&model), run(&expected));
+    }
+    let foreign = plain.iter().map(|(name, parameter)| (format!("{}.{name}", name.len()), parameter.clone()));
+    let message = Model::from_weights("foreign", Weights::new("some.pth", foreign.collect::<Vec<_>>()));
+    assert!(message.unwrap_err().to_string().contains("expected the tensors of a known architecture"));
 }

@@ -127,20 +127,24 @@ pub fn edsr(config: &edsr::Config) -> Weights {
     Weights::new("seeded", made.0)
 }
 
+/// Tensors of a network, one after the other.
 #[derive(Default)]
-struct Made(Vec<(String, Parameter)>);
+pub struct Made(pub Vec<(String, Parameter)>);
 
 impl Made {
-    fn weight<const AXES: usize>(&mut self, name: &str, dims: [usize; AXES]) {
+    /// One of these axes.
+    pub fn weight<const AXES: usize>(&mut self, name: &str, dims: [usize; AXES]) {
         self.0.push((name.into(), parameter(dims, seed(name))));
     }
 
-    fn conv(&mut self, name: &str, dims: [usize; 4]) {
+    /// A convolution with bias.
+    pub fn conv(&mut self, name: &str, dims: [usize; 4]) {
         self.weight(&format!("{name}.weight"), dims);
         self.weight(&format!("{name}.bias"), [dims[0]]);
     }
 
-    fn mean_shift(&mut self, name: &str, mean: f32) {
+    /// `x + mean`, as a convolution.
+    pub fn mean_shift(&mut self, name: &str, mean: f32) {
         let identity: Vec<f32> = (0..9).map(|at| if at % 4 == 0 { 1.0 } else { 0.0 }).collect();
         self.0.push((format!("{name}.weight"), Parameter::new([3, 3, 1, 1], identity)));
         self.0.push((format!("{name}.bias"), Parameter::new([3], vec![mean; 3])));
