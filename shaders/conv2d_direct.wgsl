@@ -8,8 +8,10 @@
 #import layout
 #import epilogue
 
-// Groups = 1: the four output channels of a thread read the same input channel.
+// Whether a thread's four output channels may be of different groups, and so read different input channels.
 override GROUPED: bool = false;
+// Where they may not: whether the inputs of a group are whole groups of four, and so are loaded four at a time.
+override FOURS: bool = false;
 
 struct Conv2dDirectParams {
     input_width: u32,
@@ -34,10 +36,10 @@ struct Conv2dDirectParams {
 @group(0) @binding(5) var<storage, read_write> output: array<Vec4>;
 
 // Input channel i of each lane's group, at one pixel.
-fn inputs(n: u32, i: u32, first: vec4<u32>, y: u32, x: u32) -> Vec4 {
-    let planes = n * channel_groups(params.input_channels);
+fn inputs(planes: u32, i: u32, first: vec4<u32>, y: u32, x: u32) -> Vec4 {
     if (!GROUPED) {
-        return Vec4(input[element(planes + i / 4u, y, x, params.input_height, params.input_width)][i % 4u]);
+        let c = first.x + i;
+        return Vec4(input[element(planes + c / 4u, y, x, params.input_height, params.input_width)][c % 4u]);
     }
     var values: Vec4;
     for (var lane = 0u; lane < 4u; lane++) {
@@ -47,19 +49,32 @@ fn inputs(n: u32, i: u32, first: vec4<u32>, y: u32, x: u32) -> Vec4 {
     return values;
 }
 
+// The sum and what one or four inputs add to it, at one pixel and under the tap whose weights begin at `tap`.
+fn multiply(sum: Vec4, planes: u32, i: u32, first: vec4<u32>, y: u32, x: u32, tap: u32) -> Vec4 {
+    if (!FOURS) {
+        return fma(inputs(planes, i, first, y, x), weight[tap], sum);
+    }
+    let value = input[element(planes + (first.x + i) / 4u, y, x, params.input_height, params.input_width)];
+    let next = params.kernel * params.kernel;
+    var more = fma(Vec4(value.x), weight[tap], sum);
+    more = fma(Vec4(value.y), weight[tap + next], more);
+    more = fma(Vec4(value.z), weight[tap + 2u * next], more);
+    return fma(Vec4(value.w), weight[tap + 3u * next], more);
+}
+
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= params.width || id.y >= params.height) {
         return;
     }
     let groups = channel_groups(params.output_channels);
-    let n = id.z / groups;
+    let planes = id.z / groups * channel_groups(params.input_channels);
     let group = id.z % groups;
     let channel = vec4<u32>(4u * group) + vec4<u32>(0u, 1u, 2u, 3u);
     let first = channel / params.outputs_per_group * params.inputs_per_group;
 
     var sum = bias[group];
-    for (var i = 0u; i < params.inputs_per_group; i++) {
+    for (var i = 0u; i < params.inputs_per_group; i += select(1u, 4u, FOURS)) {
         for (var ky = 0u; ky < params.kernel; ky++) {
             let y = id.y * params.stride + ky - params.padding; // wraps below zero to a large number
             if (y < params.input_height) {
@@ -67,7 +82,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                     let x = id.x * params.stride + kx - params.padding;
                     if (x < params.input_width) {
                         let tap = ((group * params.inputs_per_group + i) * params.kernel + ky) * params.kernel + kx;
-                        sum = fma(inputs(n, i, first, y, x), weight[tap], sum);
+                        sum = multiply(sum, planes, i, first, y, x, tap);
                     }
                 }
             }

@@ -14,6 +14,7 @@ pub mod average_pool;
 pub mod binary;
 pub mod concat;
 pub mod conv2d_compact;
+pub mod conv2d_depthwise;
 pub mod conv2d_direct;
 pub mod conv2d_gather;
 pub mod conv2d_gather_subgroup;
@@ -21,18 +22,25 @@ pub mod conv2d_gather_tiled;
 pub mod conv2d_tiled;
 pub mod conv_transpose2d;
 pub mod epilogue;
-pub mod global_average_pool;
+pub mod fold;
+pub mod global_pool;
 pub mod mask_arguments;
 pub mod mask_compact;
+pub mod max_pool;
 pub mod pixel_load;
 pub mod pixel_shuffle;
 pub mod pixel_store;
+pub mod pixel_unshuffle;
 mod pixels;
 pub mod product;
 pub mod resize_bicubic;
+pub mod resize_bilinear;
 pub mod resize_nearest;
+pub mod resize_nearest_to;
+pub mod slice;
 mod source;
 pub mod spatial_mask;
+pub mod unfold;
 pub mod winograd;
 pub mod winograd_input;
 pub mod winograd_multiply_subgroup;
@@ -55,20 +63,28 @@ pub static ALL: &[&Kernel] = &[
     &binary::KERNEL,
     &concat::KERNEL,
     &conv2d_compact::KERNEL,
+    &conv2d_depthwise::KERNEL,
     &conv2d_direct::KERNEL,
     &conv2d_gather_subgroup::KERNEL,
     &conv2d_gather_tiled::KERNEL,
     &conv2d_tiled::KERNEL,
     &conv_transpose2d::KERNEL,
-    &global_average_pool::KERNEL,
+    &fold::KERNEL,
+    &global_pool::KERNEL,
     &mask_arguments::KERNEL,
     &mask_compact::KERNEL,
+    &max_pool::KERNEL,
     &pixel_load::KERNEL,
     &pixel_shuffle::KERNEL,
     &pixel_store::KERNEL,
+    &pixel_unshuffle::KERNEL,
     &resize_bicubic::KERNEL,
+    &resize_bilinear::KERNEL,
     &resize_nearest::KERNEL,
+    &resize_nearest_to::KERNEL,
+    &slice::KERNEL,
     &spatial_mask::KERNEL,
+    &unfold::KERNEL,
     &winograd_input::KERNEL,
     &winograd_multiply_subgroup::KERNEL,
     &winograd_multiply_tiled::KERNEL,

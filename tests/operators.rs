@@ -15,6 +15,8 @@ mod lists;
 mod others;
 #[path = "operators/pixels.rs"]
 mod pixels;
+#[path = "operators/pools.rs"]
+mod pools;
 mod support;
 
 use std::sync::Arc;

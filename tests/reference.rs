@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use safetensors::SafeTensors;
 use sparsr::graph::{
-    Activation, AveragePool, Binary, BinaryKind, Builder, Concat, Constant, Conv2d, ConvTranspose2d,
-    GlobalPool, GlobalPoolKind, MaskedConv2d, Op, PixelShuffle, Resize, ResizeKind, SpatialMask,
+    Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Binary, BinaryKind, Builder, Concat,
+    Constant, Conv2d, ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, LayerNorm, MaskedConv2d, MaxPool,
+    Op, PixelShuffle, PixelUnshuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Unfold,
 };
 use sparsr::reference;
 use sparsr::tensor::{Parameter, Shape, Tensor};
@@ -90,6 +91,64 @@ const CASES: &[Row] = &[
     ("resize/nearest4",          &["input"], |_| resize(ResizeKind::Nearest, 4)),
 
     ("spatial_mask/ties", &["input"], |_| Op::SpatialMask(SpatialMask)),
+
+    ("activation/silu", &["input"], |_| Op::Activation(Activation::Silu)),
+    ("activation/tanh", &["input"], |_| Op::Activation(Activation::Tanh)),
+
+    ("binary/subtract",         &["input0", "input1"], |_| binary(BinaryKind::Subtract)),
+    ("binary/subtract_pixel",   &["input0", "input1"], |_| binary(BinaryKind::Subtract)),
+    ("binary/subtract_channel", &["input0", "input1"], |_| binary(BinaryKind::Subtract)),
+    ("binary/divide",           &["input0", "input1"], |_| binary(BinaryKind::Divide)),
+    ("binary/divide_pixel",     &["input0", "input1"], |_| binary(BinaryKind::Divide)),
+    ("binary/divide_channel",   &["input0", "input1"], |_| binary(BinaryKind::Divide)),
+
+    ("slice/middle", &["input"], |_| Op::Slice(Slice { start: 3, channels: 5 })),
+    ("slice/half",   &["input"], |_| Op::Slice(Slice { start: 3, channels: 3 })),
+
+    ("max_pool/7_3",               &["input"], |_| Op::MaxPool(MaxPool { size: 7, stride: 3 })),
+    ("max_pool/2_2",               &["input"], |_| Op::MaxPool(MaxPool { size: 2, stride: 2 })),
+    ("adaptive_max_pool/8",        &["input"], |_| Op::AdaptiveMaxPool(AdaptiveMaxPool { divisor: 8 })),
+    ("adaptive_max_pool/3",        &["input"], |_| Op::AdaptiveMaxPool(AdaptiveMaxPool { divisor: 3 })),
+    ("global_deviation/odd",       &["input"], |_| global_pool(GlobalPoolKind::Deviation)),
+    ("global_deviation/one_pixel", &["input"], |_| global_pool(GlobalPoolKind::Deviation)),
+    ("global_norm/odd",            &["input"], |_| global_pool(GlobalPoolKind::Norm)),
+
+    ("pixel_unshuffle/2", &["input"], |_| Op::PixelUnshuffle(PixelUnshuffle { scale: 2 })),
+    ("pixel_unshuffle/3", &["input"], |_| Op::PixelUnshuffle(PixelUnshuffle { scale: 3 })),
+    ("pixel_unshuffle/4", &["input"], |_| Op::PixelUnshuffle(PixelUnshuffle { scale: 4 })),
+
+    ("resize/bilinear2",          &["input"], |_| resize(ResizeKind::Bilinear, 2)),
+    ("resize/bilinear3",          &["input"], |_| resize(ResizeKind::Bilinear, 3)),
+    ("resize/bilinear4",          &["input"], |_| resize(ResizeKind::Bilinear, 4)),
+    ("resize/bilinear_one_pixel", &["input"], |_| resize(ResizeKind::Bilinear, 2)),
+
+    ("resize_to/bilinear_up",           &["input0", "input1"], |_| resize_to(ResizeKind::Bilinear)),
+    ("resize_to/bilinear_down",         &["input0", "input1"], |_| resize_to(ResizeKind::Bilinear)),
+    ("resize_to/bilinear_up_and_down",  &["input0", "input1"], |_| resize_to(ResizeKind::Bilinear)),
+    ("resize_to/bilinear_to_one_pixel", &["input0", "input1"], |_| resize_to(ResizeKind::Bilinear)),
+    ("resize_to/corners_up",            &["input0", "input1"], |_| resize_to(ResizeKind::BilinearCorners)),
+    ("resize_to/corners_down",          &["input0", "input1"], |_| resize_to(ResizeKind::BilinearCorners)),
+    ("resize_to/corners_up_and_down",   &["input0", "input1"], |_| resize_to(ResizeKind::BilinearCorners)),
+    ("resize_to/corners_to_one_pixel",  &["input0", "input1"], |_| resize_to(ResizeKind::BilinearCorners)),
+    ("resize_to/nearest_up",            &["input0", "input1"], |_| resize_to(ResizeKind::Nearest)),
+    ("resize_to/nearest_down",          &["input0", "input1"], |_| resize_to(ResizeKind::Nearest)),
+    ("resize_to/nearest_up_and_down",   &["input0", "input1"], |_| resize_to(ResizeKind::Nearest)),
+    ("resize_to/nearest_to_one_pixel",  &["input0", "input1"], |_| resize_to(ResizeKind::Nearest)),
+
+    ("unfold/3", &["input"], |_| Op::Unfold(Unfold { kernel: 3 })),
+    ("unfold/5", &["input"], |_| Op::Unfold(Unfold { kernel: 5 })),
+    ("fold/3",   &["input"], |_| Op::Fold(Fold { kernel: 3 })),
+
+    ("layer_norm/channels",      &["input"], |case| layer_norm(case, 1e-5)),
+    ("layer_norm/large_epsilon", &["input"], |case| layer_norm(case, 0.5)),
+
+    ("attention/windows",                 &["input"], |case| in_windows(case, 4, 0)),
+    ("attention/windows_shifted",         &["input"], |case| in_windows(case, 4, 2)),
+    ("attention/windows_shifted_by_one",  &["input"], |case| in_windows(case, 3, 1)),
+    ("attention/windows_cut",             &["input"], |case| in_windows(case, 3, 0)),
+    ("attention/windows_cut_and_shifted", &["input"], |case| in_windows(case, 3, 2)),
+    ("attention/runs",                    &["input"], |case| attention(case, 2, Among::Runs { count: 4 })),
+    ("attention/runs_that_fit",           &["input"], |case| attention(case, 1, Among::Runs { count: 4 })),
 ];
 
 fn conv2d(case: &Case<'_>, stride: usize, padding: usize, groups: usize) -> Op {
@@ -117,6 +176,31 @@ fn binary(kind: BinaryKind) -> Op {
 
 fn resize(kind: ResizeKind, scale: usize) -> Op {
     Op::Resize(Resize { kind, scale })
+}
+
+fn resize_to(kind: ResizeKind) -> Op {
+    Op::ResizeTo(ResizeTo { kind })
+}
+
+fn global_pool(kind: GlobalPoolKind) -> Op {
+    Op::GlobalPool(GlobalPool { kind })
+}
+
+fn layer_norm(case: &Case<'_>, epsilon: f32) -> Op {
+    let [weight, bias] = ["weight", "bias"].map(|name| case.parameter(name).unwrap());
+    Op::LayerNorm(LayerNorm { weight, bias, epsilon })
+}
+
+/// As many heads as the bias has columns.
+fn in_windows(case: &Case<'_>, size: usize, shift: usize) -> Op {
+    let bias = case.parameter("bias").unwrap();
+    attention(case, bias.dims()[1], Among::Windows { size, shift, bias })
+}
+
+/// Its scale is 1 / √depth.
+fn attention(case: &Case<'_>, heads: usize, among: Among) -> Op {
+    let depth = case.tensor("input").shape().channels / 3 / heads;
+    Op::Attention(Attention { heads, scale: (depth as f32).powf(-0.5), among })
 }
 
 /// The tensors under one name of the golden file.

@@ -83,10 +83,15 @@ const CODES: &[(&str, u32)] = &[
     ("LISTED", 2),
     ("INPUTS", 5),
     ("GROUPED", 2),
+    ("FOURS", 2),
     ("PRELU", 2),
     ("KIND", 4),
     ("BROADCAST", 3),
     ("WIDE", 2),
+    ("ADAPTIVE", 2),
+    ("CORNERS", 2),
+    ("TERM", 3),
+    ("ROOT", 2),
     ("RUN", 1),
 ];
 

@@ -108,7 +108,10 @@ fn lcm(a: usize, b: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Builder, Conv2d, ConvTranspose2d, ResizeKind};
+    use crate::graph::{
+        AdaptiveMaxPool, Among, Attention, Builder, Conv2d, ConvTranspose2d, Fold, GlobalPoolKind, LayerNorm,
+        MaxPool, PixelUnshuffle, ResizeKind, Unfold,
+    };
     use crate::tensor::{Parameter, Shape};
 
     fn weight(dims: [usize; 4]) -> Parameter {
@@ -117,6 +120,21 @@ mod tests {
 
     fn same(kernel: usize) -> Conv2d {
         Conv2d::same(weight([3, 3, kernel, kernel]), None)
+    }
+
+    fn attention(among: Among) -> Op {
+        Op::Attention(Attention { heads: 1, scale: 1.0, among })
+    }
+
+    fn windows(size: usize, shift: usize) -> Op {
+        let bias =
+            Parameter::new([(2 * size - 1) * (2 * size - 1), 1], vec![0.0; (2 * size - 1) * (2 * size - 1)]);
+        attention(Among::Windows { size, shift, bias })
+    }
+
+    /// The field of one operator.
+    fn alone(op: Op) -> Option<ReceptiveField> {
+        field(|b, x| b.append("operator", op, &[x]).unwrap())
     }
 
     /// The field of what `build` makes of a picture.
@@ -146,6 +164,10 @@ mod tests {
     fn enlarging_looks_little_further() {
         assert_eq!(field(|b, x| b.resize("bicubic", x, ResizeKind::Bicubic, 2).unwrap()), of(2, 1));
         assert_eq!(field(|b, x| b.resize("nearest", x, ResizeKind::Nearest, 3).unwrap()), of(0, 1));
+        for scale in [2, 3, 4] {
+            let bilinear = |b: &mut Builder, x| b.resize("bilinear", x, ResizeKind::Bilinear, scale).unwrap();
+            assert_eq!(field(bilinear), of(1, 1), "bilinear by {scale}");
+        }
         let shuffled = field(|b, x| {
             let wide = b.conv2d("wide", x, Conv2d::same(weight([12, 3, 3, 3]), None)).unwrap();
             let large = b.pixel_shuffle("shuffle", wide, 2).unwrap();
@@ -176,6 +198,58 @@ mod tests {
     }
 
     #[test]
+    fn channels_come_from_the_pixel_or_its_neighbours() {
+        let [weight, bias] = [0, 1].map(|_| Parameter::new([3], vec![0.0; 3]));
+        assert_eq!(alone(Op::LayerNorm(LayerNorm { weight, bias, epsilon: 1e-5 })), of(0, 1));
+        assert_eq!(field(|b, x| b.slice("slice", x, 1, 2).unwrap()), of(0, 1));
+        assert_eq!(alone(Op::Unfold(Unfold { kernel: 5 })), of(2, 1));
+        let both = field(|b, x| {
+            let y = b.append("unfold", Op::Unfold(Unfold { kernel: 3 }), &[x]).unwrap();
+            b.append("fold", Op::Fold(Fold { kernel: 3 }), &[y]).unwrap()
+        });
+        assert_eq!(both, of(2, 1));
+    }
+
+    #[test]
+    fn blocks_ask_for_windows_of_whole_blocks() {
+        assert_eq!(alone(Op::MaxPool(MaxPool { size: 2, stride: 2 })), of(0, 2));
+        assert_eq!(alone(Op::PixelUnshuffle(PixelUnshuffle { scale: 4 })), of(0, 4));
+        let between = field(|b, x| {
+            let y = b.append("unshuffle", Op::PixelUnshuffle(PixelUnshuffle { scale: 2 }), &[x]).unwrap();
+            let y = b.conv2d("conv", y, Conv2d::same(weight([12, 12, 5, 5]), None)).unwrap();
+            b.pixel_shuffle("shuffle", y, 2).unwrap()
+        });
+        assert_eq!(between, of(4, 2));
+    }
+
+    /// With a shift the windows of the first and the last kept pixel reach half a window out, which is made whole.
+    #[test]
+    fn attention_in_windows_asks_for_whole_windows() {
+        assert_eq!(alone(windows(8, 0)), of(0, 8));
+        assert_eq!(alone(windows(8, 4)), of(8, 8));
+        let twice = field(|b, x| {
+            let y = b.conv2d("wide", x, Conv2d::same(weight([9, 3, 1, 1]), None)).unwrap();
+            let y = b.append("first", windows(4, 0), &[y]).unwrap();
+            let y = b.conv2d("wide again", y, Conv2d::same(weight([9, 3, 1, 1]), None)).unwrap();
+            b.append("second", windows(4, 2), &[y]).unwrap()
+        });
+        assert_eq!(twice, of(4, 4));
+    }
+
+    #[test]
+    fn windows_are_counted_in_pixels_of_the_picture() {
+        let halved = field(|b, x| {
+            let y = b.append("unshuffle", Op::PixelUnshuffle(PixelUnshuffle { scale: 2 }), &[x]).unwrap();
+            b.append("attention", windows(4, 0), &[y]).unwrap()
+        });
+        let doubled = field(|b, x| {
+            let y = b.resize("nearest", x, ResizeKind::Nearest, 2).unwrap();
+            b.append("attention", windows(4, 0), &[y]).unwrap()
+        });
+        assert_eq!((halved, doubled), (of(0, 8), of(0, 2)));
+    }
+
+    #[test]
     fn what_looks_at_everything_or_changes_the_size_has_none() {
         let pooled = field(|b, x| {
             let mean = b.global_average_pool("mean", x).unwrap();
@@ -186,5 +260,14 @@ mod tests {
             b.conv2d("valid", x, valid).unwrap()
         });
         assert_eq!((pooled, shrunk), (None, None));
+        for kind in [GlobalPoolKind::Deviation, GlobalPoolKind::Norm] {
+            assert_eq!(field(|b, x| b.global_pool("pool", x, kind).unwrap()), None, "{kind:?}");
+        }
+        assert_eq!(alone(Op::MaxPool(MaxPool { size: 7, stride: 3 })), None);
+        assert_eq!(alone(Op::AdaptiveMaxPool(AdaptiveMaxPool { divisor: 8 })), None);
+        assert_eq!(alone(attention(Among::Runs { count: 4 })), None);
+        for kind in [ResizeKind::Bilinear, ResizeKind::BilinearCorners, ResizeKind::Nearest] {
+            assert_eq!(field(|b, x| b.resize_to("resized", x, kind, x).unwrap()), None, "{kind:?}");
+        }
     }
 }

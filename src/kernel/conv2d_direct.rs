@@ -61,11 +61,11 @@ pub fn dispatch(conv: &Conv2dDirect) -> Dispatch {
         slope: conv.epilogue.function.slope(),
     };
     let [activation, residual] = conv.epilogue.overrides();
-    KERNEL.dispatch(
-        Specialization::overrides([activation, residual, ("GROUPED", u32::from(conv.groups > 1))]),
-        &params,
-        planes(conv.output),
-    )
+    let grouped = conv.groups > 1 && !params.outputs_per_group.is_multiple_of(4);
+    let fours = !grouped && params.inputs_per_group.is_multiple_of(4);
+    let kind = [("GROUPED", u32::from(grouped)), ("FOURS", u32::from(fours))];
+    let overrides = Specialization::overrides([activation, residual, kind[0], kind[1]]);
+    KERNEL.dispatch(overrides, &params, planes(conv.output))
 }
 
 /// `[out, in / groups, k, k]` → `[out / 4][in / groups][ky][kx]` of four output channels each.

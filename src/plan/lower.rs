@@ -10,9 +10,10 @@ use std::sync::Arc;
 use super::fuse::Group;
 use super::packed::{Packed, Packing, Same, bits};
 use super::{Buffer, Form, Limits, Options, Plan, Port, Slot, Step};
-use crate::graph::{Activation, BinaryKind, Graph, Op, ResizeKind, Value};
+use crate::graph::{Activation, BinaryKind, GlobalPoolKind, Graph, Op, ResizeKind, Value};
 use crate::kernel::activation::Function;
 use crate::kernel::epilogue::Epilogue;
+use crate::kernel::global_pool::{Finish, Term};
 use crate::kernel::{self, Channels, Dispatch};
 use crate::tensor::{Shape, pack, packed_len};
 
@@ -165,22 +166,27 @@ impl Lowering<'_> {
             }
             Op::Concat(_) => return self.concat(&root.inputs, output, name),
             Op::AveragePool(op) => kernel::average_pool::dispatch(x, output, op.size),
-            Op::GlobalPool(_) => return self.global_average_pool(x, read[0], name),
+            Op::MaxPool(op) => kernel::max_pool::dispatch(x, output, op.size, op.stride),
+            Op::AdaptiveMaxPool(_) => kernel::max_pool::dispatch_adaptive(x, output),
+            Op::GlobalPool(op) => return self.global_pool(op.kind, x, read[0], name),
             Op::PixelShuffle(op) => kernel::pixel_shuffle::dispatch(x, output, op.scale),
+            Op::PixelUnshuffle(op) => kernel::pixel_unshuffle::dispatch(x, output, op.scale),
+            Op::Slice(op) => kernel::slice::dispatch(x, output, op.start),
+            Op::Unfold(op) => kernel::unfold::dispatch(x, output, op.kernel),
+            Op::Fold(op) => kernel::fold::dispatch(output, op.kernel),
             Op::Resize(op) => match op.kind {
                 ResizeKind::Bicubic => kernel::resize_bicubic::dispatch(x, output, op.scale),
                 ResizeKind::Nearest => kernel::resize_nearest::dispatch(x, output, op.scale),
-                _ => unreachable!("no kernel yet"),
+                kind => kernel::resize_bilinear::dispatch(x, output, kind == ResizeKind::BilinearCorners),
             },
-            Op::Slice(_)
-            | Op::MaxPool(_)
-            | Op::AdaptiveMaxPool(_)
-            | Op::PixelUnshuffle(_)
-            | Op::ResizeTo(_)
-            | Op::LayerNorm(_)
-            | Op::Attention(_)
-            | Op::Unfold(_)
-            | Op::Fold(_) => unreachable!("no kernel yet"),
+            Op::ResizeTo(op) => {
+                read.truncate(1); // of the other only the size matters
+                match op.kind {
+                    ResizeKind::Nearest => kernel::resize_nearest_to::dispatch(x, output),
+                    kind => kernel::resize_bilinear::dispatch(x, output, kind == ResizeKind::BilinearCorners),
+                }
+            }
+            Op::LayerNorm(_) | Op::Attention(_) => unreachable!("no kernel yet"),
             Op::SpatialMask(_) => kernel::spatial_mask::dispatch(output),
         };
         self.step(dispatch, read, name, output)
@@ -211,16 +217,34 @@ impl Lowering<'_> {
         Buffer::Slot(to)
     }
 
-    fn global_average_pool(&mut self, x: Shape, input: Buffer, name: &str) -> Buffer {
-        let (mut shape, mut buffer) = (x, input);
-        loop {
-            let next = kernel::global_average_pool::reduced(shape);
-            let scale = if next.pixels() == 1 { 1.0 / x.pixels() as f32 } else { 1.0 };
-            buffer = self.step(kernel::global_average_pool::dispatch(shape, scale), vec![buffer], name, next);
-            shape = next;
-            if shape.pixels() == 1 {
-                return buffer;
+    fn global_pool(&mut self, kind: GlobalPoolKind, x: Shape, input: Buffer, name: &str) -> Buffer {
+        let mean = Finish { scale: 1.0 / x.pixels() as f32, root: false };
+        match kind {
+            GlobalPoolKind::Mean => self.sum_of_pixels(x, [input; 2], Term::Value, mean, name),
+            GlobalPoolKind::Deviation => {
+                let centre = self.sum_of_pixels(x, [input; 2], Term::Value, mean, name);
+                let root = Finish { root: true, ..mean };
+                self.sum_of_pixels(x, [input, centre], Term::SquaredDistance, root, name)
             }
+            GlobalPoolKind::Norm => {
+                let root = Finish { root: true, ..Finish::NONE };
+                self.sum_of_pixels(x, [input; 2], Term::Square, root, name)
+            }
+        }
+    }
+
+    /// Sums over the whole picture; `read` are the input and the mean, or any buffer.
+    fn sum_of_pixels(&mut self, x: Shape, read: [Buffer; 2], term: Term, last: Finish, name: &str) -> Buffer {
+        let (mut shape, mut read, mut term) = (x, read, term);
+        loop {
+            let next = kernel::global_pool::reduced(shape);
+            let finish = if next.pixels() == 1 { last } else { Finish::NONE };
+            let dispatch = kernel::global_pool::dispatch(shape, term, finish);
+            let sums = self.step(dispatch, read.to_vec(), name, next);
+            if next.pixels() == 1 {
+                return sums;
+            }
+            (shape, read, term) = (next, [sums; 2], Term::Value);
         }
     }
 

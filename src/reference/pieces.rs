@@ -16,8 +16,9 @@ use proptest::prelude::*;
 use super::run;
 use super::testing::{noise, parameter};
 use crate::graph::{
-    Activation, AveragePool, Binary, BinaryKind, Builder, Concat, Conv2d, ConvTranspose2d, Graph,
-    MaskedConv2d, Op, PixelShuffle, Resize, ResizeKind, SpatialMask,
+    Activation, Among, Attention, AveragePool, Binary, BinaryKind, Builder, Concat, Conv2d, ConvTranspose2d,
+    Fold, Graph, LayerNorm, MaskedConv2d, MaxPool, Op, PixelShuffle, PixelUnshuffle, Resize, ResizeKind,
+    Slice, SpatialMask, Unfold,
 };
 use crate::tensor::{Parameter, Shape, Tensor};
 
@@ -32,13 +33,18 @@ struct Case {
     scale: usize,
     /// How far from there it reads.
     margin: usize,
+    /// The shortest side that it takes.
+    least: usize,
+    /// Whether sides are multiples of `step`.
+    whole_steps: bool,
     /// For a masked convolution: how much of the mask is set, in standard deviations from the half.
     level: f32,
 }
 
 impl Case {
     fn new(name: impl Into<String>, channels: usize, op: Op) -> Self {
-        Self { name: name.into(), channels, op, step: 1, scale: 1, margin: 0, level: 0.0 }
+        let (name, level) = (name.into(), 0.0);
+        Self { name, channels, op, step: 1, scale: 1, margin: 0, least: 1, whole_steps: false, level }
     }
 
     /// Kernel and stride as said, padded by half the kernel.
@@ -66,6 +72,20 @@ impl Case {
         let (weight, bias) = parameters([5, 3, kernel, kernel], 3, 4);
         let op = Op::ConvTranspose2d(ConvTranspose2d { weight, bias, stride: 2, padding, output_padding });
         Self { scale: 2, margin: 1, ..Self::new(format!("conv_transpose2d, kernel {kernel}"), 5, op) }
+    }
+
+    /// Among the pixels of windows, on which pieces begin.
+    fn attention(size: usize, shift: usize) -> Self {
+        let bias = parameter([(2 * size - 1) * (2 * size - 1), 2], 8);
+        let op = Attention { heads: 2, scale: 0.7, among: Among::Windows { size, shift, bias } };
+        let case = Self::new(format!("attention, windows of {size} from {shift}"), 18, Op::Attention(op));
+        Self { step: size, scale: size, margin: shift, ..case }
+    }
+
+    fn max_pool(size: usize, stride: usize) -> Self {
+        let op = Op::MaxPool(MaxPool { size, stride });
+        let case = Self::new(format!("max_pool {size}, stride {stride}"), 2, op);
+        Self { step: stride, margin: size.saturating_sub(stride), least: size, ..case }
     }
 
     fn graph(&self, shape: Shape) -> Graph {
@@ -148,14 +168,26 @@ fn cut(x: &Tensor, rows: &Range<usize>, columns: &Range<usize>) -> Tensor {
 fn others() -> Vec<Case> {
     let prelu = Activation::Prelu { slope: parameter([3], 7) };
     let leaky = Activation::LeakyRelu { slope: 0.1 };
-    let activations = [Activation::Relu, leaky, prelu, Activation::Gelu, Activation::Sigmoid];
+    let (gelu, sigmoid) = (Activation::Gelu, Activation::Sigmoid);
+    let activations = [Activation::Relu, leaky, prelu, gelu, sigmoid, Activation::Silu, Activation::Tanh];
     let mut cases: Vec<Case> =
         activations.map(|op| Case::new(format!("{op:?}"), 3, Op::Activation(op))).into();
-    for kind in [BinaryKind::Add, BinaryKind::Multiply] {
+    for kind in [BinaryKind::Add, BinaryKind::Subtract, BinaryKind::Multiply, BinaryKind::Divide] {
         cases.push(Case::new(format!("{kind:?}"), 3, Op::Binary(Binary { kind })));
     }
     cases.push(Case::new("concat", 2, Op::Concat(Concat)));
+    cases.push(Case::new("slice", 7, Op::Slice(Slice { start: 2, channels: 3 })));
+    let [weight, bias] = [9, 10].map(|seed| parameter([5], seed));
+    cases.push(Case::new("layer_norm", 5, Op::LayerNorm(LayerNorm { weight, bias, epsilon: 1e-5 })));
     cases.push(Case::new("spatial_mask", 2, Op::SpatialMask(SpatialMask)));
+    for kernel in [3, 5] {
+        let (unfold, fold) = (Op::Unfold(Unfold { kernel }), Op::Fold(Fold { kernel }));
+        let margin = kernel / 2;
+        cases.push(Case { margin, ..Case::new(format!("unfold {kernel}"), 2, unfold) });
+        cases.push(Case { margin, ..Case::new(format!("fold {kernel}"), 2 * kernel * kernel, fold) });
+    }
+    cases.extend([(4, 0), (4, 2), (3, 1)].map(|(size, shift)| Case::attention(size, shift)));
+    cases.extend([(2, 2), (3, 3), (7, 3), (3, 1), (2, 3)].map(|(size, stride)| Case::max_pool(size, stride)));
     cases.extend([(2, 0, 0), (3, 1, 1), (4, 1, 0)].map(|(k, p, o)| Case::conv_transpose2d(k, p, o)));
     for size in [2, 3] {
         let pool = Case::new(format!("average_pool {size}"), 2, Op::AveragePool(AveragePool { size }));
@@ -164,7 +196,11 @@ fn others() -> Vec<Case> {
     for scale in [2, 3, 4] {
         let shuffle = Op::PixelShuffle(PixelShuffle { scale });
         cases.push(Case { scale, ..Case::new(format!("pixel_shuffle {scale}"), 2 * scale * scale, shuffle) });
-        for (kind, margin) in [(ResizeKind::Nearest, 0), (ResizeKind::Bicubic, 2)] {
+        let unshuffle = Op::PixelUnshuffle(PixelUnshuffle { scale });
+        let unshuffle = Case::new(format!("pixel_unshuffle {scale}"), 2, unshuffle);
+        cases.push(Case { step: scale, whole_steps: true, ..unshuffle });
+        for (kind, margin) in [(ResizeKind::Nearest, 0), (ResizeKind::Bilinear, 1), (ResizeKind::Bicubic, 2)]
+        {
             let resize = Case::new(format!("{kind:?} {scale}"), 2, Op::Resize(Resize { kind, scale }));
             cases.push(Case { scale, margin, ..resize });
         }
@@ -188,9 +224,13 @@ fn choice(sides: Range<usize>) -> impl Strategy<Value = Choice> {
 }
 
 fn check(case: &Case, ((height, width), [rows, columns]): Choice) {
-    let (height, width) = (height.max(case.step), width.max(case.step));
+    let side = |length: usize| if case.whole_steps { length / case.step * case.step } else { length };
+    let [height, width] = [height, width].map(|length| side(length.max(case.step).max(case.least)));
     let piece = [range(height, case.step, rows), range(width, case.step, columns)];
-    case.check(Shape::new(2, 1, height, width), &[piece]);
+    let piece = piece.map(|Range { start, end }| start..side(end));
+    if piece.iter().all(|side| side.len() >= case.least) {
+        case.check(Shape::new(2, 1, height, width), &[piece]);
+    }
 }
 
 proptest! {

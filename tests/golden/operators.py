@@ -161,6 +161,150 @@ def spatial_mask(name, shape):
 
 spatial_mask("ties", (2, 2, 7, 5))
 
+
+activation("silu", lambda case, x: F.silu(x))
+activation("tanh", lambda case, x: torch.tanh(x))
+
+for kind, function in [("subtract", torch.sub), ("divide", torch.div)]:
+    of_inputs(f"binary/{kind}", function, (2, 3, 3, 2), (2, 3, 3, 2))
+    of_inputs(f"binary/{kind}_pixel", function, (2, 3, 3, 2), (2, 3, 1, 1))
+    of_inputs(f"binary/{kind}_channel", function, (2, 3, 3, 2), (2, 1, 3, 2))
+
+of_input("slice/middle", (2, 9, 3, 2), lambda x: x[:, 3:8])
+of_input("slice/half", (1, 6, 2, 3), lambda x: x.chunk(2, 1)[1].clone())
+
+of_input("max_pool/7_3", (2, 2, 13, 10), lambda x: F.max_pool2d(x, 7, 3))
+of_input("max_pool/2_2", (1, 3, 7, 5), lambda x: F.max_pool2d(x, 2, 2))
+of_input("adaptive_max_pool/8", (1, 2, 25, 31), lambda x: F.adaptive_max_pool2d(x, (25 // 8, 31 // 8)))
+of_input("adaptive_max_pool/3", (2, 2, 13, 7), lambda x: F.adaptive_max_pool2d(x, (13 // 3, 7 // 3)))
+of_input("global_deviation/odd", (2, 3, 7, 5), lambda x: x.std((2, 3), unbiased=False, keepdim=True))
+of_input("global_deviation/one_pixel", (1, 3, 1, 1), lambda x: x.std((2, 3), unbiased=False, keepdim=True))
+of_input("global_norm/odd", (2, 3, 7, 5), lambda x: torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True))
+
+for scale in (2, 3, 4):
+    of_input(f"pixel_unshuffle/{scale}", (2, 2, 2 * scale, 3 * scale), lambda x: F.pixel_unshuffle(x, scale))
+for scale in (2, 3, 4):
+    of_input(f"resize/bilinear{scale}", (1, 2, 5, 3), lambda x: F.interpolate(x, scale_factor=scale, mode="bilinear"))
+of_input("resize/bilinear_one_pixel", (1, 3, 1, 1), lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"))
+
+
+def resize_to(name, shape, size, numbers=torch.float64, **how):
+    """To the size of a second input, which is one channel of zeros. Places are as exact as the numbers."""
+    case = Case(f"resize_to/{name}")
+    x = case.make("input0", *shape)
+    case.save("input1", torch.zeros(shape[0], 1, *size))
+    case.save("output", F.interpolate(x.to(numbers), size=size, **how).float())
+
+
+for name, how in [
+    ("bilinear", {"mode": "bilinear", "align_corners": False}),
+    ("corners", {"mode": "bilinear", "align_corners": True}),
+    ("nearest", {"mode": "nearest", "numbers": torch.float32}),
+]:
+    resize_to(f"{name}_up", (2, 2, 5, 3), (17, 11), **how)
+    resize_to(f"{name}_down", (1, 2, 19, 23), (7, 9), **how)
+    resize_to(f"{name}_up_and_down", (1, 1, 3, 29), (13, 10), **how)
+    resize_to(f"{name}_to_one_pixel", (1, 1, 4, 3), (1, 1), **how)
+
+of_input("unfold/3", (2, 3, 4, 5), lambda x: F.unfold(x, 3, padding=1).view(2, 27, 4, 5))
+of_input("unfold/5", (1, 2, 3, 4), lambda x: F.unfold(x, 5, padding=2).view(1, 50, 3, 4))
+of_input("fold/3", (2, 27, 4, 5), lambda x: F.fold(x.flatten(2), (4, 5), 3, padding=1))
+
+
+def layer_norm(name, shape, epsilon):
+    case = Case(f"layer_norm/{name}")
+    x = case.make("input", *shape)
+    weight, bias = case.make("weight", shape[1]), case.make("bias", shape[1])
+    tokens = x.permute(0, 2, 3, 1)
+    case.save("output", F.layer_norm(tokens, shape[1:2], weight, bias, epsilon).permute(0, 3, 1, 2))
+
+
+layer_norm("channels", (2, 7, 3, 4), 1e-5)
+layer_norm("large_epsilon", (1, 4, 2, 3), 0.5)
+
+
+def attend(tokens, heads, add=0.0):
+    """(sets, tokens, 3 · heads · depth) → (sets, tokens, heads · depth)."""
+    sets, count, channels = tokens.shape
+    depth = channels // 3 // heads
+    query, key, value = tokens.view(sets, count, 3, heads, depth).permute(2, 0, 3, 1, 4)
+    scores = query @ key.transpose(-2, -1) * depth**-0.5 + add
+    return (scores.softmax(-1) @ value).transpose(1, 2).reshape(sets, count, heads * depth)
+
+
+def pair_bias(table, ys, xs, size):
+    """A number a head and pair of tokens, (heads, tokens, tokens), from the table of offsets."""
+    dy, dx = ys[:, None] - ys[None, :], xs[:, None] - xs[None, :]
+    near = (dy.abs() < size) & (dx.abs() < size)
+    at = (dy + size - 1) * (2 * size - 1) + dx + size - 1
+    return table[torch.where(near, at, 0)].permute(2, 0, 1)
+
+
+def to_windows(x, size):
+    n, c, h, w = x.shape
+    x = x.view(n, c, h // size, size, w // size, size)
+    return x.permute(0, 2, 4, 3, 5, 1).reshape(-1, size * size, c)
+
+
+def from_windows(tokens, size, n, h, w):
+    x = tokens.view(n, h // size, w // size, size, size, -1)
+    return x.permute(0, 5, 1, 3, 2, 4).reshape(n, -1, h, w)
+
+
+def attention_in_windows(name, shape, heads, size, shift):
+    """As in the paper: a cyclic shift, whole windows, and −100 between tokens that were not neighbours before."""
+    case = Case(f"attention/{name}")
+    x = case.make("input", *shape)
+    table = case.make("bias", (2 * size - 1) ** 2, heads)
+    n, _, h, w = shape
+    within = torch.arange(size * size)
+    add = pair_bias(table, within // size, within % size, size)
+    if shift:
+        x = x.roll((-shift, -shift), (2, 3))
+        part = lambda length: (torch.arange(length) >= length - shift).float()
+        parts = (2 * part(h)[:, None] + part(w)[None, :]).expand(n, 1, h, w)
+        parts = to_windows(parts, size)
+        add = add + torch.where(parts == parts.transpose(1, 2), 0.0, -100.0)[:, None]
+    y = from_windows(attend(to_windows(x, size), heads, add), size, n, h, w)
+    case.save("output", y.roll((shift, shift), (2, 3)) if shift else y)
+
+
+attention_in_windows("windows", (2, 18, 8, 12), 2, 4, 0)
+attention_in_windows("windows_shifted", (2, 18, 8, 12), 2, 4, 2)
+attention_in_windows("windows_shifted_by_one", (1, 15, 9, 6), 1, 3, 1)
+
+
+def attention_in_cut_windows(name, shape, heads, size, shift):
+    """Where the picture ends within a window: everything attends to everything, but for what lies in other windows."""
+    case = Case(f"attention/{name}")
+    x = case.make("input", *shape)
+    table = case.make("bias", (2 * size - 1) ** 2, heads)
+    _, _, h, w = shape
+    ys, xs = torch.arange(h).repeat_interleave(w), torch.arange(w).repeat(h)
+    window = lambda places: torch.div(places - shift, size, rounding_mode="floor")
+    row, column = window(ys), window(xs)
+    together = (row[:, None] == row[None, :]) & (column[:, None] == column[None, :])
+    add = pair_bias(table, ys, xs, size).masked_fill(~together, -torch.inf)
+    y = attend(x.flatten(2).transpose(1, 2), heads, add)
+    case.save("output", y.transpose(1, 2).view(shape[0], -1, h, w))
+
+
+attention_in_cut_windows("windows_cut", (1, 12, 7, 5), 2, 3, 0)
+attention_in_cut_windows("windows_cut_and_shifted", (2, 12, 7, 5), 2, 3, 2)
+
+
+def attention_in_runs(name, shape, heads, count):
+    case = Case(f"attention/{name}")
+    x = case.make("input", *shape)
+    tokens = x.flatten(2).transpose(1, 2)
+    runs = tokens.split(tokens.shape[1] // count, 1)
+    y = torch.cat([attend(run, heads) for run in runs], 1)
+    case.save("output", y.transpose(1, 2).view(shape[0], -1, *shape[2:]))
+
+
+attention_in_runs("runs", (2, 18, 5, 7), 2, 4)
+attention_in_runs("runs_that_fit", (1, 15, 4, 6), 1, 4)
+
 path = pathlib.Path(__file__).with_suffix(".safetensors")
 save_file(tensors, path)
 print(f"{path.name}: {len(tensors)} tensors, {path.stat().st_size} bytes")

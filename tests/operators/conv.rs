@@ -51,9 +51,21 @@ const CONV2D: &[(Input, usize, usize, usize, usize, usize, bool)] = &[
     ([1, 20, 13,  3], 12, 3, 1, 1, 4, false),
     ([1, 16, 33,  9],  4, 3, 2, 1, 4, true),
     ([1,  6,  7,  5],  9, 3, 1, 1, 3, true),
+    ([1,  5,  7,  5], 10, 3, 1, 1, 5, true),
+    ([2, 16, 13,  7],  8, 3, 1, 1, 2, true),
+    ([1, 24,  9, 11], 24, 3, 2, 1, 3, true),
+    ([2,  6,  7,  5],  8, 3, 1, 1, 2, true),
+    ([1, 16,  9, 11],  6, 3, 2, 1, 1, true),
+    // Every channel a group: depthwise.
     ([1,  7, 13,  3],  7, 3, 1, 1, 7, true),
     ([2, 12, 33,  9], 12, 5, 1, 2, 12, true),
-    ([1,  5,  7,  5], 10, 3, 1, 1, 5, true),
+    ([2,  3,  1,  1],  3, 3, 1, 1, 3, true),
+    ([1,  5,  1,  9],  5, 7, 1, 3, 5, false),
+    ([1,  2,  7,  5],  2, 1, 1, 0, 2, true),
+    ([2,  6, 13, 11],  6, 3, 2, 1, 6, true),
+    ([1,  9, 17, 33],  9, 5, 3, 0, 9, true),
+    ([1,  4,  7,  5],  4, 3, 1, 3, 4, false),
+    ([1,  5, 40, 17],  5, 13, 1, 6, 5, true),
 ];
 
 #[test]
@@ -124,8 +136,9 @@ fn epilogue_case(
 fn conv2d_takes_along_what_follows() {
     let mut cases = Vec::new();
     for (kind, activation, residual) in EPILOGUES {
-        // Tiled, broadcast by subgroups, direct.
-        for (input, groups) in [([1, 3, 7, 5], 1), ([1, 12, 13, 3], 1), ([2, 6, 7, 5], 3)] {
+        // Tiled, broadcast by subgroups, direct, depthwise.
+        for (input, groups) in [([1, 3, 7, 5], 1), ([1, 12, 13, 3], 1), ([2, 6, 7, 5], 3), ([2, 6, 7, 5], 6)]
+        {
             let name = format!("conv2d {kind}, {} in {groups} groups", shape(input));
             cases.push(epilogue_case(name, input, groups, activation.clone(), residual));
         }

@@ -1,6 +1,9 @@
-//! Every operator but the convolutions, standing alone.
+//! Every operator but convolutions and pools, standing alone.
 
-use sparsr::graph::{Activation, BinaryKind, Builder, Constant, Conv2d, Op, ResizeKind, Value};
+use sparsr::graph::{
+    Activation, BinaryKind, Builder, Constant, Conv2d, Fold, MaxPool, Op, PixelUnshuffle, ResizeKind, Unfold,
+    Value,
+};
 use sparsr::tensor::{Shape, Tensor};
 
 use crate::support::case::{Case, check_all};
@@ -122,25 +125,29 @@ fn concat_then_pointwise_conv2d() {
 }
 
 #[test]
-fn pools() {
-    let average = [(Shape::new(1, 3, 7, 5), 2), (Shape::new(2, 5, 13, 3), 3), (Shape::new(1, 12, 33, 9), 2)];
-    let average = average.map(|(shape, size)| {
-        Case::new(format!("average_pool {shape} by {size}"), shape, TOLERANCE, |b, x| {
-            b.average_pool("pool", x, size)
-        })
+fn slice() {
+    let cases = [
+        (Shape::new(1, 1, 1, 1), 0, 1),
+        (Shape::new(1, 3, 1, 9), 1, 2),
+        (Shape::new(2, 5, 7, 5), 4, 1),
+        (Shape::new(2, 9, 7, 5), 3, 5),
+        (Shape::new(1, 12, 33, 9), 4, 8),
+        (Shape::new(1, 12, 33, 9), 2, 9),
+        (Shape::new(2, 14, 13, 3), 7, 7),
+        (Shape::new(1, 7, 7, 5), 0, 7),
+        (Shape::new(1, 7, 7, 5), 0, 2),
+    ];
+    let cases = cases.map(|(shape, start, channels)| {
+        let name = format!("slice {shape}, {channels} from {start}");
+        Case::new(name, shape, EXACT, |b, x| b.slice("slice", x, start, channels))
     });
-    // One pixel; less than one run of 4096 pixels, just one, and what takes a second reduction.
-    let global = [(1, 1, 1, 1), (2, 5, 7, 5), (1, 3, 64, 64), (2, 3, 17, 241), (1, 7, 96, 97)];
-    let global = global.map(|(n, c, h, w)| {
-        let shape = Shape::new(n, c, h, w);
-        // Not around zero, where a mean would be nothing but rounding.
-        let input = Tensor::new(shape, noise(shape, 5).values().iter().map(|x| x + 0.5).collect());
-        Case::new(format!("global_average_pool {shape}"), shape, 1e-5, |b, x| {
-            b.global_average_pool("mean", x)
-        })
-        .on(input)
-    });
-    check_all("pools", average.into_iter().chain(global));
+    let halves =
+        Case::new("slice: halves of a value that is kept", Shape::new(2, 10, 7, 5), EXACT, |b, x| {
+            let y = b.relu("relu", x)?;
+            let (left, right) = (b.slice("left", y, 0, 5)?, b.slice("right", y, 5, 5)?);
+            b.multiply("gate", left, right)
+        });
+    check_all("slice", cases.into_iter().chain([halves.keeping_all()]));
 }
 
 #[test]
@@ -157,6 +164,48 @@ fn pixel_shuffle() {
 }
 
 #[test]
+fn pixel_unshuffle() {
+    let cases =
+        [(1, 1, 1, 1), (1, 3, 7, 5), (2, 2, 13, 3), (1, 5, 1, 9)].into_iter().flat_map(|(n, c, h, w)| {
+            [2, 3, 4].map(|scale| {
+                let shape = Shape::new(n, c, h * scale, w * scale);
+                let op = Op::PixelUnshuffle(PixelUnshuffle { scale });
+                Case::new(format!("pixel_unshuffle {shape} by {scale}"), shape, EXACT, |b, x| {
+                    b.append("unshuffle", op, &[x])
+                })
+            })
+        });
+    let back = Case::new("pixel_unshuffle, then pixel_shuffle", Shape::new(2, 3, 6, 9), EXACT, |b, x| {
+        let y = b.append("unshuffle", Op::PixelUnshuffle(PixelUnshuffle { scale: 3 }), &[x])?;
+        b.pixel_shuffle("shuffle", y, 3)
+    });
+    check_all("pixel_unshuffle", cases.chain([back.keeping_all()]));
+}
+
+#[test]
+fn unfold() {
+    let mut cases = Vec::new();
+    for shape in SHAPES {
+        for kernel in [1, 3, 5] {
+            let name = format!("unfold {shape} by {kernel}");
+            cases.push(Case::new(name, shape, EXACT, |b, x| {
+                b.append("unfold", Op::Unfold(Unfold { kernel }), &[x])
+            }));
+            let wide = shape.with_channels(shape.channels * kernel * kernel);
+            cases.push(Case::new(format!("fold {wide} by {kernel}"), wide, TOLERANCE, |b, x| {
+                b.append("fold", Op::Fold(Fold { kernel }), &[x])
+            }));
+        }
+    }
+    let both = Case::new("unfold, then fold", Shape::new(2, 3, 7, 5), TOLERANCE, |b, x| {
+        let y = b.append("unfold", Op::Unfold(Unfold { kernel: 3 }), &[x])?;
+        b.append("fold", Op::Fold(Fold { kernel: 3 }), &[y])
+    });
+    cases.push(both.keeping_all());
+    check_all("unfold", cases);
+}
+
+#[test]
 fn resize() {
     let mut cases = Vec::new();
     for shape in SHAPES {
@@ -166,10 +215,54 @@ fn resize() {
                 Case::new(format!("resize {name} {shape} by {scale}"), shape, tolerance, build)
             };
             cases.push(case("bicubic", ResizeKind::Bicubic, TOLERANCE));
+            cases.push(case("bilinear", ResizeKind::Bilinear, TOLERANCE));
             cases.push(case("nearest", ResizeKind::Nearest, EXACT));
         }
     }
     check_all("resize", cases);
+}
+
+/// Up, down, up along one axis and down along the other, to one pixel and from one, not at all. Among them sides whose
+/// quotient f32 rounds up and down.
+#[test]
+fn resize_to() {
+    let sizes = [
+        ([1, 1], [1, 1]),
+        ([1, 1], [5, 3]),
+        ([7, 5], [1, 1]),
+        ([1, 9], [3, 4]),
+        ([7, 5], [7, 5]),
+        ([7, 5], [33, 18]),
+        ([41, 33], [9, 7]),
+        ([5, 33], [13, 9]),
+        ([49, 3], [47, 100]),
+        ([3, 100], [147, 41]),
+    ];
+    let mut cases = Vec::new();
+    for (at, ([h, w], [to_h, to_w])) in sizes.into_iter().enumerate() {
+        let (shape, like) = (Shape::new(1 + at % 2, 1 + at % 6, h, w), Shape::new(1 + at % 2, 2, to_h, to_w));
+        for (kind, tolerance) in [
+            (ResizeKind::Bilinear, TOLERANCE),
+            (ResizeKind::BilinearCorners, TOLERANCE),
+            (ResizeKind::Nearest, EXACT),
+        ] {
+            let name = format!("resize_to {kind:?} {shape} to {to_h}x{to_w}");
+            cases.push(Case::new(name, shape, tolerance, |b, x| {
+                let like = constant(b, Tensor::zeros(like))?;
+                b.resize_to("resized", x, kind, like)
+            }));
+        }
+    }
+    let shape = Shape::new(2, 5, 17, 23);
+    cases.push(
+        Case::new("resize_to the picture, of its pools", shape, TOLERANCE, |b, x| {
+            let small = b.append("pool", Op::MaxPool(MaxPool { size: 7, stride: 3 }), &[x])?;
+            let large = b.resize_to("large", small, ResizeKind::Bilinear, x)?;
+            b.multiply("gate", x, large)
+        })
+        .keeping_all(),
+    );
+    check_all("resize_to", cases);
 }
 
 #[test]

@@ -193,11 +193,11 @@ impl<'a> Lowering<'a> {
         if self.limits.subgroup_lanes == Some(LANES) { Weights::Broadcast } else { Weights::Storage }
     }
 
-    /// Any stride, padding and groups.
+    /// Any stride, padding and groups; a kernel of its own where every channel is a group.
     fn direct(&mut self, op: &Op, output: Shape, sum: &Sum<'_>) -> Buffer {
         let weight = self.packed(Packing::Direct(Same::new(&op.weight)));
         let bias = self.packed(Packing::Bias(bits(&sum.bias), Channels::all(output.channels)));
-        let dispatch = kernel::conv2d_direct::dispatch(&Conv2dDirect {
+        let conv = Conv2dDirect {
             input: sum.x,
             output,
             kernel: op.kernel(),
@@ -205,7 +205,12 @@ impl<'a> Lowering<'a> {
             padding: op.padding,
             groups: op.groups,
             epilogue: sum.epilogue,
-        });
+        };
+        let depthwise = op.groups > 1 && op.groups == sum.x.channels && op.groups == output.channels;
+        let dispatch = match depthwise {
+            true => kernel::conv2d_depthwise::dispatch(&conv),
+            false => kernel::conv2d_direct::dispatch(&conv),
+        };
         self.step(dispatch, vec![sum.terms[0].input, sum.residual, weight, bias], sum.label, output)
     }
 
