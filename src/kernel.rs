@@ -10,6 +10,7 @@
 mod params;
 
 pub mod activation;
+pub mod attention;
 pub mod average_pool;
 pub mod binary;
 pub mod concat;
@@ -24,6 +25,7 @@ pub mod conv_transpose2d;
 pub mod epilogue;
 pub mod fold;
 pub mod global_pool;
+pub mod layer_norm;
 pub mod mask_arguments;
 pub mod mask_compact;
 pub mod max_pool;
@@ -59,6 +61,7 @@ use crate::tensor::{Shape, channel_groups};
 /// Every kernel. `tests/shaders.rs` holds it against the folder.
 pub static ALL: &[&Kernel] = &[
     &activation::KERNEL,
+    &attention::KERNEL,
     &average_pool::KERNEL,
     &binary::KERNEL,
     &concat::KERNEL,
@@ -71,6 +74,7 @@ pub static ALL: &[&Kernel] = &[
     &conv_transpose2d::KERNEL,
     &fold::KERNEL,
     &global_pool::KERNEL,
+    &layer_norm::KERNEL,
     &mask_arguments::KERNEL,
     &mask_compact::KERNEL,
     &max_pool::KERNEL,

@@ -254,7 +254,8 @@ impl Plan {
     /// Plans `graph`.
     ///
     /// # Errors
-    /// [`Error::Limits`] if a value does not fit into one of the device's bindings.
+    /// [`Error::Limits`] if a value does not fit into one of the device's bindings, [`Error::Unsupported`] if a head
+    /// of an attention is deeper than its kernel takes.
     pub fn new(graph: &Graph, options: &Options, limits: &Limits) -> Result<Self> {
         Self::sharing(&Packed::default(), graph, options, limits)
     }
@@ -264,6 +265,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::new`].
     pub fn sharing(packed: &Packed, graph: &Graph, options: &Options, limits: &Limits) -> Result<Self> {
+        lower::check(graph)?;
         packed.begin();
         let (graph, renamed) = rewrite::split_concats(graph, &options.keep, packed);
         let keep: Vec<Value> = options.keep.iter().map(|value| renamed[value.index()]).collect();

@@ -7,6 +7,8 @@
 //!
 //! This file tests the harness: what is wrong on purpose must be seen.
 
+#[path = "operators/attention.rs"]
+mod attention;
 #[path = "operators/conv.rs"]
 mod conv;
 #[path = "operators/lists.rs"]

@@ -93,6 +93,7 @@ const CODES: &[(&str, u32)] = &[
     ("TERM", 3),
     ("ROOT", 2),
     ("RUN", 1),
+    ("BIASED", 2),
 ];
 
 /// Every value of every override, the others at their defaults, for every shape of the register tile.

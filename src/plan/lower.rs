@@ -1,8 +1,11 @@
 //! Groups of nodes → dispatches: which kernel computes each operator.
 
+mod attention;
 mod conv2d;
 mod lists;
 mod masked_conv2d;
+
+pub(super) use attention::check;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -186,7 +189,13 @@ impl Lowering<'_> {
                     kind => kernel::resize_bilinear::dispatch(x, output, kind == ResizeKind::BilinearCorners),
                 }
             }
-            Op::LayerNorm(_) | Op::Attention(_) => unreachable!("no kernel yet"),
+            Op::LayerNorm(op) => {
+                read.extend([&op.weight, &op.bias].map(|numbers| {
+                    self.packed(Packing::Bias(bits(numbers.values()), Channels::all(x.channels)))
+                }));
+                kernel::layer_norm::dispatch(x, op.epsilon)
+            }
+            Op::Attention(op) => return self.attention(op, read[0], output, name),
             Op::SpatialMask(_) => kernel::spatial_mask::dispatch(output),
         };
         self.step(dispatch, read, name, output)

@@ -62,6 +62,8 @@ pub(super) enum Packing {
     Transposed(Same),
     /// How many channels.
     Slope(Same, usize),
+    /// As it is.
+    Plain(Same),
     /// Its bits.
     Bias(Vec<u32>, Channels),
 }
@@ -163,6 +165,7 @@ impl Packing {
             }
             Self::Transposed(weight) => conv_transpose2d::pack(&weight.0),
             Self::Slope(slope, channels) => activation::pack_slope(&slope.0, *channels),
+            Self::Plain(numbers) => numbers.0.values().to_vec(),
             Self::Bias(bias, channels) => pack_bias(&floats(bias), *channels),
         }
     }

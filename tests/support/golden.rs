@@ -30,7 +30,8 @@ pub fn all() -> Vec<Golden> {
 
 fn networks(path: &Path) -> Vec<Golden> {
     let architecture = path.file_stem().unwrap().to_string_lossy().into_owned();
-    let file = Weights::load(path).unwrap_or_else(|error| panic!("{error}: {architecture}.py makes the file"));
+    let file =
+        Weights::load(path).unwrap_or_else(|error| panic!("{error}: {architecture}.py makes the file"));
     // By case its weights, then its values.
     let mut cases: BTreeMap<String, [Vec<(String, Parameter)>; 2]> = BTreeMap::new();
     for (name, numbers) in file.iter() {

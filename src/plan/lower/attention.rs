@@ -1,0 +1,42 @@
+//! Attention: one dispatch, or several where one would keep a device silent for too long.
+
+use super::Lowering;
+use crate::error::{Error, Result};
+use crate::graph::{Among, Attention as Op, Graph, Op as AnyOp};
+use crate::kernel::attention::{Attention, DEPTH, Sets};
+use crate::plan::Buffer;
+use crate::plan::packed::{Packing, Same};
+use crate::tensor::Shape;
+
+/// Whether the kernel takes the heads of every attention.
+pub(in crate::plan) fn check(graph: &Graph) -> Result<()> {
+    for (_, node) in graph.values() {
+        let AnyOp::Attention(op) = &node.op else { continue };
+        let depth = node.shape.channels / op.heads;
+        if depth > DEPTH {
+            return Err(Error::Unsupported(format!(
+                "{}: heads of {depth} channels, and on the GPU they have at most {DEPTH}; choose the CPU",
+                node.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Lowering<'_> {
+    pub(super) fn attention(&mut self, op: &Op, input: Buffer, output: Shape, name: &str) -> Buffer {
+        let (sets, bias) = match &op.among {
+            Among::Windows { size, shift, bias } => {
+                let bias = self.packed(Packing::Plain(Same::new(bias)));
+                (Sets::Windows { size: *size, shift: *shift }, bias)
+            }
+            Among::Runs { count } => (Sets::Runs { length: (output.pixels() / count).max(1) }, input),
+        };
+        let to = self.value_slot(output);
+        let attention = Attention { output, heads: op.heads, scale: op.scale, sets };
+        for dispatch in attention.dispatches(self.limits.workgroups, self.limits.subgroup_lanes) {
+            self.write(dispatch, vec![input, bias], to, name, output);
+        }
+        Buffer::Slot(to)
+    }
+}
