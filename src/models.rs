@@ -1,12 +1,17 @@
 //! Networks: a checkpoint's tensors tell which architecture they are, how wide, how deep, at what scale.
 
 pub mod acnet;
+pub mod carn;
 pub mod edsr;
 pub mod ledsr;
 pub mod mdsr;
 mod parts;
 pub mod rcan;
+pub mod rrdb;
+pub mod safmn;
 pub mod smsr;
+pub mod span;
+pub mod srvgg;
 
 use std::fmt;
 use std::path::Path;
@@ -88,11 +93,16 @@ type Detected = Option<Result<Arc<dyn Network>>>;
 /// Every architecture. Their tensors tell them apart, so the order is that of the alphabet.
 const ARCHITECTURES: &[Architecture] = &[
     Architecture { name: "acnet", keys: acnet::KEYS, detect: |w| network(acnet::Config::detect(w)) },
+    Architecture { name: "carn", keys: carn::KEYS, detect: |w| network(carn::Config::detect(w)) },
     Architecture { name: "edsr", keys: edsr::KEYS, detect: |w| network(edsr::Config::detect(w)) },
     Architecture { name: "ledsr", keys: ledsr::KEYS, detect: |w| network(ledsr::Config::detect(w)) },
     Architecture { name: "mdsr", keys: mdsr::KEYS, detect: |w| network(mdsr::Config::detect(w)) },
     Architecture { name: "rcan", keys: rcan::KEYS, detect: |w| network(rcan::Config::detect(w)) },
+    Architecture { name: "rrdb", keys: rrdb::KEYS, detect: |w| network(rrdb::Config::detect(w)) },
+    Architecture { name: "safmn", keys: safmn::KEYS, detect: |w| network(safmn::Config::detect(w)) },
     Architecture { name: "smsr", keys: smsr::KEYS, detect: |w| network(smsr::Config::detect(w)) },
+    Architecture { name: "span", keys: span::KEYS, detect: |w| network(span::Config::detect(w)) },
+    Architecture { name: "srvgg", keys: srvgg::KEYS, detect: |w| network(srvgg::Config::detect(w)) },
 ];
 
 fn network<N: Network + 'static>(found: Option<Result<N>>) -> Detected {
@@ -292,6 +302,8 @@ fn all_finite(weights: &Weights) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::tensor::Parameter;
 
@@ -312,11 +324,29 @@ mod tests {
             Weights::new("other.pth", names.map(|name| (name.to_owned(), Parameter::new([1], vec![0.0]))));
         assert_eq!(
             Model::from_weights("other", weights).unwrap_err().to_string(),
-            "other.pth: expected the tensors of a known architecture, acnet (`conv1_3.0.weight`), edsr \
-             (`body.0.body.0.weight` or `body.0.conv1.weight`), ledsr (`tail.0.0.weight`), mdsr \
-             (`pre_process.0.0.body.0.weight`), rcan (`body.0.body.0.body.0.weight` or \
-             `body.0.residual_group.0.rcab.0.weight`), smsr (`body.0.body.ch_mask`); found 4 tensors: conv.bias, conv.weight, \
+            "other.pth: expected the tensors of a known architecture, …; found 4 tensors: conv.bias, conv.weight, \
              features.0.weight …"
         );
+    }
+
+    #[test]
+    fn a_checkpoint_is_of_one_architecture_alone() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+        for Architecture { name, .. } in ARCHITECTURES {
+            let golden = Weights::load(format!("{folder}/{name}.safetensors").as_ref()).unwrap();
+            let cases = golden.names().filter_map(|name| Some(name.split_once(".weights.")?.0));
+            let cases: BTreeSet<&str> = cases.collect();
+            assert!(!cases.is_empty(), "{name}");
+            for case in cases {
+                let prefix = format!("{case}.weights.");
+                let tensor = |(name, numbers): (&str, &Parameter)| {
+                    Some((name.strip_prefix(&prefix)?.to_owned(), numbers.clone()))
+                };
+                let weights = Weights::new(case, golden.iter().filter_map(tensor));
+                let (weights, _) = recognise(weights.without_weight_norm().unwrap()).unwrap();
+                let found = ARCHITECTURES.iter().filter(|known| (known.detect)(&weights).is_some());
+                assert_eq!(found.map(|known| known.name).collect::<Vec<_>>(), [*name], "{case}");
+            }
+        }
     }
 }

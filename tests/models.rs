@@ -7,8 +7,6 @@
 mod acnet;
 #[path = "models/authors.rs"]
 mod authors;
-#[path = "models/detection.rs"]
-mod detection;
 #[path = "models/downloads.rs"]
 mod downloads;
 #[path = "models/edsr.rs"]
@@ -17,8 +15,12 @@ mod edsr;
 mod ledsr;
 #[path = "models/mdsr.rs"]
 mod mdsr;
+#[path = "models/published.rs"]
+mod published;
 #[path = "models/rcan.rs"]
 mod rcan;
+#[path = "models/spoilt.rs"]
+mod spoilt;
 mod support;
 
 use sparsr::gpu::Session;
@@ -30,6 +32,7 @@ use sparsr::weights::Weights;
 use sparsr::{Gpu, Model, Options, Pixels, Samples, Sparsity, Upscaled, Upscaler, reference};
 
 use support::case::{Case, check_all};
+use support::golden::{self, Golden};
 use support::{adapter, compare, seeded};
 
 /// The output, then the values of `keep`, by the device.
@@ -92,69 +95,28 @@ fn spoilt(tensors: &Weights, name: &str, dims: Option<&[usize]>) -> String {
     Model::from_weights("some", weights).unwrap_err().to_string()
 }
 
-/// The names under `prefix`, without it.
-fn under(golden: &Weights, prefix: &str) -> Vec<(String, Parameter)> {
-    let named =
-        |(name, numbers): (&str, &Parameter)| Some((name.strip_prefix(prefix)?.into(), numbers.clone()));
-    golden.iter().filter_map(named).collect()
-}
-
-/// `golden/<architecture>.safetensors`, and the networks in it. Of a network of several scales the case's name ends in
-/// the one that is taken.
-const GOLDEN: &[(&str, &[&str])] = &[
-    ("acnet", &["single_x2", "single_x3", "single_x4", "multi_x2", "multi_x3"]),
-    (
-        "edsr",
-        &[
-            "pytorch_x2",
-            "pytorch_x3_unit",
-            "pytorch_x4_bare",
-            "basicsr_x2",
-            "basicsr_x3",
-            "basicsr_x4",
-            "pruned",
-        ],
-    ),
-    ("ledsr", &["pruned_x2", "wrapped_x3", "pruning_x4", "torch_weight_norm", "torch_parametrizations"]),
-    ("mdsr", &["multi_x2", "multi_x3", "multi_x4"]),
-    ("rcan", &["pytorch_x2", "basicsr_x3", "pytorch_x8", "srpn_x2", "srpn_x4"]),
-    ("smsr", &["x2", "x3"]),
-];
-
 #[test]
 fn small_networks_say_what_pytorch_says() {
-    for (architecture, cases) in GOLDEN {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
-        let golden = Weights::load(format!("{folder}/{architecture}.safetensors").as_ref())
-            .unwrap_or_else(|error| panic!("{error}: tests/golden/{architecture}.py makes the file"));
-        for case in *cases {
-            check_golden(architecture, &golden, case);
-        }
-    }
-}
+    let gpus: Vec<_> = adapter::gpu("small networks on the device").into_iter().flat_map(both_ways).collect();
+    for Golden { model, architecture, values, .. } in golden::all() {
+        let name = model.name();
+        let input = activations(&values.iter().find(|(name, _)| name == "input").unwrap().1);
+        let graph = model.graph(input.shape()).unwrap();
+        assert_eq!(model.architecture(), architecture);
+        let brightest = input.values().iter().fold(0.0, |a: f32, b| a.max(*b));
+        assert!((0.5..=1.0).contains(&(brightest / graph.range())), "{name}: {}", graph.range());
 
-fn check_golden(architecture: &str, golden: &Weights, case: &str) {
-    let weights = Weights::new(case, under(golden, &format!("{case}.weights.")));
-    let values = under(golden, &format!("{case}.values."));
-    let input = activations(&values.iter().find(|(name, _)| name == "input").unwrap().1);
-    let model = Model::from_weights(case, weights).unwrap();
-    let scale = case.rsplit_once("_x").and_then(|(_, scale)| scale.parse().ok());
-    let model = model.at_scale(scale.unwrap_or(model.scale())).unwrap();
-    let graph = model.graph(input.shape()).unwrap();
-    assert_eq!(model.architecture(), architecture);
-    let brightest = input.values().iter().fold(0.0, |a: f32, b| a.max(*b));
-    assert!((0.5..=1.0).contains(&(brightest / graph.range())), "{architecture} {case}: {}", graph.range());
-
-    let keep: Vec<Value> = values.iter().map(|(name, _)| graph.find(name).unwrap()).collect();
-    let check = |engine: &str, found: Vec<Tensor>, tolerance: f32| {
-        for ((name, expected), found) in values.iter().zip(&found[1..]) {
-            compare::close(found, &activations(expected), tolerance)
-                .unwrap_or_else(|reason| panic!("{architecture} {case} on {engine}, {name} {reason}"));
+        let keep: Vec<Value> = values.iter().map(|(name, _)| graph.find(name).unwrap()).collect();
+        let check = |engine: &str, found: Vec<Tensor>, tolerance: f32| {
+            for ((node, expected), found) in values.iter().zip(&found[1..]) {
+                compare::close(found, &activations(expected), tolerance)
+                    .unwrap_or_else(|reason| panic!("{name} on {engine}, {node} {reason}"));
+            }
+        };
+        check("the CPU engine", run_reference(&graph, &input, &keep), 1e-4);
+        for (engine, gpu) in &gpus {
+            check(engine, run_on(gpu, &graph, &input, &keep), 5e-4);
         }
-    };
-    check("the CPU engine", run_reference(&graph, &input, &keep), 1e-4);
-    for (engine, gpu) in adapter::gpu("small networks on the device").into_iter().flat_map(both_ways) {
-        check(engine, run_on(&gpu, &graph, &input, &keep), 5e-4);
     }
 }
 

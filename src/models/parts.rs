@@ -24,6 +24,18 @@ pub(super) fn count(weights: &Weights, prefix: &str, suffix: &str) -> usize {
     (0..).take_while(|i| weights.get(&format!("{prefix}{i}{suffix}")).is_some()).count()
 }
 
+/// The largest number that stands right behind `prefix` in a name, so that where a tensor is missing, no smaller
+/// network is found.
+pub(super) fn last_number(weights: &Weights, prefix: &str) -> Option<usize> {
+    let number = |name: &str| name.strip_prefix(prefix)?.split('.').next()?.parse::<u16>().ok();
+    weights.names().filter_map(number).max().map(usize::from)
+}
+
+/// Whether there are tensors under this name.
+pub(super) fn has_any(weights: &Weights, prefix: &str) -> bool {
+    weights.names().any(|name| name.starts_with(prefix))
+}
+
 /// The scale of a pixel shuffle that ends in RGB: the root of a third of so many channels, one of 1 to 4.
 pub(super) fn shuffle_scale(weights: &Weights, name: &str) -> Result<usize> {
     let channels = axis(weights, name, 0)?;
@@ -63,10 +75,15 @@ impl Conv {
     /// Appends the convolution of this scope: `weight`, and `bias` if it has one. PyTorch's `Linear` over channels,
     /// whose weight has two axes, is one of 1×1.
     pub(super) fn of(self, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
+        let stored = w.get("weight").map_or(&[][..], Parameter::dims);
+        self.to(stored.first().copied().unwrap_or(self.groups), b, x, w)
+    }
+
+    /// The same to so many channels, where what follows asks for them.
+    pub(super) fn to(self, out: usize, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
         let Self { kernel, stride, padding, groups, bias } = self;
         let within = b.shape(x).channels / groups;
         let stored = w.get("weight").map_or(&[][..], Parameter::dims);
-        let out = stored.first().copied().unwrap_or(groups);
         let weight = if kernel == 1 && stored.len() == 2 {
             reshaped(&w.parameter("weight", &[out, within])?, [out, within, 1, 1])
         } else {
@@ -209,4 +226,14 @@ pub(super) fn conv_relu_conv(
 /// taken for it.
 pub(super) fn all_within(weights: &Weights, scopes: &[&str]) -> bool {
     weights.names().all(|name| name.split_once('.').is_some_and(|(scope, _)| scopes.contains(&scope)))
+}
+
+/// Channels into pixels, nothing at a scale of 1.
+pub(super) fn pixel_shuffle(
+    b: &mut Builder,
+    name: impl Into<String>,
+    x: Value,
+    scale: usize,
+) -> Result<Value> {
+    if scale == 1 { Ok(x) } else { b.pixel_shuffle(name, x, scale) }
 }

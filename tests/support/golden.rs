@@ -14,13 +14,16 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
 pub struct Golden {
     /// The file's name, and the architecture's.
     pub architecture: String,
-    pub case: String,
+    /// Called by the architecture and the case.
     pub model: Model,
+    /// What it is made of.
+    pub weights: Vec<(String, Parameter)>,
     /// Nodes, `input` among them, and their values.
     pub values: Vec<(String, Parameter)>,
 }
 
-/// Every network of every file: tensors are called `<case>.weights.<key>` and `<case>.values.<node>`.
+/// Every network of every file: tensors are called `<case>.weights.<key>` and `<case>.values.<node>`. Of a network of
+/// several scales the case's name ends in the one that is taken, as `_x3`.
 pub fn all() -> Vec<Golden> {
     let mut files: Vec<_> = std::fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
@@ -44,9 +47,11 @@ fn networks(path: &Path) -> Vec<Golden> {
     }
     let golden = |(case, [weights, values]): (String, [Vec<_>; 2])| {
         let name = format!("{architecture} {case}");
-        let model = Model::from_weights(&*name, Weights::new(&*name, weights))
-            .unwrap_or_else(|error| panic!("{error}"));
-        Golden { architecture: architecture.clone(), case, model, values }
+        let scale = case.rsplit_once("_x").and_then(|(_, scale)| scale.parse().ok());
+        let model = Model::from_weights(&*name, Weights::new(&*name, weights.clone()));
+        let model = model.and_then(|model| model.at_scale(scale.unwrap_or(model.scale())));
+        let model = model.unwrap_or_else(|error| panic!("{error}"));
+        Golden { architecture: architecture.clone(), model, weights, values }
     };
     cases.into_iter().map(golden).collect()
 }

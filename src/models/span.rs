@@ -1,0 +1,227 @@
+//! SPAN: Wan et al., *Swift Parameter-free Attention Network for Efficient Super-Resolution*, CVPR workshops 2024.
+//!
+//! Plain 3×3 convolutions, whose attention is a function of what they make and has no parameters of its own. The
+//! authors' code is hongyuanyu/SPAN.
+//!
+//! ```text
+//! O_0 = conv_1(255 · (picture − mean))
+//! H_i = c3(silu(c2(silu(c1(O_{i−1})))))
+//! O_i = (O_{i−1} + H_i) ⊙ σ_a(H_i),  σ_a(x) = sigmoid(x) − ½        ×6
+//! y   = shuffle(upsampler(conv_cat[O_0, conv_2(O_6), O_1, silu(c1(O_5))]))
+//! ```
+//!
+//! No mean is added back: `y` is the picture in 0 … 1. The last part of the concatenation reads in the code
+//! as if it lay before the SiLU; that works in place, so every checkpoint was trained with what is behind it.
+//!
+//! In training each 3×3 convolution is three in a row beside a 1×1, see `merged`; a checkpoint has these branches
+//! or only the 3×3 that they come to. The entries of NTIRE 2024 (28 and 26 channels) and of NTIRE 2025 (28, and 20
+//! behind `conv_cat`) have only the latter.
+
+use std::fmt;
+
+use super::Network;
+use super::parts::{Conv, DIV2K_MEAN, axis, channels, last_number, pixel_shuffle, scaled, shuffle_scale};
+use crate::error::{Error, Result};
+use crate::graph::{Activation, BinaryKind, Builder, Conv2d, Graph, Value};
+use crate::tensor::{Parameter, Shape};
+use crate::weights::{Scope, Weights};
+
+/// What tells it from others.
+pub(super) const KEYS: &[&str] = &["block_1.c1_r.eval_conv.weight"];
+
+/// What the picture less its mean is multiplied by.
+const IMG_RANGE: f32 = 255.0;
+
+/// What the tensors say of a network's size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Width: 52 in the paper, 48 in its small network.
+    pub channels: usize,
+    /// Swift parameter-free attention blocks: 6 in the paper.
+    pub blocks: usize,
+    /// 1 to 4.
+    pub scale: usize,
+    /// Whether the tensors hold the branches that are there in training.
+    pub branches: bool,
+    /// Whether the picture's mean is subtracted and the rest multiplied: not in networks of other
+    /// trainers that have a tensor `no_norm`.
+    pub norm: bool,
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} attention blocks, {} channels", self.blocks, self.channels)?;
+        if self.branches {
+            write!(f, ", with the branches of training")?;
+        }
+        Ok(())
+    }
+}
+
+impl Config {
+    /// Reads the sizes off the tensors; `None` if they are not SPAN's.
+    pub fn detect(weights: &Weights) -> Option<Result<Self>> {
+        let has = |name: &str| weights.get(name).is_some();
+        (has(KEYS[0]) && has("conv_cat.weight")).then(|| Self::read(weights))
+    }
+
+    fn read(weights: &Weights) -> Result<Self> {
+        let branches = weights.names().any(is_branch);
+        let first = if branches { "conv_1.conv.2.weight" } else { "conv_1.eval_conv.weight" };
+        Ok(Self {
+            channels: axis(weights, first, 0)?,
+            blocks: last_number(weights, "block_").unwrap_or(1),
+            scale: shuffle_scale(weights, "upsampler.0.weight")?,
+            branches,
+            norm: weights.get("no_norm").is_none(),
+        })
+    }
+}
+
+/// Whether a parameter is of the branches that are there in training: `sk`, `conv.0`, `conv.1` and `conv.2`.
+fn is_branch(parameter: &str) -> bool {
+    [".sk.", ".conv.0.", ".conv.1.", ".conv.2."].iter().any(|branch| parameter.contains(branch))
+}
+
+impl Network for Config {
+    fn scale(&self) -> usize {
+        self.scale
+    }
+
+    /// The paper counts the network without the branches.
+    fn counts(&self, parameter: &str) -> bool {
+        !is_branch(parameter) && parameter != "no_norm"
+    }
+
+    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+        build(self, weights, input)
+    }
+}
+
+/// The network for pictures of `input`'s shape.
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+    let name = format!("span ×{}", config.scale);
+    if input.channels != 3 {
+        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
+    }
+    let w = weights.root();
+    let (mut b, picture) = Builder::new(name, input, 1.0);
+
+    let (x, factor) = if config.norm {
+        let mean = channels(&mut b, "mean", &DIV2K_MEAN, picture)?;
+        (b.binary("sub_mean", BinaryKind::Subtract, picture, mean)?, IMG_RANGE)
+    } else {
+        (picture, 1.0)
+    };
+    let head = conv3xc(&mut b, x, &w.scope("conv_1"), config, factor)?;
+
+    let half = vec![0.5; b.shape(head).channels];
+    let half = channels(&mut b, "half", &half, head)?;
+    let (mut outs, mut act) = (vec![head], head);
+    for i in 1..=config.blocks {
+        let block = spab(&mut b, outs[i - 1], half, &w.scope(format!("block_{i}")), config)?;
+        outs.push(block.0);
+        act = block.1;
+    }
+    let last = conv3xc(&mut b, outs[config.blocks], &w.scope("conv_2"), config, 1.0)?;
+    let y = b.concat("cat", &[head, last, outs[1], act])?;
+    let y = Conv::same(1).of(&mut b, y, &w.scope("conv_cat"))?;
+
+    let upsampler = w.scope("upsampler");
+    let y = Conv::same(3).of(&mut b, y, &upsampler.scope(0))?;
+    let y = pixel_shuffle(&mut b, upsampler.path("1"), y, config.scale)?;
+    Ok(b.finish(y))
+}
+
+/// Swift parameter-free attention block: its output, and its first convolution's behind the SiLU.
+fn spab(b: &mut Builder, x: Value, half: Value, w: &Scope<'_>, config: &Config) -> Result<(Value, Value)> {
+    let y = conv3xc(b, x, &w.scope("c1_r"), config, 1.0)?;
+    let first = b.activation(w.path("out1_act"), y, Activation::Silu)?;
+    let y = conv3xc(b, first, &w.scope("c2_r"), config, 1.0)?;
+    let y = b.activation(w.path("out2_act"), y, Activation::Silu)?;
+    let c3 = w.scope("c3_r");
+    let (weight, bias) = numbers(&c3, [b.shape(x).channels, b.shape(y).channels], config)?;
+    let h = b.conv2d(c3.prefix(), y, Conv2d::same(weight, Some(bias)))?;
+
+    let attention = b.activation(w.path("sigmoid"), h, Activation::Sigmoid)?;
+    let attention = b.binary(w.path("sim_att"), BinaryKind::Subtract, attention, half)?;
+    let sum = b.add(w.path("add"), h, x)?;
+    Ok((b.multiply(w.prefix(), sum, attention)?, first))
+}
+
+/// A 3×3 convolution of `factor · x`, which zeros around the picture do not mind.
+fn conv3xc(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config, factor: f32) -> Result<Value> {
+    let out = rows(w, if config.branches { "conv.2.weight" } else { "eval_conv.weight" });
+    let (weight, bias) = numbers(w, [out, b.shape(x).channels], config)?;
+    b.conv2d(w.prefix(), x, Conv2d::same(scaled(&weight, factor), Some(bias)))
+}
+
+/// Weight and bias of a 3×3 convolution, `[out, inputs]`.
+fn numbers(w: &Scope<'_>, [out, inputs]: [usize; 2], config: &Config) -> Result<(Parameter, Parameter)> {
+    if config.branches {
+        return merged(w, [out, inputs]);
+    }
+    let stored = w.scope("eval_conv");
+    Ok((stored.parameter("weight", &[out, inputs, 3, 3])?, stored.parameter("bias", &[out])?))
+}
+
+/// The length of a tensor's first axis, at least 1: an empty one is then refused with what was expected.
+fn rows(w: &Scope<'_>, name: &str) -> usize {
+    w.get(name).and_then(|parameter| parameter.dims().first()).map_or(1, |rows| (*rows).max(1))
+}
+
+/// The 3×3 convolution that the branches `conv.2 ∘ conv.1 ∘ conv.0 + sk` (1×1, 3×3, 1×1; 1×1) come to, as the
+/// authors' code makes it before every evaluation. What is stored as `eval_conv` may be of an earlier step.
+///
+/// `W = W₂ W₁ W₀ + S`,  `b = W₂ (Σ W₁ b₀ + b₁) + b₂ + s`: the sum is over all taps, also those past the picture's edge,
+/// since the zeros lie around what goes into `conv.0`.
+fn merged(w: &Scope<'_>, [out, inputs]: [usize; 2]) -> Result<(Parameter, Parameter)> {
+    let [expanded, wide] = ["conv.0.weight", "conv.1.weight"].map(|name| rows(w, name));
+    let read = |name: &str, dims: [usize; 4]| -> Result<[Vec<f64>; 2]> {
+        let numbers =
+            |parameter: Parameter| parameter.values().iter().map(|value| f64::from(*value)).collect();
+        let w = w.scope(name);
+        Ok([numbers(w.parameter("weight", &dims)?), numbers(w.parameter("bias", &dims[..1])?)])
+    };
+    let [w0, b0] = read("conv.0", [expanded, inputs, 1, 1])?;
+    let [w1, b1] = read("conv.1", [wide, expanded, 3, 3])?;
+    let [w2, b2] = read("conv.2", [out, wide, 1, 1])?;
+    let [skip, b_skip] = read("sk", [out, inputs, 1, 1])?;
+
+    let (mut weight, mut bias) = (vec![], vec![]);
+    for row in w1.chunks_exact(expanded * 9) {
+        weight.extend(through(&w0, row, inputs));
+        bias.extend(through(&b0, row, 1).chunks_exact(9).map(|taps| taps.iter().sum::<f64>()));
+    }
+    bias.iter_mut().zip(&b1).for_each(|(sum, b)| *sum += b);
+
+    let (mut weight, mut bias) = (product(&w2, &weight, wide), product(&w2, &bias, wide));
+    weight.chunks_exact_mut(9).zip(&skip).for_each(|(taps, skip)| taps[4] += skip);
+    bias.iter_mut().zip(b2.iter().zip(&b_skip)).for_each(|(sum, (b, skip))| *sum += b + skip);
+    let rounded = |numbers: Vec<f64>| numbers.into_iter().map(|number| number as f32).collect::<Vec<f32>>();
+    Ok((Parameter::new([out, inputs, 3, 3], rounded(weight)), Parameter::new([out], rounded(bias))))
+}
+
+/// `y[i, k] = Σ_a x[a, i] · taps[a, k]`: one row of a 3×3 convolution behind a 1×1 with `columns` inputs.
+fn through(x: &[f64], taps: &[f64], columns: usize) -> Vec<f64> {
+    let mut y = vec![0.0; columns * 9];
+    for (x, taps) in x.chunks_exact(columns).zip(taps.chunks_exact(9)) {
+        for (y, x) in y.chunks_exact_mut(9).zip(x) {
+            y.iter_mut().zip(taps).for_each(|(y, tap)| *y += x * tap);
+        }
+    }
+    y
+}
+
+/// The product of two matrices, `inner` being what they have in common.
+fn product(left: &[f64], right: &[f64], inner: usize) -> Vec<f64> {
+    let columns = right.len() / inner;
+    let row = |left: &[f64]| {
+        let mut sums = vec![0.0; columns];
+        for (left, right) in left.iter().zip(right.chunks_exact(columns)) {
+            sums.iter_mut().zip(right).for_each(|(sum, right)| *sum += left * right);
+        }
+        sums
+    };
+    left.chunks_exact(inner).flat_map(row).collect()
+}
