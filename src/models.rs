@@ -3,10 +3,12 @@
 pub mod acnet;
 pub mod carn;
 pub mod edsr;
+mod fit;
 pub mod ledsr;
 pub mod mdsr;
 mod parts;
 pub mod rcan;
+mod recognise;
 pub mod rrdb;
 pub mod safmn;
 pub mod smsr;
@@ -21,10 +23,13 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::pixels::Edge;
 use crate::tensor::Shape;
-use crate::weights::Weights;
+use crate::weights::{Stored, Weights};
 
 /// Networks that are part of the program: name and checkpoint.
 const BUILTIN: &[(&str, &[u8])] = &[("smsr-x2", include_bytes!("../weights/smsr-x2.safetensors"))];
+
+/// The version of what [`Model::to_safetensors`] writes.
+const LAYOUT: &str = "1";
 
 /// A network with its weights.
 #[derive(Clone, Debug)]
@@ -64,6 +69,12 @@ trait Network: fmt::Display + fmt::Debug + Send + Sync {
         Edge::Repeated
     }
 
+    /// Whether the network has no use for a tensor of this name though checkpoints have it: what follows from sizes,
+    /// or is for training alone. Any other that is not read is an error, since it would be a layer left out.
+    fn ignores(&self, _name: &str) -> bool {
+        false
+    }
+
     /// Whether the paper counts the parameter of this name.
     fn counts(&self, _parameter: &str) -> bool {
         true
@@ -82,7 +93,9 @@ trait Network: fmt::Display + fmt::Debug + Send + Sync {
 struct Architecture {
     /// In lower case.
     name: &'static str,
-    /// A typical tensor of each scheme of names, for who brings something else.
+    /// The paper's short name, its first author, where and when.
+    title: &'static str,
+    /// Typical tensors of each scheme of names, with spaces between, for who brings something else.
     keys: &'static [&'static str],
     /// The network that the tensors are; `None` if they are another architecture's.
     detect: fn(&Weights) -> Detected,
@@ -90,23 +103,52 @@ struct Architecture {
 
 type Detected = Option<Result<Arc<dyn Network>>>;
 
+/// A row of [`ARCHITECTURES`], called as its module.
+macro_rules! architecture {
+    ($module:ident, $title:literal) => {
+        Architecture {
+            name: stringify!($module),
+            title: $title,
+            keys: $module::KEYS,
+            detect: |weights| network($module::Config::detect(weights)),
+        }
+    };
+}
+
 /// Every architecture. Their tensors tell them apart, so the order is that of the alphabet.
 const ARCHITECTURES: &[Architecture] = &[
-    Architecture { name: "acnet", keys: acnet::KEYS, detect: |w| network(acnet::Config::detect(w)) },
-    Architecture { name: "carn", keys: carn::KEYS, detect: |w| network(carn::Config::detect(w)) },
-    Architecture { name: "edsr", keys: edsr::KEYS, detect: |w| network(edsr::Config::detect(w)) },
-    Architecture { name: "ledsr", keys: ledsr::KEYS, detect: |w| network(ledsr::Config::detect(w)) },
-    Architecture { name: "mdsr", keys: mdsr::KEYS, detect: |w| network(mdsr::Config::detect(w)) },
-    Architecture { name: "rcan", keys: rcan::KEYS, detect: |w| network(rcan::Config::detect(w)) },
-    Architecture { name: "rrdb", keys: rrdb::KEYS, detect: |w| network(rrdb::Config::detect(w)) },
-    Architecture { name: "safmn", keys: safmn::KEYS, detect: |w| network(safmn::Config::detect(w)) },
-    Architecture { name: "smsr", keys: smsr::KEYS, detect: |w| network(smsr::Config::detect(w)) },
-    Architecture { name: "span", keys: span::KEYS, detect: |w| network(span::Config::detect(w)) },
-    Architecture { name: "srvgg", keys: srvgg::KEYS, detect: |w| network(srvgg::Config::detect(w)) },
+    architecture!(acnet, "ACNet, Tian et al., IEEE Transactions on Cybernetics 2021"),
+    architecture!(carn, "CARN, Ahn et al., ECCV 2018"),
+    architecture!(edsr, "EDSR, Lim et al., CVPR workshops 2017"),
+    architecture!(ledsr, "ASSLN, Zhang et al., NeurIPS 2021"),
+    architecture!(mdsr, "MDSR, Lim et al., CVPR workshops 2017"),
+    architecture!(rcan, "RCAN, Zhang et al., ECCV 2018"),
+    architecture!(rrdb, "ESRGAN's RRDBNet, Wang et al., ECCV workshops 2018"),
+    architecture!(safmn, "SAFMN, Sun et al., ICCV 2023"),
+    architecture!(smsr, "SMSR, Wang et al., CVPR 2021"),
+    architecture!(span, "SPAN, Wan et al., CVPR workshops 2024"),
+    architecture!(srvgg, "Real-ESRGAN's SRVGGNetCompact, Wang et al., ICCV workshops 2021"),
 ];
 
 fn network<N: Network + 'static>(found: Option<Result<N>>) -> Detected {
     found.map(|config| Ok(Arc::new(config?) as Arc<dyn Network>))
+}
+
+/// An architecture that checkpoints are recognised as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Known {
+    /// What [`Model::architecture`] calls it.
+    pub name: &'static str,
+    /// The paper's short name, its first author, where and when.
+    pub title: &'static str,
+    /// Typical tensors of each scheme of names, with spaces between.
+    pub keys: &'static [&'static str],
+}
+
+/// Every architecture that checkpoints are recognised as, in the order of the alphabet.
+pub fn architectures() -> impl Iterator<Item = Known> {
+    ARCHITECTURES.iter().map(|&Architecture { name, title, keys, .. }| Known { name, title, keys })
 }
 
 /// How a sparse mask module divides the channels of its layers.
@@ -125,7 +167,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Weights`] if it is no checkpoint, not one of a known
-    /// architecture, or lacks a tensor or has one of another shape.
+    /// architecture, lacks a tensor, has one of another shape, or one that the network does not read.
     pub fn load(path: &Path) -> Result<Self> {
         let stem =
             path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
@@ -155,10 +197,11 @@ impl Model {
     /// # Errors
     /// [`Error::Weights`], as [`Model::load`].
     pub fn from_weights(name: impl Into<String>, weights: Weights) -> Result<Self> {
-        all_finite(&weights)?;
-        let (weights, (architecture, network)) = recognise(weights.without_weight_norm()?)?;
+        fit::sound(&weights)?;
+        let weights = weights.without_weight_norm()?;
+        let (architecture, network) = recognise::recognise(&weights)?;
         // Building reads every tensor once, so a checkpoint that does not fit is refused here.
-        let smallest = Arc::new(network.build(&weights, smallest(&*network))?);
+        let smallest = Arc::new(fit::build(architecture, &*network, &weights)?);
         Ok(Self { name: name.into(), weights, architecture, network, smallest })
     }
 
@@ -172,11 +215,10 @@ impl Model {
         }
         let source = self.weights.source();
         let network = self.network.at_scale(scale).ok_or_else(|| {
-            let scales: Vec<String> = self.scales().iter().map(|scale| format!("x{scale}")).collect();
-            let reason = format!("expected a network of x{scale}, found one of {}", scales.join(", "));
+            let reason = format!("expected a network of x{scale}, found one of {}", self.scales_in_words());
             Error::weights(source, reason)
         })?;
-        let smallest = Arc::new(network.build(&self.weights, smallest(&*network))?);
+        let smallest = Arc::new(network.build(&self.weights, fit::smallest(&*network))?);
         Ok(Self { network, smallest, ..self.clone() })
     }
 
@@ -202,8 +244,38 @@ impl Model {
 
     /// Every scale that the checkpoint holds a network of, upwards.
     pub fn scales(&self) -> Vec<usize> {
-        let has = |scale: &usize| *scale == self.scale() || self.network.at_scale(*scale).is_some();
-        (1..=8).filter(has).collect()
+        scales(&*self.network)
+    }
+
+    /// `x2, x3, x4`.
+    fn scales_in_words(&self) -> String {
+        let scales: Vec<String> = self.scales().iter().map(|scale| format!("x{scale}")).collect();
+        scales.join(", ")
+    }
+
+    /// The tensors that the network is made of.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The checkpoint as a safetensors file, under the same names. Its metadata says what the tensors are:
+    /// `architecture`, `scale` (of several `2, 3, 4`), `source` (the name of the file that it was), `written_by` and
+    /// `layout`, the version of this list, and what was there before.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] with the tensor that has a number too large for `stored`.
+    pub fn to_safetensors(&self, stored: Stored) -> Result<Vec<u8>> {
+        let scales: Vec<String> = self.scales().iter().map(usize::to_string).collect();
+        let source = self.weights.source();
+        let source = Path::new(source).file_name().map_or(source.into(), |name| name.to_string_lossy());
+        let about = [
+            ("architecture", self.architecture.to_owned()),
+            ("layout", LAYOUT.to_owned()),
+            ("scale", scales.join(", ")),
+            ("source", source.into_owned()),
+            ("written_by", concat!("sparsr ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ];
+        self.weights.clone().with_metadata(about).to_safetensors(stored)
     }
 
     /// Input widths and heights must be multiples of this.
@@ -251,102 +323,7 @@ impl Model {
     }
 }
 
-/// The smallest picture that a network takes.
-fn smallest(network: &dyn Network) -> Shape {
-    let side = network.smallest_side().next_multiple_of(network.alignment());
-    Shape::new(1, 3, side, side)
-}
-
-/// An architecture's name, and a network of it.
-type Known = (&'static str, Arc<dyn Network>);
-
-/// The architecture whose tensors these are, and the network; the tensors without a prefix that is not the network's.
-fn recognise(weights: Weights) -> Result<(Weights, Known)> {
-    let known = |weights: Weights| {
-        let found = ARCHITECTURES.iter().find_map(|known| Some((known.name, (known.detect)(&weights)?)));
-        found.map(|(name, network)| Ok((weights, (name, network?))))
-    };
-    let mut candidates = std::iter::successors(Some(weights.clone()), Weights::without_prefix);
-    candidates.find_map(known).unwrap_or_else(|| Err(unknown(&weights)))
-}
-
-/// What is said of the tensors of no known architecture.
-fn unknown(weights: &Weights) -> Error {
-    let typical = |architecture: &Architecture| {
-        let keys: Vec<String> = architecture.keys.iter().map(|key| format!("`{key}`")).collect();
-        format!("{} ({})", architecture.name, keys.join(" or "))
-    };
-    let known: Vec<String> = ARCHITECTURES.iter().map(typical).collect();
-    let names: Vec<&str> = weights.names().take(3).collect();
-    let reason = format!(
-        "expected the tensors of a known architecture, {}; found {} tensors: {} …",
-        known.join(", "),
-        weights.names().count(),
-        names.join(", ")
-    );
-    Error::weights(weights.source(), reason)
-}
-
-/// A NaN among the weights of a mask branch would not show in the picture: it would only empty the mask.
-fn all_finite(weights: &Weights) -> Result<()> {
-    for (name, parameter) in weights.iter() {
-        if let Some((at, value)) = parameter.values().iter().enumerate().find(|(_, value)| !value.is_finite())
-        {
-            let reason =
-                format!("{name}: expected finite numbers, found {value} at index {at}; the file is damaged");
-            return Err(Error::weights(weights.source(), reason));
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::tensor::Parameter;
-
-    #[test]
-    fn a_weight_that_is_no_number_is_refused_by_name() {
-        let broken = Parameter::new([2], vec![0.5, f32::NAN]);
-        let weights = Weights::new("some.pth", [("body.0.spa_mask.5.bias".to_owned(), broken)]);
-        assert_eq!(
-            Model::from_weights("some", weights).unwrap_err().to_string(),
-            "some.pth: body.0.spa_mask.5.bias: expected finite numbers, found NaN at index 1; the file is damaged"
-        );
-    }
-
-    #[test]
-    fn what_no_architecture_knows_is_told_what_is_known() {
-        let names = ["conv.weight", "conv.bias", "features.0.weight", "features.1.weight"];
-        let weights =
-            Weights::new("other.pth", names.map(|name| (name.to_owned(), Parameter::new([1], vec![0.0]))));
-        assert_eq!(
-            Model::from_weights("other", weights).unwrap_err().to_string(),
-            "other.pth: expected the tensors of a known architecture, …; found 4 tensors: conv.bias, conv.weight, \
-             features.0.weight …"
-        );
-    }
-
-    #[test]
-    fn a_checkpoint_is_of_one_architecture_alone() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
-        for Architecture { name, .. } in ARCHITECTURES {
-            let golden = Weights::load(format!("{folder}/{name}.safetensors").as_ref()).unwrap();
-            let cases = golden.names().filter_map(|name| Some(name.split_once(".weights.")?.0));
-            let cases: BTreeSet<&str> = cases.collect();
-            assert!(!cases.is_empty(), "{name}");
-            for case in cases {
-                let prefix = format!("{case}.weights.");
-                let tensor = |(name, numbers): (&str, &Parameter)| {
-                    Some((name.strip_prefix(&prefix)?.to_owned(), numbers.clone()))
-                };
-                let weights = Weights::new(case, golden.iter().filter_map(tensor));
-                let (weights, _) = recognise(weights.without_weight_norm().unwrap()).unwrap();
-                let found = ARCHITECTURES.iter().filter(|known| (known.detect)(&weights).is_some());
-                assert_eq!(found.map(|known| known.name).collect::<Vec<_>>(), [*name], "{case}");
-            }
-        }
-    }
+/// Every scale that a network's checkpoint holds, upwards.
+fn scales(network: &dyn Network) -> Vec<usize> {
+    (1..=8).filter(|scale| *scale == network.scale() || network.at_scale(*scale).is_some()).collect()
 }

@@ -6,17 +6,20 @@
 //! - *safetensors*;
 //! - *PyTorch*, `.pth` and `.pt`: a zip archive, or before version 1.6 a run of pickles.
 //!
-//! Every number becomes `f32`. Tensors of integers (`num_batches_tracked`, `relative_position_index`) are
+//! What training programs put before all names, such as `module.`, is taken off. Every number becomes
+//! `f32`. Tensors of integers (`num_batches_tracked`, `relative_position_index`) are
 //! bookkeeping that a network derives from its own description: they are skipped. A checkpoint is a file
-//! from a stranger: the readers execute nothing, check every index, allocate no more than a small multiple
-//! of the file's size, and answer what they cannot read with one sentence.
+//! from a stranger: the readers execute nothing, check every index, unfold no file to more than three times its
+//! size (`tests/fuzz.rs` counts all that they allocate), and answer what they cannot read with one sentence.
 
 mod container;
+mod names;
 mod number;
-mod plain;
 mod pytorch;
+mod reads;
 mod safetensors;
 mod scope;
+mod weight_norm;
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -24,6 +27,8 @@ use crate::{Error, Result, tensor::Parameter};
 
 use container::Container;
 use number::Number;
+use reads::Reads;
+pub use safetensors::Stored;
 pub use scope::Scope;
 
 /// What a reader makes of a file: its parameters and its metadata.
@@ -43,6 +48,8 @@ pub struct Weights {
     source: String,
     parameters: BTreeMap<String, Parameter>,
     metadata: BTreeMap<String, String>,
+    /// What scopes were asked for, where somebody wants to know.
+    reads: Option<Reads>,
 }
 
 impl Weights {
@@ -67,16 +74,36 @@ impl Weights {
             Container::Pickle => pytorch::read_legacy(bytes),
         });
         let Contents { parameters, metadata } = contents.map_err(|reason| Error::weights(source, reason))?;
-        Ok(Self { source: source.to_owned(), parameters, metadata })
+        Ok(Self { metadata, ..Self::new(source, parameters) })
     }
 
-    /// Parameters that were made, not read.
+    /// Parameters that were made, not read. As from a file, a prefix that wrappers put before all names goes.
     pub fn new(source: impl Into<String>, parameters: impl IntoIterator<Item = (String, Parameter)>) -> Self {
         Self {
             source: source.into(),
-            parameters: parameters.into_iter().collect(),
+            parameters: names::stripped(parameters.into_iter().collect()),
             metadata: BTreeMap::new(),
+            reads: None,
         }
+    }
+
+    /// The same with more said about itself.
+    #[must_use]
+    pub fn with_metadata<K: Into<String>, V: Into<String>>(
+        mut self,
+        more: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.metadata.extend(more.into_iter().map(|(key, value)| (key.into(), value.into())));
+        self
+    }
+
+    /// The checkpoint as a safetensors file, the same for the same tensors and metadata.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] with the tensor that has a number too large for `stored`.
+    pub fn to_safetensors(&self, stored: Stored) -> Result<Vec<u8>> {
+        safetensors::write(self.iter(), &self.metadata, stored)
+            .map_err(|reason| Error::weights(&self.source, reason))
     }
 
     /// Where it came from: a path, or `builtin:<name>`.

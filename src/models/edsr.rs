@@ -22,7 +22,8 @@ use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others, by each of [`Keys`].
-pub(super) const KEYS: &[&str] = &["body.0.body.0.weight", "body.0.conv1.weight"];
+pub(super) const KEYS: &[&str] =
+    &["body.0.body.0.weight tail.1.weight", "body.0.conv1.weight conv_after_body.weight"];
 
 /// Whose code wrote the checkpoint, and so what its tensors are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,7 +32,7 @@ use zip::{
     read::{ArchiveOffset, Config},
 };
 
-use super::{Contents, Number, Reading};
+use super::{Contents, Reading};
 use crate::tensor::Parameter;
 
 use pickle::Pickle;
@@ -43,14 +43,17 @@ use value::Value;
 const MAGIC: i128 = 0x1950_a86a_20f9_469c_fc6c;
 const VERSION: i128 = 1001;
 
-/// How far a byte of the file may unfold: to so many bytes of pickle, or numbers of tensors. Deflated zeros,
-/// shared storages and strides of zero unfold; real checkpoints have less than one number a byte.
-const UNFOLDING: usize = 16;
+/// To how many times its size a file may unfold: to so many bytes of tensors, and of storages that wait for theirs.
+/// Deflated zeros, shared storages and strides of zero unfold; f16 does, to twice its size.
+const UNFOLDING: usize = 3;
+
+/// What a file may unfold to besides, so that small ones may be deflated.
+const SLACK: usize = 64 << 10;
 
 /// Reads a zip archive.
 pub(super) fn read_zip(bytes: &[u8]) -> Reading<Contents> {
     let mut archive = Archive::open(bytes)?;
-    let program = archive.read("data.pkl", bytes.len().saturating_mul(UNFOLDING))?;
+    let program = archive.read("data.pkl", bytes.len().saturating_add(SLACK))?;
     let pickle = Pickle::read(&program, 0).map_err(|reason| format!("data.pkl, {reason}"))?;
     parameters(&state_dict::tensors(&pickle)?, bytes.len(), |storage| {
         archive.read(&format!("data/{}", storage.key), storage.bytes()?).map(Cow::Owned)
@@ -167,7 +170,8 @@ impl<'a> Archive<'a> {
         let path = format!("{}{name}", self.root);
         let damaged = |error: &dyn std::fmt::Display| format!("{path}: {error}; the file is damaged");
         let entry = self.zip.by_name(&path).map_err(|error| damaged(&error))?;
-        let mut bytes = Vec::new();
+        let claimed = usize::try_from(entry.size()).unwrap_or(usize::MAX);
+        let mut bytes = Vec::with_capacity(claimed.min(limit));
         // One byte more than the limit: the end, where the checksum is compared, must be reached.
         let read = entry.take((limit as u64).saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|error| damaged(&error))?;
@@ -178,41 +182,49 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// The tensors' numbers out of the storages, each of which is read once.
+/// The tensors' numbers out of the storages, each of which is read once and kept up to its last tensor.
 fn parameters<'s>(
     tensors: &[(String, &Tensor<'s>)],
     file_bytes: usize,
     mut read: impl FnMut(&Storage<'s>) -> Reading<Cow<'s, [u8]>>,
 ) -> Reading<Contents> {
     let mut budget = Budget::of(file_bytes);
-    let mut storages: HashMap<Storage<'s>, Vec<f32>> = HashMap::new();
+    let mut uses: HashMap<Storage<'s>, usize> = HashMap::new();
+    for (_, tensor) in tensors {
+        *uses.entry(tensor.storage()).or_default() += 1;
+    }
+    let mut storages: HashMap<Storage<'s>, Cow<'s, [u8]>> = HashMap::new();
     let mut contents = Contents::default();
     for (name, tensor) in tensors {
         let Some(number) = tensor.number() else { continue };
-        let stored = match storages.entry(tensor.storage()) {
+        let storage = tensor.storage();
+        let stored = match storages.entry(storage) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => {
-                budget.spend(entry.key().len)?;
-                let bytes = read(entry.key())?;
-                let numbers = decode(entry.key(), number, &bytes)?;
-                entry.insert(numbers)
+                let expected = storage.bytes()?;
+                budget.spend(expected)?;
+                let bytes = read(&storage)?;
+                if bytes.len() != expected {
+                    let (key, found) = (storage.key, bytes.len());
+                    return Err(format!("storage {key}: expected {expected} bytes, found {found}"));
+                }
+                entry.insert(bytes)
             }
         };
-        budget.spend(tensor.len()).map_err(|reason| format!("{name}: {reason}"))?;
-        contents.parameters.insert(name.clone(), Parameter::new(tensor.dims(), tensor.gather(stored)));
+        let spent = budget.spend(tensor.len().saturating_mul(size_of::<f32>()));
+        spent.map_err(|reason| format!("{name}: {reason}"))?;
+        contents
+            .parameters
+            .insert(name.clone(), Parameter::new(tensor.dims(), tensor.gather(number, stored)));
+        let left = uses.entry(storage).and_modify(|left| *left -= 1).or_default();
+        if *left == 0 {
+            budget.left += storages.remove(&storage).map_or(0, |bytes| bytes.len());
+        }
     }
     Ok(contents)
 }
 
-fn decode(storage: &Storage<'_>, number: Number, bytes: &[u8]) -> Reading<Vec<f32>> {
-    let expected = storage.bytes()?;
-    if bytes.len() != expected {
-        return Err(format!("storage {}: expected {expected} bytes, found {}", storage.key, bytes.len()));
-    }
-    Ok(number.decode(bytes))
-}
-
-/// How many numbers a file may still unfold to.
+/// How many bytes a file may still unfold to.
 struct Budget {
     file_bytes: usize,
     left: usize,
@@ -220,12 +232,12 @@ struct Budget {
 
 impl Budget {
     fn of(file_bytes: usize) -> Self {
-        Self { file_bytes, left: file_bytes.saturating_mul(UNFOLDING) }
+        Self { file_bytes, left: file_bytes.saturating_mul(UNFOLDING).saturating_add(SLACK) }
     }
 
-    fn spend(&mut self, numbers: usize) -> Reading<()> {
-        let left = self.left.checked_sub(numbers).ok_or_else(|| {
-            format!("the file's {} bytes unfold to more than {UNFOLDING} numbers each", self.file_bytes)
+    fn spend(&mut self, bytes: usize) -> Reading<()> {
+        let left = self.left.checked_sub(bytes).ok_or_else(|| {
+            format!("the file's {} bytes unfold to more than {UNFOLDING} times as many", self.file_bytes)
         })?;
         self.left = left;
         Ok(())

@@ -4,13 +4,70 @@
 //! it adds to the sum of all tensor sizes before it compares that with the file (0.8.0): sizes near 2⁶⁴
 //! overflow.
 
+use std::collections::BTreeMap;
+
 use ::safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use half::f16;
+use serde_json::{Map, Value, json};
 
 use super::{Contents, Number, Reading};
 use crate::tensor::Parameter;
 
 /// How many bytes hold the header's length.
 const LENGTH: usize = 8;
+
+/// How the numbers of a file are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// As they are.
+    F32,
+    /// Rounded to the nearest of half precision: half the size.
+    F16,
+}
+
+/// A whole file: tensors in the order of their names, from a multiple of eight bytes on.
+pub(super) fn write<'p>(
+    tensors: impl Iterator<Item = (&'p str, &'p Parameter)>,
+    metadata: &BTreeMap<String, String>,
+    stored: Stored,
+) -> Reading<Vec<u8>> {
+    let (mut header, mut data) = (Map::new(), Vec::new());
+    if !metadata.is_empty() {
+        header.insert("__metadata__".to_owned(), json!(metadata));
+    }
+    for (name, parameter) in tensors {
+        let start = data.len();
+        let kind = match stored {
+            Stored::F32 => {
+                data.extend(parameter.values().iter().flat_map(|value| value.to_le_bytes()));
+                "F32"
+            }
+            Stored::F16 => {
+                for value in parameter.values() {
+                    data.extend(
+                        narrowed(*value).map_err(|reason| format!("{name}: {reason}"))?.to_le_bytes(),
+                    );
+                }
+                "F16"
+            }
+        };
+        let described =
+            json!({ "dtype": kind, "shape": parameter.dims(), "data_offsets": [start, data.len()] });
+        header.insert(name.to_owned(), described);
+    }
+    let mut header = Value::Object(header).to_string();
+    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(LENGTH) - header.len()));
+    Ok([&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat())
+}
+
+/// The nearest `f16`, which may not be infinity where the number is none.
+fn narrowed(value: f32) -> Reading<f16> {
+    let narrow = f16::from_f32(value);
+    if narrow.is_infinite() && value.is_finite() {
+        return Err(format!("expected numbers that f16 can hold, of at most {}, found {value}", f16::MAX));
+    }
+    Ok(narrow)
+}
 
 /// Reads a whole file.
 pub(super) fn read(bytes: &[u8]) -> Reading<Contents> {
@@ -87,6 +144,41 @@ mod tests {
         assert_eq!(contents.metadata["scale"], "2");
         assert_eq!(contents.parameters.keys().collect::<Vec<_>>(), ["a"]);
         assert_eq!(contents.parameters["a"].dims(), [2, 3]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let values = vec![1.0, -0.0, 1.0 / 3.0, 65519.0, 3e-8, f32::MIN_POSITIVE];
+        let tensors = [
+            ("b.\"quoted\"", Parameter::new([2, 3], values.clone())),
+            ("a", Parameter::new([], vec![2.0])),
+            ("none", Parameter::new([0, 3], vec![])),
+        ];
+        let metadata = BTreeMap::from([("scale".to_owned(), "2".to_owned())]);
+        let named = || tensors.iter().map(|(name, parameter)| (*name, parameter));
+        for (stored, bytes, expected) in [
+            (Stored::F32, 28, values.clone()),
+            (Stored::F16, 14, vec![1.0, -0.0, 0.333_251_95, 65504.0, 5.960_464_5e-8, 0.0]),
+        ] {
+            let file = write(named(), &metadata, stored).unwrap();
+            assert_eq!(file, write(named(), &metadata, stored).unwrap());
+            assert!((file.len() - bytes).is_multiple_of(8));
+            let contents = read(&file).unwrap();
+            assert_eq!(contents.metadata, metadata);
+            assert_eq!(contents.parameters.len(), 3);
+            let found = &contents.parameters["b.\"quoted\""];
+            assert_eq!((found.dims(), found.values()), (&[2, 3][..], &expected[..]));
+            assert_eq!(contents.parameters["a"], tensors[1].1);
+        }
+        for (value, expected) in [(65520.0, "found 65520"), (-1e30, "found -1")] {
+            let large = Parameter::new([1], vec![value]);
+            let reason = write([("large", &large)].into_iter(), &metadata, Stored::F16).unwrap_err();
+            assert!(
+                reason.starts_with("large: expected numbers that f16 can hold, of at most 65504"),
+                "{reason}"
+            );
+            assert!(reason.contains(expected), "{reason}");
+        }
     }
 
     #[test]

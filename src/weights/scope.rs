@@ -42,7 +42,12 @@ impl<'a> Scope<'a> {
 
     /// The parameter `name` of this scope, where there is one.
     pub fn get(&self, name: &str) -> Option<&'a Parameter> {
-        self.weights.get(&self.path(name))
+        let path = self.path(name);
+        let found = self.weights.get(&path);
+        if let (Some(reads), Some(_)) = (&self.weights.reads, found) {
+            reads.found(&path);
+        }
+        found
     }
 
     /// The parameter `name` of this scope, which must have exactly the axes `dims`.
@@ -51,8 +56,19 @@ impl<'a> Scope<'a> {
     /// [`Error::Weights`] with the full dotted path, both shapes, and the nearest name where there is none.
     pub fn parameter(&self, name: &str, dims: &[usize]) -> Result<Parameter> {
         let path = self.path(name);
-        let reason = match self.weights.get(&path) {
-            Some(parameter) if parameter.dims() == dims => return Ok(parameter.clone()),
+        let found = self.get(name);
+        if let Some(parameter) = found.filter(|parameter| parameter.dims() == dims) {
+            return Ok(parameter.clone());
+        }
+        if let Some(reads) = &self.weights.reads {
+            if found.is_none() {
+                reads.missing(&path);
+            }
+            if let Some(zeros) = reads.stand_in(dims) {
+                return Ok(zeros);
+            }
+        }
+        let reason = match found {
             Some(parameter) => format!("{path}: expected {dims:?}, found {:?}", parameter.dims()),
             None => format!(
                 "{path}: expected a tensor of shape {dims:?}, found none; {}",

@@ -1,9 +1,9 @@
 //! CARN, RRDBNet, SAFMN, SPAN and SRVGGNetCompact at the sizes that were published: parameters, work and scales. And
 //! what is said to who brings tensors that do not fit.
 
-use sparsr::Model;
 use sparsr::tensor::{Parameter, Shape};
 use sparsr::weights::Weights;
+use sparsr::{Model, Options, Upscaler};
 
 use crate::downloads::{PSNR, set5_psnr};
 use crate::support::{seeded, shared_data};

@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, Write};
 
+use sparsr::weights::Weights;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 /// The three pickles before the object in the older container.
@@ -34,9 +35,39 @@ pub fn object(view: View<'_>) -> Vec<u8> {
 
 /// A state_dict with the tensors `a`, `b`, `c`, ….
 pub fn objects(views: &[View<'_>]) -> Vec<u8> {
-    let entries =
-        views.iter().zip(b'a'..).map(|(view, name)| [&[b'U', 1, name], &tensor(view)[..], b"s"].concat());
-    [&b"\x80\x02}"[..], &entries.collect::<Vec<_>>().concat(), b"."].concat()
+    let names: Vec<String> = ('a'..).take(views.len()).map(String::from).collect();
+    named(names.iter().map(String::as_str).zip(views.iter().copied()))
+}
+
+/// A state_dict.
+fn named<'v>(tensors: impl Iterator<Item = (&'v str, View<'v>)>) -> Vec<u8> {
+    let entry = |(name, view): (&str, View<'_>)| {
+        let length = u8::try_from(name.len()).expect("a short name");
+        [&[b'U', length], name.as_bytes(), &tensor(&view), b"s"].concat()
+    };
+    [&b"\x80\x02}"[..], &tensors.map(entry).collect::<Vec<_>>().concat(), b"."].concat()
+}
+
+/// A whole state_dict, all of whose tensors lie in one storage: the pickle, the storage and its bytes.
+pub fn state_dict(weights: &Weights) -> (Vec<u8>, Storage, Vec<u8>) {
+    let numbers: Vec<u8> =
+        weights.iter().flat_map(|(_, p)| p.values()).flat_map(|value| value.to_le_bytes()).collect();
+    let storage = Storage { key: b'0', len: numbers.len() as u64 / 4 };
+    let axes: Vec<(Vec<u64>, Vec<u64>)> = weights.iter().map(|(_, p)| contiguous(p.dims())).collect();
+    let mut offset = 0;
+    let views = weights.iter().zip(&axes).map(|((name, parameter), (dims, strides))| {
+        let view = View { storage, offset, dims, strides };
+        offset += parameter.values().len() as u64;
+        (name, view)
+    });
+    (named(views), storage, numbers)
+}
+
+/// Axes, and strides without gaps.
+fn contiguous(dims: &[usize]) -> (Vec<u64>, Vec<u64>) {
+    let dims: Vec<u64> = dims.iter().map(|&dim| dim as u64).collect();
+    let strides = (1..=dims.len()).map(|from| dims[from..].iter().product()).collect();
+    (dims, strides)
 }
 
 fn tensor(view: &View<'_>) -> Vec<u8> {

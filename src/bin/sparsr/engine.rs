@@ -13,6 +13,10 @@ pub struct Choice {
     #[arg(short, long, value_name = "NAME|PATH", default_value = "smsr-x2")]
     model: String,
 
+    /// The scale: chooses among those of a checkpoint that has several, and is checked otherwise
+    #[arg(long, value_name = "N")]
+    scale: Option<usize>,
+
     /// What to run on: `auto` (the best GPU, else the CPU), `cpu`, or one of `sparsr devices` by number or
     /// part of its name
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
@@ -47,7 +51,7 @@ pub struct Engine {
 
 impl Choice {
     pub fn model(&self) -> Result<Model> {
-        model(&self.model)
+        model(&self.model, self.scale)
     }
 
     /// The device. A choice that `auto` would rather not have made is said aloud.
@@ -118,15 +122,18 @@ fn tiling(text: &str) -> Result<Tiling, String> {
     }
 }
 
-/// A built-in network by its name, or one from a file.
-pub fn model(name: &str) -> Result<Model> {
-    if Model::builtin_names().contains(&name) {
-        return Ok(Model::builtin(name)?);
-    }
-    let path = Path::new(name);
-    if path.exists() || path.extension().is_some() {
-        return Ok(Model::load(path)?);
-    }
-    let names = Model::builtin_names().join(", ");
-    Err(format!("no model `{name}`: it is neither a file nor built in (there are: {names})").into())
+/// A built-in network by its name, or one from a file; at that scale, if one is named.
+pub fn model(name: &str, scale: Option<usize>) -> Result<Model> {
+    let model = if Model::builtin_names().contains(&name) {
+        Model::builtin(name)?
+    } else {
+        let path = Path::new(name);
+        if !path.exists() && path.extension().is_none() {
+            let names = Model::builtin_names().join(", ");
+            let reason = format!("no model `{name}`: it is neither a file nor built in (there are: {names})");
+            return Err(reason.into());
+        }
+        Model::load(path)?
+    };
+    Ok(scale.map_or(Ok(model.clone()), |scale| model.at_scale(scale))?)
 }

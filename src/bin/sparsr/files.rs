@@ -189,7 +189,7 @@ fn refuse_collisions(jobs: &[Job]) -> Result<()> {
 }
 
 /// The same for every way to write one path, whether or not there is a file.
-fn identity(path: &Path) -> PathBuf {
+pub fn identity(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or(OsStr::new(""));
     let by_folder = || fs::canonicalize(folder(path)).map(|folder| folder.join(name));
     fs::canonicalize(path).or_else(|_| by_folder()).unwrap_or_else(|_| path.to_owned())

@@ -20,6 +20,10 @@ pub struct Args {
     /// A built-in name, or a checkpoint (.safetensors, .pth, .pt)
     model: String,
 
+    /// The scale, of a checkpoint that has several
+    #[arg(long, value_name = "N")]
+    scale: Option<usize>,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -31,7 +35,7 @@ struct Report {
     architecture: String,
     description: String,
     scale: usize,
-    /// All that the file holds.
+    /// Every scale of the checkpoint.
     scales: Vec<usize>,
     alignment: usize,
     smallest_side: usize,
@@ -69,7 +73,7 @@ struct Module {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let report = Report::new(&engine::model(&args.model)?)?;
+    let report = Report::new(&engine::model(&args.model, args.scale)?)?;
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text() };
     terminal::print(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)

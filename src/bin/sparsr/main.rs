@@ -4,11 +4,13 @@
 //! sentence, `error: …`, and a non-zero exit; no file is left half-written.
 
 mod bench;
+mod convert;
 mod devices;
 mod engine;
 mod eval;
 mod files;
 mod inspect;
+mod models;
 mod profile;
 mod scene;
 mod terminal;
@@ -31,6 +33,7 @@ Examples:
   sparsr upscale photo.jpg                      photo-x2.png, here
   sparsr upscale scans/*.tif -o large           a folder of PNGs
   sparsr upscale face.png -o face.webp --device cpu
+  sparsr models                                 what it knows of networks
   sparsr devices                                what it can run on
   sparsr bench                                  how fast that is
 
@@ -46,6 +49,8 @@ enum Command {
     Upscale(upscale::Args),
     Eval(eval::Args),
     Inspect(inspect::Args),
+    Models(models::Args),
+    Convert(convert::Args),
     Devices(devices::Args),
     Bench(bench::Args),
 }
@@ -58,6 +63,8 @@ fn main() -> ExitCode {
         Command::Upscale(args) => upscale::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Models(args) => models::run(&args),
+        Command::Convert(args) => convert::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Bench(args) => bench::run(&args),
     };

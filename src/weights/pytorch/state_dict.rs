@@ -1,5 +1,4 @@
-//! From what a pickle built to named tensors: the state_dict may lie in wrappers, and its names may have a
-//! prefix of their own.
+//! From what a pickle built to named tensors: the state_dict may lie in wrappers.
 
 use super::{
     super::Reading,
@@ -10,7 +9,7 @@ use super::{
 
 /// Under what names training programs keep the state_dict, the best first: averaged parameters before the
 /// plain ones.
-const WRAPPERS: [&str; 12] = [
+const WRAPPERS: [&str; 13] = [
     "params_ema",
     "params",
     "state_dict_ema",
@@ -19,14 +18,12 @@ const WRAPPERS: [&str; 12] = [
     "model_ema",
     "model",
     "net_g",
+    "netG",
     "net",
     "network",
     "generator",
     "weights",
 ];
-
-/// What `torch.nn.DataParallel` puts before every name.
-const PARALLEL: &str = "module.";
 
 /// How many wrappers are looked into. Bounds the search where a wrapper contains itself.
 const MAX_WRAPPERS: usize = 64;
@@ -43,10 +40,7 @@ pub(super) fn tensors<'p>(pickle: &'p Pickle<'_>) -> Reading<Vec<(String, &'p Te
     let mut left = MAX_WRAPPERS;
     let dict = unwrap(heap, root, &mut left)
         .ok_or_else(|| format!("expected a state_dict, found {}", keys(heap, root)))?;
-
-    let parallel = entries(heap, dict).all(|(name, _)| name.starts_with(PARALLEL));
-    let prefix = if parallel { PARALLEL.len() } else { 0 };
-    Ok(entries(heap, dict).map(|(name, tensor)| (name[prefix..].to_owned(), tensor)).collect())
+    Ok(entries(heap, dict).map(|(name, tensor)| (name.to_owned(), tensor)).collect())
 }
 
 /// The state_dict in `dict`: in the best wrapper that has one, or `dict` itself.

@@ -1,5 +1,7 @@
 //! Tensors as a pickle describes them: strided views into storages that lie elsewhere in the file.
 
+use std::sync::Arc;
+
 use super::super::{Number, Reading};
 
 /// What a storage is made of.
@@ -95,26 +97,27 @@ impl<'a> Tensor<'a> {
         }
     }
 
-    /// Its numbers in C order, out of the whole storage.
+    /// Its numbers in C order, out of the bytes of the whole storage.
     ///
     /// # Panics
     /// If `storage` has another length than the tensor's storage.
-    pub(super) fn gather(&self, storage: &[f32]) -> Vec<f32> {
-        assert_eq!(storage.len(), self.storage.len, "the tensor's own storage");
+    pub(super) fn gather(&self, number: Number, storage: &[u8]) -> Arc<[f32]> {
+        assert_eq!(Ok(storage.len()), self.storage.bytes(), "the tensor's own storage");
+        if self.len == 0 {
+            return Arc::default();
+        }
         if self.is_contiguous() {
-            return match self.len {
-                0 => Vec::new(),
-                len => storage[self.offset..self.offset + len].to_vec(),
-            };
+            let width = number.bytes();
+            return number.decode(&storage[self.offset * width..(self.offset + self.len) * width]);
         }
-        let mut values = Vec::with_capacity(self.len);
         let mut position = vec![0; self.dims.len()];
-        for _ in 0..self.len {
+        let next = |_| {
             let steps = position.iter().zip(&self.strides).map(|(at, stride)| at * stride);
-            values.push(storage[self.offset + steps.sum::<usize>()]);
+            let value = number.at(storage, self.offset + steps.sum::<usize>());
             advance(&mut position, &self.dims);
-        }
-        values
+            value
+        };
+        (0..self.len).map(next).collect()
     }
 
     /// Whether its numbers surely lie in C order without gaps.
@@ -160,7 +163,7 @@ mod tests {
 
     #[test]
     fn strides_and_offsets_are_honoured() {
-        let storage: Vec<f32> = (0..12u8).map(f32::from).collect();
+        let storage: Vec<u8> = (0..12u8).flat_map(|value| f32::from(value).to_le_bytes()).collect();
         let far = usize::MAX;
         type Row<'r> = (usize, &'r [usize], &'r [usize], &'r [u8]);
         let cases: [Row<'_>; 9] = [
@@ -175,9 +178,9 @@ mod tests {
             (99, &[0, 3], &[3, 1], &[]),
         ];
         for (offset, dims, strides, expected) in cases {
-            let values = tensor(offset, dims, strides).unwrap().gather(&storage);
+            let values = tensor(offset, dims, strides).unwrap().gather(Number::F32, &storage);
             assert_eq!(
-                values,
+                *values,
                 expected.iter().map(|&v| f32::from(v)).collect::<Vec<_>>(),
                 "{dims:?} {strides:?}"
             );

@@ -1,4 +1,4 @@
-//! Checkpoints as they were saved → the tensors as the network without its wrappers has them.
+//! Weight normalisation carried out, so that networks see plain weights.
 
 use super::Weights;
 use crate::{Error, Result, tensor::Parameter};
@@ -40,18 +40,6 @@ impl Weights {
             }
         }
         Ok(self)
-    }
-
-    /// Without the first part of the names, where that is the same for all: `model.head.0.weight` → `head.0.weight`.
-    /// Such a part stems from an object around the network.
-    pub fn without_prefix(&self) -> Option<Self> {
-        let (prefix, _) = self.names().next()?.split_once('.')?;
-        let inner = |(name, parameter): (&String, &Parameter)| {
-            let name = name.strip_prefix(prefix)?.strip_prefix('.')?;
-            Some((name.to_owned(), parameter.clone()))
-        };
-        let parameters = self.parameters.iter().map(inner).collect::<Option<_>>()?;
-        Some(Self { parameters, ..self.clone() })
     }
 }
 
@@ -103,16 +91,5 @@ mod tests {
     fn a_direction_of_zeros_stays_zero() {
         let plain = weights(&[("a.wn_scale", &[1], &[1.0]), ("a.weight", &[1, 2], &[0.0, 0.0])]);
         assert_eq!(plain.without_weight_norm().unwrap().get("a.weight").unwrap().values(), [0.0, 0.0]);
-    }
-
-    #[test]
-    fn a_prefix_goes_where_all_have_it() {
-        let names = |names: [&str; 2]| {
-            let inner = weights(&names.map(|name| (name, &[1][..], &[1.0][..]))).without_prefix()?;
-            Some(inner.names().collect::<Vec<_>>().join(" "))
-        };
-        assert_eq!(names(["model.head.0.bias", "model.head.0.weight"]).unwrap(), "head.0.bias head.0.weight");
-        assert_eq!(names(["model.head.bias", "models.head.weight"]), None);
-        assert_eq!(names(["bias", "weight"]), None);
     }
 }

@@ -1,0 +1,212 @@
+//! The program and its networks: scales chosen, models listed, checkpoints converted.
+
+#![cfg(feature = "cli")]
+
+#[path = "support/pictures.rs"]
+#[allow(dead_code, reason = "every test file takes the part that it needs")]
+mod pictures;
+#[path = "support/program.rs"]
+#[allow(dead_code, reason = "every test file takes the part that it needs")]
+mod program;
+
+use std::fs;
+
+use image::ColorType;
+use pictures::picture;
+use program::Folder;
+use safetensors::SafeTensors;
+use serde_json::json;
+use sparsr::tensor::Parameter;
+use sparsr::weights::{Stored, Weights};
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/edsr.safetensors");
+
+/// One of the small golden networks.
+fn golden(case: &str) -> Vec<(String, Parameter)> {
+    let golden = Weights::load(GOLDEN.as_ref()).unwrap();
+    let prefix = format!("{case}.weights.");
+    let tensor =
+        |(name, numbers): (&str, &Parameter)| Some((name.strip_prefix(&prefix)?.into(), numbers.clone()));
+    golden.iter().filter_map(tensor).collect()
+}
+
+/// A folder with `edsr.safetensors`, x3, and `a.png`.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    picture(ColorType::Rgb8, 6, 4).save(folder.path("a.png")).unwrap();
+    write(&folder, "edsr.safetensors", golden("basicsr_x3"));
+    folder
+}
+
+fn write(folder: &Folder, name: &str, tensors: Vec<(String, Parameter)>) {
+    let bytes = Weights::new(name, tensors).to_safetensors(Stored::F32).unwrap();
+    fs::write(folder.path(name), bytes).unwrap();
+}
+
+#[test]
+fn a_scale_is_chosen_or_checked() {
+    let folder = folder();
+    folder.succeeds(&["upscale", "a.png", "-m", "edsr.safetensors", "--scale", "3"]);
+    assert_eq!(image::open(folder.path("a-x3.png")).unwrap().width(), 18);
+    let other = "edsr.safetensors: expected a network of x4, found one of x3";
+    fs::create_dir(folder.path("hr")).unwrap();
+    picture(ColorType::Rgb8, 30, 24).save(folder.path("hr/one.png")).unwrap();
+    for command in [
+        &["upscale", "a.png", "-o", "b.png", "-m"][..],
+        &["eval", "--hr", "hr", "-m"],
+        &["bench", "--device", "cpu", "-m"],
+        &["inspect"],
+    ] {
+        let args = [command, &["edsr.safetensors", "--scale", "4"]].concat();
+        assert_eq!(folder.fails(&args), other, "{args:?}");
+    }
+    let sentence = folder.fails(&["inspect", "smsr-x2", "--scale", "3"]);
+    assert_eq!(sentence, "builtin:smsr-x2: expected a network of x3, found one of x2");
+    let report = folder.json(&["inspect", "edsr.safetensors", "--scale", "3", "--json"]);
+    assert_eq!((&report["scale"], &report["scales"]), (&json!(3), &json!([3])));
+}
+
+#[test]
+fn models_are_listed() {
+    let folder = Folder::new();
+    let report = folder.json(&["models", "--json"]);
+    let built_in = json!({
+        "name": "smsr-x2", "architecture": "smsr", "description": "5 modules of 4 layers, 32 channels", "scale": 2,
+        "parameters": 269_976,
+    });
+    assert_eq!(report["built_in"][0], built_in);
+    let known = report["architectures"].as_array().unwrap();
+    let edsr = known.iter().find(|known| known["name"] == "edsr").unwrap();
+    assert_eq!(edsr["title"], "EDSR, Lim et al., CVPR workshops 2017");
+    assert_eq!(edsr["keys"][1], json!(["body.0.conv1.weight", "conv_after_body.weight"]));
+    let text = folder.succeeds(&["models"]);
+    assert!(text.starts_with("built in\n  smsr-x2  smsr x2, "), "{text}");
+    for known in known {
+        assert!(text.contains(known["title"].as_str().unwrap()), "{text}");
+    }
+    assert!(text.contains("    body.0.conv1.weight, conv_after_body.weight\n"), "{text}");
+}
+
+#[test]
+fn checkpoints_become_safetensors_that_say_what_they_are() {
+    let folder = folder();
+    folder.succeeds(&["convert", "edsr.safetensors", "new/whole.safetensors"]);
+    folder.succeeds(&["convert", "edsr.safetensors", "half.safetensors", "--f16"]);
+    let read = |name: &str| fs::read(folder.path(name)).unwrap();
+    let [whole, half] = ["new/whole.safetensors", "half.safetensors"].map(read);
+    let [whole_tensors, half_tensors] = [&whole, &half].map(|bytes| SafeTensors::deserialize(bytes).unwrap());
+    assert_eq!(whole_tensors.len(), golden("basicsr_x3").len());
+    for (name, expected) in golden("basicsr_x3") {
+        let found = whole_tensors.tensor(&name).unwrap();
+        assert_eq!((found.shape(), found.dtype()), (expected.dims(), safetensors::Dtype::F32), "{name}");
+        let bytes: Vec<u8> = expected.values().iter().flat_map(|value| value.to_le_bytes()).collect();
+        assert!(found.data() == bytes, "{name}");
+        let found = half_tensors.tensor(&name).unwrap();
+        assert_eq!((found.shape(), found.dtype()), (expected.dims(), safetensors::Dtype::F16), "{name}");
+    }
+    let about = [
+        ("architecture", "edsr"),
+        ("layout", "1"),
+        ("scale", "3"),
+        ("source", "edsr.safetensors"),
+        ("written_by", concat!("sparsr ", env!("CARGO_PKG_VERSION"))),
+    ];
+    for bytes in [&whole, &half] {
+        let (_, metadata) = SafeTensors::read_metadata(bytes).unwrap();
+        let metadata = metadata.metadata().as_ref().unwrap();
+        assert_eq!(metadata.len(), about.len());
+        assert!(about.iter().all(|(key, value)| metadata[*key] == *value), "{metadata:?}");
+    }
+    for name in ["edsr", "new/whole", "half"] {
+        let [model, output] = [format!("{name}.safetensors"), format!("{}.png", name.replace('/', "-"))];
+        folder.succeeds(&["upscale", "a.png", "-m", &model, "-o", &output]);
+    }
+    let [original, whole, half] =
+        ["edsr.png", "new-whole.png", "half.png"].map(|name| image::open(folder.path(name)).unwrap());
+    assert!(original == whole);
+    let pairs = original.as_bytes().iter().zip(half.as_bytes());
+    assert!(pairs.map(|(a, b)| a.abs_diff(*b)).max() <= Some(2));
+    folder.succeeds(&["convert", "smsr-x2", "smsr.safetensors"]);
+    assert!(folder.succeeds(&["inspect", "smsr.safetensors"]).starts_with("smsr  smsr x2: "));
+}
+
+#[test]
+fn what_cannot_be_converted_leaves_nothing() {
+    let folder = folder();
+    fs::write(folder.path("there.safetensors"), "precious").unwrap();
+    fs::write(folder.path("file"), "no folder").unwrap();
+    let mut large = golden("basicsr_x3");
+    let at = large.iter().position(|(name, _)| name == "conv_last.bias").unwrap();
+    large[at].1 = Parameter::new([3], vec![0.0, -7e4, 0.0]);
+    write(&folder, "large.safetensors", large);
+    let cases: [(&[&str], &str); 6] = [
+        (&["edsr.safetensors", "edsr.pth"], "edsr.pth: expected a name that ends in .safetensors"),
+        (&["edsr.safetensors", "there.safetensors"], "there.safetensors exists already: --force replaces it"),
+        (&["edsr.safetensors", "./edsr.safetensors", "--force"], "would be written over itself"),
+        (&["absent.pth", "b.safetensors"], "absent.pth: "),
+        (&["edsr.safetensors", "file/b.safetensors"], "file: cannot write there: "),
+        (
+            &["large.safetensors", "b.safetensors", "--f16"],
+            "large.safetensors: conv_last.bias: expected numbers that f16 can hold, of at most 65504, found -70000",
+        ),
+    ];
+    for (args, expected) in cases {
+        let sentence = folder.fails(&[&["convert"], args].concat());
+        assert!(sentence.contains(expected), "{args:?}: {sentence}");
+    }
+    folder.succeeds(&["convert", "large.safetensors", "b.safetensors"]);
+    folder.succeeds(&["convert", "edsr.safetensors", "there.safetensors", "--force"]);
+    assert!(fs::read(folder.path("there.safetensors")).unwrap().len() > 1000);
+}
+
+#[test]
+fn checkpoints_that_are_no_known_network_get_one_sentence() {
+    let folder = folder();
+    let with =
+        |name: &str| [golden("basicsr_x3"), vec![(name.into(), Parameter::new([2], vec![1.0; 2]))]].concat();
+    let without = |names: &[&str]| {
+        let mut tensors = golden("basicsr_x3");
+        tensors.retain(|(name, _)| !names.contains(&name.as_str()));
+        tensors
+    };
+    write(&folder, "more.safetensors", with("body.0.conv3.bias"));
+    write(&folder, "less.safetensors", without(&["body.1.conv2.bias", "conv_last.weight", "conv_last.bias"]));
+    write(&folder, "near.safetensors", without(&["conv_after_body.weight", "conv_after_body.bias"]));
+    let model = "edsr (2 residual blocks, 3 channels)";
+    let cases = [
+        (
+            "more.safetensors",
+            format!("expected the tensors of {model} and no others, found 1 that it does not read: body.0.conv3.bias"),
+        ),
+        (
+            "less.safetensors",
+            "body.1.conv2.bias: expected a tensor of shape [3], found none; the nearest name is body.0.conv2.bias; \
+             2 more are missing: conv_last.bias, conv_last.weight"
+                .to_owned(),
+        ),
+        (
+            "near.safetensors",
+            "expected the tensors of a known architecture; the nearest is edsr (EDSR, Lim et al., CVPR workshops \
+             2017), which has `conv_after_body.weight`; found 14 tensors: body.0.conv1.bias, body.0.conv1.weight, \
+             body.0.conv2.bias …"
+                .to_owned(),
+        ),
+    ];
+    for (name, expected) in cases {
+        for command in [&["upscale", "a.png", "-m", name][..], &["inspect", name]] {
+            assert_eq!(folder.fails(command), format!("{name}: {expected}"));
+        }
+    }
+}
+
+/// What trainers put before all names goes, in either kind of file.
+#[test]
+fn prefixed_names_are_the_network_s() {
+    let folder = folder();
+    for prefix in ["module.", "params_ema.", "state_dict.model.", "_orig_mod.net_g.", "generator."] {
+        let prefixed = |(name, numbers)| (format!("{prefix}{name}"), numbers);
+        write(&folder, "prefixed.safetensors", golden("basicsr_x3").into_iter().map(prefixed).collect());
+        let text = folder.succeeds(&["inspect", "prefixed.safetensors"]);
+        assert!(text.starts_with("prefixed  edsr x3: 2 residual blocks"), "{prefix}: {text}");
+    }
+}
