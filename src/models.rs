@@ -3,6 +3,7 @@
 pub mod acnet;
 pub mod carn;
 pub mod edsr;
+pub mod esrt;
 mod fit;
 pub mod ledsr;
 pub mod mdsr;
@@ -14,6 +15,7 @@ pub mod safmn;
 pub mod smsr;
 pub mod span;
 pub mod srvgg;
+pub mod swinir;
 
 use std::fmt;
 use std::path::Path;
@@ -120,6 +122,7 @@ const ARCHITECTURES: &[Architecture] = &[
     architecture!(acnet, "ACNet, Tian et al., IEEE Transactions on Cybernetics 2021"),
     architecture!(carn, "CARN, Ahn et al., ECCV 2018"),
     architecture!(edsr, "EDSR, Lim et al., CVPR workshops 2017"),
+    architecture!(esrt, "ESRT, Lu et al., CVPR workshops 2022"),
     architecture!(ledsr, "ASSLN, Zhang et al., NeurIPS 2021"),
     architecture!(mdsr, "MDSR, Lim et al., CVPR workshops 2017"),
     architecture!(rcan, "RCAN, Zhang et al., ECCV 2018"),
@@ -128,6 +131,7 @@ const ARCHITECTURES: &[Architecture] = &[
     architecture!(smsr, "SMSR, Wang et al., CVPR 2021"),
     architecture!(span, "SPAN, Wan et al., CVPR workshops 2024"),
     architecture!(srvgg, "Real-ESRGAN's SRVGGNetCompact, Wang et al., ICCV workshops 2021"),
+    architecture!(swinir, "SwinIR, Liang et al., ICCV workshops 2021"),
 ];
 
 fn network<N: Network + 'static>(found: Option<Result<N>>) -> Detected {

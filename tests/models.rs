@@ -11,6 +11,8 @@ mod authors;
 mod downloads;
 #[path = "models/edsr.rs"]
 mod edsr;
+#[path = "models/esrt.rs"]
+mod esrt;
 #[path = "models/ledsr.rs"]
 mod ledsr;
 #[path = "models/mdsr.rs"]
@@ -22,6 +24,8 @@ mod rcan;
 #[path = "models/spoilt.rs"]
 mod spoilt;
 mod support;
+#[path = "models/swinir.rs"]
+mod swinir;
 
 use sparsr::gpu::Session;
 use sparsr::graph::{Graph, Value};

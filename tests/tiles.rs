@@ -3,7 +3,7 @@
 mod support;
 
 use proptest::prelude::*;
-use sparsr::models::edsr;
+use sparsr::models::{edsr, swinir};
 use sparsr::plan::{Phase, uncut};
 use sparsr::reference;
 use sparsr::tensor::Shape;
@@ -63,6 +63,25 @@ fn a_local_network_gives_the_same_to_the_last_bit_on_the_cpu() {
         for size in [(1, 1), (2, 7), (49, 48), (63, 257), (517, 389)] {
             check(None, &model, size, &TILES, 0);
         }
+    }
+}
+
+#[test]
+fn windows_of_attention_are_the_same_to_the_last_bit_on_the_cpu() {
+    for scale in [2, 4] {
+        let config = swinir::Config { scale, ..seeded::tiny_swinir() };
+        let model = Model::from_weights("tiny", seeded::swinir(&config)).unwrap();
+        for size in [(1, 1), (7, 2), (49, 48), (203, 131)] {
+            check(None, &model, size, &TILES, 0);
+        }
+    }
+}
+
+#[test]
+fn what_looks_at_the_whole_picture_is_not_cut() {
+    let model = Model::from_weights("tiny", seeded::esrt(4, 2)).unwrap();
+    for size in [(1, 1), (49, 48), (63, 57)] {
+        check(None, &model, size, &TILES, 0);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What architectures have in common.
 
 use crate::error::{Error, Result};
-use crate::graph::{Builder, Conv2d, Value};
+use crate::graph::{Builder, Conv2d, LayerNorm, Op, Value};
 use crate::tensor::{Parameter, Tensor};
 use crate::weights::{Scope, Weights};
 
@@ -75,14 +75,24 @@ impl Conv {
     /// Appends the convolution of this scope: `weight`, and `bias` if it has one. PyTorch's `Linear` over channels,
     /// whose weight has two axes, is one of 1×1.
     pub(super) fn of(self, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
-        let stored = w.get("weight").map_or(&[][..], Parameter::dims);
-        self.to(stored.first().copied().unwrap_or(self.groups), b, x, w)
+        let op = self.read(b.shape(x).channels, w)?;
+        b.conv2d(w.prefix(), x, op)
     }
 
-    /// The same to so many channels, where what follows asks for them.
+    /// The same to so many channels, where the network's structure asks for them.
     pub(super) fn to(self, out: usize, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
+        let op = self.read_to(out, b.shape(x).channels, w)?;
+        b.conv2d(w.prefix(), x, op)
+    }
+
+    /// The convolution of this scope over so many channels, for who changes its numbers or appends it more than once.
+    pub(super) fn read(self, inputs: usize, w: &Scope<'_>) -> Result<Conv2d> {
+        self.read_to(stored_width(w).unwrap_or(self.groups), inputs, w)
+    }
+
+    fn read_to(self, out: usize, inputs: usize, w: &Scope<'_>) -> Result<Conv2d> {
         let Self { kernel, stride, padding, groups, bias } = self;
-        let within = b.shape(x).channels / groups;
+        let within = inputs / groups;
         let stored = w.get("weight").map_or(&[][..], Parameter::dims);
         let weight = if kernel == 1 && stored.len() == 2 {
             reshaped(&w.parameter("weight", &[out, within])?, [out, within, 1, 1])
@@ -90,8 +100,13 @@ impl Conv {
             w.parameter("weight", &[out, within, kernel, kernel])?
         };
         let bias = if bias { Some(w.parameter("bias", &[out])?) } else { None };
-        b.conv2d(w.prefix(), x, Conv2d { weight, bias, stride, padding, groups })
+        Ok(Conv2d { weight, bias, stride, padding, groups })
     }
+}
+
+/// How many channels the convolution of this scope makes, where it is there and makes any.
+pub(super) fn stored_width(w: &Scope<'_>) -> Option<usize> {
+    w.get("weight")?.dims().first().copied().filter(|width| *width > 0)
 }
 
 /// A convolution that keeps the size, with bias: `[out, in, kernel]`.
@@ -236,4 +251,11 @@ pub(super) fn pixel_shuffle(
     scale: usize,
 ) -> Result<Value> {
     if scale == 1 { Ok(x) } else { b.pixel_shuffle(name, x, scale) }
+}
+
+/// Layer normalisation over channels, of PyTorch's epsilon: `weight` and `bias` of this scope.
+pub(super) fn layer_norm(b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
+    let channels = [b.shape(x).channels];
+    let [weight, bias] = [w.parameter("weight", &channels)?, w.parameter("bias", &channels)?];
+    b.append(w.prefix(), Op::LayerNorm(LayerNorm { weight, bias, epsilon: 1e-5 }), &[x])
 }

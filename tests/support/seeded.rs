@@ -2,6 +2,7 @@
 
 use sparsr::models::edsr::{self, Keys};
 use sparsr::models::smsr::Config;
+use sparsr::models::swinir::{self, Upsampler};
 use sparsr::tensor::{Parameter, Shape, Tensor};
 use sparsr::weights::Weights;
 use sparsr::{Model, Pixels, Samples};
@@ -127,6 +128,84 @@ pub fn edsr(config: &edsr::Config) -> Weights {
     Weights::new("seeded", made.0)
 }
 
+/// 6 channels, 2 blocks of a plain and a shifted layer, windows of 4×4: every part of the lightweight SwinIR.
+pub fn tiny_swinir() -> swinir::Config {
+    let (depths, heads, upsampler) = (vec![2, 2], vec![2, 1], Upsampler::PixelShuffleDirect);
+    swinir::Config { channels: 6, depths, heads, window: 4, upsampler, scale: 2 }
+}
+
+/// SwinIR of any size, one convolution before each residual connection.
+pub fn swinir(config: &swinir::Config) -> Weights {
+    let (c, scale) = (config.channels, config.scale);
+    let mut made = Made::default();
+    made.conv("conv_first", [c, 3, 3, 3]);
+    made.linear("patch_embed.norm", [c]);
+    for (i, (depth, heads)) in config.depths.iter().zip(&config.heads).enumerate() {
+        for j in 0..*depth {
+            let name = |part: &str| format!("layers.{i}.residual_group.blocks.{j}.{part}");
+            made.linear(&name("norm1"), [c]);
+            let offsets = (2 * config.window - 1).pow(2);
+            made.weight(&name("attn.relative_position_bias_table"), [offsets, *heads]);
+            made.linear(&name("attn.qkv"), [3 * c, c]);
+            made.linear(&name("attn.proj"), [c, c]);
+            made.linear(&name("norm2"), [c]);
+            made.linear(&name("mlp.fc1"), [2 * c, c]);
+            made.linear(&name("mlp.fc2"), [c, 2 * c]);
+        }
+        made.conv(&format!("layers.{i}.conv"), [c, c, 3, 3]);
+    }
+    made.linear("norm", [c]);
+    made.conv("conv_after_body", [c, c, 3, 3]);
+    let features = 64;
+    match config.upsampler {
+        Upsampler::PixelShuffleDirect => made.conv("upsample.0", [3 * scale * scale, c, 3, 3]),
+        Upsampler::PixelShuffle => {
+            made.conv("conv_before_upsample.0", [features, c, 3, 3]);
+            made.upsampler("upsample", features, scale);
+            made.conv("conv_last", [3, features, 3, 3]);
+        }
+        Upsampler::NearestConv => {
+            made.conv("conv_before_upsample.0", [features, c, 3, 3]);
+            for name in ["conv_up1", "conv_up2"].into_iter().take(scale / 2).chain(["conv_hr"]) {
+                made.conv(name, [features, features, 3, 3]);
+            }
+            made.conv("conv_last", [3, features, 3, 3]);
+        }
+    }
+    Weights::new("seeded", made.0)
+}
+
+/// ESRT of so many channels; the attention's width is half of its tokens' if the heads divide that, otherwise 8.
+pub fn esrt(c: usize, scale: usize) -> Weights {
+    let mut made = Made::default();
+    made.conv("head.0", [c, 3, 3, 3]);
+    for block in 1..=3 {
+        let name = |part: &str| format!("body.0.encoder{block}.{part}");
+        for module in ["encoder", "decoder_low", "decoder_high", "alise"] {
+            made.feature_block(&name(module), c);
+        }
+        made.weight(&name("alise2.conv.weight"), [c, 2 * c, 1, 1]);
+        made.channel_attention(&name("att"), c);
+    }
+    made.conv("body.0.reduce", [c, 3 * c, 3, 3]);
+    let (tokens, half) = (9 * c, if c.is_multiple_of(16) { 9 * c / 2 } else { 8 });
+    made.linear("body.0.attention.norm1", [tokens]);
+    made.weight("body.0.attention.atten.reduce.weight", [half, tokens]);
+    made.weight("body.0.attention.atten.qkv.weight", [3 * half, half]);
+    made.linear("body.0.attention.atten.proj", [tokens, half]);
+    made.linear("body.0.attention.norm2", [tokens]);
+    made.linear("body.0.attention.mlp.fc1", [tokens / 4, tokens]);
+    made.linear("body.0.attention.mlp.fc2", [tokens, tokens / 4]);
+    made.conv("body.0.alise", [c, c, 3, 3]);
+    made.factors("body.0", 2);
+    made.conv("reduce", [c, c, 3, 3]);
+    made.upsampler("tail.0", c, scale);
+    made.conv("tail.1", [3, c, 3, 3]);
+    made.upsampler("up.0", c, scale);
+    made.weight("up.1.conv.weight", [3, c, 3, 3]);
+    Weights::new("seeded", made.0)
+}
+
 /// Tensors of a network, one after the other.
 #[derive(Default)]
 pub struct Made(pub Vec<(String, Parameter)>);
@@ -141,6 +220,44 @@ impl Made {
     pub fn conv(&mut self, name: &str, dims: [usize; 4]) {
         self.weight(&format!("{name}.weight"), dims);
         self.weight(&format!("{name}.bias"), [dims[0]]);
+    }
+
+    /// PyTorch's `Linear` or, of one axis, `LayerNorm`.
+    fn linear<const AXES: usize>(&mut self, name: &str, dims: [usize; AXES]) {
+        self.weight(&format!("{name}.weight"), dims);
+        self.weight(&format!("{name}.bias"), [dims[0]]);
+    }
+
+    fn upsampler(&mut self, name: &str, channels: usize, scale: usize) {
+        let factor = if scale == 3 { 3 } else { 2 };
+        for stage in 0..scale.ilog(factor) {
+            let out = factor * factor * channels;
+            self.conv(&format!("{name}.{}", 2 * stage), [out, channels, 3, 3]);
+        }
+    }
+
+    fn channel_attention(&mut self, name: &str, c: usize) {
+        self.conv(&format!("{name}.conv_du.0"), [c.div_ceil(16), c, 1, 1]);
+        self.conv(&format!("{name}.conv_du.2"), [c, c.div_ceil(16), 1, 1]);
+    }
+
+    /// ESRT's learned factors.
+    fn factors(&mut self, name: &str, count: usize) {
+        (1..=count).for_each(|i| self.weight(&format!("{name}.weight{i}.scale"), [1]));
+    }
+
+    /// ESRT's adaptive residual feature block.
+    fn feature_block(&mut self, name: &str, c: usize) {
+        for unit in ["layer1", "layer2"].map(|unit| format!("{name}.{unit}")) {
+            self.conv(&format!("{unit}.conv"), [c / 2, c, 3, 3]);
+            self.conv(&format!("{unit}.conv1"), [c, c / 2, 3, 3]);
+            self.weight(&format!("{unit}.relu.weight"), [c / 2]);
+            self.factors(&unit, 2);
+        }
+        self.weight(&format!("{name}.alise.conv.weight"), [c, 2 * c, 1, 1]);
+        self.weight(&format!("{name}.layer4.conv.weight"), [c, c, 3, 3]);
+        self.channel_attention(&format!("{name}.atten"), c);
+        self.factors(name, 5);
     }
 
     /// `x + mean`, as a convolution.
