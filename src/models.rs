@@ -1,15 +1,20 @@
 //! Networks: a checkpoint's tensors tell which architecture they are, how wide, how deep, at what scale.
 
 pub mod acnet;
+pub mod bsrn;
 pub mod carn;
 pub mod edsr;
+mod esa;
 pub mod esrt;
 mod fit;
+pub mod imdn;
 pub mod ledsr;
 pub mod mdsr;
 mod parts;
 pub mod rcan;
 mod recognise;
+pub mod rfdn;
+pub mod rlfn;
 pub mod rrdb;
 pub mod safmn;
 pub mod smsr;
@@ -120,12 +125,16 @@ macro_rules! architecture {
 /// Every architecture. Their tensors tell them apart, so the order is that of the alphabet.
 const ARCHITECTURES: &[Architecture] = &[
     architecture!(acnet, "ACNet, Tian et al., IEEE Transactions on Cybernetics 2021"),
+    architecture!(bsrn, "BSRN, Li et al., CVPR workshops 2022"),
     architecture!(carn, "CARN, Ahn et al., ECCV 2018"),
     architecture!(edsr, "EDSR, Lim et al., CVPR workshops 2017"),
     architecture!(esrt, "ESRT, Lu et al., CVPR workshops 2022"),
+    architecture!(imdn, "IMDN, Hui et al., ACM MM 2019"),
     architecture!(ledsr, "ASSLN, Zhang et al., NeurIPS 2021"),
     architecture!(mdsr, "MDSR, Lim et al., CVPR workshops 2017"),
     architecture!(rcan, "RCAN, Zhang et al., ECCV 2018"),
+    architecture!(rfdn, "RFDN, Liu et al., ECCV workshops 2020"),
+    architecture!(rlfn, "RLFN, Kong et al., CVPR workshops 2022"),
     architecture!(rrdb, "ESRGAN's RRDBNet, Wang et al., ECCV workshops 2018"),
     architecture!(safmn, "SAFMN, Sun et al., ICCV 2023"),
     architecture!(smsr, "SMSR, Wang et al., CVPR 2021"),

@@ -7,6 +7,8 @@
 mod acnet;
 #[path = "models/authors.rs"]
 mod authors;
+#[path = "models/distillation.rs"]
+mod distillation;
 #[path = "models/downloads.rs"]
 mod downloads;
 #[path = "models/edsr.rs"]

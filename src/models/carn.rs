@@ -158,7 +158,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> 
         })
     })?;
     let y = upsample(&mut b, y, &w.scope(config.upsampler()).scope("body"), config)?;
-    let y = Conv::same(3).to(3, &mut b, y, &w.scope("exit"))?;
+    let y = Conv::same(3).making(&mut b, y, &w.scope("exit"), 3)?;
     let y = conv(&mut b, y, &w.scope("add_mean.shifter"), [3, 3, 1])?;
     Ok(b.finish(y))
 }
@@ -191,9 +191,9 @@ fn residual_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> 
     let y = if config.efficient {
         let y = second.of(b, y, &body.scope(2))?;
         let y = b.relu(body.path("3"), y)?;
-        Conv::same(1).to(c, b, y, &body.scope(4))?
+        Conv::same(1).making(b, y, &body.scope(4), c)?
     } else {
-        second.to(c, b, y, &body.scope(2))?
+        second.making(b, y, &body.scope(2), c)?
     };
     let y = b.add(w.path("add"), y, x)?;
     b.relu(w.prefix(), y)
@@ -219,7 +219,7 @@ fn upsample(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result
         let path = |at: usize| w.path(&(3 * stage + at).to_string());
         let conv = w.scope(3 * stage);
         let out = factor * factor * config.channels;
-        y = grouped(b, y, &conv).to(out, b, y, &conv)?;
+        y = grouped(b, y, &conv).making(b, y, &conv, out)?;
         y = b.relu(path(1), y)?;
         y = b.pixel_shuffle(path(2), y, *factor)?;
     }

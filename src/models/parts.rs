@@ -80,7 +80,7 @@ impl Conv {
     }
 
     /// The same to so many channels, where the network's structure asks for them.
-    pub(super) fn to(self, out: usize, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
+    pub(super) fn making(self, b: &mut Builder, x: Value, w: &Scope<'_>, out: usize) -> Result<Value> {
         let op = self.read_to(out, b.shape(x).channels, w)?;
         b.conv2d(w.prefix(), x, op)
     }
@@ -148,6 +148,18 @@ pub(super) fn upsampler_to(
         y = b.pixel_shuffle(w.path(&(2 * stage + 1).to_string()), y, *factor)?;
     }
     Ok(y)
+}
+
+/// A convolution to RGB of every new pixel and a pixel shuffle `name`; at x1 the convolution alone.
+pub(super) fn shuffled(
+    b: &mut Builder,
+    x: Value,
+    w: &Scope<'_>,
+    name: impl Into<String>,
+    scale: usize,
+) -> Result<Value> {
+    let y = Conv::same(3).making(b, x, w, 3 * scale * scale)?;
+    if scale == 1 { Ok(y) } else { b.pixel_shuffle(name, y, scale) }
 }
 
 /// The scale of an [`upsampler`] of so many channels: one convolution to 9 times the channels is x3; to 4 times, x2,
@@ -235,22 +247,6 @@ pub(super) fn conv_relu_conv(
     let y = b.relu(w.path("relu"), y)?;
     let inner = b.shape(y).channels;
     conv(b, y, &w.scope(second), [c, inner, kernel])
-}
-
-/// Whether every tensor lies in one of these scopes. Others that have more than a network with the same names are not
-/// taken for it.
-pub(super) fn all_within(weights: &Weights, scopes: &[&str]) -> bool {
-    weights.names().all(|name| name.split_once('.').is_some_and(|(scope, _)| scopes.contains(&scope)))
-}
-
-/// Channels into pixels, nothing at a scale of 1.
-pub(super) fn pixel_shuffle(
-    b: &mut Builder,
-    name: impl Into<String>,
-    x: Value,
-    scale: usize,
-) -> Result<Value> {
-    if scale == 1 { Ok(x) } else { b.pixel_shuffle(name, x, scale) }
 }
 
 /// Layer normalisation over channels, of PyTorch's epsilon: `weight` and `bias` of this scope.

@@ -21,8 +21,7 @@ use std::fmt;
 
 use super::Network;
 use super::parts::{
-    Conv, all_within, axis, conv, conv_relu_conv, count, mean_shift, stored_mean, upsampler_scale,
-    upsampler_to,
+    Conv, axis, conv, conv_relu_conv, count, mean_shift, stored_mean, upsampler_scale, upsampler_to,
 };
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, Graph, Value};
@@ -79,12 +78,8 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not RCAN's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        // HAN and others have such groups too, and more besides.
-        let schemes = [Keys::EdsrPytorch, Keys::BasicSr].into_iter().zip(KEYS);
-        let mut schemes = schemes.filter(|(keys, first)| {
-            weights.get(first).is_some() && all_within(weights, keys.names().modules)
-        });
-        schemes.next().map(|(keys, _)| Self::read(weights, keys))
+        let mut schemes = [Keys::EdsrPytorch, Keys::BasicSr].into_iter().zip(KEYS);
+        schemes.find(|(_, first)| weights.get(first).is_some()).map(|(keys, _)| Self::read(weights, keys))
     }
 
     fn read(weights: &Weights, keys: Keys) -> Result<Self> {
@@ -109,7 +104,6 @@ impl Config {
 
 /// Where a scheme keeps what.
 struct Names {
-    modules: &'static [&'static str],
     head: &'static str,
     /// The blocks of a group, in its scope.
     group: &'static str,
@@ -129,7 +123,6 @@ impl Keys {
     fn names(self) -> Names {
         match self {
             Self::EdsrPytorch => Names {
-                modules: &["sub_mean", "head", "body", "tail", "add_mean"],
                 head: "head.0",
                 group: "body",
                 convs: ["body.0", "body.2"],
@@ -140,7 +133,6 @@ impl Keys {
                 last: "tail.1",
             },
             Self::BasicSr => Names {
-                modules: &["conv_first", "body", "conv_after_body", "upsample", "conv_last"],
                 head: "conv_first",
                 group: "residual_group",
                 convs: ["rcab.0", "rcab.2"],

@@ -261,14 +261,14 @@ fn dense_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Res
     for k in 1..=4 {
         let y = if k > 1 { b.concat(w.path(&format!("cat{k}")), &made)? } else { x };
         let y = match (config.plus, k) {
-            (true, 4) => Conv::same(3).to(b.shape(made[2]).channels, b, y, &scope(k))?,
+            (true, 4) => Conv::same(3).making(b, y, &scope(k), b.shape(made[2]).channels)?,
             _ => Conv::same(3).of(b, y, &scope(k))?,
         };
         let y = lrelu(b, w.path(&format!("x{k}")), y)?;
         made.push(match (config.plus, k) {
             (true, 2) => {
                 let out = b.shape(y).channels;
-                let skip = Conv::same(1).without_bias().to(out, b, x, &w.scope("conv1x1"))?;
+                let skip = Conv::same(1).without_bias().making(b, x, &w.scope("conv1x1"), out)?;
                 b.add(w.path("x2.add"), y, skip)?
             }
             (true, 4) => b.add(w.path("x4.add"), y, made[2])?,

@@ -19,7 +19,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, channels, has_any, last_number, pixel_shuffle, shuffle_scale};
+use super::parts::{Conv, axis, channels, has_any, last_number, shuffle_scale, shuffled};
 use crate::error::{Error, Result};
 use crate::graph::{
     Activation, AdaptiveMaxPool, BinaryKind, Builder, Conv2d, GlobalPoolKind, Graph, LayerNorm, Op,
@@ -147,8 +147,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> 
         y = b.add("feats", y, x)?;
     }
     let to_img = w.scope("to_img");
-    let y = Conv::same(3).of(&mut b, y, &to_img.scope(0))?;
-    let mut y = pixel_shuffle(&mut b, to_img.path("1"), y, config.scale)?;
+    let mut y = shuffled(&mut b, y, &to_img.scope(0), to_img.path("1"), config.scale)?;
     if config.form == Form::Challenge {
         let enlarged = b.resize("ident", picture, ResizeKind::Bilinear, config.scale)?;
         y = b.add("to_img", y, enlarged)?;
@@ -194,7 +193,7 @@ fn safm(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Val
         parts.push(y);
     }
     let y = b.concat(w.path("cat"), &parts)?;
-    let y = config.conv(1).to(b.shape(x).channels, b, y, &w.scope("aggr"))?;
+    let y = config.conv(1).making(b, y, &w.scope("aggr"), b.shape(x).channels)?;
     let y = b.activation(w.path("act"), y, Activation::Gelu)?;
     b.multiply(w.prefix(), y, x)
 }
@@ -214,7 +213,7 @@ fn depthwise(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Resul
 fn ccm(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
     let y = config.conv(3).of(b, x, &w.scope(0))?;
     let y = b.activation(w.path("1"), y, Activation::Gelu)?;
-    config.conv(1).to(b.shape(x).channels, b, y, &w.scope(2))
+    config.conv(1).making(b, y, &w.scope(2), b.shape(x).channels)
 }
 
 /// Global response normalisation: `gamma · x · n + beta + x`, n the norm of each channel over the picture as a share

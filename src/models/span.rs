@@ -20,7 +20,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, DIV2K_MEAN, axis, channels, last_number, pixel_shuffle, scaled, shuffle_scale};
+use super::parts::{Conv, DIV2K_MEAN, axis, channels, last_number, scaled, shuffle_scale, shuffled};
 use crate::error::{Error, Result};
 use crate::graph::{Activation, BinaryKind, Builder, Conv2d, Graph, Value};
 use crate::tensor::{Parameter, Shape};
@@ -128,8 +128,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> 
     let y = Conv::same(1).of(&mut b, y, &w.scope("conv_cat"))?;
 
     let upsampler = w.scope("upsampler");
-    let y = Conv::same(3).of(&mut b, y, &upsampler.scope(0))?;
-    let y = pixel_shuffle(&mut b, upsampler.path("1"), y, config.scale)?;
+    let y = shuffled(&mut b, y, &upsampler.scope(0), upsampler.path("1"), config.scale)?;
     Ok(b.finish(y))
 }
 

@@ -13,7 +13,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, last_number, pixel_shuffle, shuffle_scale};
+use super::parts::{Conv, axis, last_number, shuffle_scale, shuffled};
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, Graph, ResizeKind, Value};
 use crate::tensor::{Parameter, Shape};
@@ -99,8 +99,8 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> 
         y = Conv::same(3).of(&mut b, y, &body.scope(2 * i))?;
         y = act(&mut b, y, &body.scope(2 * i + 1), config)?;
     }
-    let y = Conv::same(3).of(&mut b, y, &body.scope(2 * (config.convolutions + 1)))?;
-    let y = pixel_shuffle(&mut b, "upsampler", y, config.scale)?;
+    let last = body.scope(2 * (config.convolutions + 1));
+    let y = shuffled(&mut b, y, &last, "upsampler", config.scale)?;
     let base = match config.scale {
         1 => picture,
         scale => b.resize("base", picture, ResizeKind::Nearest, scale)?,

@@ -14,7 +14,12 @@ use crate::{run_on, run_reference};
 
 /// The folder of each, and the checkpoint in it.
 const DOWNLOADS: &[(&str, &str)] = &[
+    ("bsrn_x2", "net_g_BSRN_x2.pth"),
     ("carn_m_x2", "carn_m.pth"),
+    ("imdn_x2", "IMDN_x2.pth"),
+    ("rfdn_aim_x4", "RFDN_AIM.pth"),
+    ("rlfn_x2", "rlfn_x2.pth"),
+    ("rlfn_x4", "rlfn_x4.pth"),
     ("safmn_ntire23_x4", "team15_SAFMN.pth"),
     ("span_ntire25_team46_x4", "team46_span.pth"),
 ];
