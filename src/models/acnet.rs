@@ -21,14 +21,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Network;
-use super::parts::{Conv, axis, conv, upsampler, upsampler_scale};
+use super::parts::{Conv, axis, conv, has_all, upsampler, upsampler_scale};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Conv2d, Graph, Value};
 use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
-pub(super) const KEYS: &[&str] = &["conv1_3.0.weight"];
+pub(super) const KEYS: &[&str] = &["conv1_1.0.weight conv1_2.0.weight conv1_3.0.weight"];
 
 /// The network works on samples of 0 … 1.
 const RANGE: f32 = 1.0;
@@ -59,13 +59,11 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not ACNet's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        let has = |name| weights.get(name).is_some();
-        let asymmetric = has("conv1_1.0.weight") && has("conv1_2.0.weight") && has(KEYS[0]);
-        asymmetric.then(|| Self::read(weights))
+        has_all(weights, KEYS[0]).then(|| Self::read(weights))
     }
 
     fn read(weights: &Weights) -> Result<Self> {
-        let channels = axis(weights, KEYS[0], 0)?;
+        let channels = axis(weights, "conv1_3.0.weight", 0)?;
         let has = |name: &str| weights.get(name).is_some();
         let multi_scale = !has("upsample.up.body.0.weight") && has("upsample.up2.body.0.weight");
         let scale = if multi_scale { 2 } else { upsampler_scale(weights, "upsample.up.body", channels)? };

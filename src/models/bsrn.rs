@@ -22,7 +22,7 @@ use std::fmt;
 use super::Network;
 use super::esa::{self, Conv3x3, Esa};
 use super::imdn::contrast_aware_channel_attention;
-use super::parts::{Conv, axis, channels, last_number, shuffle_scale, shuffled};
+use super::parts::{Conv, axis, channels, has_all, last_number, shuffle_scale, shuffled};
 use super::rfdn::Steps;
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, Graph, Value};
@@ -30,7 +30,7 @@ use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
-pub(super) const KEYS: &[&str] = &["B1.c1_r.pw.weight"];
+pub(super) const KEYS: &[&str] = &["fea_conv.pw.weight B1.c1_r.pw.weight B1.esa.conv1.weight"];
 
 /// What the tensors say of a network's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not BSRN's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        weights.get(KEYS[0]).map(|_| Self::read(weights))
+        has_all(weights, KEYS[0]).then(|| Self::read(weights))
     }
 
     fn read(weights: &Weights) -> Result<Self> {

@@ -20,14 +20,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Network;
-use super::parts::{Conv, axis, conv, has_any};
+use super::parts::{Conv, axis, conv, has_all, has_any};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Graph, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
-pub(super) const KEYS: &[&str] = &["b1.c1.body.0.weight"];
+pub(super) const KEYS: &[&str] = &["entry.weight b1.b1.body.0.weight b1.c1.body.0.weight"];
 
 /// Cascading blocks, and residual blocks in each.
 const CASCADE: usize = 3;
@@ -65,8 +65,7 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not CARN's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        let has = |name: &str| weights.get(name).is_some();
-        (has(KEYS[0]) && has("b1.b1.body.0.weight") && has("entry.weight")).then(|| Self::read(weights))
+        has_all(weights, KEYS[0]).then(|| Self::read(weights))
     }
 
     fn read(weights: &Weights) -> Result<Self> {

@@ -15,7 +15,9 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, conv, count, mean_shift, scaled, stored_mean, upsampler, upsampler_scale};
+use super::parts::{
+    Conv, axis, conv, count, has_all, mean_shift, scaled, stored_mean, upsampler, upsampler_scale,
+};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Conv2d, Graph, Value};
 use crate::tensor::Shape;
@@ -68,16 +70,9 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not EDSR's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        let has = |name: &str| weights.get(name).is_some();
         // Others have such blocks too, but another way out of the body.
-        let keys = if has("body.0.body.0.weight") && has("tail.1.weight") {
-            Keys::EdsrPytorch
-        } else if has("body.0.conv1.weight") && has("conv_after_body.weight") {
-            Keys::BasicSr
-        } else {
-            return None;
-        };
-        Some(Self::read(weights, keys))
+        let mut schemes = [Keys::EdsrPytorch, Keys::BasicSr].into_iter().zip(KEYS);
+        schemes.find(|(_, scheme)| has_all(weights, scheme)).map(|(keys, _)| Self::read(weights, keys))
     }
 
     fn read(weights: &Weights, keys: Keys) -> Result<Self> {

@@ -21,7 +21,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, channels, layer_norm, scaled, upsampler, upsampler_scale};
+use super::parts::{Conv, axis, channels, has_all, layer_norm, scaled, upsampler, upsampler_scale};
 use crate::error::{Error, Result};
 use crate::graph::{
     Activation, Among, Attention, BinaryKind, Builder, Conv2d, Fold, Graph, Op, ResizeKind, Unfold, Value,
@@ -30,7 +30,8 @@ use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
-pub(super) const KEYS: &[&str] = &["body.0.encoder1.encoder.layer1.conv.weight"];
+pub(super) const KEYS: &[&str] =
+    &["body.0.encoder1.encoder.layer1.conv.weight body.0.attention.atten.qkv.weight"];
 
 /// Heads of the attention. No tensor tells how many; the original has no other number.
 const HEADS: usize = 8;
@@ -59,7 +60,7 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not ESRT's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        weights.get(KEYS[0]).map(|_| Self::read(weights))
+        has_all(weights, KEYS[0]).then(|| Self::read(weights))
     }
 
     fn read(weights: &Weights) -> Result<Self> {

@@ -16,14 +16,14 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, last_number, shuffle_scale, shuffled};
+use super::parts::{Conv, axis, has_all, last_number, shuffle_scale, shuffled};
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, GlobalPoolKind, Graph, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
-pub(super) const KEYS: &[&str] = &["IMDB1.cca.conv_du.0.weight"];
+pub(super) const KEYS: &[&str] = &["fea_conv.weight IMDB1.c1.weight IMDB1.cca.conv_du.0.weight"];
 
 const LEAKY_RELU: Activation = Activation::LeakyRelu { slope: 0.05 };
 
@@ -47,7 +47,7 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not IMDN's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        weights.get(KEYS[0]).map(|_| Self::read(weights))
+        has_all(weights, KEYS[0]).then(|| Self::read(weights))
     }
 
     fn read(weights: &Weights) -> Result<Self> {

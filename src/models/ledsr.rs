@@ -18,14 +18,14 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{axis, conv, conv_relu_conv, count, mean_shift, shuffle_scale, stored_mean};
+use super::parts::{axis, conv, conv_relu_conv, count, has_all, mean_shift, shuffle_scale, stored_mean};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Graph, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// The convolution to the picture, where EDSR has several.
-pub(super) const KEYS: &[&str] = &["tail.0.0.weight"];
+pub(super) const KEYS: &[&str] = &["body.0.body.0.weight tail.0.0.weight"];
 
 /// The convolutions of a block.
 const BLOCK: [&str; 2] = ["body.0", "body.2"];
@@ -62,8 +62,8 @@ impl Config {
     /// Reads the sizes off the tensors; `None` if they are not LEDSR's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
         let has = |name: &str| weights.get(name).is_some();
-        let light_tail = has(KEYS[0]) && !has("tail.0.2.weight") && !has("tail.1.weight");
-        (has("body.0.body.0.weight") && light_tail).then(|| Self::read(weights))
+        let longer = has("tail.0.2.weight") || has("tail.1.weight");
+        (has_all(weights, KEYS[0]) && !longer).then(|| Self::read(weights))
     }
 
     fn read(weights: &Weights) -> Result<Self> {
@@ -78,7 +78,7 @@ impl Config {
             channels: axis(weights, "head.0.weight", 0)?,
             inner,
             blocks,
-            scale: shuffle_scale(weights, KEYS[0])?,
+            scale: shuffle_scale(weights, "tail.0.0.weight")?,
             mean_shift,
             range,
         })

@@ -14,14 +14,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Network;
-use super::parts::{axis, conv, conv_relu_conv, count, mean_shift, stored_mean, upsampler, upsampler_scale};
+use super::parts::{
+    axis, conv, conv_relu_conv, count, has_all, mean_shift, stored_mean, upsampler, upsampler_scale,
+};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Graph, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
-pub(super) const KEYS: &[&str] = &["pre_process.0.0.body.0.weight"];
+pub(super) const KEYS: &[&str] = &["pre_process.0.0.body.0.weight body.0.body.0.weight upsample.0.0.weight"];
 
 /// The convolutions of a block.
 const BLOCK: [&str; 2] = ["body.0", "body.2"];
@@ -53,8 +55,7 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not MDSR's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        weights.get(KEYS[0])?;
-        Some(Self::read(weights))
+        has_all(weights, KEYS[0]).then(|| Self::read(weights))
     }
 
     fn read(weights: &Weights) -> Result<Self> {

@@ -36,6 +36,11 @@ pub(super) fn has_any(weights: &Weights, prefix: &str) -> bool {
     weights.names().any(|name| name.starts_with(prefix))
 }
 
+/// Whether every tensor of a scheme of names, with spaces between, is there.
+pub(super) fn has_all(weights: &Weights, scheme: &str) -> bool {
+    scheme.split(' ').all(|name| weights.get(name).is_some())
+}
+
 /// The scale of a pixel shuffle that ends in RGB: the root of a third of so many channels, one of 1 to 4.
 pub(super) fn shuffle_scale(weights: &Weights, name: &str) -> Result<usize> {
     let channels = axis(weights, name, 0)?;

@@ -21,7 +21,7 @@ use std::fmt;
 
 use super::Network;
 use super::parts::{
-    Conv, axis, conv, conv_relu_conv, count, mean_shift, stored_mean, upsampler_scale, upsampler_to,
+    Conv, axis, conv, conv_relu_conv, count, has_all, mean_shift, stored_mean, upsampler_scale, upsampler_to,
 };
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, Graph, Value};
@@ -29,7 +29,8 @@ use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others, by each of [`Keys`].
-pub(super) const KEYS: &[&str] = &["body.0.body.0.body.0.weight", "body.0.residual_group.0.rcab.0.weight"];
+pub(super) const KEYS: &[&str] =
+    &["body.0.body.0.body.0.weight tail.1.weight", "body.0.residual_group.0.rcab.0.weight conv_last.weight"];
 
 /// Whose code wrote the checkpoint, and so what its tensors are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl Config {
     /// Reads the sizes off the tensors; `None` if they are not RCAN's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
         let mut schemes = [Keys::EdsrPytorch, Keys::BasicSr].into_iter().zip(KEYS);
-        schemes.find(|(_, first)| weights.get(first).is_some()).map(|(keys, _)| Self::read(weights, keys))
+        schemes.find(|(_, scheme)| has_all(weights, scheme)).map(|(keys, _)| Self::read(weights, keys))
     }
 
     fn read(weights: &Weights, keys: Keys) -> Result<Self> {

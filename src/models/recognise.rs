@@ -126,10 +126,15 @@ mod tests {
         let edsr = format!("{nearest} edsr (EDSR, Lim et al., CVPR workshops 2017), which has");
         let rows: [(&[&str], String); 4] = [
             (
-                &["conv_first.weight", "body.0.conv1.weight", "body.1.conv1.weight", "conv_body.weight"],
+                &[
+                    "conv_first.weight",
+                    "body.0.conv1.weight",
+                    "body.1.conv1.weight",
+                    "conv_after_body.0.weight",
+                ],
                 format!(
                     "{edsr} `conv_after_body.weight`; \
-                     found 4 tensors: body.0.conv1.weight, body.1.conv1.weight, conv_body.weight …"
+                     found 4 tensors: body.0.conv1.weight, body.1.conv1.weight, conv_after_body.0.weight …"
                 ),
             ),
             (

@@ -24,8 +24,11 @@ use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others, by each of [`Keys`].
-pub(super) const KEYS: &[&str] =
-    &["block_1.esa.conv1.weight", "block_list.0.esa.conv1.weight", "B1.esa.conv1.weight"];
+pub(super) const KEYS: &[&str] = &[
+    "conv_1.weight block_1.c1_r.weight block_1.esa.conv1.weight",
+    "conv_1.weight block_list.0.c1_r.weight block_list.0.esa.conv1.weight",
+    "fea_conv.weight B1.c1_r.weight B1.esa.conv1.weight",
+];
 
 const LEAKY_RELU: Activation = Activation::LeakyRelu { slope: 0.05 };
 

@@ -22,15 +22,18 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, channels, conv, last_number, scaled};
+use super::parts::{Conv, axis, channels, conv, has_all, last_number, scaled};
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, Conv2d, Graph, Op, PixelUnshuffle, ResizeKind, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others, by each of [`Keys`].
-pub(super) const KEYS: &[&str] =
-    &["body.0.rdb1.conv1.weight", "RRDB_trunk.0.RDB1.conv1.weight", "model.1.sub.0.RDB1.conv1.0.weight"];
+pub(super) const KEYS: &[&str] = &[
+    "body.0.rdb1.conv1.weight conv_body.weight",
+    "RRDB_trunk.0.RDB1.conv1.weight trunk_conv.weight",
+    "model.0.weight model.1.sub.0.RDB1.conv1.0.weight",
+];
 
 /// What residuals are multiplied by (section 3.1).
 const RES_SCALE: f32 = 0.2;
@@ -88,7 +91,7 @@ impl Config {
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
         let schemes = [Keys::BasicSr, Keys::Trunk, Keys::Sequence];
         let mut schemes = schemes.into_iter().zip(KEYS);
-        let (keys, _) = schemes.find(|(_, name)| weights.get(name).is_some())?;
+        let (keys, _) = schemes.find(|(_, scheme)| has_all(weights, scheme))?;
         Some(Self::read(weights, keys))
     }
 

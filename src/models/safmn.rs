@@ -19,7 +19,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, channels, has_any, last_number, shuffle_scale, shuffled};
+use super::parts::{Conv, axis, channels, has_all, has_any, last_number, shuffle_scale, shuffled};
 use crate::error::{Error, Result};
 use crate::graph::{
     Activation, AdaptiveMaxPool, BinaryKind, Builder, Conv2d, GlobalPoolKind, Graph, LayerNorm, Op,
@@ -29,7 +29,7 @@ use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
-pub(super) const KEYS: &[&str] = &["feats.0.safm.mfr.0.weight"];
+pub(super) const KEYS: &[&str] = &["to_feat.weight feats.0.safm.mfr.0.weight"];
 
 /// What keeps the quotients of both norms finite.
 const EPSILON: f32 = 1e-6;
@@ -73,9 +73,8 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not SAFMN's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        let has = |name: &str| weights.get(name).is_some();
         let form = if has_any(weights, "norm.") { Form::Challenge } else { Form::Paper };
-        (has(KEYS[0]) && has("to_feat.weight")).then(|| Self::read(weights, form))
+        has_all(weights, KEYS[0]).then(|| Self::read(weights, form))
     }
 
     fn read(weights: &Weights, form: Form) -> Result<Self> {

@@ -20,14 +20,14 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, DIV2K_MEAN, axis, channels, last_number, scaled, shuffle_scale, shuffled};
+use super::parts::{Conv, DIV2K_MEAN, axis, channels, has_all, last_number, scaled, shuffle_scale, shuffled};
 use crate::error::{Error, Result};
 use crate::graph::{Activation, BinaryKind, Builder, Conv2d, Graph, Value};
 use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
-pub(super) const KEYS: &[&str] = &["block_1.c1_r.eval_conv.weight"];
+pub(super) const KEYS: &[&str] = &["conv_cat.weight block_1.c1_r.eval_conv.weight"];
 
 /// What the picture less its mean is multiplied by.
 const IMG_RANGE: f32 = 255.0;
@@ -61,8 +61,7 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not SPAN's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        let has = |name: &str| weights.get(name).is_some();
-        (has(KEYS[0]) && has("conv_cat.weight")).then(|| Self::read(weights))
+        has_all(weights, KEYS[0]).then(|| Self::read(weights))
     }
 
     fn read(weights: &Weights) -> Result<Self> {

@@ -20,7 +20,7 @@ use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others, which have no such tensors or have others besides.
-pub(super) const KEYS: &[&str] = &["body.0.weight"];
+pub(super) const KEYS: &[&str] = &["body.0.weight body.2.weight body.4.weight"];
 
 /// What the tensors say of a network's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
