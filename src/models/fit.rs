@@ -51,7 +51,12 @@ fn unread<'w>(network: &dyn Network, observed: &'w Weights) -> Vec<&'w str> {
 
 /// Adds to the error on the first tensor what else does not fit.
 fn complete(error: Error, network: &dyn Network, weights: &Weights) -> Error {
-    let Error::Weights { file, mut reason } = error else { return error };
+    let (file, mut reason) = match error {
+        Error::Weights { file, reason } => (file, reason),
+        // Tensors that fit where each is read and not together.
+        Error::Shape { node, reason } => (weights.source().into(), format!("{node}: {reason}")),
+        error => return error,
+    };
     let completed = weights.completed();
     let built = network.build(&completed, smallest(network));
     let mut missing = completed.missing();

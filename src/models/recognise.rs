@@ -156,7 +156,7 @@ mod tests {
             assert_eq!(message(names), *expected);
         }
         let far = message(rows[3].0);
-        assert!(far.contains("a known architecture (edsr") && !far.contains("nearest"), "{far}");
+        assert!(far.contains("a known architecture (acnet, ") && !far.contains("nearest"), "{far}");
         assert!(far.ends_with("found 1 tensors: bert.encoder.layer.0.weight"), "{far}");
     }
 

@@ -87,6 +87,11 @@ impl Network for Config {
         self.scale
     }
 
+    /// What the branches take the place of, and what stands for a missing mean.
+    fn ignores(&self, name: &str) -> bool {
+        (self.branches && name.contains(".eval_conv.")) || name == "no_norm"
+    }
+
     /// The paper counts the network without the branches.
     fn counts(&self, parameter: &str) -> bool {
         !is_branch(parameter) && parameter != "no_norm"

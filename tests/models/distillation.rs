@@ -220,6 +220,7 @@ fn pictures_below_the_smallest_side_are_enlarged() {
         let smallest = match &*architecture {
             "bsrn" | "rfdn" | "rlfn" => 15,
             "safmn" => model.smallest_side(),
+            "esrt" => 2,
             _ => 1,
         };
         assert_eq!(model.smallest_side(), smallest, "{network}");
