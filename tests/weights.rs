@@ -17,7 +17,15 @@ const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/weights"
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
 
 /// The files of `golden/weights/` that hold what `expected.safetensors` holds.
-const FILES: [&str; 5] = ["zip.pth", "legacy.pth", "protocol4.pth", "deflated.pth", "wrapped.pth"];
+const FILES: [&str; 7] = [
+    "zip.pth",
+    "legacy.pth",
+    "protocol4.pth",
+    "deflated.pth",
+    "wrapped.pth",
+    "beside.pth",
+    "beside_legacy.pth",
+];
 
 fn golden(name: &str) -> Vec<u8> {
     fs::read(Path::new(GOLDEN).join(name)).unwrap()

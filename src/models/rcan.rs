@@ -29,8 +29,10 @@ use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others, by each of [`Keys`].
-pub(super) const KEYS: &[&str] =
-    &["body.0.body.0.body.0.weight tail.1.weight", "body.0.residual_group.0.rcab.0.weight conv_last.weight"];
+pub(super) const KEYS: &[&str] = &[
+    "body.0.body.0.body.0.weight tail.1.weight",
+    "body.0.residual_group.0.rcab.0.weight conv_after_body.weight",
+];
 
 /// Whose code wrote the checkpoint, and so what its tensors are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The names that a checkpoint may use, and what is made of each. Nothing is imported, nothing is called:
-//! a name stands for one of the few things below.
+//! a name stands for one of the few things below. Objects of other classes, which some training programs save beside
+//! the state_dict, are passed over: of them there is nothing but that they are there.
 
 use super::{
     super::{Number, Reading},
@@ -20,6 +21,8 @@ pub(super) enum Global {
     Storage(Format),
     /// Something that no tensor is made of.
     Opaque,
+    /// A class of somebody's own: no more than that either, but worth a word where nothing else is found.
+    Class,
 }
 
 /// Every accepted name.
@@ -62,10 +65,14 @@ impl Global {
     /// What a name stands for.
     ///
     /// # Errors
-    /// The name, and those that are accepted. For a class: how to save the model without it.
+    /// The name, and those that are accepted.
     pub(super) fn find(module: &str, name: &str) -> Reading<Self> {
         let accepted = ACCEPTED.iter().find(|(m, n, _)| (*m, *n) == (module, name));
-        accepted.map(|(_, _, global)| *global).ok_or_else(|| foreign(module, name))
+        match accepted {
+            Some((_, _, global)) => Ok(*global),
+            None if is_class(module, name) => Ok(Self::Class),
+            None => Err(foreign(module, name)),
+        }
     }
 
     /// What Python would make by calling it.
@@ -78,21 +85,19 @@ impl Global {
                 tensor.copied().ok_or_else(|| "a parameter is made of no tensor".to_owned())
             }
             Self::Storage(_) => Err("a storage is called".to_owned()),
-            Self::Opaque => Ok(Value::Opaque),
+            Self::Opaque | Self::Class => Ok(Value::Opaque),
         }
     }
 }
 
-/// Says that a name is foreign. Classes begin with a capital, and torch has none but its storages.
+/// Whether a name is a class of somebody's own: these begin with a capital, and torch has none but its storages.
+fn is_class(module: &str, name: &str) -> bool {
+    module != "torch" && name.rsplit('.').next().is_some_and(|last| last.starts_with(char::is_uppercase))
+}
+
+/// Says that a name is foreign.
 fn foreign(module: &str, name: &str) -> String {
-    let class = name.rsplit('.').next().is_some_and(|last| last.starts_with(char::is_uppercase));
     let global = format!("{module:.80}.{name:.80}");
-    if class && module != "torch" {
-        return format!(
-            "the file holds a pickled Python object of class {global}; save its state_dict instead: \
-             torch.save(model.state_dict(), path)"
-        );
-    }
     let accepted: Vec<_> = ACCEPTED.iter().map(|(module, name, _)| format!("{module}.{name}")).collect();
     format!("the global {global} is not accepted, nothing was executed; accepted are {}", accepted.join(", "))
 }
@@ -142,6 +147,8 @@ pub(super) fn persistent<'a>(heap: &mut Heap<'a>, identity: Value<'a>) -> Readin
             let storage = Storage { key, format, len: index(len)? };
             Ok(heap.add_storage(storage))
         }
+        // A module's class and its source, as PyTorch wrote it before version 1.6.
+        [Value::Text("module"), class @ Value::Global(_), ..] => Ok(class),
         _ => Err("a persistent object that is not a storage's kind, key, device and length".to_owned()),
     }
 }

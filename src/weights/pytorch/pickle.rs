@@ -27,6 +27,8 @@ pub(super) struct Pickle<'a> {
     pub(super) heap: Heap<'a>,
     /// Where the next pickle, or what else there is, begins.
     pub(super) end: usize,
+    /// Module and name of the first class that is not of a state_dict.
+    pub(super) class: Option<[&'a str; 2]>,
 }
 
 impl<'a> Pickle<'a> {
@@ -42,12 +44,13 @@ impl<'a> Pickle<'a> {
             marks: Vec::new(),
             memo: HashMap::new(),
             heap: Heap::default(),
+            class: None,
         };
         for _ in 0..MAX_OPCODES {
             let at = machine.at;
             let stopped = machine.step().map_err(|reason| format!("byte {at}: {reason}"))?;
             if let Some(root) = stopped {
-                return Ok(Self { root, heap: machine.heap, end: machine.at });
+                return Ok(Self { root, heap: machine.heap, end: machine.at, class: machine.class });
             }
         }
         Err(format!("byte {}: the pickle has more than {MAX_OPCODES} opcodes", machine.at))
@@ -62,6 +65,7 @@ struct Machine<'a> {
     marks: Vec<usize>,
     memo: HashMap<usize, Value<'a>>,
     heap: Heap<'a>,
+    class: Option<[&'a str; 2]>,
 }
 
 impl<'a> Machine<'a> {
@@ -123,12 +127,10 @@ impl<'a> Machine<'a> {
 
             op::GLOBAL => {
                 let (module, name) = (self.line()?, self.line()?);
-                self.stack.push(Value::Global(Global::find(module, name)?));
+                self.global(module, name)?;
             }
             op::STACK_GLOBAL => match (self.pop()?, self.pop()?) {
-                (Value::Text(name), Value::Text(module)) => {
-                    self.stack.push(Value::Global(Global::find(module, name)?));
-                }
+                (Value::Text(name), Value::Text(module)) => self.global(module, name)?,
                 (name, module) => return Err(format!("a global is named by {module} and {name}")),
             },
             op::REDUCE | op::NEWOBJ => self.call()?,
@@ -203,6 +205,15 @@ impl<'a> Machine<'a> {
         let sign = if bytes.last().is_some_and(|&top| top >= 0x80) { -1 } else { 0 };
         let value = bytes.iter().rev().fold(sign, |value: i128, &byte| value << 8 | i128::from(byte));
         self.stack.push(if length <= 16 { Value::Int(value) } else { Value::Opaque });
+        Ok(())
+    }
+
+    fn global(&mut self, module: &'a str, name: &'a str) -> Reading<()> {
+        let global = Global::find(module, name)?;
+        if global == Global::Class {
+            self.class.get_or_insert([module, name]);
+        }
+        self.stack.push(Value::Global(global));
         Ok(())
     }
 

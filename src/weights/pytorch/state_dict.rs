@@ -34,12 +34,16 @@ const MAX_WRAPPERS: usize = 64;
 /// If there is no tensor: what there is in its place.
 pub(super) fn tensors<'p>(pickle: &'p Pickle<'_>) -> Reading<Vec<(String, &'p Tensor<'p>)>> {
     let heap = &pickle.heap;
-    let Value::Dict(root) = pickle.root else {
-        return Err(format!("expected a state_dict, found {}", pickle.root));
+    let found = |what: String| match pickle.class {
+        Some([module, name]) => format!(
+            "expected a state_dict, found a pickled Python object of class {module:.80}.{name:.80}; \
+             save its state_dict instead: torch.save(model.state_dict(), path)"
+        ),
+        None => format!("expected a state_dict, found {what}"),
     };
+    let Value::Dict(root) = pickle.root else { return Err(found(pickle.root.to_string())) };
     let mut left = MAX_WRAPPERS;
-    let dict = unwrap(heap, root, &mut left)
-        .ok_or_else(|| format!("expected a state_dict, found {}", keys(heap, root)))?;
+    let dict = unwrap(heap, root, &mut left).ok_or_else(|| found(keys(heap, root)))?;
     Ok(entries(heap, dict).map(|(name, tensor)| (name.to_owned(), tensor)).collect())
 }
 

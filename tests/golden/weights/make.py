@@ -92,5 +92,7 @@ save(
 
 save("f16.pth", {"half": torch.tensor([1.5, -2.0, 65504.0]).half(), "brain": torch.tensor([1.5, -2.0, 3e38]).bfloat16()})
 save("module.pth", torch.nn.Conv2d(1, 1, 1))
+for name, zipped in ("beside.pth", True), ("beside_legacy.pth", False):
+    save(name, {"state_dict": tensors, "arch": torch.nn.Conv2d(1, 1, 1)}, _use_new_zipfile_serialization=zipped)
 save("hostile.pth", {"weight": torch.zeros(1), "extra": Hostile()}, _use_new_zipfile_serialization=False)
 print(sum(file.stat().st_size for file in HERE.iterdir()), "bytes")

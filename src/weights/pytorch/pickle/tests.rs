@@ -124,13 +124,24 @@ fn tensors_are_views_into_storages() {
 }
 
 #[test]
+fn an_object_of_a_class_is_passed_over() {
+    let class = Some(["models.edsr", "EDSR"]);
+    let mut rest = read(b"(cmodels.edsr\nEDSR\n)\x81}bK\x07t.").unwrap();
+    assert_eq!(rest.class, class);
+    let Value::Sequence(items) = rest.root else { panic!("{}", rest.root) };
+    assert_eq!(rest.heap.items(items), [Value::Opaque, Value::Int(7)]);
+    // As it was written before PyTorch 1.6, with the class's source.
+    rest = read(b"(X\x06\0\0\0modulecmodels.edsr\nEDSR\nNNtQ)\x81.").unwrap();
+    assert_eq!((rest.class, rest.root), (class, Value::Opaque));
+}
+
+#[test]
 fn what_is_not_accepted_is_named() {
     let tensor = |view: &[u8]| [b"ctorch._utils\n_rebuild_tensor_v2\n(", STORAGE, view, b"tR."].concat();
-    let cases: [(Vec<u8>, &str); 24] = [
+    let cases: [(Vec<u8>, &str); 23] = [
         (b"cos\nsystem\nU\x04pwd \x85R.".to_vec(), "byte 0: the global os.system is not accepted"),
         (b"N\x8c\x05posix\x8c\x06system\x93.".to_vec(), "byte 16: the global posix.system is not accepted"),
         (b"ctorch\nQInt8Storage\n.".to_vec(), "torch.QInt8Storage is not accepted"),
-        (b"cmodels.edsr\nEDSR\n)\x81.".to_vec(), "object of class models.edsr.EDSR; save its state_dict"),
         (b"Ni.".to_vec(), "byte 1: the pickle opcode 0x69 is not accepted; accepted are PROTO, FRAME"),
         (b"".to_vec(), "byte 0: the pickle needs 1 more bytes, found 0"),
         (b"X\xff\xff\xff\xffa".to_vec(), "needs 4294967295 more bytes, found 1"),
