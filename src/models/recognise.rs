@@ -68,7 +68,8 @@ fn nearness(scheme: &str, patterns: &BTreeSet<Vec<String>>) -> f64 {
         let key = pattern(key);
         patterns.iter().map(|other| likeness(&key, other)).fold(0.0, f64::max)
     });
-    likenesses.sum::<f64>() / scheme.split(' ').count() as f64
+    // Squared, so that one name that is there outweighs several that are somewhat like.
+    likenesses.map(|likeness| likeness * likeness).sum::<f64>() / scheme.split(' ').count() as f64
 }
 
 /// A name's parts with `#` for every number; `weight` and `bias`, which all have, are left out.
