@@ -1,35 +1,44 @@
 //! Normalisation of every pixel over its channels, in f64.
 
+use rayon::prelude::*;
+
 use super::by_plane;
 use crate::graph::LayerNorm;
 use crate::tensor::Tensor;
 
+/// Pixels that a thread goes through channel by channel.
+const BLOCK: usize = 1024;
+
 pub(super) fn layer_norm(op: &LayerNorm, x: &Tensor) -> Tensor {
     let (shape, pixels) = (x.shape(), x.shape().pixels());
-    let count = shape.channels as f64;
-    let over_channels = |n: usize, add: &dyn Fn(f64, usize) -> f64| {
-        let mut sums = vec![0.0; pixels];
-        for c in 0..shape.channels {
-            let plane = x.plane(n, c).iter().enumerate();
-            sums.iter_mut().zip(plane).for_each(|(sum, (p, x))| *sum += add(f64::from(*x), p));
-        }
-        sums.iter_mut().for_each(|sum| *sum /= count);
-        sums
-    };
-    let moments: Vec<[Vec<f64>; 2]> = (0..shape.batch)
-        .map(|n| {
-            let means = over_channels(n, &|x, _| x);
-            let variances = over_channels(n, &|x, p| (x - means[p]).powi(2));
-            let inverses = variances.iter().map(|variance| 1.0 / (variance + f64::from(op.epsilon)).sqrt());
-            let inverses = inverses.collect();
-            [means, inverses]
-        })
-        .collect();
+    // Of every pixel the mean, and one over the deviation.
+    let mut moments = vec![[0.0; 2]; shape.batch * pixels];
+    moments.par_chunks_mut(pixels.max(1)).enumerate().for_each(|(n, moments)| {
+        moments.par_chunks_mut(BLOCK).enumerate().for_each(|(block, moments)| {
+            over_channels(op, x, n, block * BLOCK, moments);
+        });
+    });
     by_plane(shape, |n, c, y| {
-        let [means, inverses] = &moments[n];
         let [weight, bias] = [&op.weight, &op.bias].map(|parameter| f64::from(parameter.values()[c]));
-        for (p, (y, x)) in y.iter_mut().zip(x.plane(n, c)).enumerate() {
-            *y = ((f64::from(*x) - means[p]) * inverses[p] * weight + bias) as f32;
+        let moments = &moments[n * pixels..][..pixels];
+        for ((y, x), [mean, inverse]) in y.iter_mut().zip(x.plane(n, c)).zip(moments) {
+            *y = ((f64::from(*x) - mean) * inverse * weight + bias) as f32;
         }
     })
+}
+
+/// The moments of the pixels from `first` on.
+fn over_channels(op: &LayerNorm, x: &Tensor, n: usize, first: usize, moments: &mut [[f64; 2]]) {
+    let channels = x.shape().channels;
+    let plane = |c: usize| x.plane(n, c)[first..].iter().map(|x| f64::from(*x));
+    for c in 0..channels {
+        moments.iter_mut().zip(plane(c)).for_each(|([sum, _], x)| *sum += x);
+    }
+    moments.iter_mut().for_each(|[sum, _]| *sum /= channels as f64);
+    for c in 0..channels {
+        moments.iter_mut().zip(plane(c)).for_each(|([mean, sum], x)| *sum += (x - *mean).powi(2));
+    }
+    for [_, sum] in moments {
+        *sum = 1.0 / (*sum / channels as f64 + f64::from(op.epsilon)).sqrt();
+    }
 }
