@@ -1,11 +1,16 @@
-//! Convolution: a matrix product a group. The tests hold it against loops as in a textbook.
+//! Convolution: a matrix product a group, or sums of shifted rows where each channel is a group of its own. The tests
+//! hold both against loops as in a textbook.
 
+use super::by_plane;
 use super::product::{Part, Product};
 use super::window::Window;
 use crate::graph::Conv2d;
 use crate::tensor::{Parameter, Shape, Tensor};
 
 pub(super) fn conv2d(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
+    if op.groups == output.channels && op.groups == x.shape().channels {
+        return depthwise(op, x, output);
+    }
     let [outputs, inputs] = [output.channels, x.shape().channels].map(|channels| channels / op.groups);
     let part = |group: usize| Part {
         outputs: group * outputs..(group + 1) * outputs,
@@ -17,12 +22,38 @@ pub(super) fn conv2d(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
     Product { x, weight: &op.weight, window: window(op) }.sum(&parts, output)
 }
 
+/// Tap by tap, in the same order at every pixel.
+fn depthwise(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
+    let (input, window) = (x.shape(), window(op));
+    // The outputs along a row that a tap has an input for.
+    let within = |tap: usize| {
+        let start = window.padding.saturating_sub(tap).div_ceil(window.stride);
+        let end =
+            (input.width + window.padding).saturating_sub(tap).div_ceil(window.stride).min(output.width);
+        start.min(end)..end
+    };
+    by_plane(output, |n, c, plane| {
+        let (from, weights) = (x.plane(n, c), filter(&op.weight, c));
+        for (row, sums) in plane.chunks_exact_mut(output.width).enumerate() {
+            for (k, weight) in weights.iter().enumerate() {
+                let (ky, kx) = (k / window.kernel, k % window.kernel);
+                let Some(y) = window.place(row, ky, input.height) else { continue };
+                let columns = within(kx);
+                let Some(first) = window.place(columns.start, kx, input.width) else { continue };
+                let line = from[y * input.width..][first..input.width].iter().step_by(window.stride);
+                sums[columns].iter_mut().zip(line).for_each(|(sum, x)| *sum += weight * x);
+            }
+            let bias = op.bias.as_ref().map_or(0.0, |bias| bias.values()[c]);
+            sums.iter_mut().for_each(|sum| *sum += bias);
+        }
+    })
+}
+
 fn window(op: &Conv2d) -> Window {
     Window { kernel: op.kernel(), stride: op.stride, padding: op.padding }
 }
 
 /// The weights of output channel `o`.
-#[cfg(test)]
 pub(super) fn filter(weight: &Parameter, o: usize) -> &[f32] {
     let taps = weight.values().len() / weight.dims()[0];
     &weight.values()[o * taps..][..taps]
@@ -37,7 +68,6 @@ pub(super) fn bias(bias: Option<&Parameter>, o: usize) -> f64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::by_plane;
     use super::super::testing::{assert_close, noise, parameter};
     use super::super::window::Patches;
     use super::*;
@@ -92,6 +122,7 @@ mod tests {
                 (5, 3, 2),
             ] {
                 let input = Shape::new(n, channels, height, width);
+                check(input, [channels; 2], Window { kernel, stride, padding }, (width + kernel) as u64);
                 check(input, [5, 1], Window { kernel, stride, padding }, (height * kernel + stride) as u64);
             }
         }

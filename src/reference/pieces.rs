@@ -281,6 +281,8 @@ fn a_piece_of_a_picture_of_many_bands() {
     }
     Case::conv2d([32, 32, 3], 2, 1, 2).check(picture, &[[14..78, 20..101], [60..150, 0..130]]);
     Case::conv2d([32, 8, 3], 1, 4, 2).check(picture, &pieces);
+    Case::conv2d([32, 1, 3], 1, 32, 2).check(picture, &pieces);
+    Case::conv2d([32, 1, 5], 2, 32, 2).check(picture, &[[14..78, 20..101], [60..150, 0..130]]);
     for level in [-2.5, 0.0, 2.5] {
         for (shape, dense) in [
             ([32, 32, 3], [12, 20]),
