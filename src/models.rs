@@ -124,7 +124,7 @@ macro_rules! architecture {
 
 /// Every architecture. Their tensors tell them apart, so the order is that of the alphabet.
 const ARCHITECTURES: &[Architecture] = &[
-    architecture!(acnet, "ACNet, Tian et al., IEEE Transactions on Cybernetics 2021"),
+    architecture!(acnet, "ACNet, Tian et al., IEEE Transactions on Systems, Man, and Cybernetics 2021"),
     architecture!(bsrn, "BSRN, Li et al., CVPR workshops 2022"),
     architecture!(carn, "CARN, Ahn et al., ECCV 2018"),
     architecture!(edsr, "EDSR, Lim et al., CVPR workshops 2017"),

@@ -26,7 +26,7 @@ pub use rows::{PixelRows, Sink, Source};
 
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::graph::ReceptiveField;
+use crate::graph::{Node, ReceptiveField};
 use crate::models::Model;
 use crate::pixels::Depth;
 use crate::plan::{Phase, uncut};
@@ -176,6 +176,9 @@ impl Run<'_> {
     /// Reads the picture from `source`, several times if it must be, and writes its enlargement to `sink`.
     pub(crate) fn run(mut self, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<Outcome> {
         let mut recovery = Recovery::default();
+        if let (Tiling::Pixels(_), Some(reason)) = (self.budget.tiling, self.never_cut()?) {
+            tracing::warn!("{reason}");
+        }
         while self.is_whole(&recovery)? {
             match self.phases(&[None], &mut recovery, source, sink) {
                 // Of a picture in one piece nothing has been written when its computation fails.
@@ -246,7 +249,7 @@ impl Run<'_> {
 
     /// Whether every phase looks only so far.
     fn can_be_cut(&mut self) -> Result<bool> {
-        Ok(uncut(self.known.cut(self.model)?).is_none())
+        Ok(self.never_cut()?.is_none())
     }
 
     /// How the picture is cut in a phase.
@@ -340,11 +343,21 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Why the network's pictures do not pass in tiles, if they do not.
+    fn never_cut(&mut self) -> Result<Option<String>> {
+        let reason = |node: &Node| {
+            let operator = node.op.operator().name();
+            format!(
+                "this network's pictures cannot be cut, since {} ({operator}) looks at the whole",
+                node.name
+            )
+        };
+        Ok(uncut(self.known.cut(self.model)?).map(reason))
+    }
+
     /// Why smaller tiles were no way out of an error, if they were none.
     fn explained(&mut self, error: Error) -> Result<Error> {
-        let Some(node) = uncut(self.known.cut(self.model)?) else { return Ok(error) };
-        let operator = node.op.operator().name();
-        let reason = format!("tiles are no way out: {} ({operator}) looks at the whole picture", node.name);
+        let Some(reason) = self.never_cut()? else { return Ok(error) };
         Ok(match error {
             Error::Limits(text) => Error::Limits(format!("{text}; {reason}")),
             Error::OutOfMemory(text) => Error::OutOfMemory(format!("{text}; {reason}")),

@@ -359,3 +359,17 @@ fn tiles_shrink_until_they_fit() {
         }
     }
 }
+
+/// What looks at the whole picture has no smaller tiles, and says so.
+#[test]
+fn what_cannot_be_cut_says_why() {
+    let model = Model::from_weights("tiny", seeded::esrt(4, 2)).unwrap();
+    let engine = Small { engine: CpuEngine::new(), pixels: 3000, largest: Arc::default() };
+    let mut upscaler = Upscaler::on_engine(Box::new(engine), &model, Options::default());
+    assert!(upscaler.upscale_pixels(&seeded::picture(60, 50, 3)).is_ok());
+    assert_eq!(
+        upscaler.upscale_pixels(&seeded::picture(60, 60, 3)).unwrap_err().to_string(),
+        "3600 pixels, and there is room for 3000; this network's pictures cannot be cut, since \
+         body.0.attention.atten (attention) looks at the whole"
+    );
+}
