@@ -21,8 +21,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Network;
-use super::parts::{Conv, axis, conv, has_all, upsampler, upsampler_scale};
-use crate::error::{Error, Result};
+use super::parts::{Conv, axis, conv, has_all, start, upsampler, upsampler_scale};
+use crate::error::Result;
 use crate::graph::{Builder, Conv2d, Graph, Value};
 use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
@@ -98,12 +98,8 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("acnet ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let w = weights.root();
-    let (mut b, picture) = Builder::new(name, input, RANGE);
+    let (mut b, picture) = start(config, "acnet", input, RANGE)?;
 
     let x = conv(&mut b, picture, &w.scope("sub_mean.shifter"), [3, 3, 1])?;
     let [first, sum] = asymmetric_block(&mut b, x, &w, config)?;

@@ -22,9 +22,9 @@ use std::fmt;
 use super::Network;
 use super::esa::{self, Conv3x3, Esa};
 use super::imdn::contrast_aware_channel_attention;
-use super::parts::{Conv, axis, channels, has_all, last_number, shuffle_scale, shuffled};
+use super::parts::{Conv, axis, channels, has_all, last_number, shuffle_scale, shuffled, start};
 use super::rfdn::Steps;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{Activation, Builder, Graph, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
@@ -88,12 +88,8 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("bsrn ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let (w, conv) = (weights.root(), config.conv3x3());
-    let (mut b, picture) = Builder::new(name, input, 1.0);
+    let (mut b, picture) = start(config, "bsrn", input, 1.0)?;
     let x = b.concat("cat", &[picture; 4])?;
     let x = conv.of(&mut b, x, &w.scope("fea_conv"))?;
 

@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Network;
-use super::parts::{Conv, axis, conv, has_all, has_any};
+use super::parts::{Conv, axis, conv, has_all, has_any, start};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Graph, Value};
 use crate::tensor::Shape;
@@ -140,12 +140,8 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("carn ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let w = weights.root();
-    let (mut b, picture) = Builder::new(name, input, 1.0);
+    let (mut b, picture) = start(config, "carn", input, 1.0)?;
 
     let x = conv(&mut b, picture, &w.scope("sub_mean.shifter"), [3, 3, 1])?;
     let x = Conv::same(3).of(&mut b, x, &w.scope("entry"))?;

@@ -16,9 +16,9 @@ use std::fmt;
 
 use super::Network;
 use super::parts::{
-    Conv, axis, conv, count, has_all, mean_shift, scaled, stored_mean, upsampler, upsampler_scale,
+    Conv, axis, conv, count, has_all, mean_shift, scaled, start, stored_mean, upsampler, upsampler_scale,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{Builder, Conv2d, Graph, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
@@ -145,13 +145,9 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("edsr ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let (names, c) = (config.keys.names(), config.channels);
     let (w, body) = (weights.root(), weights.root().scope("body"));
-    let (mut b, picture) = Builder::new(name, input, config.range);
+    let (mut b, picture) = start(config, "edsr", input, config.range)?;
 
     let mean = (config.mean_shift, config.range);
     let x = mean_shift(&mut b, picture, &w.scope("sub_mean"), mean, -1.0)?;

@@ -21,8 +21,8 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, channels, has_all, layer_norm, scaled, upsampler, upsampler_scale};
-use crate::error::{Error, Result};
+use super::parts::{Conv, axis, channels, has_all, layer_norm, scaled, start, upsampler, upsampler_scale};
+use crate::error::Result;
 use crate::graph::{
     Activation, Among, Attention, BinaryKind, Builder, Conv2d, Fold, Graph, Op, ResizeKind, Unfold, Value,
 };
@@ -94,12 +94,8 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("esrt ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let w = weights.root();
-    let (mut builder, picture) = Builder::new(name, input, 1.0);
+    let (mut builder, picture) = start(config, "esrt", input, 1.0)?;
     let b = &mut builder;
 
     let x = Conv::same(3).of(b, picture, &w.scope("head").scope(0))?;

@@ -16,7 +16,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, has_all, last_number, shuffle_scale, shuffled};
+use super::parts::{Conv, axis, has_all, last_number, shuffle_scale, shuffled, start};
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, GlobalPoolKind, Graph, Value};
 use crate::tensor::Shape;
@@ -71,12 +71,8 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("imdn ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let w = weights.root();
-    let (mut b, picture) = Builder::new(name, input, 1.0);
+    let (mut b, picture) = start(config, "imdn", input, 1.0)?;
     let x = Conv::same(3).of(&mut b, picture, &w.scope("fea_conv"))?;
 
     let (mut y, mut blocks) = (x, Vec::new());

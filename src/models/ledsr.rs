@@ -18,8 +18,10 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{axis, conv, conv_relu_conv, count, has_all, mean_shift, shuffle_scale, stored_mean};
-use crate::error::{Error, Result};
+use super::parts::{
+    axis, conv, conv_relu_conv, count, has_all, mean_shift, shuffle_scale, start, stored_mean,
+};
+use crate::error::Result;
 use crate::graph::{Builder, Graph, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
@@ -97,13 +99,9 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("ledsr ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let (c, scale) = (config.channels, config.scale);
     let (w, body) = (weights.root(), weights.root().scope("body"));
-    let (mut b, picture) = Builder::new(name, input, config.range);
+    let (mut b, picture) = start(config, "ledsr", input, config.range)?;
 
     let mean = (config.mean_shift, config.range);
     let x = mean_shift(&mut b, picture, &w.scope("sub_mean"), mean, -1.0)?;

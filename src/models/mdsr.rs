@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use super::Network;
 use super::parts::{
-    axis, conv, conv_relu_conv, count, has_all, mean_shift, stored_mean, upsampler, upsampler_scale,
+    axis, conv, conv_relu_conv, count, has_all, mean_shift, start, stored_mean, upsampler, upsampler_scale,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{Builder, Graph, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
@@ -102,13 +102,9 @@ impl Network for Config {
 /// The network for pictures of `input`'s shape, at the scale of the branch that is taken.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
     let scale = config.scale();
-    let name = format!("mdsr ×{scale}");
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let c = config.channels;
     let (w, body) = (weights.root(), weights.root().scope("body"));
-    let (mut b, picture) = Builder::new(name, input, config.range);
+    let (mut b, picture) = start(config, "mdsr", input, config.range)?;
 
     let mean = (config.mean_shift, config.range);
     let x = mean_shift(&mut b, picture, &w.scope("sub_mean"), mean, -1.0)?;

@@ -1,12 +1,27 @@
 //! What architectures have in common.
 
+use super::Network;
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Conv2d, LayerNorm, Op, Value};
-use crate::tensor::{Parameter, Tensor};
+use crate::tensor::{Parameter, Shape, Tensor};
 use crate::weights::{Scope, Weights};
 
 /// The mean of DIV2K's pictures, which many networks subtract: R, G and B in 0 … 1.
 pub(super) const DIV2K_MEAN: [f32; 3] = [0.4488, 0.4371, 0.4040];
+
+/// A graph for pictures of `input`'s shape whose white is `range`, and the picture.
+///
+/// # Errors
+/// [`Error::Shape`] if it is not of three channels, or its sides are no multiples of the network's alignment.
+pub(super) fn start(network: &dyn Network, name: &str, input: Shape, range: f32) -> Result<(Builder, Value)> {
+    let (name, side) = (format!("{name} ×{}", network.scale()), network.alignment());
+    let whole = input.height.is_multiple_of(side) && input.width.is_multiple_of(side);
+    if input.channels == 3 && whole && input.pixels() > 0 {
+        return Ok(Builder::new(name, input, range));
+    }
+    let sides = if side > 1 { format!(", H and W multiples of {side}") } else { String::new() };
+    Err(Error::shape(name, format!("expected N×3×H×W{sides}, found {input}")))
+}
 
 /// The length of an axis of a tensor, from which a `Config` reads a size.
 pub(super) fn axis(weights: &Weights, name: &str, axis: usize) -> Result<usize> {

@@ -19,8 +19,8 @@ use std::fmt;
 
 use super::Network;
 use super::esa::{self, Conv3x3, Esa};
-use super::parts::{Conv, axis, has_all, last_number, shuffle_scale, shuffled};
-use crate::error::{Error, Result};
+use super::parts::{Conv, axis, has_all, last_number, shuffle_scale, shuffled, start};
+use crate::error::Result;
 use crate::graph::{Activation, Builder, Graph, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
@@ -87,14 +87,10 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("rfdn ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let steps = Steps { conv: Conv3x3::Full, act: LEAKY_RELU, residual: config.residual };
     let esa = Esa { conv2: Conv3x3::Full, conv3: Conv3x3::Full, act: Some(Activation::Relu), conv_f: true };
     let w = weights.root();
-    let (mut b, picture) = Builder::new(name, input, 255.0);
+    let (mut b, picture) = start(config, "rfdn", input, 255.0)?;
     let x = Conv::same(3).of(&mut b, picture, &w.scope("fea_conv"))?;
 
     let (mut y, mut blocks) = (x, Vec::new());

@@ -17,8 +17,8 @@ use std::fmt;
 
 use super::Network;
 use super::esa::{self, Conv3x3, Esa};
-use super::parts::{Conv, axis, has_any, last_number, shuffle_scale, shuffled};
-use crate::error::{Error, Result};
+use super::parts::{Conv, axis, has_any, last_number, shuffle_scale, shuffled, start};
+use crate::error::Result;
 use crate::graph::{Activation, Builder, Graph, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
@@ -137,13 +137,9 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("rlfn ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let esa = Esa { conv2: Conv3x3::Full, conv3: Conv3x3::Full, act: None, conv_f: config.conv_f };
     let (names, w) = (config.keys.names(), weights.root());
-    let (mut b, picture) = Builder::new(name, input, 255.0);
+    let (mut b, picture) = start(config, "rlfn", input, 255.0)?;
     let x = Conv::same(3).of(&mut b, picture, &w.scope(names.conv_1))?;
 
     let mut y = x;

@@ -22,7 +22,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, channels, conv, has_all, last_number, scaled};
+use super::parts::{Conv, axis, channels, conv, has_all, last_number, scaled, start};
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, Conv2d, Graph, Op, PixelUnshuffle, ResizeKind, Value};
 use crate::tensor::Shape;
@@ -209,15 +209,10 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("rrdb ×{}", config.scale());
     let side = config.unshuffle;
-    if input.channels != 3 || !input.height.is_multiple_of(side) || !input.width.is_multiple_of(side) {
-        let sides = if side > 1 { format!(", sides multiples of {side}") } else { String::new() };
-        return Err(Error::shape(name, format!("expected N×3×H×W{sides}, found {input}")));
-    }
     let (w, keys, c) = (weights.root(), config.keys, config.channels);
     let names = keys.names();
-    let (mut b, picture) = Builder::new(name, input, 1.0);
+    let (mut b, picture) = start(config, "rrdb", input, 1.0)?;
 
     let x = match side {
         1 => picture,

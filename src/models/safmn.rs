@@ -19,7 +19,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, channels, has_all, has_any, last_number, shuffle_scale, shuffled};
+use super::parts::{Conv, axis, channels, has_all, has_any, last_number, shuffle_scale, shuffled, start};
 use crate::error::{Error, Result};
 use crate::graph::{
     Activation, AdaptiveMaxPool, BinaryKind, Builder, Conv2d, GlobalPoolKind, Graph, LayerNorm, Op,
@@ -126,12 +126,8 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("safmn ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let (w, feats) = (weights.root(), weights.root().scope("feats"));
-    let (mut b, picture) = Builder::new(name, input, 1.0);
+    let (mut b, picture) = start(config, "safmn", input, 1.0)?;
 
     let x = Conv::same(3).of(&mut b, picture, &w.scope("to_feat"))?;
     let x = match config.form {

@@ -12,7 +12,7 @@
 
 use std::fmt;
 
-use super::parts::{axis, conv};
+use super::parts::{axis, conv, start};
 use super::{Network, Partition};
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, ConvTranspose2d, Graph, MaskedConv2d, ResizeKind, Value};
@@ -106,17 +106,10 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("smsr ×{}", config.scale);
-    if input.channels != 3
-        || !input.height.is_multiple_of(ALIGNMENT)
-        || !input.width.is_multiple_of(ALIGNMENT)
-    {
-        return Err(Error::shape(name, format!("expected N×3×H×W with H and W even, found {input}")));
-    }
     let (c, scale) = (config.channels, config.scale);
     let w = weights.root();
-    let (mut b, picture) = Builder::new(name, input, RANGE);
-    let b = &mut b;
+    let (mut builder, picture) = start(config, "smsr", input, RANGE)?;
+    let b = &mut builder;
 
     let centred = conv(b, picture, &w.scope("sub_mean"), [3, 3, 1])?;
     let x = conv(b, centred, &w.scope("head.0"), [c, 3, 3])?;
@@ -141,7 +134,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> 
     let enlarged = b.resize("bicubic", centred, ResizeKind::Bicubic, scale)?;
     let y = b.add("tail", y, enlarged)?;
     let y = conv(b, y, &w.scope("add_mean"), [3, 3, 1])?;
-    Ok(std::mem::replace(b, Builder::new("", input, RANGE).0).finish(y))
+    Ok(builder.finish(y))
 }
 
 /// Sparse mask module (figure 3): a spatial mask, convolutions that obey it, channel attention.

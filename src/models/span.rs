@@ -20,8 +20,10 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, DIV2K_MEAN, axis, channels, has_all, last_number, scaled, shuffle_scale, shuffled};
-use crate::error::{Error, Result};
+use super::parts::{
+    Conv, DIV2K_MEAN, axis, channels, has_all, last_number, scaled, shuffle_scale, shuffled, start,
+};
+use crate::error::Result;
 use crate::graph::{Activation, BinaryKind, Builder, Conv2d, Graph, Value};
 use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
@@ -104,12 +106,8 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("span ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let w = weights.root();
-    let (mut b, picture) = Builder::new(name, input, 1.0);
+    let (mut b, picture) = start(config, "span", input, 1.0)?;
 
     let (x, factor) = if config.norm {
         let mean = channels(&mut b, "mean", &DIV2K_MEAN, picture)?;

@@ -13,8 +13,8 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, last_number, shuffle_scale, shuffled};
-use crate::error::{Error, Result};
+use super::parts::{Conv, axis, last_number, shuffle_scale, shuffled, start};
+use crate::error::Result;
 use crate::graph::{Activation, Builder, Graph, ResizeKind, Value};
 use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
@@ -87,12 +87,8 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let name = format!("srvgg ×{}", config.scale);
-    if input.channels != 3 {
-        return Err(Error::shape(name, format!("expected N×3×H×W, found {input}")));
-    }
     let body = weights.root().scope("body");
-    let (mut b, picture) = Builder::new(name, input, 1.0);
+    let (mut b, picture) = start(config, "srvgg", input, 1.0)?;
 
     let mut y = picture;
     for i in 0..=config.convolutions {

@@ -21,7 +21,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, DIV2K_MEAN, axis, channels, count, layer_norm, shuffle_scale};
+use super::parts::{Conv, DIV2K_MEAN, axis, channels, count, layer_norm, shuffle_scale, start};
 use super::parts::{upsampler, upsampler_scale};
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Among, Attention, BinaryKind, Builder, Graph, Op, ResizeKind, Value};
@@ -167,14 +167,8 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
-    let (name, side) = (format!("swinir ×{}", config.scale), config.window);
-    let whole = input.height.is_multiple_of(side) && input.width.is_multiple_of(side);
-    if input.channels != 3 || !whole || input.pixels() == 0 {
-        let expected = format!("expected N×3×H×W, H and W multiples of {side}, found {input}");
-        return Err(Error::shape(name, expected));
-    }
     let w = weights.root();
-    let (mut b, picture) = Builder::new(name, input, 1.0);
+    let (mut b, picture) = start(config, "swinir", input, 1.0)?;
 
     let mean = channels(&mut b, "mean", &DIV2K_MEAN, picture)?;
     let x = b.binary("sub_mean", BinaryKind::Subtract, picture, mean)?;
