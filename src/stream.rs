@@ -293,30 +293,45 @@ impl Run<'_> {
 
     /// Whether an engine's bindings take a phase's windows of a size.
     fn can_bind(&mut self, at: Option<usize>, window: [usize; 2], engine: usize) -> Result<bool> {
-        let phase = self.known.phase(self.model, at, window)?;
-        match self.engines[engine].footprint(&phase, self.depth) {
+        match self.footprint(at, window, engine) {
             Err(Error::Limits(_)) => Ok(false),
             footprint => footprint.map(|_| true),
         }
     }
 
-    /// What an engine needs for a phase, from two windows that are never too large.
+    /// What an engine needs for a phase, from two windows of which it can bind the larger.
     fn bytes(&mut self, at: Option<usize>, engine: usize) -> Result<Bytes> {
         let key = (engine, at, self.depth);
         if let Some(bytes) = self.known.bytes.get(&key) {
             return Ok(*bytes);
         }
-        let sides = [self.probe_side(), 2 * self.probe_side()];
-        let mut needed = [0.0; 2];
-        for (needed, side) in needed.iter_mut().zip(sides) {
-            let probe = self.known.phase(self.model, at, [side; 2])?;
-            *needed = self.engines[engine].footprint(&probe, self.depth)? as f64;
-        }
-        let pixels = sides.map(|side| (side * side) as f64);
-        let a_pixel = (needed[1] - needed[0]) / (pixels[1] - pixels[0]);
-        let bytes = Bytes { fixed: (needed[0] - a_pixel * pixels[0]).max(0.0), a_pixel };
+        let mut side = self.probe_side();
+        let bytes = loop {
+            let sides = [side, 2 * side];
+            match sides.map(|side| self.footprint(at, [side; 2], engine)) {
+                [Ok(less), Ok(more)] => {
+                    let pixels = sides.map(|side| (side * side) as f64);
+                    let a_pixel = (more - less) as f64 / (pixels[1] - pixels[0]);
+                    break Bytes { fixed: (less as f64 - a_pixel * pixels[0]).max(0.0), a_pixel };
+                }
+                [_, Err(Error::Limits(_))] => {
+                    let [smaller, _] = self.model.extended([side / 2; 2]);
+                    if smaller >= side {
+                        break Bytes { fixed: f64::INFINITY, a_pixel: 1.0 }; // nothing fits
+                    }
+                    side = smaller;
+                }
+                [Err(error), _] | [_, Err(error)] => return Err(error),
+            }
+        };
         self.known.bytes.insert(key, bytes);
         Ok(bytes)
+    }
+
+    /// What an engine needs for a phase's windows of a size.
+    fn footprint(&mut self, at: Option<usize>, window: [usize; 2], engine: usize) -> Result<u64> {
+        let phase = self.known.phase(self.model, at, window)?;
+        self.engines[engine].footprint(&phase, self.depth)
     }
 
     /// After a failure in tiles of a size: smaller ones, then the next engine, then no more.

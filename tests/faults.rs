@@ -297,6 +297,8 @@ fn a_destroyed_device_is_an_error_or_the_cpu_goes_on() {
 struct Small {
     engine: CpuEngine,
     pixels: usize,
+    /// Pixels of a window that it can bind.
+    binds: usize,
     largest: Arc<AtomicUsize>,
 }
 
@@ -306,6 +308,10 @@ impl Engine for Small {
     }
 
     fn footprint(&self, phase: &Phase, depth: Depth) -> Result<u64> {
+        let pixels = phase.graph.node(phase.graph.input()).shape.pixels();
+        if pixels > self.binds {
+            return Err(Error::Limits(format!("{pixels} pixels, and {} can be bound", self.binds)));
+        }
         self.engine.footprint(phase, depth)
     }
 
@@ -343,7 +349,8 @@ fn tiles_shrink_until_they_fit() {
             Upscaler::on_cpu(&model, Options::default()).unwrap().upscale_pixels(&picture).unwrap();
         for pixels in [60_000, 20_000, 3000, 100] {
             let largest = Arc::new(AtomicUsize::new(0));
-            let engine = Small { engine: CpuEngine::new(), pixels, largest: largest.clone() };
+            let (engine, binds) = (CpuEngine::new(), usize::MAX);
+            let engine = Small { engine, pixels, binds, largest: largest.clone() };
             let mut upscaler = Upscaler::on_engine(Box::new(engine), &model, Options::default());
             match upscaler.upscale_pixels(&picture) {
                 Ok(found) => assert!(apart(&found.pixels, &expected.pixels) <= allowed, "{pixels}"),
@@ -364,7 +371,8 @@ fn tiles_shrink_until_they_fit() {
 #[test]
 fn what_cannot_be_cut_says_why() {
     let model = Model::from_weights("tiny", seeded::esrt(4, 2)).unwrap();
-    let engine = Small { engine: CpuEngine::new(), pixels: 3000, largest: Arc::default() };
+    let (engine, binds, largest) = (CpuEngine::new(), usize::MAX, Arc::default());
+    let engine = Small { engine, pixels: 3000, binds, largest };
     let mut upscaler = Upscaler::on_engine(Box::new(engine), &model, Options::default());
     assert!(upscaler.upscale_pixels(&seeded::picture(60, 50, 3)).is_ok());
     assert_eq!(
@@ -372,4 +380,20 @@ fn what_cannot_be_cut_says_why() {
         "3600 pixels, and there is room for 3000; this network's pictures cannot be cut, since \
          body.0.attention.atten (attention) looks at the whole"
     );
+}
+
+/// A device whose bindings are small for a wide network: what it needs is then found from smaller windows.
+#[test]
+fn windows_are_small_where_bindings_are() {
+    let model = Model::from_weights("tiny", seeded::edsr(&seeded::TINY_EDSR)).unwrap();
+    let picture = seeded::picture(200, 170, 5);
+    let expected =
+        Upscaler::on_cpu(&model, Options::default()).unwrap().upscale_pixels(&picture).unwrap().pixels;
+    for binds in [9000, 3000, 1200] {
+        let (engine, largest) = (CpuEngine::new(), Arc::new(AtomicUsize::new(0)));
+        let engine = Small { engine, pixels: usize::MAX, binds, largest: largest.clone() };
+        let mut upscaler = Upscaler::on_engine(Box::new(engine), &model, Options::default());
+        assert_eq!(upscaler.upscale_pixels(&picture).unwrap().pixels, expected);
+        assert!(largest.load(Ordering::Relaxed) <= binds, "{largest:?} of {binds}");
+    }
 }
