@@ -160,7 +160,7 @@ fn high_frequency_block(b: &mut Builder, large: [Value; 2], w: &Scope<'_>, confi
         let x = b.relu(format!("upsample.relu_{branch}"), x)?;
         let x = plain.of(b, x, &w.scope(format!("conv{next}_{branch}.0")))?;
         let x = b.relu(format!("conv{next}_{branch}.1"), x)?;
-        branches.push(without_bias(b, x, &w.scope(format!("conv{}_{branch}.0", next + 1)), c)?);
+        branches.push(plain.making(b, x, &w.scope(format!("conv{}_{branch}.0", next + 1)), c)?);
     }
     let sum = b.add(format!("conv{}", next + 1), branches[0], branches[1])?;
     let mut y = b.relu(format!("conv{}.relu", next + 1), sum)?;
@@ -168,11 +168,5 @@ fn high_frequency_block(b: &mut Builder, large: [Value; 2], w: &Scope<'_>, confi
         y = plain.of(b, y, &w.scope(format!("conv{i}.0")))?;
         y = b.relu(format!("conv{i}.1"), y)?;
     }
-    without_bias(b, y, &w.scope(format!("conv{}.0", next + 4)), 3)
-}
-
-/// A convolution of 3×3 to so many channels.
-fn without_bias(b: &mut Builder, x: Value, w: &Scope<'_>, out: usize) -> Result<Value> {
-    let weight = w.parameter("weight", &[out, b.shape(x).channels, 3, 3])?;
-    b.conv2d(w.prefix(), x, Conv2d::same(weight, None))
+    plain.making(b, y, &w.scope(format!("conv{}.0", next + 4)), 3)
 }

@@ -22,6 +22,7 @@ use std::fmt;
 use super::Network;
 use super::parts::{
     Conv, DIV2K_MEAN, axis, channels, has_all, last_number, scaled, shuffle_scale, shuffled, start,
+    stored_width,
 };
 use crate::error::Result;
 use crate::graph::{Activation, BinaryKind, Builder, Conv2d, Graph, Value};
@@ -152,7 +153,8 @@ fn spab(b: &mut Builder, x: Value, half: Value, w: &Scope<'_>, config: &Config) 
 
 /// A 3×3 convolution of `factor · x`, which zeros around the picture do not mind.
 fn conv3xc(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config, factor: f32) -> Result<Value> {
-    let out = rows(w, if config.branches { "conv.2.weight" } else { "eval_conv.weight" });
+    let last = w.scope(if config.branches { "conv.2" } else { "eval_conv" });
+    let out = stored_width(&last).unwrap_or(1); // without one it is refused with what was expected
     let (weight, bias) = numbers(w, [out, b.shape(x).channels], config)?;
     b.conv2d(w.prefix(), x, Conv2d::same(scaled(&weight, factor), Some(bias)))
 }
@@ -166,18 +168,13 @@ fn numbers(w: &Scope<'_>, [out, inputs]: [usize; 2], config: &Config) -> Result<
     Ok((stored.parameter("weight", &[out, inputs, 3, 3])?, stored.parameter("bias", &[out])?))
 }
 
-/// The length of a tensor's first axis, at least 1: an empty one is then refused with what was expected.
-fn rows(w: &Scope<'_>, name: &str) -> usize {
-    w.get(name).and_then(|parameter| parameter.dims().first()).map_or(1, |rows| (*rows).max(1))
-}
-
 /// The 3×3 convolution that the branches `conv.2 ∘ conv.1 ∘ conv.0 + sk` (1×1, 3×3, 1×1; 1×1) come to, as the
 /// authors' code makes it before every evaluation. What is stored as `eval_conv` may be of an earlier step.
 ///
 /// `W = W₂ W₁ W₀ + S`,  `b = W₂ (Σ W₁ b₀ + b₁) + b₂ + s`: the sum is over all taps, also those past the picture's edge,
 /// since the zeros lie around what goes into `conv.0`.
 fn merged(w: &Scope<'_>, [out, inputs]: [usize; 2]) -> Result<(Parameter, Parameter)> {
-    let [expanded, wide] = ["conv.0.weight", "conv.1.weight"].map(|name| rows(w, name));
+    let [expanded, wide] = ["conv.0", "conv.1"].map(|name| stored_width(&w.scope(name)).unwrap_or(1));
     let read = |name: &str, dims: [usize; 4]| -> Result<[Vec<f64>; 2]> {
         let numbers =
             |parameter: Parameter| parameter.values().iter().map(|value| f64::from(*value)).collect();

@@ -8,7 +8,7 @@ use super::rows::{Incoming, Outgoing};
 use super::{Budget, Outcome};
 use crate::engine::{Engine, Made, Window};
 use crate::error::{Error, Result};
-use crate::graph::{GlobalPoolKind, Value};
+use crate::graph::{GlobalPoolKind, ResizeKind, Value};
 use crate::pixels::{Depth, Pixels};
 use crate::plan::{Given, Kept, Origin, Phase};
 use crate::store::Store;
@@ -172,8 +172,8 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             match given.origin {
                 Origin::Pooled => Ok(self.state.pooled[&given.value].clone()),
                 Origin::Stored => store.read(given.value, &part),
-                Origin::Resized { small, .. } => {
-                    let resized = self.resized(given, value).expect("it is");
+                Origin::Resized { small, kind } => {
+                    let resized = self.resized(small, kind, value);
                     let packed = store.read(small, &resized.needed(&part))?;
                     Ok(resized.part(&packed, phase.graph.node(value).shape.channels, &part))
                 }
@@ -183,12 +183,11 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         Ok(Window { picture, given })
     }
 
-    /// How the whole of a given value is made of a smaller one, if it is; `value` is what it is in the phase.
-    fn resized(&self, given: &Given, value: Value) -> Option<Resized> {
-        let Origin::Resized { small, kind } = given.origin else { return None };
+    /// How the whole of a given value, `value` in the phase, is made of the stored one that is smaller.
+    fn resized(&self, small: Value, kind: ResizeKind, value: Value) -> Resized {
         let size = |shape: Shape| [shape.width, shape.height];
         let old = size(self.state.store.shape(small));
-        Some(Resized { kind, old, new: size(self.whole.graph.node(value).shape) })
+        Resized { kind, old, new: size(self.whole.graph.node(value).shape) }
     }
 
     /// Takes the oldest window under way.
@@ -266,9 +265,11 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         for (given, value) in phase.given.iter().zip(phase.graph.given()) {
             let [over, below] = scale(phase, value);
             let first = first * over / below;
-            let (stored, first) = match (given.origin, self.resized(given, value)) {
-                (Origin::Resized { small, .. }, Some(resized)) => (small, resized.first_row_for(first)),
-                _ => (given.value, first),
+            let (stored, first) = match given.origin {
+                Origin::Resized { small, kind } => {
+                    (small, self.resized(small, kind, value).first_row_for(first))
+                }
+                Origin::Stored | Origin::Pooled => (given.value, first),
             };
             if self.state.stored_for.get(&stored).is_some_and(|last| Some(*last) == self.at) {
                 self.state.store.release_above(stored, first);

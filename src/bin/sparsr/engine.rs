@@ -135,5 +135,8 @@ pub fn model(name: &str, scale: Option<usize>) -> Result<Model> {
         }
         Model::load(path)?
     };
-    Ok(scale.map_or(Ok(model.clone()), |scale| model.at_scale(scale))?)
+    match scale {
+        Some(scale) => Ok(model.at_scale(scale)?),
+        None => Ok(model),
+    }
 }
