@@ -39,7 +39,7 @@ macro_rules! kernel {
             source: concat!($(include_str!($file)),+),
             params: ($params, &[]),
             constants: &[],
-            subgroups: false,
+            needs: &[],
         }
     };
 }

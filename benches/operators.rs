@@ -20,7 +20,7 @@ static NAIVE: Kernel = Kernel {
     source: include_str!("naive_conv2d.wgsl"),
     params: ("NaiveConv2dParams", &[]),
     constants: &[],
-    subgroups: false,
+    needs: &[],
 };
 
 fn main() {

@@ -14,7 +14,7 @@ use criterion::{Criterion, Throughput};
 use sparsr::gpu::Session;
 use sparsr::plan::{Form, Options as PlanOptions, Plan, Sparsity};
 use sparsr::tensor::Shape;
-use sparsr::{Model, Options, Pixels, Samples, Upscaled, Upscaler};
+use sparsr::{Feature, Model, Options, Pixels, Samples, Upscaled, Upscaler};
 
 use support::rounds::Rounds;
 use support::{Machine, pictures};
@@ -85,7 +85,7 @@ fn engines(criterion: &mut Criterion, machine: &Machine, model: &Model, picture:
     if machine.broadcasts() {
         bench("gpu, subgroups", &mut gpu(&machine.gpu));
     }
-    bench("gpu", &mut gpu(&machine.gpu.clone().without_subgroups()));
+    bench("gpu", &mut gpu(&machine.gpu.clone().without(Feature::Subgroups)));
     bench("cpu", &mut cpu);
     group.finish();
 }

@@ -54,6 +54,33 @@ pub struct AdapterInfo {
     pub features: Vec<String>,
 }
 
+/// An ability that not every device has, and that some kernels need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Feature {
+    /// Threads of a subgroup exchange numbers.
+    Subgroups,
+    /// 16-bit floating point in shaders and buffers.
+    F16,
+    /// A subgroup multiplies small matrices.
+    CooperativeMatrices,
+}
+
+impl Feature {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Subgroups, Self::F16, Self::CooperativeMatrices];
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Subgroups => "subgroups",
+            Self::F16 => "f16",
+            Self::CooperativeMatrices => "cooperative-matrices",
+        })
+    }
+}
+
 /// What the caller asked for.
 ///
 /// Parsed from `auto`, `cpu`, a number, or a part of an adapter's name in any case.

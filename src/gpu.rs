@@ -22,7 +22,7 @@ pub(crate) use session::{form, own_bytes};
 /// The version of wgpu whose devices [`Gpu::from_device`] takes.
 pub use wgpu;
 
-use crate::device::{AdapterInfo, Device, DeviceChoice};
+use crate::device::{AdapterInfo, Device, DeviceChoice, Feature};
 use crate::error::{Error, Result};
 use crate::plan::Limits;
 use pipelines::Pipelines;
@@ -59,8 +59,12 @@ impl Gpu {
     /// # Errors
     /// [`Error::Device`] if the driver refuses, or the adapter is gone.
     pub fn open(adapter: &AdapterInfo) -> Result<Self> {
-        let (device, queue) = adapters::open(adapter)?;
-        Self::from_device(device, queue)
+        let (device, queue, cooperative_side) = adapters::open(adapter)?;
+        let mut gpu = Self::from_device(device, queue)?;
+        if gpu.limits.f16 && gpu.limits.subgroup_lanes.is_some() {
+            gpu.limits.cooperative_side = cooperative_side;
+        }
+        Ok(gpu)
     }
 
     /// Shares the device of a host application. Its features and limits are taken as they are: with
@@ -86,7 +90,10 @@ impl Gpu {
         let limits = Limits {
             binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
             workgroups: limits.max_compute_workgroups_per_dimension,
+            workgroup_bytes: limits.max_compute_workgroup_storage_size,
             subgroup_lanes: subgroups.then_some(info.subgroup_min_size),
+            f16: device.features().contains(wgpu::Features::SHADER_F16),
+            cooperative_side: None, // a device does not tell which matrices its adapter multiplies
         };
         let memory = memory::usual(&device);
         Ok(Self { device, queue, name: info.name, limits, memory, pipelines: Arc::default() })
@@ -108,10 +115,10 @@ impl Gpu {
         self.memory
     }
 
-    /// The same device without subgroup operations: the portable kernels, for tests and comparisons.
+    /// The same device, as if it did not have a feature: for tests and comparisons.
     #[must_use]
-    pub fn without_subgroups(mut self) -> Self {
-        self.limits.subgroup_lanes = None;
+    pub fn without(mut self, feature: Feature) -> Self {
+        self.limits = self.limits.without(feature);
         self
     }
 

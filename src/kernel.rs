@@ -56,6 +56,7 @@ pub use params::Field;
 pub use pixels::{Channels, Pixels};
 pub use source::{BindingKind, reflect};
 
+use crate::device::Feature;
 use crate::tensor::{Shape, channel_groups};
 
 /// Every kernel. `tests/shaders.rs` holds it against the folder.
@@ -106,14 +107,14 @@ pub struct Kernel {
     pub params: (&'static str, &'static [Field]),
     /// One choice of every constant that the host puts in front: what a test needs to read the shader.
     pub constants: &'static [(&'static str, u32)],
-    /// Whether it calls subgroup operations.
-    pub subgroups: bool,
+    /// What it cannot do without.
+    pub needs: &'static [Feature],
 }
 
 impl Kernel {
     /// The whole WGSL text: constants, imports, the file itself.
     pub fn wgsl(&self, constants: &[(&'static str, u32)]) -> String {
-        source::assemble(self.source, constants)
+        source::assemble(self.needs, self.source, constants)
     }
 
     fn dispatch(

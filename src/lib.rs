@@ -51,7 +51,7 @@ mod tiles;
 mod upscale;
 pub mod weights;
 
-pub use device::{AdapterInfo, AdapterKind, Device, DeviceChoice, Selection};
+pub use device::{AdapterInfo, AdapterKind, Device, DeviceChoice, Feature, Selection};
 pub use error::{Error, Result};
 pub use gpu::{Gpu, adapters};
 #[cfg(feature = "image")]

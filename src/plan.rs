@@ -25,6 +25,7 @@ use std::sync::Arc;
 pub use packed::Packed;
 pub use phases::{Given, Kept, Origin, Phase, uncut};
 
+use crate::device::Feature;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Value};
 use crate::kernel::Dispatch;
@@ -220,13 +221,47 @@ pub struct Limits {
     pub binding_bytes: u64,
     /// Workgroups along one axis of a dispatch.
     pub workgroups: u32,
+    /// Bytes of memory that a workgroup's threads share.
+    pub workgroup_bytes: u32,
     /// The width of every subgroup, if it is one and subgroup operations are there.
     pub subgroup_lanes: Option<u32>,
+    /// Whether shaders may store 16-bit floating point.
+    pub f16: bool,
+    /// The side of the matrices that a subgroup multiplies, 8 or 16: f16 factors, f32 sums.
+    pub cooperative_side: Option<u32>,
 }
 
 impl Limits {
     /// What every WebGPU device has.
-    pub const PORTABLE: Self = Self { binding_bytes: 128 << 20, workgroups: 65_535, subgroup_lanes: None };
+    pub const PORTABLE: Self = Self {
+        binding_bytes: 128 << 20,
+        workgroups: 65_535,
+        workgroup_bytes: 16 << 10,
+        subgroup_lanes: None,
+        f16: false,
+        cooperative_side: None,
+    };
+
+    /// Whether a feature is there.
+    pub fn has(&self, feature: Feature) -> bool {
+        match feature {
+            Feature::Subgroups => self.subgroup_lanes.is_some(),
+            Feature::F16 => self.f16,
+            Feature::CooperativeMatrices => self.cooperative_side.is_some(),
+        }
+    }
+
+    /// The same without a feature.
+    #[must_use]
+    pub fn without(mut self, feature: Feature) -> Self {
+        match feature {
+            Feature::Subgroups => self.subgroup_lanes = None,
+            Feature::F16 => self.f16 = false,
+            Feature::CooperativeMatrices => {}
+        }
+        self.cooperative_side = None; // matrices are of f16, and belong to subgroups
+        self
+    }
 }
 
 /// Dispatches in order, the buffers that they share, the weights as the kernels read them.

@@ -35,7 +35,7 @@ use sparsr::models::smsr::Config;
 use sparsr::plan::{Options as PlanOptions, Plan};
 use sparsr::tensor::{Parameter, Shape, Tensor};
 use sparsr::weights::Weights;
-use sparsr::{Gpu, Model, Options, Pixels, Samples, Sparsity, Upscaled, Upscaler, reference};
+use sparsr::{Feature, Gpu, Model, Options, Pixels, Samples, Sparsity, Upscaled, Upscaler, reference};
 
 use support::case::{Case, check_all};
 use support::golden::{self, Golden};
@@ -58,7 +58,7 @@ fn run_reference(graph: &Graph, input: &Tensor, keep: &[Value]) -> Vec<Tensor> {
 
 /// The device with its subgroup kernels, and without them.
 fn both_ways(gpu: Gpu) -> [(&'static str, Gpu); 2] {
-    [("the device", gpu.clone()), ("the device without subgroups", gpu.without_subgroups())]
+    [("the device", gpu.clone()), ("the device without subgroups", gpu.without(Feature::Subgroups))]
 }
 
 /// `[N, C, H, W]` as activations.

@@ -23,6 +23,7 @@ mod support;
 
 use std::sync::Arc;
 
+use sparsr::Feature;
 use sparsr::gpu::Pool;
 use sparsr::graph::{Conv2d, MaskedConv2d};
 use sparsr::plan::{Algorithm, Options, Plan, Sparsity};
@@ -48,7 +49,7 @@ fn two_convolutions() -> Case {
 
 /// What the check says of the case's plan after `damage`.
 fn check_damaged(case: &Case, damage: impl FnOnce(&mut Plan)) -> Option<Result<(), String>> {
-    let gpu = adapter::gpu("the harness")?.without_subgroups();
+    let gpu = adapter::gpu("the harness")?.without(Feature::Subgroups);
     let dense = Options { sparsity: Sparsity::Dense, algorithm: Algorithm::Direct, ..Options::default() };
     let mut plan = case.plan_with(&gpu, &dense);
     damage(&mut plan);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use sparsr::Feature;
 use sparsr::kernel::{self, BindingKind, Kernel, Specialization};
 
 #[test]
@@ -164,7 +165,13 @@ fn parse(wgsl: &str) -> naga::Module {
 }
 
 fn validate(module: &naga::Module, kernel: &Kernel, name: &str, wgsl: &str) -> ModuleInfo {
-    let capabilities = if kernel.subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    let capability = |feature: &Feature| match feature {
+        Feature::Subgroups => Capabilities::SUBGROUP,
+        Feature::F16 => Capabilities::SHADER_FLOAT16,
+        Feature::CooperativeMatrices => Capabilities::COOPERATIVE_MATRIX,
+        other => panic!("{other}: which of naga's capabilities is that?"),
+    };
+    let capabilities = kernel.needs.iter().map(capability).fold(Capabilities::empty(), Capabilities::union);
     Validator::new(ValidationFlags::all(), capabilities)
         .validate(module)
         .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(wgsl)))

@@ -7,15 +7,20 @@ const BACKENDS: wgpu::Backends =
     wgpu::Backends::VULKAN.union(wgpu::Backends::METAL).union(wgpu::Backends::DX12);
 
 /// Features that sparsr uses where they are.
-const USED: &[(wgpu::Features, &str)] =
-    &[(wgpu::Features::SUBGROUP, "subgroup"), (wgpu::Features::TIMESTAMP_QUERY, "timestamp-query")];
+const USED: &[(wgpu::Features, &str)] = &[
+    (wgpu::Features::SUBGROUP, "subgroup"),
+    (wgpu::Features::SHADER_F16, "f16"),
+    (wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, "cooperative-matrix"),
+    (wgpu::Features::TIMESTAMP_QUERY, "timestamp-query"),
+];
 
 /// Every adapter of the machine, in the order that its drivers report.
 pub fn adapters() -> Vec<AdapterInfo> {
     enumerate().iter().enumerate().map(|(index, adapter)| describe(index, adapter)).collect()
 }
 
-pub(super) fn open(wanted: &AdapterInfo) -> Result<(wgpu::Device, wgpu::Queue)> {
+/// A device, and the side of the matrices that its subgroups multiply.
+pub(super) fn open(wanted: &AdapterInfo) -> Result<(wgpu::Device, wgpu::Queue, Option<u32>)> {
     let adapter = enumerate()
         .into_iter()
         .enumerate()
@@ -27,10 +32,30 @@ pub(super) fn open(wanted: &AdapterInfo) -> Result<(wgpu::Device, wgpu::Queue)> 
         label: Some("sparsr"),
         required_features: adapter.features() & used,
         required_limits: adapter.limits(),
+        experimental_features: experimental(),
         ..Default::default()
     };
-    pollster::block_on(adapter.request_device(&descriptor))
-        .map_err(|error| Error::Device(format!("{}: the driver gave no device: {error}", wanted.name)))
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor))
+        .map_err(|error| Error::Device(format!("{}: the driver gave no device: {error}", wanted.name)))?;
+    Ok((device, queue, cooperative_side(&adapter)))
+}
+
+/// Leave for cooperative matrices, the one experimental feature of [`USED`].
+#[expect(unsafe_code, reason = "wgpu offers its experimental features as unsafe only")]
+fn experimental() -> wgpu::ExperimentalFeatures {
+    // SAFETY: what the feature may get wrong is found by `doctor`'s known answers, and by the proofs of every picture.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
+}
+
+/// The largest square matrices of f16 factors and f32 sums.
+fn cooperative_side(adapter: &wgpu::Adapter) -> Option<u32> {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let square = |found: &wgpu::CooperativeMatrixProperties| {
+        let side = found.m_size;
+        let fits = [found.n_size, found.k_size] == [side; 2] && (found.ab_type, found.cr_type) == (F16, F32);
+        (fits && [8, 16].contains(&side)).then_some(side)
+    };
+    adapter.cooperative_matrix_properties().iter().filter_map(square).max()
 }
 
 fn enumerate() -> Vec<wgpu::Adapter> {
@@ -59,6 +84,7 @@ fn describe(index: usize, adapter: &wgpu::Adapter) -> AdapterInfo {
             ("buffer_bytes", limits.max_buffer_size),
             ("workgroup_bytes", limits.max_compute_workgroup_storage_size.into()),
             ("workgroup_threads", limits.max_compute_invocations_per_workgroup.into()),
+            ("cooperative_matrix_side", cooperative_side(adapter).unwrap_or_default().into()),
             ("subgroup_min", info.subgroup_min_size.into()),
             ("subgroup_max", info.subgroup_max_size.into()),
         ],

@@ -3,10 +3,11 @@
 
 use super::Kernel;
 use super::conv2d_gather::Conv2dGatherParams;
+use crate::device::Feature;
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
     constants: &[("KERNEL", 3), ("CHANNEL_GROUPS", 8)],
-    subgroups: true,
+    needs: &[Feature::Subgroups],
     ..kernel!("conv2d_gather_subgroup", Conv2dGatherParams)
 };

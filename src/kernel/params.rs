@@ -29,7 +29,7 @@ macro_rules! kernel {
             source: include_str!(concat!("../../shaders/", $name, ".wgsl")),
             params: <$params>::TWIN,
             constants: &[],
-            subgroups: false,
+            needs: &[],
         }
     };
 }

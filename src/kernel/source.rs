@@ -2,6 +2,8 @@
 //!
 //! WGSL does not care for the order of declarations, so plain inclusion is all that is needed.
 
+use crate::device::Feature;
+
 /// What a shader's binding is, in the order of their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BindingKind {
@@ -26,13 +28,22 @@ const SHARED: &[(&str, &str)] = &[
     ("winograd_multiply", include_str!("../../shaders/shared/winograd_multiply.wgsl")),
 ];
 
-pub(super) fn assemble(source: &str, constants: &[(&'static str, u32)]) -> String {
-    let mut text = String::new();
+pub(super) fn assemble(needs: &[Feature], source: &str, constants: &[(&'static str, u32)]) -> String {
+    let mut text: String = needs.iter().map(|feature| enable(*feature)).collect();
     for (name, value) in constants {
         text += &format!("const {name}: u32 = {value}u;\n");
     }
     include(source, &mut Vec::new(), &mut text);
     text
+}
+
+/// Subgroup operations are there without being asked for; naga refuses the line that browsers want.
+fn enable(feature: Feature) -> &'static str {
+    match feature {
+        Feature::Subgroups => "",
+        Feature::F16 => "enable f16;\n",
+        Feature::CooperativeMatrices => "enable wgpu_cooperative_matrix;\n",
+    }
 }
 
 fn include(source: &str, done: &mut Vec<&'static str>, text: &mut String) {

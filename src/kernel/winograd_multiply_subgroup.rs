@@ -3,10 +3,11 @@
 
 use super::Kernel;
 use super::winograd_multiply_tiled::WinogradMultiplyParams;
+use crate::device::Feature;
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
     constants: &[("CHANNEL_GROUPS", 8)],
-    subgroups: true,
+    needs: &[Feature::Subgroups],
     ..kernel!("winograd_multiply_subgroup", WinogradMultiplyParams)
 };

@@ -10,7 +10,7 @@ use sparsr::gpu::{Pool, Session};
 use sparsr::graph::{Builder, Graph, Value};
 use sparsr::plan::{Algorithm, Options, Plan, Sparsity, Units};
 use sparsr::tensor::{Shape, Tensor};
-use sparsr::{Gpu, reference};
+use sparsr::{Feature, Gpu, reference};
 
 use super::{adapter, compare, seeded};
 
@@ -83,7 +83,9 @@ impl Case {
     /// Every way to run it, against the CPU engine.
     pub fn check(&self, gpu: &Gpu, pool: &mut Pool) -> Result<(), String> {
         let mut seen = Vec::new();
-        for (lanes, gpu) in [("", gpu.clone()), ("without subgroups, ", gpu.clone().without_subgroups())] {
+        for (lanes, gpu) in
+            [("", gpu.clone()), ("without subgroups, ", gpu.clone().without(Feature::Subgroups))]
+        {
             for (way, options) in ways() {
                 let plan = self.plan_with(&gpu, &options);
                 let listing = plan.to_string();
