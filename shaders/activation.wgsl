@@ -1,12 +1,10 @@
 // A pointwise function where no convolution could take it along.
 //
-//   output[c, p] = activate(input[c, p])        or with PRELU:  input < 0 ? slope[c] · input : input
+//   output[c, p] = activate(input[c, p])
 
 #import element
 #import layout
 #import activation
-
-override PRELU: bool = false;
 
 struct ActivationParams {
     width: u32,
@@ -27,10 +25,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let group = id.z % channel_groups(params.channels);
     let at = element(id.z, id.y, id.x, params.height, params.width);
-    let x = input[at];
-    var y = activate(x, params.slope);
-    if (PRELU) {
-        y = select(x, slope[group] * x, x < Vec4(0.0));
+    var own_slope = Vec4(params.slope);
+    if (ACTIVATION == PRELU) {
+        own_slope = slope[group];
     }
-    output[at] = live_lanes(y, group, params.channels);
+    output[at] = live_lanes(activate(input[at], own_slope), group, params.channels);
 }

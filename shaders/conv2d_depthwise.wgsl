@@ -7,6 +7,7 @@
 #import element
 #import layout
 #import epilogue
+#import bias
 
 struct Conv2dDepthwiseParams {
     input_width: u32,
@@ -44,5 +45,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
     let to = element(id.z, id.y, id.x, params.height, params.width);
-    output[to] = live_lanes(epilogue(sum, to, params.slope), group, params.channels);
+    output[to] = live_lanes(epilogue(sum, to, slope_of(group, channel_groups(params.channels), params.slope)), group, params.channels);
 }

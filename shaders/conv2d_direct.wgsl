@@ -7,6 +7,7 @@
 #import element
 #import layout
 #import epilogue
+#import bias
 
 // Whether a thread's four output channels may be of different groups, and so read different input channels.
 override GROUPED: bool = false;
@@ -89,5 +90,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
     let to = element(id.z, id.y, id.x, params.height, params.width);
-    output[to] = live_lanes(epilogue(sum, to, params.slope), group, params.output_channels);
+    output[to] = live_lanes(epilogue(sum, to, slope_of(group, channel_groups(params.output_channels), params.slope)), group, params.output_channels);
 }

@@ -16,6 +16,7 @@
 #import element
 #import layout
 #import epilogue
+#import bias
 
 override LISTED: bool = false;
 override MASKED: bool = false;
@@ -115,7 +116,7 @@ fn store_pixel(sum: array<Vec4, CHANNEL_GROUPS>, at: Strip, block: u32, p: u32) 
         if (own_group < params.stored_groups && (m != 0.0 || group >= params.preserved_groups)) {
             let value = select(Vec4(0.0), groups[q] + bias[group], m != 0.0); // whatever was read there
             let to = element(at.n * params.output_groups + group, at.y, x, params.height, params.width);
-            output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);
+            output[to] = live_lanes(epilogue(value, to, slope_of(group, params.output_groups, params.slope)), group, params.output_channels);
         }
     }
 }

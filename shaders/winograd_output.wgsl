@@ -9,6 +9,7 @@
 #import winograd
 #import layout
 #import epilogue
+#import bias
 
 override MASKED: bool = false;
 
@@ -61,7 +62,7 @@ fn store(sum: Vec4, at: Tile, group: u32, dy: u32, dx: u32) {
         value = select(Vec4(0.0), value, m != 0.0);
     }
     let to = element(at.n * params.output_groups + group, y, x, params.height, params.width);
-    output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);
+    output[to] = live_lanes(epilogue(value, to, slope_of(group, params.output_groups, params.slope)), group, params.output_channels);
 }
 
 @compute @workgroup_size(64)

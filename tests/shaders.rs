@@ -78,14 +78,13 @@ fn twin_of(kernel: &Kernel) -> Vec<(&'static str, usize)> {
 
 /// One value more than the largest of every override's codes, by the override's name.
 const CODES: &[(&str, u32)] = &[
-    ("ACTIVATION", 7),
+    ("ACTIVATION", 8),
     ("RESIDUAL", 3),
     ("MASKED", 2),
     ("LISTED", 2),
     ("INPUTS", 5),
     ("GROUPED", 2),
     ("FOURS", 2),
-    ("PRELU", 2),
     ("KIND", 4),
     ("BROADCAST", 3),
     ("WIDE", 2),

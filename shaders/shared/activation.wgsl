@@ -9,14 +9,15 @@ const GELU: u32 = 3u;
 const SIGMOID: u32 = 4u;
 const SILU: u32 = 5u;
 const TANH: u32 = 6u;
+const PRELU: u32 = 7u; // as LEAKY_RELU, with a slope a channel
 
 override ACTIVATION: u32 = IDENTITY;
 
-fn activate(x: Vec4, slope: f32) -> Vec4 {
+fn activate(x: Vec4, slope: Vec4) -> Vec4 {
     if (ACTIVATION == RELU) {
         return select(x, Vec4(0.0), x < Vec4(0.0));
     }
-    if (ACTIVATION == LEAKY_RELU) {
+    if (ACTIVATION == LEAKY_RELU || ACTIVATION == PRELU) {
         return select(x, slope * x, x < Vec4(0.0));
     }
     if (ACTIVATION == GELU) {

@@ -145,7 +145,11 @@ fn store(sum: Vec4, at: Pixels, item: u32, own_group: u32) {
     }
     let area = params.width * params.height;
     let to = (at.n[item] * params.output_groups + group) * area + at.number[item] - at.n[item] * area;
-    output[to] = live_lanes(epilogue(value, to, params.slope), group, params.output_channels);
+    var slope = Vec4(params.slope);
+    if (ACTIVATION == PRELU) {
+        slope = weight[params.bias + params.stored_groups + own_group];
+    }
+    output[to] = live_lanes(epilogue(value, to, slope), group, params.output_channels);
 }
 
 fn store_pair(sum: ptr<function, Sums>, at: Pixels, block: u32, pair: u32) {

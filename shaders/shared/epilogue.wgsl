@@ -12,7 +12,7 @@ const RESIDUAL_AFTER: u32 = 2u;
 
 override RESIDUAL: u32 = RESIDUAL_NONE;
 
-fn epilogue(sum: Vec4, at: u32, slope: f32) -> Vec4 {
+fn epilogue(sum: Vec4, at: u32, slope: Vec4) -> Vec4 {
     if (RESIDUAL == RESIDUAL_BEFORE) {
         return activate(sum + residual[at], slope);
     }

@@ -34,6 +34,8 @@ pub enum Function {
     Silu,
     /// (e^x − e^−x) / (e^x + e^−x).
     Tanh,
+    /// x or a slope a channel · x.
+    Prelu,
 }
 
 impl Function {
@@ -46,6 +48,7 @@ impl Function {
             Self::Sigmoid => 4,
             Self::Silu => 5,
             Self::Tanh => 6,
+            Self::Prelu => 7,
         }
     }
 
@@ -57,14 +60,16 @@ impl Function {
     }
 }
 
-/// Bindings: input, slope a channel (any buffer), output.
+/// Bindings: input, slope a channel as [`pack_slope`] makes it (any buffer, but for [`Function::Prelu`]), output.
 pub fn dispatch(shape: Shape, function: Function) -> Dispatch {
-    launch(shape, function.slope(), [("ACTIVATION", function.code()), ("PRELU", 0)])
-}
-
-/// Bindings: input, slope a channel as [`pack_slope`] makes it, output.
-pub fn dispatch_prelu(shape: Shape) -> Dispatch {
-    launch(shape, 0.0, [("ACTIVATION", 0), ("PRELU", 1)])
+    let params = ActivationParams {
+        width: shape.width as u32,
+        height: shape.height as u32,
+        channels: shape.channels as u32,
+        slope: function.slope(),
+    };
+    let overrides = Specialization::overrides([("ACTIVATION", function.code())]);
+    KERNEL.dispatch(overrides, &params, planes(shape))
 }
 
 /// A slope a channel, from one a channel or one for all.
@@ -73,14 +78,4 @@ pub fn pack_slope(slope: &Parameter, channels: usize) -> Vec<f32> {
     (0..channels.next_multiple_of(4))
         .map(|c| values.get(c % values.len().max(1)).copied().unwrap_or(0.0))
         .collect()
-}
-
-fn launch(shape: Shape, slope: f32, overrides: [(&'static str, u32); 2]) -> Dispatch {
-    let params = ActivationParams {
-        width: shape.width as u32,
-        height: shape.height as u32,
-        channels: shape.channels as u32,
-        slope,
-    };
-    KERNEL.dispatch(Specialization::overrides(overrides), &params, planes(shape))
 }

@@ -43,6 +43,8 @@ pub struct Conv2dGather<'a> {
     pub terms: &'a [(&'a Parameter, usize)],
     /// A number an output channel of the value.
     pub bias: &'a [f32],
+    /// A slope each, padded to whole groups, if the epilogue has such.
+    pub slopes: &'a [f32],
     /// Which of the value's channels are computed.
     pub channels: Channels,
     /// Which pixels are made.
@@ -124,7 +126,7 @@ impl Conv2dGather<'_> {
         )
     }
 
-    /// Weights `[block][step]` of the inputs in turn, their groups, ky and kx; then the bias.
+    /// Weights `[block][step]` of the inputs in turn, their groups, ky and kx; then biases, then slopes.
     pub fn pack(&self) -> Vec<f32> {
         let taps = self.kernel() * self.kernel();
         // For every step's four input lanes: term, channel and tap.
@@ -148,6 +150,7 @@ impl Conv2dGather<'_> {
         });
         packed.extend_from_slice(&self.bias[first..self.channels.end]);
         packed.resize(packed.len().next_multiple_of(4), 0.0);
+        packed.extend(self.slopes.iter().skip(first).take(4 * self.channels.groups()));
         packed
     }
 }

@@ -108,9 +108,10 @@ impl Conv2dTiled {
     }
 }
 
-/// A number a channel of the value; zeros for those that are not computed, or have none.
-pub fn pack_bias(bias: &[f32], channels: Channels) -> Vec<f32> {
+/// A number a channel of the value, zeros for those that are not computed, or have none; then the slopes, if any.
+pub fn pack_bias(bias: &[f32], slopes: &[f32], channels: Channels) -> Vec<f32> {
     let mut packed: Vec<f32> = bias.iter().copied().take(channels.end).collect();
     packed.resize(channels.of.next_multiple_of(4), 0.0);
+    packed.extend(slopes);
     packed
 }

@@ -17,6 +17,7 @@ pub enum BindingKind {
 
 const SHARED: &[(&str, &str)] = &[
     ("activation", include_str!("../../shaders/shared/activation.wgsl")),
+    ("bias", include_str!("../../shaders/shared/bias.wgsl")),
     ("conv2d_gather", include_str!("../../shaders/shared/conv2d_gather.wgsl")),
     ("element", include_str!("../../shaders/shared/element.wgsl")),
     ("epilogue", include_str!("../../shaders/shared/epilogue.wgsl")),

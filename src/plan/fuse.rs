@@ -1,7 +1,7 @@
 //! Which nodes run together: a convolution takes along the activation and the residual add that follow it, a
 //! product the residual add.
 
-use crate::graph::{Activation, BinaryKind, Graph, Op, Value};
+use crate::graph::{BinaryKind, Graph, Op, Value};
 use crate::kernel::conv2d_gather::INPUTS;
 use crate::kernel::epilogue::Residual;
 use crate::tensor::Shape;
@@ -78,7 +78,6 @@ impl Group {
     fn take(&mut self, graph: &Graph, next: Value) -> bool {
         let (node, end) = (graph.node(next), self.end);
         let taken = match &node.op {
-            Op::Activation(Activation::Prelu { .. }) => false,
             Op::Activation(_) if self.activation.is_none() && !is_product(&graph.node(self.root).op) => {
                 self.activation = Some(next);
                 if let Some((_, when)) = &mut self.residual {

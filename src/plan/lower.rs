@@ -145,12 +145,12 @@ impl Lowering<'_> {
             Op::ConvTranspose2d(op) => {
                 read.push(self.packed(Packing::Transposed(Same::new(&op.weight))));
                 let bias = op.bias.as_ref().map_or(&[][..], |bias| bias.values());
-                read.push(self.packed(Packing::Bias(bits(bias), Channels::all(output.channels))));
+                read.push(self.packed(Packing::Bias([bits(bias), vec![]], Channels::all(output.channels))));
                 kernel::conv_transpose2d::dispatch(x, output, op.weight.dims()[2], op.stride, op.padding)
             }
             Op::Activation(Activation::Prelu { slope }) => {
                 read.push(self.packed(Packing::Slope(Same::new(slope), x.channels)));
-                kernel::activation::dispatch_prelu(x)
+                kernel::activation::dispatch(x, Function::Prelu)
             }
             Op::Activation(op) => {
                 read.push(read[0]);
@@ -191,7 +191,7 @@ impl Lowering<'_> {
             }
             Op::LayerNorm(op) => {
                 read.extend([&op.weight, &op.bias].map(|numbers| {
-                    self.packed(Packing::Bias(bits(numbers.values()), Channels::all(x.channels)))
+                    self.packed(Packing::Bias([bits(numbers.values()), vec![]], Channels::all(x.channels)))
                 }));
                 kernel::layer_norm::dispatch(x, op.epsilon)
             }
@@ -316,6 +316,6 @@ fn function(op: &Activation) -> Function {
         Activation::Sigmoid => Function::Sigmoid,
         Activation::Silu => Function::Silu,
         Activation::Tanh => Function::Tanh,
-        Activation::Prelu { .. } => unreachable!("a slope a channel has a lowering of its own"),
+        Activation::Prelu { .. } => Function::Prelu,
     }
 }

@@ -55,8 +55,8 @@ pub(super) enum Packing {
     Direct(Same),
     /// How many inputs.
     Tiled(Same, usize, Channels),
-    /// Terms with how many inputs of each, the bias's bits.
-    Gather(Vec<(Same, usize)>, Vec<u32>, Channels, Weights),
+    /// Terms with how many inputs of each, the bits of biases and slopes.
+    Gather(Vec<(Same, usize)>, [Vec<u32>; 2], Channels, Weights),
     /// How many inputs.
     Winograd(Vec<(Same, Channels)>, usize, Weights),
     Transposed(Same),
@@ -64,8 +64,8 @@ pub(super) enum Packing {
     Slope(Same, usize),
     /// As it is.
     Plain(Same),
-    /// Its bits.
-    Bias(Vec<u32>, Channels),
+    /// The bits of biases and slopes.
+    Bias([Vec<u32>; 2], Channels),
 }
 
 impl Same {
@@ -152,9 +152,10 @@ impl Packing {
             Self::Gather(terms, bias, channels, weights) => {
                 let terms: Vec<(&Parameter, usize)> =
                     terms.iter().map(|(weight, inputs)| (&weight.0, *inputs)).collect();
-                let (bias, input) = (&floats(bias), input(0));
-                let (channels, weights) = (*channels, *weights);
-                Conv2dGather { input, terms: &terms, bias, channels, pixels, epilogue, weights }.pack()
+                let ([bias, slopes], input) = (bias.each_ref().map(|bits| floats(bits)), input(0));
+                let (bias, slopes, channels, weights) = (&bias, &slopes, *channels, *weights);
+                Conv2dGather { input, terms: &terms, bias, slopes, channels, pixels, epilogue, weights }
+                    .pack()
             }
             Self::Winograd(outputs, inputs, weights) => {
                 let kernels: Vec<&Parameter> = outputs.iter().map(|(weight, _)| &weight.0).collect();
@@ -166,7 +167,7 @@ impl Packing {
             Self::Transposed(weight) => conv_transpose2d::pack(&weight.0),
             Self::Slope(slope, channels) => activation::pack_slope(&slope.0, *channels),
             Self::Plain(numbers) => numbers.0.values().to_vec(),
-            Self::Bias(bias, channels) => pack_bias(&floats(bias), *channels),
+            Self::Bias([bias, slopes], channels) => pack_bias(&floats(bias), &floats(slopes), *channels),
         }
     }
 }
@@ -180,7 +181,7 @@ mod tests {
     use super::*;
 
     fn bias(number: f32) -> Packing {
-        Packing::Bias(bits(&[number]), Channels::all(1))
+        Packing::Bias([bits(&[number]), vec![]], Channels::all(1))
     }
 
     #[test]

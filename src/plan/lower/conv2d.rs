@@ -1,7 +1,8 @@
 //! Convolutions: tap by tap, by Winograd's algorithm, or as one product over several inputs.
 
 use super::{Lowering, Step};
-use crate::graph::{Conv2d as Op, MaskedConv2d, Op as AnyOp, Value};
+use crate::graph::{Activation, Conv2d as Op, MaskedConv2d, Op as AnyOp, Value};
+use crate::kernel::activation::pack_slope;
 use crate::kernel::conv2d_direct::Conv2dDirect;
 use crate::kernel::conv2d_gather::{Conv2dGather, INPUTS};
 use crate::kernel::conv2d_tiled::Conv2dTiled;
@@ -27,6 +28,8 @@ pub(super) struct Sum<'a> {
     pub terms: Vec<Term<'a>>,
     /// A number an output channel.
     pub bias: Vec<f32>,
+    /// A slope each, padded to whole groups, if the epilogue has such.
+    pub slopes: Vec<f32>,
     pub epilogue: Epilogue,
     pub residual: Buffer,
 }
@@ -56,6 +59,11 @@ impl Sum<'_> {
 
     pub(super) fn output(&self) -> Shape {
         self.x.with_channels(self.channels())
+    }
+
+    /// By which biases and slopes are known.
+    fn numbers(&self) -> [Vec<u32>; 2] {
+        [bits(&self.bias), bits(&self.slopes)]
     }
 
     pub(super) fn has_sparse_inputs(&self) -> bool {
@@ -133,8 +141,9 @@ impl<'a> Lowering<'a> {
         let terms = group.terms.iter().chain([&group.root]);
         let terms: Vec<Term<'a>> = terms.map(|value| self.term(*value, &mut bias)).collect();
         let (epilogue, residual) = self.epilogue(group, terms[0].input);
+        let slopes = self.slopes(group, bias.len());
         let x = graph.node(root.inputs[0]).shape;
-        Sum { label: &root.name, x, terms, bias, epilogue, residual }
+        Sum { label: &root.name, x, terms, bias, slopes, epilogue, residual }
     }
 
     fn term(&self, value: Value, bias: &mut Vec<f32>) -> Term<'a> {
@@ -151,6 +160,18 @@ impl<'a> Lowering<'a> {
             *sum += own;
         }
         Term { input: self.buffers[node.inputs[0].index()], weight, dense_inputs }
+    }
+
+    /// A group's slopes, one a channel, if its activation has such.
+    fn slopes(&self, group: &Group, channels: usize) -> Vec<f32> {
+        match group.activation.map(|value| &self.graph.node(value).op) {
+            Some(AnyOp::Activation(Activation::Prelu { slope })) => pack_slope(slope, channels),
+            _ => Vec::new(),
+        }
+    }
+
+    fn bias(&mut self, sum: &Sum<'_>, channels: Channels) -> Buffer {
+        self.packed(Packing::Bias(sum.numbers(), channels))
     }
 
     /// The dispatches of a part, by the algorithm that suits it and the device. Of listed pixels `by` is then the
@@ -196,7 +217,7 @@ impl<'a> Lowering<'a> {
     /// Any stride, padding and groups; a kernel of its own where every channel is a group.
     fn direct(&mut self, op: &Op, output: Shape, sum: &Sum<'_>) -> Buffer {
         let weight = self.packed(Packing::Direct(Same::new(&op.weight)));
-        let bias = self.packed(Packing::Bias(bits(&sum.bias), Channels::all(output.channels)));
+        let bias = self.bias(sum, Channels::all(output.channels));
         let conv = Conv2dDirect {
             input: sum.x,
             output,
@@ -227,7 +248,7 @@ impl<'a> Lowering<'a> {
             epilogue: sum.epilogue,
         };
         let weight = self.packed(Packing::Tiled(Same::new(weight), conv.inputs, conv.channels));
-        let bias = self.packed(Packing::Bias(bits(&sum.bias), part.channels));
+        let bias = self.bias(sum, part.channels);
         let read = vec![input, sum.residual, part.by(), part.by(), weight, bias];
         self.write(conv.dispatch(), read, part.to, sum.label, sum.output())
     }
@@ -255,13 +276,14 @@ impl<'a> Lowering<'a> {
             input: sum.x,
             terms: &terms,
             bias: &sum.bias,
+            slopes: &sum.slopes,
             channels: part.channels,
             pixels: part.pixels,
             epilogue: sum.epilogue,
             weights,
         };
         let of = terms.iter().map(|(weight, inputs)| (Same::new(weight), *inputs)).collect();
-        let weight = self.packed(Packing::Gather(of, bits(&sum.bias), part.channels, weights));
+        let weight = self.packed(Packing::Gather(of, sum.numbers(), part.channels, weights));
         let mut read = vec![sum.terms[0].input; INPUTS];
         read.iter_mut().zip(&sum.terms).for_each(|(to, term)| *to = term.input);
         read.extend([part.by(), sum.residual, weight]);
@@ -278,8 +300,7 @@ impl<'a> Lowering<'a> {
         let conv = Winograd { input: parts[0].sum.x, weights: self.weights(), outputs };
         let of = parts.iter().map(|part| (Same::new(part.sum.terms[0].weight), part.channels)).collect();
         let weight = self.packed(Packing::Winograd(of, conv.input.channels, conv.weights));
-        let bias = |part: &Part<'_>| self.packed(Packing::Bias(bits(&part.sum.bias), part.channels));
-        let biases = parts.iter().map(bias).collect();
+        let biases = parts.iter().map(|part| self.bias(part.sum, part.channels)).collect();
         Prepared { parts, conv, weight, biases }
     }
 
