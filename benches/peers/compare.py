@@ -1,148 +1,178 @@
-"""Compares sparsr with its peers: one picture, one SMSR, one software Vulkan adapter, in processor time.
+"""Compares sparsr with its peers: one picture, four networks, one adapter.
 
-`run.sh` starts this with the program and the revision it was built from. Three steps, and nothing is timed
-before all agree:
+`run.sh` starts this with the program and the revision it was built from. For each network:
 
-1. Every engine enlarges the picture; each 8-bit result is held against sparsr's CPU engine.
-2. In rounds, so that a load on the machine meets all alike, every engine's time is taken; medians count.
+1. Every engine that is there enlarges the picture; each 8-bit result is held against sparsr's CPU engine. What
+   differs is reported and never timed.
+2. In rounds, so that a load on the machine meets all alike, every engine's time is taken, by two clocks.
 3. The table is printed to standard output; what goes on meanwhile, to standard error.
-
-Everything is f32. A peer's time is that of its call, after the first. sparsr is timed from outside, as a
-process: three copies of the picture less one, halved, which is a picture with everything warm.
 """
 
 import argparse
-import importlib.metadata
+import dataclasses
 import json
 import math
-import os
 import pathlib
-import platform
-import resource
-import statistics
-import subprocess
+import shutil
 import sys
 import tempfile
-import time
 
 import numpy as np
 from PIL import Image
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
-import ncnn_graph
-import onnx_graph
-import smsr
+import report
+from candidates import FAMILIES, THREADS, Job, candidates, cuda_device
+from engines import run_program
+from networks import NETWORKS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-AGREEMENT = 60  # dB, of 8-bit results: the rounding of sums may flip single pixels of a mask, no more
-THREADS = len(os.sched_getaffinity(0))
+HALF = 50  # dB at least, of f16 and TF32
+COPIES = 33  # of the picture, for sparsr on a GPU; elsewhere the first three do
 
 
-class Peer:
-    """A peer in this process: `run` takes the picture (3×H×W, 0 … 255) and gives the enlarged one."""
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What became of a candidate."""
 
-    may_refuse = False
+    version: str | None = None
+    engine: object = None  # only what agrees has one
+    psnr: float = math.nan
+    problem: str | None = None
 
-    def __init__(self, package, device, run, picture):
-        self.name, self.version = package, importlib.metadata.version(package)
-        self.device, self.run = device, run
-        self.picture = np.ascontiguousarray(picture.transpose(2, 0, 1), dtype=np.float32)
-
-    def result(self):
-        return np.rint(self.run(self.picture).clip(0, 255)).astype(np.uint8).transpose(1, 2, 0)
-
-    def seconds(self):
-        start = time.process_time()
-        self.run(self.picture)
-        return time.process_time() - start
-
-
-class Sparsr:
-    """The program, on copies of the picture, with an option for one of its ways."""
-
-    def __init__(self, program, device, option, shared, copies):
-        self.name, self.version = f"sparsr {option}", run_program(program, "--version").split()[1]
-        self.device, self.may_refuse = device, option == "--sparsity sparse"
-        self.program, self.options, self.copies = program, [*shared, *option.split()], copies
-        self.folder = copies[0].parent / "large"
-        self.folder.mkdir(exist_ok=True)
-
-    def result(self):
-        self.upscale(self.copies[:1])
-        [large] = self.folder.glob(f"{self.copies[0].stem}-x?.png")
-        return np.asarray(Image.open(large).convert("RGB"))
-
-    def seconds(self):
-        return (self.upscale(self.copies) - self.upscale(self.copies[:1])) / (len(self.copies) - 1)
-
-    def upscale(self, pictures, *options):
-        """The processor time of the process."""
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        output = ["-o", f"{self.folder}/", "--force"]
-        run_program(self.program, "upscale", *pictures, *output, *self.options, *options)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-
-    def densities(self):
-        """The share of pixels that each module's mask sets."""
-        folder = self.copies[0].parent / "masks"
-        self.upscale(self.copies[:1], "--masks", str(folder))
-        return [np.asarray(Image.open(mask).convert("L")).mean() / 255 for mask in sorted(folder.iterdir())]
-
-
-class Refused(Exception):
-    """What the program said instead of working."""
-
-
-def run_program(program, *arguments):
-    done = subprocess.run([program, *arguments], capture_output=True, text=True)
-    if done.returncode != 0:
-        raise Refused(done.stderr.strip().removeprefix("error: ") or f"exit status {done.returncode}")
-    return done.stdout
+    def text(self):
+        return self.problem or report.decibels(self.psnr)
 
 
 def main():
-    arguments, load = parse(), os.getloadavg()[0]
-    adapter = software_adapter(arguments.sparsr)
-    weights = read_weights(arguments.model, arguments.sparsr)
+    arguments = parse()
+    adapter = choose_adapter(arguments.sparsr, arguments.device)
     picture = read_picture(arguments.picture, *arguments.size)
+    if "smsr" in arguments.networks:
+        read_smsr(arguments.model, arguments.sparsr)  # what is wrong with it is said before the work begins
+    report.print_facts(facts_of_run(arguments, adapter))
+    wrong = False
     with tempfile.TemporaryDirectory() as folder:
-        copies = [pathlib.Path(folder) / f"copy{i}.png" for i in range(3)]
-        for copy in copies:
-            Image.fromarray(picture).save(copy)
-        ours = sparsr_engines(arguments, adapter, copies)
-        agreement, refusals = verify([*ours, *peers(weights, picture, adapter)])
-        densities = ours[0].densities()
-        seconds = measure(list(agreement), arguments.rounds)
+        copies = write_copies(picture, pathlib.Path(folder))
+        for name in arguments.networks:
+            model, weights = weights_of(name, arguments)
+            job = Job(NETWORKS[name], weights, str(model), picture, arguments.sparsr, copies, adapter)
+            wrong |= compare(job, arguments)
+    sys.exit(1 if wrong else 0)
 
+
+def facts_of_run(arguments, adapter):
     width, height = arguments.size
-    facts = {
-        "adapter": f"{adapter['name']}, Vulkan",
-        "driver": adapter["driver"],
-        "machine": f"{processor()}, {THREADS} threads, load {load:.1f} before",
+    return {
+        "adapter": f"{adapter['name']}, Vulkan" if adapter else "none",
+        "driver": adapter["driver"] if adapter else "–",
+        "CUDA": cuda_device(),
+        "machine": f"{report.processor()}, {THREADS} threads, load {report.load()} before",
         "sparsr": arguments.revision,
-        "network": f"SMSR of {len(weights['head.0.weight'])} channels ({arguments.model.name}), f32",
         "picture": f"{arguments.picture.name}, {width}×{height}",
-        "masks": f"densities {', '.join(f'{density:.2f}' for density in densities)}",
-        "clock": f"processor time; medians of {arguments.rounds}",
+        "rounds": f"{arguments.rounds}; medians",
     }
-    print_record(facts, agreement, seconds, refusals)
+
+
+def compare(job, arguments):
+    """One network. Whether any engine's picture was wrong."""
+    listed = list(candidates(job, arguments.engines))
+    verdicts = verify(listed, job.network)
+    agreeing = [candidate for candidate in listed if verdicts[candidate].engine]
+    clock = "wall" if any(candidate.on_gpu for candidate in agreeing) else "processor"
+    facts = facts_of(job, verdicts[listed[0]].engine, clock)
+    times = measure(agreeing, verdicts, arguments.rounds)
+    facts.append(f"Load {report.load()} after it.")
+    report.print_network(f"{job.network.title}, x2", facts, listed, verdicts, times, clock)
+    return any(verdict.problem and verdict.version for verdict in verdicts.values())
+
+
+def verify(listed, network):
+    """Each candidate's verdict. The first is the reference, without which there is nothing to compare."""
+    verdicts, reference = {}, None
+    for candidate in listed:
+        say(f"verifying {candidate.name} ({candidate.device})")
+        try:
+            engine = candidate.make()
+            result = engine.result()
+        except Exception as error:  # whatever a package or a driver raises: the others are still compared
+            if reference is None:
+                raise
+            verdicts[candidate] = Verdict(problem=f"not here: {one_line(error)}")
+            continue
+        reference = result if reference is None else reference
+        least = HALF if candidate.half else network.least
+        verdicts[candidate] = judge(candidate, engine, psnr(result, reference), least)
+    return verdicts
+
+
+def judge(candidate, engine, psnr, least):
+    if psnr >= least:
+        return Verdict(engine.version, engine, psnr)
+    say(f"wrong: {candidate.name} ({candidate.device}): {psnr:.1f} dB, expected {least} or more")
+    return Verdict(engine.version, None, psnr, f"WRONG, not timed: {psnr:.1f} dB")
+
+
+def measure(agreeing, verdicts, rounds):
+    """Each engine's times. Every other round goes backwards: none is always first."""
+    times = {candidate: [] for candidate in agreeing}
+    for i in range(rounds):
+        for candidate in list(times) if i % 2 == 0 else list(reversed(times)):
+            try:
+                taken = verdicts[candidate].engine.time()
+            except Exception as error:  # out of memory, a lost device
+                del times[candidate]
+                verdicts[candidate] = Verdict(problem=f"failed while it was timed: {one_line(error)}")
+                continue
+            times[candidate].append(taken)
+            say(f"round {i + 1}: {candidate.name} ({candidate.device}): wall {taken.wall:.3f} s, "
+                f"processors {taken.processor:.3f} s")
+    return times
+
+
+def facts_of(job, sparsr, clock):
+    """What the table needs to be read."""
+    counts = {"wall": "the wall clock", "processor": "processor time"}[clock]
+    facts = [f"Weights: {pathlib.Path(job.model).name}. What counts: {counts}."]
+    if job.network.seed is None:
+        facts.append(f"Masks' densities {', '.join(f'{density:.2f}' for density in sparsr.densities())}.")
+    return facts
 
 
 def parse():
     parser = argparse.ArgumentParser(prog="run.sh", description=__doc__.split("\n")[0])
+    parser.add_argument("--networks", type=some_of(NETWORKS), default=list(NETWORKS), metavar="NAME,…",
+                        help=f"of {', '.join(NETWORKS)} (default: all)")
+    parser.add_argument("--engines", type=some_of(FAMILIES), default=list(FAMILIES), metavar="NAME,…",
+                        help=f"of {', '.join(FAMILIES)} (default: all); sparsr's CPU engine is always there")
     parser.add_argument("--model", type=pathlib.Path, default=ROOT / "weights/smsr-x2.safetensors",
                         help="an SMSR's .safetensors (default: the built-in weights)")
     parser.add_argument("--picture", type=pathlib.Path, default=ROOT / "tests/pictures/harbour.png",
                         help="what is mirrored or cropped to --size (default: harbour.png)")
     parser.add_argument("--size", type=even_size, default=(480, 270), metavar="WIDTHxHEIGHT")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is timed (default: 3)")
-    parser.add_argument("--sparsr", required=True, help=argparse.SUPPRESS)
-    parser.add_argument("--revision", required=True, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.rounds < 1:
-        parser.error("--rounds: expected 1 or more")
-    return arguments
+    parser.add_argument("--rounds", type=positive, default=3, help="how often each is timed (default: 3)")
+    parser.add_argument("--device", default="auto", metavar="NUMBER",
+                        help="the adapter by its number in `sparsr devices`, or cpu for none "
+                             "(default: the first Vulkan GPU, else a software Vulkan adapter)")
+    for hidden in ("--sparsr", "--revision", "--folder"):
+        parser.add_argument(hidden, required=True, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def some_of(names):
+    def chosen(text):
+        unknown = [name for name in text.split(",") if name not in names]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"expected some of {','.join(names)}, found {unknown[0]}")
+        return text.split(",")
+
+    return chosen
+
+
+def positive(text):
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, found {text}")
+    return int(text)
 
 
 def even_size(text):
@@ -152,18 +182,32 @@ def even_size(text):
     return tuple(map(int, sides))
 
 
-def software_adapter(program):
+def choose_adapter(program, asked):
+    """A Vulkan adapter, which is what sparsr and ncnn share; a GPU before one in software."""
     devices = json.loads(run_program(program, "devices", "--json"))["devices"]
-    for device in devices:
-        if (device["kind"], device["backend"]) == ("software", "vulkan"):
-            return device
-    sys.exit("error: no software Vulkan adapter, and processor time says nothing of another; install Mesa's "
-             "(Debian, Ubuntu: mesa-vulkan-drivers; Fedora: mesa-vulkan-drivers; Arch: vulkan-swrast)")
+    vulkan = [device for device in devices if device["backend"] == "vulkan"]
+    if asked == "auto":
+        return min(vulkan, key=lambda device: device["kind"] == "software", default=None)
+    found = [device for device in vulkan if str(device["index"]) == asked]
+    if not found and asked != "cpu":
+        sys.exit(f"error: --device {asked}: expected cpu or the number of a Vulkan adapter in `sparsr devices`")
+    return found[0] if found else None
 
 
-def read_weights(path, program):
+def weights_of(name, arguments):
+    """The network's weights, and the file that has them."""
+    if name == "smsr":
+        return arguments.model, read_smsr(arguments.model, arguments.sparsr)
+    weights = NETWORKS[name].weights()
+    path = pathlib.Path(arguments.folder) / f"{name}-seeded.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, path)
+    return path, weights
+
+
+def read_smsr(path, program):
     if path.suffix != ".safetensors":
-        sys.exit(f"error: {path}: expected a .safetensors file; a .pt needs conversion with PyTorch first")
+        sys.exit(f"error: {path}: expected a .safetensors file; `sparsr convert` writes one")
     run_program(program, "inspect", path)  # refuses what is missing, damaged or incomplete
     weights = {name: values.astype(np.float32) for name, values in load_file(path).items()}
     if "body.0.body.ch_mask" not in weights:
@@ -178,56 +222,15 @@ def read_picture(path, width, height):
     except OSError as error:
         sys.exit(f"error: {path}: {error.strerror or 'not a picture that can be read'}")
     missing = [(0, max(0, height - pixels.shape[0])), (0, max(0, width - pixels.shape[1])), (0, 0)]
-    return np.pad(pixels, missing, mode="symmetric")[:height, :width]
+    return np.ascontiguousarray(np.pad(pixels, missing, mode="symmetric")[:height, :width])
 
 
-def sparsr_engines(arguments, adapter, copies):
-    """sparsr's ways, the CPU engine first: the others are held against it."""
-    shared = ["--precision", "f32", "--model", str(arguments.model)]
-    on_adapter = [*shared, "--device", str(adapter["index"])]
-
-    def engine(device, option, options):
-        return Sparsr(arguments.sparsr, device, option, options, copies)
-
-    return [engine("CPU", "--device cpu", shared)] + [
-        engine("adapter", f"--sparsity {sparsity}", on_adapter) for sparsity in ("auto", "sparse", "dense")]
-
-
-def peers(weights, picture, adapter):
-    height, width, _ = picture.shape
-    onnx = onnx_graph.OnnxGraph(height, width)
-    in_onnx_runtime = onnx_graph.runner(onnx.finish(smsr.build(onnx, weights)), THREADS)
-
-    graph = ncnn_graph.NcnnGraph()
-    output = smsr.build(graph, weights)
-    device = ncnn_graph.device_named(adapter["name"])
-    if device is None:
-        sys.exit(f"error: ncnn does not see the adapter `{adapter['name']}`")
-    return [
-        Peer("onnxruntime", "CPU", in_onnx_runtime, picture),
-        Peer("ncnn", "CPU", ncnn_graph.runner(graph, output, THREADS), picture),
-        Peer("ncnn", "adapter", ncnn_graph.runner(graph, output, THREADS, device), picture),
-    ]
-
-
-def verify(engines):
-    """Each engine's PSNR against the first, in dB, and what was said by those that may refuse, and do."""
-    agreement, refusals, reference = {}, [], None
-    for engine in engines:
-        print(f"verifying {engine.name} ({engine.device})", file=sys.stderr)
-        try:
-            result = engine.result()
-        except Refused as refused:
-            if not engine.may_refuse:
-                raise
-            refusals.append(f"{engine.name} (“{refused}”)")
-            continue
-        reference = result if reference is None else reference
-        agreement[engine] = psnr(result, reference)
-        if agreement[engine] < AGREEMENT:
-            sys.exit(f"error: {engine.name} ({engine.device}) differs from {engines[0].name}: "
-                     f"{agreement[engine]:.1f} dB, expected {AGREEMENT} or more; nothing was timed")
-    return agreement, refusals
+def write_copies(picture, folder):
+    copies = [folder / f"copy{i}.png" for i in range(COPIES)]
+    Image.fromarray(picture).save(copies[0])
+    for copy in copies[1:]:
+        shutil.copy(copies[0], copy)
+    return copies
 
 
 def psnr(a, b):
@@ -237,44 +240,17 @@ def psnr(a, b):
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
 
-def measure(engines, rounds):
-    """Each engine's processor time in each round. Every other round goes backwards: none is always first."""
-    seconds = {engine: [] for engine in engines}
-    for i in range(rounds):
-        for engine in engines if i % 2 == 0 else reversed(engines):
-            taken = engine.seconds()
-            seconds[engine].append(taken)
-            print(f"round {i + 1}: {engine.name} ({engine.device}): {taken:.2f} s", file=sys.stderr)
-    return seconds
+def one_line(error):
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:160].replace("|", "/")
 
 
-def print_record(facts, agreement, seconds, refusals):
-    medians = {engine: statistics.median(taken) for engine, taken in seconds.items()}
-    auto = next(medians[engine] for engine in medians if engine.name == "sparsr --sparsity auto")
-    print("\n| | |\n|---|---|")
-    for name, fact in facts.items():
-        print(f"| {name} | {fact} |")
-    print("\n| engine | version | device | CPU-seconds | least to most | against sparsr auto "
-          "| PSNR against sparsr on the CPU |\n|---|---|---|---:|---:|---:|---:|")
-    for engine in sorted(medians, key=medians.get):
-        spread = f"{min(seconds[engine]):.2f} to {max(seconds[engine]):.2f}"
-        decibels = "same" if agreement[engine] == math.inf else f"{agreement[engine]:.1f} dB"
-        figures = f"{medians[engine]:.2f} | {spread} | {medians[engine] / auto:.2f} | {decibels}"
-        print(f"| {engine.name} | {engine.version} | {engine.device} | {figures} |")
-    for refusal in refusals:
-        print(f"\nNot measured: {refusal}.")
-
-
-def processor():
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.machine()
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (Refused, RuntimeError) as error:
+    except RuntimeError as error:
         sys.exit(f"error: {error}")

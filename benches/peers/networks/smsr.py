@@ -1,7 +1,6 @@
 """SMSR (Wang et al., CVPR 2021) as a dense network: every pixel is computed, then masked.
 
-`build` describes the network once, in the operations that a graph of any peer offers (`OnnxGraph`,
-`NcnnGraph`). The result is exactly the paper's function at inference. As fast as a dense network can have it:
+The result is exactly the paper's function at inference. As fast as a dense network can have it:
 
 - The channels of a masked layer are ordered, those computed everywhere first: which they are is fixed by
   training. So hardly more is convolved than without masks: one small convolution in a layer that has
@@ -18,7 +17,7 @@ BLOCK = 8
 
 
 def build(net, w):
-    """Appends the network of weights `w` (the authors' names, f32) to `net`; gives its output's name."""
+    """Appends the network of weights `w` (the authors' names, f32) to `net`; gives its output."""
 
     def conv(name, x, relu=False):
         return net.conv(x, w[f"{name}.weight"], w[f"{name}.bias"], relu)
