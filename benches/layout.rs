@@ -96,14 +96,14 @@ fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize) {
 
     let name = format!("conv2d 3x3 {channels}→{channels} {}x{} by layout", shape.width, shape.height);
     let mut group = support::group(criterion, &name);
-    group.throughput(Throughput::Elements(2 * graph.macs().total()));
+    let work = Throughput::Elements(2 * graph.macs().total());
     for layout in &LAYOUTS {
         let groups = channels as u32 / 4;
         let params = [shape.width as u32, shape.height as u32, groups, groups];
         let workgroups = [params[0].div_ceil(32), params[1].div_ceil(8), groups / 2];
         let dispatch = dispatch(&layout.conv2d, &params, workgroups);
         let plan = plan(dispatch, vec![layout.arrange(&input), by_block(&weight)], shape);
-        machine.bench(&mut group, layout.name, &plan, |session| {
+        machine.bench(&mut group, layout.name, work.clone(), &plan, |session| {
             let found = session.run_tensor(&unread()).expect("the device is there");
             support::assert_close(&layout.restore(shape, &pack(&found)), &expected, layout.name);
         });
@@ -121,14 +121,14 @@ fn gather(criterion: &mut Criterion, machine: &Machine, density: f64) {
 
     let name = format!("gather 64 channels {}x{} density {density} by layout", shape.width, shape.height);
     let mut group = support::group(criterion, &name);
-    group.throughput(Throughput::Bytes(2 * 4 * compact.len() as u64));
+    let work = Throughput::Bytes(2 * 4 * compact.len() as u64);
     for layout in &LAYOUTS {
         let params = [shape.pixels() as u32, shape.channels as u32 / 4, list.len() as u32];
         let dispatch = dispatch(&layout.gather, &params, [(params[1] * params[2]).div_ceil(64), 1, 1]);
         // Constants are numbers; the shader reads the same bits as indices.
         let indices = list.iter().map(|p| f32::from_bits(*p as u32)).collect();
         let plan = plan(dispatch, vec![layout.arrange(&input), indices], compact);
-        machine.bench(&mut group, layout.name, &plan, |session| {
+        machine.bench(&mut group, layout.name, work.clone(), &plan, |session| {
             let found = session.run_tensor(&unread()).expect("the device is there");
             assert_eq!(layout.restore(compact, &pack(&found)), expected, "{}", layout.name);
         });

@@ -56,11 +56,10 @@ impl Case {
     fn bench(&self, criterion: &mut Criterion, machine: &Machine, throughput: Throughput, plans: &[Plan]) {
         let expected = reference::run(&self.graph, &self.input).expect("the input has the graph's shape");
         let mut group = support::group(criterion, &self.name);
-        group.throughput(throughput);
         for plan in plans {
             let kernels: Vec<&str> = plan.steps.iter().map(|step| step.dispatch.kernel.name).collect();
             let kernels = kernels.join(" ");
-            machine.bench(&mut group, &kernels, plan, |session| {
+            machine.bench(&mut group, &kernels, throughput.clone(), plan, |session| {
                 let found = session.run_tensor(&self.input).expect("the device is there");
                 support::assert_close(&found, &expected, &format!("{} by {kernels}", self.name));
             });

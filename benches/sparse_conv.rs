@@ -200,12 +200,12 @@ impl Series {
     fn measure(&self, machine: &Machine) -> Vec<Rounds> {
         println!("\n### {}\n", self.name);
         println!(
-            "| mask | density | 4×4 tiles | lowering | ms | GMAC/s | / dense direct | / dense winograd |"
+            "| mask | density | 4×4 tiles | lowering | ms | GMAC/s | of peak | / dense direct | / dense winograd |"
         );
-        println!("|---|---:|---:|---|---:|---:|---:|---:|");
+        println!("|---|---:|---:|---|---:|---:|---:|---:|---:|");
         let measure = |case: &Case| {
             let rounds = case.measure(machine);
-            case.print(&rounds, self.name.len());
+            case.print(machine, &rounds, self.name.len());
             rounds
         };
         self.cases.iter().map(measure).collect()
@@ -258,16 +258,17 @@ impl Case {
         rounds
     }
 
-    fn print(&self, rounds: &Rounds, series: usize) {
+    fn print(&self, machine: &Machine, rounds: &Rounds, series: usize) {
         let (mask, density) = (self.name[series + 2..].to_string(), masks::density(&self.mask));
         let (tiles, macs) = (masks::active_tiles(&self.mask), self.graph.macs().total() as f64);
         for (at, lowering) in LOWERINGS.iter().enumerate() {
             let seconds = rounds.seconds(at);
             println!(
-                "| {mask} | {density:.2} | {tiles:.2} | {} | {:.1} | {:.1} | {:.2} | {:.2} |",
+                "| {mask} | {density:.2} | {tiles:.2} | {} | {:.1} | {:.1} | {} | {:.2} | {:.2} |",
                 lowering.name,
                 1e3 * seconds,
                 1e-9 * macs / seconds,
+                machine.of_peak(Throughput::Elements(2 * macs as u64), seconds),
                 rounds.ratio(at, 0),
                 rounds.ratio(at, 1)
             );
@@ -278,13 +279,19 @@ impl Case {
     fn bench(&self, criterion: &mut Criterion, machine: &Machine) {
         let expected = std::cell::OnceCell::new();
         let mut group = support::group(criterion, &self.name);
-        group.throughput(Throughput::Elements(2 * self.graph.macs().total()));
+        let work = Throughput::Elements(2 * self.graph.macs().total());
         for lowering in LOWERINGS {
-            machine.bench(&mut group, lowering.name, &self.plan(lowering, machine), |session| {
-                let found = session.run_tensor(&self.input).expect("the device is there");
-                let expected = expected.get_or_init(|| self.expected());
-                support::assert_close(&found, expected, &format!("{} by {}", self.name, lowering.name));
-            });
+            machine.bench(
+                &mut group,
+                lowering.name,
+                work.clone(),
+                &self.plan(lowering, machine),
+                |session| {
+                    let found = session.run_tensor(&self.input).expect("the device is there");
+                    let expected = expected.get_or_init(|| self.expected());
+                    support::assert_close(&found, expected, &format!("{} by {}", self.name, lowering.name));
+                },
+            );
         }
         group.finish();
     }

@@ -18,6 +18,7 @@ pub use cpu::CpuEngine;
 pub use gpu::GpuEngine;
 
 use crate::error::{Error, Result};
+use crate::gpu::Peak;
 use crate::pixels::{Depth, Pixels};
 use crate::plan::Phase;
 
@@ -92,6 +93,11 @@ pub trait Engine: fmt::Debug + Send {
             "the {} engine has no profile: only the steps of a GPU are timed",
             self.name()
         )))
+    }
+
+    /// What the device can do at best, by the clock that times steps, if that is known.
+    fn peak(&self) -> Option<Peak> {
+        None
     }
 
     /// What was timed since it was asked for last.

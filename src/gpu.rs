@@ -8,14 +8,16 @@ mod adapters;
 mod flight;
 mod memory;
 mod pace;
+mod peak;
 mod pipelines;
 mod pool;
 mod session;
 mod timing;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use adapters::adapters;
+pub use peak::Peak;
 pub use pool::Pool;
 pub use session::{FLIGHTS, Session};
 pub(crate) use session::{form, own_bytes};
@@ -36,6 +38,7 @@ pub struct Gpu {
     limits: Limits,
     memory: u64,
     pipelines: Arc<Pipelines>,
+    peak: Arc<OnceLock<Option<Peak>>>,
 }
 
 impl Gpu {
@@ -96,7 +99,8 @@ impl Gpu {
             cooperative_side: None, // a device does not tell which matrices its adapter multiplies
         };
         let memory = memory::usual(&device);
-        Ok(Self { device, queue, name: info.name, limits, memory, pipelines: Arc::default() })
+        let (pipelines, peak) = Default::default();
+        Ok(Self { device, queue, name: info.name, limits, memory, pipelines, peak })
     }
 
     /// The adapter's name.
@@ -119,6 +123,7 @@ impl Gpu {
     #[must_use]
     pub fn without(mut self, feature: Feature) -> Self {
         self.limits = self.limits.without(feature);
+        self.peak = Arc::default();
         self
     }
 

@@ -29,6 +29,12 @@ pub mod layer_norm;
 pub mod mask_arguments;
 pub mod mask_compact;
 pub mod max_pool;
+pub mod peak_cooperative;
+pub mod peak_cooperative_16;
+pub mod peak_cooperative_8;
+pub mod peak_copy;
+pub mod peak_multiply_add;
+pub mod peak_multiply_add_f16;
 pub mod pixel_load;
 pub mod pixel_shuffle;
 pub mod pixel_store;
@@ -79,6 +85,11 @@ pub static ALL: &[&Kernel] = &[
     &mask_arguments::KERNEL,
     &mask_compact::KERNEL,
     &max_pool::KERNEL,
+    &peak_cooperative_16::KERNEL,
+    &peak_cooperative_8::KERNEL,
+    &peak_copy::KERNEL,
+    &peak_multiply_add::KERNEL,
+    &peak_multiply_add_f16::KERNEL,
     &pixel_load::KERNEL,
     &pixel_shuffle::KERNEL,
     &pixel_store::KERNEL,

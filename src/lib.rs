@@ -53,7 +53,7 @@ pub mod weights;
 
 pub use device::{AdapterInfo, AdapterKind, Device, DeviceChoice, Feature, Selection};
 pub use error::{Error, Result};
-pub use gpu::{Gpu, adapters};
+pub use gpu::{Gpu, Peak, adapters};
 #[cfg(feature = "image")]
 pub use image::{
     NewFile, Picture, PictureHeader, PictureReader, PictureWriter, UpscaledFile, UpscaledPicture, format_of,
@@ -62,4 +62,4 @@ pub use models::{Model, Partition};
 pub use pixels::{Depth, Pixels, Samples};
 pub use plan::Sparsity;
 pub use stream::{PixelRows, Sink, Source, Tiling};
-pub use upscale::{Mask, Options, Precision, Profile, ProfileRow, Streamed, Upscaled, Upscaler};
+pub use upscale::{Mask, Options, Precision, Profile, ProfileRow, Roofline, Streamed, Upscaled, Upscaler};

@@ -5,7 +5,7 @@ mod profile;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use profile::{Profile, ProfileRow};
+pub use profile::{Profile, ProfileRow, Roofline};
 
 use crate::engine::{CpuEngine, Engine, GpuEngine};
 use crate::error::Result;
@@ -203,7 +203,8 @@ impl Upscaler {
         let outcome = outcome?;
         let (network, _) = self.share(picture.width(), picture.height(), &outcome)?;
         let densities = densities(&network.graph, &outcome);
-        Ok(Profile::new(&network.graph, picture.depth(), &times, &densities, outcome.recomputed()))
+        let peak = self.engines[0].peak();
+        Ok(Profile::new(&network.graph, picture.depth(), &times, &densities, outcome.recomputed(), peak))
     }
 
     fn run(&mut self, source: &mut dyn Source, sink: &mut dyn Sink, with_masks: bool) -> Result<Outcome> {

@@ -304,10 +304,12 @@ fn a_profile_is_told_beside_the_picture() {
     assert_eq!(image::load_from_memory(&outcome.stdout).unwrap().width(), 12);
     let lines: Vec<&str> = outcome.stderr.lines().collect();
     assert!(lines[0].starts_with("a.png: ") && lines[0].contains(gpu.name()), "{}", lines[0]);
-    assert!(lines[2].trim_start().starts_with("time ms  share"), "{}", lines[2]);
+    assert!(lines[1].starts_with("peak: ") && lines[1].contains(" GMAC/s in f32"), "{}", lines[1]);
+    assert!(lines[3].trim_start().starts_with("time ms  share"), "{}", lines[3]);
     assert!(lines.iter().any(|line| line.starts_with("body.4.body.collect ")), "{lines:?}");
-    let last = lines.last().unwrap();
-    assert!(last.starts_with("total ") && last.contains(" 100.0% "), "{last}");
+    let total = lines.iter().find(|line| line.starts_with("total ")).expect("a line of sums");
+    assert!(total.contains(" 100.0% ") && total.matches('%').count() >= 3, "{total}");
+    assert!(lines.last().unwrap().contains("may exceed 100 %"), "{lines:?}");
 }
 
 #[test]
@@ -336,6 +338,14 @@ fn bench_verifies_and_measures() {
     let names: Vec<&str> = results.iter().map(|result| result["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["dense", "sparse", "auto", "cpu"]);
     assert_eq!(results[0]["ratio_to_dense"].as_f64(), Some(1.0));
+    let positive = |value: &serde_json::Value| value.as_f64().is_some_and(|number| number > 0.0);
+    assert!(report["macs"].as_u64() > Some(0), "{report}");
+    for rate in ["multiply_adds_per_second", "bytes_per_second"] {
+        assert!(positive(&report["peak"][rate]), "{rate}: {report}");
+    }
+    assert!(results.iter().all(|result| positive(&result["macs_per_second"])), "{report}");
+    assert!(results[..3].iter().all(|result| positive(&result["of_peak"])), "{report}");
+    assert!(results[3]["of_peak"].is_null(), "{report}");
     assert_eq!(
         (results[3]["largest_difference"].as_u64(), results[3]["psnr_y_to_cpu"].is_null()),
         (Some(0), true)

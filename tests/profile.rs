@@ -75,6 +75,26 @@ fn a_row_moves_what_crosses_its_border() {
 }
 
 #[test]
+fn shares_of_the_peak_are_rates_over_rates() {
+    for (sparsity, profile) in profiles("shares_of_the_peak_are_rates_over_rates") {
+        let peak = profile.peak.expect("the device's peak is known");
+        for row in profile.rows.iter().chain([&profile.total()]) {
+            let Some(roofline) = row.roofline(&peak) else {
+                assert!(row.time.is_zero(), "{sparsity}, {}: what took time has a rate", row.name);
+                continue;
+            };
+            let seconds = row.time.as_secs_f64();
+            let macs = roofline.multiply_adds * peak.multiply_adds_per_second * seconds;
+            let bytes = roofline.bytes * peak.bytes_per_second * seconds;
+            assert!((macs - row.macs).abs() <= 1e-9 * row.macs, "{sparsity}, {}: {roofline:?}", row.name);
+            assert!((bytes / row.bytes as f64 - 1.0).abs() < 1e-9, "{sparsity}, {}: {roofline:?}", row.name);
+            assert_eq!(roofline.multiply_adds > 0.0, row.macs > 0.0, "{sparsity}, {}", row.name);
+        }
+        assert_eq!(ProfileRow::default().roofline(&peak), None, "what took no time has no rate");
+    }
+}
+
+#[test]
 fn the_option_decides_what_runs() {
     for (sparsity, profile) in profiles("the_option_decides_what_runs") {
         let listed = profile.total().kernels.iter().any(|(kernel, _)| *kernel == "mask_compact");

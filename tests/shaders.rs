@@ -148,6 +148,9 @@ fn translate(kernel: &Kernel, specialization: &Specialization) {
     msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
         .unwrap_or_else(|error| panic!("{name}: MSL: {error}"));
 
+    if kernel.needs.contains(&Feature::CooperativeMatrices) {
+        return; // naga writes none in HLSL, and wgpu offers none there
+    }
     let options = hlsl::Options {
         shader_model: hlsl::ShaderModel::V6_2,
         fake_missing_bindings: true,

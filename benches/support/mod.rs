@@ -23,13 +23,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, Criterion, SamplingMode};
-use sparsr::gpu::Session;
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
+use sparsr::gpu::{Peak, Session};
 use sparsr::graph::Graph;
 use sparsr::kernel::{Dispatch, product};
 use sparsr::plan::{Buffer, Form, Limits, Options, Plan, Port, Slot, Step};
 use sparsr::tensor::{Shape, Tensor, packed_len};
-use sparsr::{AdapterKind, Device, DeviceChoice, Gpu, adapters};
+use sparsr::{AdapterInfo, AdapterKind, Device, DeviceChoice, Gpu, adapters};
 
 /// Runs in one submission on a GPU, so that the submission's own time disappears in theirs.
 const GPU_REPEATS: u32 = 16;
@@ -66,6 +66,9 @@ pub fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a,
 pub struct Machine {
     pub gpu: Gpu,
     pub clock: Clock,
+    pub software: bool,
+    /// By that clock.
+    pub peak: Option<Peak>,
 }
 
 impl Machine {
@@ -74,37 +77,55 @@ impl Machine {
     /// # Panics
     /// If there is no adapter: a bench without one has nothing to say.
     pub fn open() -> Self {
-        let choice = std::env::var("SPARSR_DEVICE").unwrap_or_else(|_| "auto".into());
-        let choice: DeviceChoice = choice.parse().expect("SPARSR_DEVICE is what --device takes");
-        let selection = choice.select(&adapters()).expect("a device that the machine has");
-        let Device::Gpu(adapter) = selection.device else { panic!("an adapter to measure; there is none") };
+        let adapter = adapter();
         let gpu = Gpu::open(&adapter).expect("an adapter that opens");
         let clock = Clock::of(adapter.kind);
         println!("adapter  {} ({}, {})", adapter.name, adapter.backend, adapter.kind);
         println!("driver   {}", adapter.driver);
         println!("clock    {}", clock.name());
         println!("Gelem/s  GFLOP/s: two a multiply-add, those that a mask saves included");
-        Self { gpu, clock }
+        let peak = gpu.peak_by(&mut |run| clock.time(1, run));
+        println!("peak     {}", peak.map_or("unknown".into(), describe));
+        Self { gpu, clock, software: adapter.kind == AdapterKind::Software, peak }
     }
 
-    /// Times one more benchmark of the group, whose session is made and verified when criterion first runs it, and
-    /// so not at all if the filter leaves it out.
+    /// The share of the peak that so much work in so many seconds is, in percent.
+    pub fn of_peak(&self, work: Throughput, seconds: f64) -> String {
+        let share = self.peak.map(|peak| match work {
+            Throughput::Elements(flops) => flops as f64 / 2.0 / seconds / peak.multiply_adds_per_second,
+            Throughput::Bytes(bytes) => bytes as f64 / seconds / peak.bytes_per_second,
+            _ => f64::NAN,
+        });
+        share.map_or("unknown".into(), |share| format!("{:.0} %", 100.0 * share))
+    }
+
+    /// Times one more benchmark of the group, which does so much work. Its session is made and verified when criterion
+    /// first runs it, and so not at all if the filter leaves it out.
     pub fn bench(
         &self,
         group: &mut BenchmarkGroup<'_, WallTime>,
         name: &str,
+        work: Throughput,
         plan: &Plan,
         verify: impl Fn(&mut Session),
     ) {
-        let mut ready = None;
+        group.throughput(work.clone());
+        let (mut ready, mut best) = (None, f64::INFINITY);
         group.bench_function(name, |bencher| {
             let timed = ready.get_or_insert_with(|| {
                 let mut timed = self.timed(plan);
                 verify(&mut timed.session);
                 timed
             });
-            bencher.iter_custom(|iterations| timed.run(iterations));
+            bencher.iter_custom(|iterations| {
+                let time = timed.run(iterations);
+                best = best.min(time.as_secs_f64() / iterations as f64);
+                time
+            });
         });
+        if best.is_finite() && !testing() {
+            println!("{:24}of peak: {}", "", self.of_peak(work, best));
+        }
     }
 
     /// `plan` on the device, to be run on what lies in its input's slot: nothing is uploaded or read back while the
@@ -133,6 +154,28 @@ impl Machine {
     pub fn session(&self, plan: &Plan) -> Session {
         Session::new(&self.gpu, plan).expect("a plan that the device takes")
     }
+}
+
+/// The adapter that `SPARSR_DEVICE` asks for, or the best.
+///
+/// # Panics
+/// If there is none.
+pub fn adapter() -> AdapterInfo {
+    let choice = std::env::var("SPARSR_DEVICE").unwrap_or_else(|_| "auto".into());
+    let choice: DeviceChoice = choice.parse().expect("SPARSR_DEVICE is what --device takes");
+    let selection = choice.select(&adapters()).expect("a device that the machine has");
+    let Device::Gpu(adapter) = selection.device else { panic!("an adapter to measure; there is none") };
+    adapter
+}
+
+/// A peak in a line.
+fn describe(peak: Peak) -> String {
+    let giga = |rate: f64| format!("{:.1}", rate / 1e9);
+    let others = [("in f16", peak.f16), ("by cooperative matrices", peak.cooperative)];
+    let others =
+        others.map(|(kind, rate)| rate.map_or(String::new(), |rate| format!(", {} {kind}", giga(rate))));
+    let [multiply_adds, bytes] = [peak.multiply_adds_per_second, peak.bytes_per_second].map(giga);
+    format!("{multiply_adds} GMAC/s in f32{}, {bytes} GB/s copied", others.concat())
 }
 
 /// A session, several runs in each submission, and the clock for them.
@@ -243,10 +286,16 @@ fn processor_time() -> Duration {
 /// Within 1e-5 of each other, as a share of the largest expected number.
 #[track_caller]
 pub fn assert_close(found: &Tensor, expected: &Tensor, case: &str) {
+    assert_within(1e-5, found, expected, case);
+}
+
+/// Within such a share of the largest expected number.
+#[track_caller]
+pub fn assert_within(share: f32, found: &Tensor, expected: &Tensor, case: &str) {
     assert_eq!(found.shape(), expected.shape(), "{case}");
     let largest = expected.values().iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
     for (at, (found, expected)) in found.values().iter().zip(expected.values()).enumerate() {
-        let close = (found - expected).abs() <= 1e-5 * largest;
+        let close = (found - expected).abs() <= share * largest;
         assert!(close, "{case}: expected {expected} at {at}, found {found}");
     }
 }

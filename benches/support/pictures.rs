@@ -9,7 +9,22 @@ use super::{seeded, shared_data};
 
 /// The test suite's photograph.
 pub fn harbour() -> Pixels {
-    open(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pictures/harbour.png")))
+    // In the program, so that a bench can be carried to a machine without the sources.
+    let file = include_bytes!("../../tests/pictures/harbour.png");
+    decoded(image::load_from_memory(file).expect("a PNG file of ours"))
+}
+
+/// A picture continued by its mirror images, or cropped, to a size.
+pub fn mirrored(picture: &Pixels, width: usize, height: usize) -> Pixels {
+    let Samples::U8(samples) = picture.samples() else { panic!("a picture of 8 bits") };
+    let at = |place: usize, side: usize| {
+        let place = place % (2 * side);
+        if place < side { place } else { 2 * side - 1 - place }
+    };
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let firsts = places.map(|(x, y)| at(y, picture.height()) * picture.width() + at(x, picture.width()));
+    let samples = firsts.flat_map(|pixel| samples[3 * pixel..3 * pixel + 3].to_vec()).collect();
+    Pixels::new(width, height, Samples::U8(samples))
 }
 
 /// One colour: nothing to do for a sparse network.
@@ -55,7 +70,11 @@ pub fn middle(picture: &Pixels, most_wide: usize, most_high: usize) -> Pixels {
 }
 
 fn open(path: &Path) -> Pixels {
-    let picture = image::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).into_rgb8();
+    decoded(image::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+}
+
+fn decoded(picture: image::DynamicImage) -> Pixels {
+    let picture = picture.into_rgb8();
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     Pixels::new(width, height, Samples::U8(picture.into_raw()))
 }

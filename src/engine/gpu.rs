@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Engine, Made, StepTime, Window};
 use crate::error::Result;
-use crate::gpu::{Gpu, Pool, Session, form, own_bytes};
+use crate::gpu::{Gpu, Peak, Pool, Session, form, own_bytes};
 use crate::pixels::Depth;
 use crate::plan::{Form, Options, Packed, Phase, Plan, Sparsity};
 
@@ -150,6 +150,10 @@ impl Engine for GpuEngine {
     fn time_steps(&mut self, timed: bool) -> Result<()> {
         self.times = if timed { self.gpu.can_time_steps().map(|()| Some(Vec::new()))? } else { None };
         Ok(())
+    }
+
+    fn peak(&self) -> Option<Peak> {
+        self.gpu.peak()
     }
 
     fn take_times(&mut self) -> Vec<StepTime> {

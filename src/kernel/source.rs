@@ -22,6 +22,8 @@ const SHARED: &[(&str, &str)] = &[
     ("element", include_str!("../../shaders/shared/element.wgsl")),
     ("epilogue", include_str!("../../shaders/shared/epilogue.wgsl")),
     ("layout", include_str!("../../shaders/shared/layout.wgsl")),
+    ("peak_cooperative", include_str!("../../shaders/shared/peak_cooperative.wgsl")),
+    ("peak_multiply_add", include_str!("../../shaders/shared/peak_multiply_add.wgsl")),
     ("product", include_str!("../../shaders/shared/product.wgsl")),
     ("weights_broadcast", include_str!("../../shaders/shared/weights_broadcast.wgsl")),
     ("weights_storage", include_str!("../../shaders/shared/weights_storage.wgsl")),

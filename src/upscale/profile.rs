@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::engine::StepTime;
+use crate::gpu::Peak;
 use crate::graph::{Activation, Graph, Op, Value};
 use crate::pixels::Depth;
 use crate::tensor::Parameter;
@@ -22,6 +23,8 @@ pub struct Profile {
     /// How many pixels were computed for each that was kept: 1 in one piece, more where tiles overlap. Times count
     /// all of them; multiply-adds and bytes are those of the picture in one piece.
     pub recomputed: f64,
+    /// What the device can do at best, by the clock of the times; `None` where that could not be measured.
+    pub peak: Option<Peak>,
 }
 
 /// What one part of the network took, and what it needed.
@@ -50,6 +53,7 @@ impl Profile {
         steps: &[StepTime],
         densities: &[(Value, f64)],
         recomputed: f64,
+        peak: Option<Peak>,
     ) -> Self {
         let mut rows: Vec<ProfileRow> = Vec::new();
         let mut row_of: HashMap<&str, usize> = HashMap::new();
@@ -71,7 +75,7 @@ impl Profile {
             row.bytes = bytes;
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.time));
-        Self { rows, macs_kept: graph.macs_kept(densities), recomputed }
+        Self { rows, macs_kept: graph.macs_kept(densities), recomputed, peak }
     }
 
     /// All rows together.
@@ -87,7 +91,30 @@ impl Profile {
     }
 }
 
+/// How near something came to the device's peak, as shares of the peak's rates. The greater one is its place under the
+/// roofline: 1 would be as fast as any kernel can be that computes and moves what was counted.
+///
+/// More than 1 is possible: Winograd's algorithm makes do with fewer multiply-adds than are counted, what stays in
+/// caches moves faster than memory does, and of values under a mask less is moved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Roofline {
+    /// Multiply-adds a second, of the peak's in f32.
+    pub multiply_adds: f64,
+    /// Bytes a second, of the peak's.
+    pub bytes: f64,
+}
+
 impl ProfileRow {
+    /// How near the row came to a peak; `None` for what took no time.
+    pub fn roofline(&self, peak: &Peak) -> Option<Roofline> {
+        let seconds = self.time.as_secs_f64();
+        (seconds > 0.0).then(|| Roofline {
+            multiply_adds: self.macs / seconds / peak.multiply_adds_per_second,
+            bytes: self.bytes as f64 / seconds / peak.bytes_per_second,
+        })
+    }
+
     fn add(&mut self, dispatches: usize, kernel: &'static str, time: Duration) {
         self.dispatches += dispatches;
         self.time += time;

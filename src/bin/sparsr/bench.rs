@@ -9,12 +9,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sparsr::metrics::psnr_y;
-use sparsr::{AdapterKind, Device, Gpu, Mask, Model, Options, Pixels, Samples, Sparsity, Upscaled, Upscaler};
+use sparsr::tensor::Shape;
+use sparsr::{
+    AdapterKind, Device, Gpu, Mask, Model, Options, Peak, Pixels, Samples, Sparsity, Upscaled, Upscaler,
+};
 
 use crate::devices::Adapter;
 use crate::engine::Choice;
+use crate::profile::describe;
 use crate::scene::scene;
 use crate::{Result, files, terminal};
 
@@ -65,14 +69,28 @@ struct Report {
     system: String,
     model: String,
     device: Adapter,
+    /// By the clock that counts; null where it could not be measured.
+    #[serde(serialize_with = "rates")]
+    peak: Option<Peak>,
     picture: Picture,
     /// The share of active pixels of each module's mask.
     densities: Vec<f64>,
-    /// The share of multiply-adds that the masks left.
+    /// The dense network's multiply-adds.
+    macs: u64,
+    /// The share of them that the masks left.
     macs_kept: f64,
     /// How often each of the GPU's times was taken; the CPU engine's once.
     rounds: usize,
     results: Vec<Measured>,
+}
+
+/// What the device can do at best.
+#[derive(Serialize)]
+struct Rates {
+    multiply_adds_per_second: f64,
+    f16_multiply_adds_per_second: Option<f64>,
+    cooperative_multiply_adds_per_second: Option<f64>,
+    bytes_per_second: f64,
 }
 
 #[derive(Serialize)]
@@ -91,6 +109,11 @@ struct Measured {
     processor_ms: Option<f64>,
     /// The time that counts over that of `dense`: the processor's where it is there.
     ratio_to_dense: f64,
+    /// Multiply-adds that it needed, a second of the time that counts.
+    macs_per_second: f64,
+    /// The same as a share of the device's peak in f32; null for the CPU engine. Winograd's algorithm makes do with
+    /// fewer, so more than 1 is possible.
+    of_peak: Option<f64>,
     /// dB; equal pictures have no number (JSON's null).
     psnr_y_to_cpu: f64,
     /// In code values of 255.
@@ -146,29 +169,36 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let software = adapter.kind == AdapterKind::Software && cfg!(unix);
     let counts = |time: Time| if software { time.processor } else { time.wall }.as_secs_f64();
     let dense = counts(median(&ways[0].times));
-    let measured = |name: String, time: Time, found: &Pixels| Measured {
+    let peak = if software { gpu.peak_by(&mut processor_time_of) } else { gpu.peak() };
+    let macs = macs(&model, &picture)?;
+    let needed = |sparsity| if sparsity == Sparsity::Dense { 1.0 } else { expected.macs_kept } * macs as f64;
+    let measured = |name: String, time: Time, found: &Pixels, macs: f64, peak: Option<Peak>| Measured {
         name,
         wall_ms: 1e3 * time.wall.as_secs_f64(),
         processor_ms: software.then_some(1e3 * time.processor.as_secs_f64()),
         ratio_to_dense: counts(time) / dense,
+        macs_per_second: macs / counts(time),
+        of_peak: peak.map(|peak| macs / counts(time) / peak.multiply_adds_per_second),
         psnr_y_to_cpu: psnr_y(found, &expected.pixels, 0),
         largest_difference: largest_difference(found, &expected.pixels),
     };
-    let of_way = |way: &Way| measured(way.sparsity.to_string(), median(&way.times), &way.first.pixels);
+    let of_way = |way: &Way| {
+        let (name, macs) = (way.sparsity.to_string(), needed(way.sparsity));
+        measured(name, median(&way.times), &way.first.pixels, macs, peak)
+    };
+    let cpu = measured("cpu".into(), cpu_time, &expected.pixels, needed(Sparsity::Sparse), None);
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         model: model.name().into(),
         device: adapter.into(),
+        peak,
         picture: Picture { name, width: picture.width(), height: picture.height() },
         densities: expected.masks.iter().map(Mask::density).collect(),
+        macs,
         macs_kept: expected.macs_kept,
         rounds: ways[0].times.len(),
-        results: ways
-            .iter()
-            .map(of_way)
-            .chain([measured("cpu".into(), cpu_time, &expected.pixels)])
-            .collect(),
+        results: ways.iter().map(of_way).chain([cpu]).collect(),
     };
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text() };
     terminal::print(text.as_bytes())?;
@@ -205,6 +235,20 @@ impl Way {
         self.times.push(time);
         Ok(())
     }
+}
+
+/// The dense network's multiply-adds for a picture.
+fn macs(model: &Model, picture: &Pixels) -> Result<u64> {
+    let extended = |side: usize| side.max(model.smallest_side()).next_multiple_of(model.alignment());
+    let [width, height] = [picture.width(), picture.height()].map(extended);
+    Ok(model.graph(Shape::new(1, 3, height, width))?.macs().total())
+}
+
+/// Calls, and tells what all threads of the process spent meanwhile.
+fn processor_time_of(run: &mut dyn FnMut()) -> Duration {
+    let before = processor_time();
+    run();
+    processor_time().saturating_sub(before)
 }
 
 fn timed(run: impl FnOnce() -> sparsr::Result<Upscaled>) -> Result<(Upscaled, Time)> {
@@ -249,6 +293,16 @@ fn size(text: &str) -> Result<[usize; 2], String> {
     sides.ok_or_else(|| format!("expected WIDTHxHEIGHT, each 1 to {LONGEST}, found `{text}`"))
 }
 
+fn rates<S: Serializer>(peak: &Option<Peak>, serializer: S) -> Result<S::Ok, S::Error> {
+    let rates = |peak: &Peak| Rates {
+        multiply_adds_per_second: peak.multiply_adds_per_second,
+        f16_multiply_adds_per_second: peak.f16,
+        cooperative_multiply_adds_per_second: peak.cooperative,
+        bytes_per_second: peak.bytes_per_second,
+    };
+    peak.as_ref().map(rates).serialize(serializer)
+}
+
 impl Report {
     fn to_text(&self) -> String {
         let Self { version, system, model, device, picture, rounds, .. } = self;
@@ -259,31 +313,42 @@ impl Report {
         let mut text = format!(
             "sparsr {version} on {system}\n\
              device   {} ({}, {}, {})\n\
+             peak     {}\n\
              model    {model}\n\
              picture  {name}, {width}x{height}; masks' densities{densities}: {:.0} % of the multiply-adds kept\n\
              times    medians of {rounds}, {clock}; the CPU engine once\n\n\
-             {:<6}  {:>9}  {:>12}  {:>8}  from the CPU engine's picture\n",
+             {:<6}  {:>9}  {:>12}  {:>8}  {:>7}  {:>7}  from the CPU engine's picture\n",
             device.name,
             device.kind,
             device.backend,
             device.driver,
+            describe(self.peak.as_ref()),
             100.0 * self.macs_kept,
             "",
             "wall ms",
             "processor ms",
             "to dense",
+            "GMAC/s",
+            "of peak",
         );
         for result in &self.results {
             let Measured { name, wall_ms, ratio_to_dense, psnr_y_to_cpu, largest_difference, .. } = result;
+            let rate = result.macs_per_second / 1e9;
+            let share = result.of_peak.map_or(String::new(), |share| format!("{:.1}%", 100.0 * share));
             let processor = result.processor_ms.map_or(String::new(), |ms| format!("{ms:.1}"));
             let apart = if name == "cpu" {
                 String::new()
             } else {
                 format!("{psnr_y_to_cpu:.1} dB, at most {largest_difference} of 255")
             };
-            writeln!(text, "{name:<6}  {wall_ms:>9.1}  {processor:>12}  {ratio_to_dense:>8.2}  {apart}")
-                .expect("a string takes all");
+            writeln!(
+                text,
+                "{name:<6}  {wall_ms:>9.1}  {processor:>12}  {ratio_to_dense:>8.2}  {rate:>7.1}  {share:>7}  {apart}"
+            )
+            .expect("a string takes all");
         }
+        text += "\nGMAC/s are of multiply-adds needed, and Winograd's algorithm makes do with fewer: more than 100 % is \
+                 possible\n";
         text
     }
 }
