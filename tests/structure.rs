@@ -14,11 +14,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("pixels",    &["tensor"]),
     ("weights",   &["tensor"]),
     ("graph",     &["tensor"]),
-    ("kernel",    &["tensor"]),
+    ("kernel",    &["device", "tensor"]),
     ("metrics",   &["pixels", "plane"]),
     ("models",    &["graph", "pixels", "tensor", "weights"]),
     ("reference", &["graph", "tensor"]),
-    ("plan",      &["graph", "kernel", "tensor"]),
+    ("plan",      &["device", "graph", "kernel", "tensor"]),
     ("gpu",       &["device", "kernel", "pixels", "plan", "tensor"]),
     ("tiles",     &["graph"]),
     ("store",     &["graph", "tensor", "tiles"]),
@@ -163,7 +163,7 @@ fn nothing_points_upwards() {
 
 #[test]
 fn only_gpu_names_wgpu() {
-    let named = library().filter(|file| file.module() != "gpu" && file.code.contains("wgpu"));
+    let named = library().filter(|file| file.module() != "gpu" && file.code.replace("enable wgpu_", "").contains("wgpu"));
     assert_eq!(named.map(|file| file.path).collect::<Vec<_>>(), Vec::<String>::new());
 }
 
