@@ -81,6 +81,36 @@ impl fmt::Display for Feature {
     }
 }
 
+/// Kernels that stand or fall together: those that every device runs, or those that need a feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Tier {
+    /// What every device runs.
+    Portable,
+    /// What needs this feature, and perhaps those before it in [`Feature::ALL`].
+    Needs(Feature),
+}
+
+impl Tier {
+    /// Every one, each after those that it may build on.
+    pub fn all() -> impl Iterator<Item = Self> {
+        std::iter::once(Self::Portable).chain(Feature::ALL.map(Self::Needs))
+    }
+
+    /// The tier of a kernel that needs these features.
+    pub fn of(needs: &[Feature]) -> Self {
+        needs.iter().max().map_or(Self::Portable, |feature| Self::Needs(*feature))
+    }
+}
+
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Portable => f.pad("portable"),
+            Self::Needs(feature) => feature.fmt(f),
+        }
+    }
+}
+
 /// What the caller asked for.
 ///
 /// Parsed from `auto`, `cpu`, a number, or a part of an adapter's name in any case.

@@ -14,7 +14,9 @@ mod pool;
 mod session;
 mod timing;
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use adapters::adapters;
 pub use peak::Peak;
@@ -24,7 +26,7 @@ pub(crate) use session::{form, own_bytes};
 /// The version of wgpu whose devices [`Gpu::from_device`] takes.
 pub use wgpu;
 
-use crate::device::{AdapterInfo, Device, DeviceChoice, Feature};
+use crate::device::{AdapterInfo, Device, DeviceChoice, Feature, Tier};
 use crate::error::{Error, Result};
 use crate::plan::Limits;
 use pipelines::Pipelines;
@@ -35,11 +37,18 @@ pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
     name: String,
+    driver: String,
     limits: Limits,
     memory: u64,
     pipelines: Arc<Pipelines>,
     peak: Arc<OnceLock<Option<Peak>>>,
+    /// What the known answers of each tier have shown.
+    verdicts: Arc<Mutex<HashMap<Tier, Verdict>>>,
+    spoilt: Option<Tier>,
 }
+
+/// Whether a tier may be used; if not, what was found.
+pub(crate) type Verdict = Result<(), String>;
 
 impl Gpu {
     /// Opens the best adapter: discrete first, a software adapter only when it is the only one.
@@ -99,13 +108,20 @@ impl Gpu {
             cooperative_side: None, // a device does not tell which matrices its adapter multiplies
         };
         let memory = memory::usual(&device);
-        let (pipelines, peak) = Default::default();
-        Ok(Self { device, queue, name: info.name, limits, memory, pipelines, peak })
+        let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
+        let (pipelines, peak, verdicts) = Default::default();
+        let (name, spoilt) = (info.name, None);
+        Ok(Self { device, queue, name, driver, limits, memory, pipelines, peak, verdicts, spoilt })
     }
 
     /// The adapter's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The driver and its version.
+    pub fn driver(&self) -> &str {
+        &self.driver
     }
 
     /// What plans for this device must respect.
@@ -125,6 +141,36 @@ impl Gpu {
         self.limits = self.limits.without(feature);
         self.peak = Arc::default();
         self
+    }
+
+    /// The same device, none of whose tiers has been checked, as if one of them gave wrong answers: for tests of what
+    /// happens then.
+    #[must_use]
+    pub fn spoilt(self, tier: Tier) -> Self {
+        Self { verdicts: Arc::default(), spoilt: Some(tier), ..self }
+    }
+
+    /// Whether this tier is to be found wrong.
+    pub(crate) fn is_spoilt(&self, tier: Tier) -> bool {
+        self.spoilt == Some(tier)
+    }
+
+    /// What is known of a tier on this device, and whether it is known only now. `check` is asked where nothing is, and
+    /// again after an error of its own. It is not waited for: it works on all threads, of which this may be one.
+    pub(crate) fn verdict(
+        &self,
+        tier: Tier,
+        check: impl FnOnce() -> Result<Verdict>,
+    ) -> Result<(Verdict, bool)> {
+        let verdicts = || self.verdicts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(verdict) = verdicts().get(&tier) {
+            return Ok((verdict.clone(), false));
+        }
+        let found = check()?;
+        Ok(match verdicts().entry(tier) {
+            Entry::Occupied(known) => (known.get().clone(), false),
+            Entry::Vacant(place) => (place.insert(found).clone(), true),
+        })
     }
 
     /// Runs `work` and returns the first error that the device raised meanwhile.

@@ -44,6 +44,7 @@ mod pixels;
 pub mod plan;
 mod plane;
 pub mod reference;
+pub mod selftest;
 mod store;
 mod stream;
 pub mod tensor;
@@ -51,7 +52,7 @@ mod tiles;
 mod upscale;
 pub mod weights;
 
-pub use device::{AdapterInfo, AdapterKind, Device, DeviceChoice, Feature, Selection};
+pub use device::{AdapterInfo, AdapterKind, Device, DeviceChoice, Feature, Selection, Tier};
 pub use error::{Error, Result};
 pub use gpu::{Gpu, Peak, adapters};
 #[cfg(feature = "image")]

@@ -1,5 +1,5 @@
 //! Phases on a GPU. What it prepares it keeps for the next picture, as long as there is room; weights and memory
-//! serve pictures of other sizes too.
+//! serve pictures of other sizes too. What a device computes wrongly it does without ([`crate::selftest`]).
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::gpu::{Gpu, Peak, Pool, Session, form, own_bytes};
 use crate::pixels::Depth;
 use crate::plan::{Form, Options, Packed, Phase, Plan, Sparsity};
+use crate::selftest;
 
 /// Phases that are prepared at most: a picture in tiles has several, and the next picture has them again.
 const PREPARED: usize = 8;
@@ -51,17 +52,28 @@ impl GpuEngine {
     }
 
     fn plan(&self, phase: &Phase, depth: Depth) -> Result<Plan> {
+        Plan::sharing(&self.packed, &phase.graph, &self.options(phase, depth), self.gpu.limits())
+    }
+
+    fn options(&self, phase: &Phase, depth: Depth) -> Options {
         let pixels = form(depth);
         // Without a picture the output is the first of what is kept.
         let (output, keep) =
             if phase.makes_picture { (pixels, &phase.keep[..]) } else { (Form::Tensor, &phase.keep[1..]) };
         let (keep, sparsity) = (keep.to_vec(), self.sparsity);
-        Plan::sharing(
-            &self.packed,
-            &phase.graph,
-            &Options { input: pixels, output, keep, sparsity, ..Options::default() },
-            self.gpu.limits(),
-        )
+        Options { input: pixels, output, keep, sparsity, ..Options::default() }
+    }
+
+    /// A plan of kernels that have shown on this device that they give right answers.
+    fn checked_plan(&mut self, phase: &Phase, depth: Depth) -> Result<Plan> {
+        loop {
+            let plan = self.plan(phase, depth)?;
+            let options = self.options(phase, depth);
+            match selftest::check(&self.gpu, &phase.graph, &options, &self.packed, &plan)? {
+                None => return Ok(plan),
+                Some(feature) => self.gpu = self.gpu.clone().without(feature),
+            }
+        }
     }
 
     /// The memory of the oldest goes before a new one's comes.
@@ -111,7 +123,7 @@ impl Engine for GpuEngine {
             self.prepared.push(found);
             return Ok(());
         }
-        let plan = self.plan(phase, depth)?;
+        let plan = self.checked_plan(phase, depth)?;
         tracing::debug!(%plan, "planned");
         self.make_room(&plan);
         let session = self.pool.session(&plan).inspect_err(|_| self.prepared.clear())?;

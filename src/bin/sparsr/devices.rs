@@ -68,6 +68,18 @@ impl From<AdapterInfo> for Adapter {
     }
 }
 
+impl Adapter {
+    /// A line for each limit.
+    pub fn to_text(&self) -> String {
+        let Self { index, name, kind, backend, driver, limits, features } = self;
+        let mut text = format!("{index:>3}  {name}  ({kind}, {backend}, {driver})\n");
+        for (limit, value) in limits {
+            writeln!(text, "       {limit:<44} {value:>12}").expect("a string takes all");
+        }
+        text + &format!("       features: {}\n", features.join(", "))
+    }
+}
+
 impl From<Selection> for Auto {
     fn from(selection: Selection) -> Self {
         let device = match selection.device {
@@ -81,15 +93,7 @@ impl From<Selection> for Auto {
 impl Report {
     fn to_text(&self) -> String {
         let mut text = String::new();
-        for adapter in &self.devices {
-            let Adapter { index, name, kind, backend, driver, .. } = adapter;
-            let features = adapter.features.join(", ");
-            writeln!(text, "{index:>3}  {name}  ({kind}, {backend}, {driver})").expect("a string takes all");
-            for (limit, value) in &adapter.limits {
-                writeln!(text, "       {limit:<44} {value:>12}").expect("a string takes all");
-            }
-            writeln!(text, "       features: {features}").expect("a string takes all");
-        }
+        self.devices.iter().for_each(|adapter| text += &adapter.to_text());
         let Auto { device, reason } = &self.auto;
         write!(text, "cpu  every machine's\n\nauto takes {device}: {reason}\n").expect("a string takes all");
         text

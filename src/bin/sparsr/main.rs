@@ -6,6 +6,7 @@
 mod bench;
 mod convert;
 mod devices;
+mod doctor;
 mod engine;
 mod eval;
 mod files;
@@ -35,7 +36,8 @@ Examples:
   sparsr upscale face.png -o face.webp --device cpu
   sparsr models                                 what it knows of networks
   sparsr devices                                what it can run on
-  sparsr bench                                  how fast that is
+  sparsr doctor                                 whether that works
+  sparsr bench                                  how fast it is
 
 SPARSR_LOG=debug shows what is planned and chosen."
 )]
@@ -52,6 +54,7 @@ enum Command {
     Models(models::Args),
     Convert(convert::Args),
     Devices(devices::Args),
+    Doctor(doctor::Args),
     Bench(bench::Args),
 }
 
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Models(args) => models::run(&args),
         Command::Convert(args) => convert::run(&args),
         Command::Devices(args) => devices::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     outcome.unwrap_or_else(|error| {
