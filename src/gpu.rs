@@ -5,6 +5,7 @@
 //! panics.
 
 mod adapters;
+mod cache;
 mod flight;
 mod memory;
 mod pace;
@@ -16,6 +17,7 @@ mod timing;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use adapters::adapters;
@@ -26,9 +28,10 @@ pub(crate) use session::{form, own_bytes};
 /// The version of wgpu whose devices [`Gpu::from_device`] takes.
 pub use wgpu;
 
-use crate::device::{AdapterInfo, Device, DeviceChoice, Feature, Tier};
+use crate::device::{AdapterInfo, AdapterKind, Device, DeviceChoice, Feature, Tier};
 use crate::error::{Error, Result};
 use crate::plan::Limits;
+use cache::Cache;
 use pipelines::Pipelines;
 
 /// A device with the pipelines made for it so far. Clones share both.
@@ -42,6 +45,7 @@ pub struct Gpu {
     memory: u64,
     pipelines: Arc<Pipelines>,
     peak: Arc<OnceLock<Option<Peak>>>,
+    cache: Option<Arc<Cache>>,
     /// What the known answers of each tier have shown.
     verdicts: Arc<Mutex<HashMap<Tier, Verdict>>>,
     spoilt: Option<Tier>,
@@ -79,6 +83,26 @@ impl Gpu {
         Ok(gpu)
     }
 
+    /// The same, with pipelines kept in a file from one run of the program to the next, as [`Gpu::keeping_pipelines_in`]
+    /// says. An adapter in software goes without: what takes long there is not what its driver would keep.
+    ///
+    /// # Errors
+    /// As [`Gpu::open`]; none for the file's sake.
+    pub fn open_with_cache(adapter: &AdapterInfo, path: impl Into<PathBuf>) -> Result<Self> {
+        let gpu = Self::open(adapter)?;
+        Ok(if adapter.kind == AdapterKind::Software { gpu } else { gpu.keeping_pipelines_in(path) })
+    }
+
+    /// Keeps compiled pipelines in a file, where the device has [`wgpu::Features::PIPELINE_CACHE`]: what is there is
+    /// taken from it, and it is written, as a whole, when the last clone and all that it made are gone. A file that is
+    /// damaged, or another device's, does no harm, and neither does a folder that cannot be written. It should be one
+    /// that only its owner can write: drivers trust what they are given.
+    #[must_use]
+    pub fn keeping_pipelines_in(self, path: impl Into<PathBuf>) -> Self {
+        let cache = Cache::open(&self.device, path.into()).map(Arc::new);
+        Self { cache, ..self }
+    }
+
     /// Shares the device of a host application. Its features and limits are taken as they are: with
     /// [`wgpu::Features::SUBGROUP`] faster kernels may be chosen, and its `max_storage_buffer_binding_size`
     /// bounds the picture. The host's error and device-lost handlers stay its own.
@@ -110,8 +134,19 @@ impl Gpu {
         let memory = memory::usual(&device);
         let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
         let (pipelines, peak, verdicts) = Default::default();
-        let (name, spoilt) = (info.name, None);
-        Ok(Self { device, queue, name, driver, limits, memory, pipelines, peak, verdicts, spoilt })
+        Ok(Self {
+            device,
+            queue,
+            name: info.name,
+            driver,
+            limits,
+            memory,
+            pipelines,
+            peak,
+            cache: None,
+            verdicts,
+            spoilt: None,
+        })
     }
 
     /// The adapter's name.

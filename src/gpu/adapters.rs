@@ -1,5 +1,7 @@
 //! What the machine has: wgpu's adapters as plain data, and back.
 
+use std::sync::{Mutex, PoisonError};
+
 use crate::device::{AdapterInfo, AdapterKind};
 use crate::error::{Error, Result};
 
@@ -14,20 +16,30 @@ const USED: &[(wgpu::Features, &str)] = &[
     (wgpu::Features::TIMESTAMP_QUERY, "timestamp-query"),
 ];
 
+/// What was listed last, until one of it is opened: to ask the drivers takes tens of milliseconds.
+static LISTED: Mutex<Vec<wgpu::Adapter>> = Mutex::new(Vec::new());
+
 /// Every adapter of the machine, in the order that its drivers report.
 pub fn adapters() -> Vec<AdapterInfo> {
-    enumerate().iter().enumerate().map(|(index, adapter)| describe(index, adapter)).collect()
+    let found = enumerate();
+    let described = found.iter().enumerate().map(|(index, adapter)| describe(index, adapter)).collect();
+    *LISTED.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    described
 }
 
 /// A device, and the side of the matrices that its subgroups multiply.
 pub(super) fn open(wanted: &AdapterInfo) -> Result<(wgpu::Device, wgpu::Queue, Option<u32>)> {
-    let adapter = enumerate()
-        .into_iter()
-        .enumerate()
-        .find(|(index, adapter)| *index == wanted.index && adapter.get_info().name == wanted.name)
-        .map(|(_, adapter)| adapter)
-        .ok_or_else(|| Error::Device(format!("{}: the adapter is gone", wanted.name)))?;
-    let used = USED.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
+    let listed = std::mem::take(&mut *LISTED.lock().unwrap_or_else(PoisonError::into_inner));
+    let find = |adapters: Vec<wgpu::Adapter>| {
+        let found = adapters.into_iter().nth(wanted.index);
+        found.filter(|adapter| adapter.get_info().name == wanted.name)
+    };
+    let adapter = find(listed).or_else(|| find(enumerate()));
+    let adapter = adapter.ok_or_else(|| Error::Device(format!("{}: the adapter is gone", wanted.name)))?;
+    let mut used = USED.iter().fold(wgpu::Features::empty(), |all, (feature, _)| all | *feature);
+    if wanted.kind != AdapterKind::Software {
+        used |= wgpu::Features::PIPELINE_CACHE;
+    }
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("sparsr"),
         required_features: adapter.features() & used,

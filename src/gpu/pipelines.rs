@@ -1,17 +1,22 @@
 //! Pipelines by kernel and specialisation, made once a device.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
 
 use super::Gpu;
 use crate::error::Result;
 use crate::kernel::{BindingKind, Dispatch, Kernel, Specialization, reflect};
 
-/// What has been made so far.
+/// What has been made so far, each under a lock of its own: different ones are made at once, and none twice.
 #[derive(Debug, Default)]
 pub(super) struct Pipelines {
-    made: Mutex<HashMap<(&'static Kernel, Specialization), Arc<Pipeline>>>,
+    made: Mutex<HashMap<Key, Place>>,
 }
+
+type Key = (&'static Kernel, Specialization);
+type Place = Arc<Mutex<Option<Arc<Pipeline>>>>;
 
 /// A pipeline and what its bindings are.
 #[derive(Debug)]
@@ -20,21 +25,45 @@ pub(super) struct Pipeline {
     pub layout: wgpu::BindGroupLayout,
 }
 
-impl Gpu {
-    /// The pipeline of a dispatch.
-    pub(super) fn pipeline(&self, dispatch: &Dispatch) -> Result<Arc<Pipeline>> {
+impl Pipelines {
+    fn place(&self, dispatch: &Dispatch) -> Place {
         let key = (dispatch.kernel, dispatch.specialization.clone());
-        let mut made = self.pipelines.made.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = made.get(&key) {
-            return Ok(pipeline.clone());
-        }
-        let pipeline = Arc::new(self.guarded(|| compile(&self.device, dispatch))?);
-        made.insert(key, pipeline.clone());
-        Ok(pipeline)
+        locked(&self.made).entry(key).or_default().clone()
     }
 }
 
-fn compile(device: &wgpu::Device, dispatch: &Dispatch) -> Pipeline {
+impl Gpu {
+    /// Makes the pipelines of dispatches that are not there yet.
+    pub(crate) fn make_pipelines(&self, dispatches: &[&Dispatch]) -> Result<()> {
+        self.pipelines(dispatches).map(drop)
+    }
+
+    /// The pipelines of dispatches. Those that are not there yet are made on all threads.
+    pub(super) fn pipelines(&self, dispatches: &[&Dispatch]) -> Result<Vec<Arc<Pipeline>>> {
+        let mut seen = HashSet::new();
+        let mut distinct = dispatches.to_vec();
+        distinct.retain(|dispatch| seen.insert((dispatch.kernel, &dispatch.specialization)));
+        distinct.par_iter().with_max_len(1).try_for_each(|dispatch| self.pipeline(dispatch).map(drop))?;
+        dispatches.iter().map(|dispatch| self.pipeline(dispatch)).collect()
+    }
+
+    fn pipeline(&self, dispatch: &Dispatch) -> Result<Arc<Pipeline>> {
+        let place = self.pipelines.place(dispatch);
+        let mut made = locked(&place);
+        if let Some(pipeline) = &*made {
+            return Ok(pipeline.clone());
+        }
+        let cache = self.cache.as_deref().map(|cache| &cache.cache);
+        let pipeline = Arc::new(self.guarded(|| compile(&self.device, dispatch, cache))?);
+        Ok(made.insert(pipeline).clone())
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn compile(device: &wgpu::Device, dispatch: &Dispatch, cache: Option<&wgpu::PipelineCache>) -> Pipeline {
     let Specialization { constants, overrides } = &dispatch.specialization;
     let label = Some(dispatch.kernel.name);
     let wgsl = dispatch.kernel.wgsl(constants);
@@ -61,7 +90,7 @@ fn compile(device: &wgpu::Device, dispatch: &Dispatch) -> Pipeline {
             // Kernels write workgroup memory before they read it.
             zero_initialize_workgroup_memory: false,
         },
-        cache: None,
+        cache,
     });
     Pipeline { compute, layout }
 }

@@ -18,6 +18,7 @@ use super::pace::{Pace, Speed};
 use super::pipelines::Pipeline;
 use super::pool::{Place, Pool};
 use crate::error::{Error, Result};
+use crate::kernel::Dispatch;
 use crate::kernel::mask_arguments::ARGUMENT_WORDS;
 use crate::kernel::pixel_store;
 use crate::pixels::{Depth, Pixels};
@@ -97,8 +98,8 @@ impl Session {
 
     /// The same with what the pool has.
     pub(super) fn make(gpu: &Gpu, plan: &Plan, pool: &mut Pool) -> Result<Self> {
-        let pipelines: Vec<Arc<Pipeline>> =
-            plan.steps.iter().map(|step| gpu.pipeline(&step.dispatch)).collect::<Result<_>>()?;
+        let dispatches: Vec<&Dispatch> = plan.steps.iter().map(|step| &step.dispatch).collect();
+        let pipelines = gpu.pipelines(&dispatches)?;
         let (slots, constants, steps, idle) = gpu.guarded(|| {
             let (slots, constants) = (pool.slots(&plan.slots), pool.constants(plan));
             let params = params(gpu, plan);

@@ -9,7 +9,7 @@ use crate::device::{Feature, Tier};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Pool, Verdict};
 use crate::graph::{Activation, Builder, Graph, Node, Op, Value};
-use crate::kernel::{Kernel, Specialization};
+use crate::kernel::{Dispatch, Kernel, Specialization};
 use crate::plan::{Form, Options, Packed, Plan};
 use crate::reference;
 use crate::tensor::{Shape, Tensor};
@@ -52,7 +52,7 @@ pub(crate) fn check(
     Ok(None)
 }
 
-/// Runs the tier's cases until one is wrong.
+/// Makes the tier's pipelines that the plan needs, all at once, and runs its cases until one is wrong.
 fn probe(
     gpu: &Gpu,
     tier: Tier,
@@ -61,6 +61,13 @@ fn probe(
     packed: &Packed,
     plan: &Plan,
 ) -> Result<Verdict> {
+    let own = plan.steps.iter().map(|step| &step.dispatch);
+    let own: Vec<&Dispatch> = own.filter(|dispatch| Tier::of(dispatch.kernel.needs) == tier).collect();
+    match gpu.make_pipelines(&own) {
+        Ok(()) => {}
+        Err(Error::OutOfMemory(reason)) => return Err(Error::OutOfMemory(reason)),
+        Err(error) => return Ok(Err(error.to_string())),
+    }
     let choice = Choice { gpu, tier, graph, options, packed, plan, made: pipelines(plan) };
     let tolerance = row(tier).map_or(super::TOLERANCE, |row| row.tolerance);
     let begin = Instant::now();

@@ -92,9 +92,12 @@ fn conv2d() {
     check_all("conv2d", CONV2D.iter().map(case));
 }
 
-/// What follows the sum: an activation of so many channels, and whether a residual is added before or after it.
+/// An activation of so many channels.
+type Of = fn(usize) -> Activation;
+
+/// What follows the sum: an activation and whether a residual is added before or after it.
 #[rustfmt::skip]
-const EPILOGUES: &[(&str, Option<fn(usize) -> Activation>, &str)] = &[
+const EPILOGUES: &[(&str, Option<Of>, &str)] = &[
     ("relu",            Some(|_| Activation::Relu),    "none"),
     ("leaky relu",      Some(leaky),                   "none"),
     ("prelu",           Some(prelu),                   "none"),

@@ -17,7 +17,7 @@ use sparsr::{
 };
 
 use crate::devices::Adapter;
-use crate::engine::Choice;
+use crate::engine::{self, Choice};
 use crate::profile::describe;
 use crate::scene::scene;
 use crate::{Result, files, terminal};
@@ -150,7 +150,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     progress.set_message("verified against the CPU engine");
     let mut cpu = Upscaler::on_cpu(&model, Options::default())?;
     let (expected, cpu_time) = timed(|| cpu.upscale_pixels(&picture))?;
-    let gpu = Gpu::open(&adapter)?;
+    let gpu = engine::open(&adapter)?;
     let ways = [Sparsity::Dense, Sparsity::Sparse, Sparsity::Auto];
     let ways = ways.map(|sparsity| Way::verified(sparsity, &gpu, &model, &picture, &expected));
     let mut ways: Vec<Way> = ways.into_iter().collect::<Result<_>>()?;

@@ -1,8 +1,11 @@
 //! The options that say what to run and where, shared by the commands that run a network.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use sparsr::{AdapterKind, Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Tiling, Upscaler};
+use sparsr::{
+    AdapterInfo, AdapterKind, Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Tiling,
+    Upscaler,
+};
 
 use crate::Result;
 
@@ -92,8 +95,8 @@ impl Engine {
         };
         let (gpu, count) = match self.choice.device()? {
             Device::Cpu => (None, 1),
-            Device::Gpu(adapter) if adapter.kind == AdapterKind::Software => (Some(Gpu::open(&adapter)?), 1),
-            Device::Gpu(adapter) => (Some(Gpu::open(&adapter)?), count),
+            Device::Gpu(adapter) if adapter.kind == AdapterKind::Software => (Some(open(&adapter)?), 1),
+            Device::Gpu(adapter) => (Some(open(&adapter)?), count),
         };
         let memory = self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
         let memory = memory.or(gpu.as_ref().map(Gpu::memory));
@@ -111,6 +114,31 @@ impl Engine {
         };
         (0..count).map(upscaler).collect()
     }
+}
+
+/// Opens an adapter, with the pipelines that earlier runs of the program left for it.
+pub fn open(adapter: &AdapterInfo) -> Result<Gpu> {
+    Ok(match pipelines(adapter) {
+        Some(path) => Gpu::open_with_cache(adapter, path)?,
+        None => Gpu::open(adapter)?,
+    })
+}
+
+/// Their file, in the platform's folder for what can be made again.
+fn pipelines(adapter: &AdapterInfo) -> Option<PathBuf> {
+    let folder =
+        |variable: &str| std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let caches = if cfg!(windows) {
+        folder("LOCALAPPDATA")
+    } else if cfg!(target_os = "macos") {
+        folder("HOME").map(|home| home.join("Library/Caches"))
+    } else {
+        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
+    };
+    let name: String = (adapter.name.chars())
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' })
+        .collect();
+    caches.map(|caches| caches.join("sparsr").join(format!("{}-{name}.pipelines", adapter.backend)))
 }
 
 fn tiling(text: &str) -> Result<Tiling, String> {
