@@ -165,7 +165,8 @@ impl Gpu {
     }
 
     /// Bytes that are ours to use where nothing else is asked for: a half of a memory of the device's own, a quarter
-    /// of one that is shared with the host, 1 GiB where the driver does not tell.
+    /// of one that is shared with the host or 1 GiB of it if that is at most a half, 1 GiB where the driver does not
+    /// tell.
     pub fn memory(&self) -> u64 {
         self.memory
     }

@@ -2,13 +2,19 @@
 
 use wgpu::hal::api::Vulkan;
 
-/// Where the driver does not tell.
-const UNKNOWN: u64 = 1 << 30;
+/// Where the driver does not tell, or names a small part of the host's memory.
+const ENOUGH: u64 = 1 << 30;
 
-/// A half of a memory of the device's own, a quarter of one that is shared with the host.
+/// A half of a memory of the device's own; of one that is shared with the host what [`shared`] says.
 pub(super) fn usual(device: &wgpu::Device) -> u64 {
     let own = device.adapter_info().device_type == wgpu::DeviceType::DiscreteGpu;
-    heap(device).map_or(UNKNOWN, |bytes| if own { bytes / 2 } else { bytes / 4 })
+    heap(device).map_or(ENOUGH, |bytes| if own { bytes / 2 } else { shared(bytes) })
+}
+
+/// A quarter, or up to a half where a quarter is not enough: Mesa's software adapter may name 2 GiB on any computer,
+/// and a picture in one piece takes a fifth less time than in tiles (`benches/record/llvmpipe/2026-11-22-sparse.md`).
+fn shared(bytes: u64) -> u64 {
+    (bytes / 4).max(ENOUGH.min(bytes / 2))
 }
 
 /// Bytes of the largest heap that is near the device, as Vulkan tells them.
@@ -23,4 +29,19 @@ fn heap(device: &wgpu::Device) -> Option<u64> {
     };
     let heaps = properties.memory_heaps_as_slice().iter();
     heaps.filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0).map(|heap| heap.size).max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarter_of_a_shared_memory_and_a_half_of_a_small_one() {
+        const MIB: u64 = 1 << 20;
+        let cases =
+            [(16 << 10, 4 << 10), (4 << 10, 1 << 10), (3 << 10, 1 << 10), (2 << 10, 1 << 10), (512, 256)];
+        for (heap, expected) in cases {
+            assert_eq!(shared(heap * MIB), expected * MIB, "of {heap} MiB");
+        }
+    }
 }
