@@ -11,7 +11,7 @@
 //   MASKED   all, their sums times M; but where M is 0 the first `preserved_groups` groups are left as they are;
 //   neither  all: a workgroup of 64 threads is 8 rows of 8 strips.
 //
-// The host puts in front: const KERNEL, const CHANNEL_GROUPS.
+// The host puts in front: const KERNEL, const PIXELS, at most 8 and of listed tiles 4, const CHANNEL_GROUPS.
 
 #import element
 #import layout
@@ -21,7 +21,6 @@
 override LISTED: bool = false;
 override MASKED: bool = false;
 
-const PIXELS: u32 = 4u;
 const STRIPS: u32 = 8u;
 const ROWS: u32 = 8u;
 const RADIUS: u32 = KERNEL / 2u;
@@ -61,7 +60,7 @@ struct Strip {
 
 fn strip(workgroup: vec3<u32>, thread: u32, n: u32) -> Strip {
     if (!LISTED) {
-        return Strip(n, workgroup.y * ROWS + thread / STRIPS, (workgroup.x * STRIPS + thread % STRIPS) * PIXELS, 15u);
+        return Strip(n, workgroup.y * ROWS + thread / STRIPS, (workgroup.x * STRIPS + thread % STRIPS) * PIXELS, 255u);
     }
     let tile = workgroup.x * 16u + thread / 4u;
     let entry = 2u + 2u * min(tile, max(list[0], 1u) - 1u);
@@ -100,7 +99,7 @@ fn accumulate(sum: ptr<function, Accumulator>, at: Strip, block: u32, group: u32
     }
 }
 
-fn store_pixel(sum: array<Vec4, CHANNEL_GROUPS>, at: Strip, block: u32, p: u32) {
+fn store_pixel(sum: ptr<function, Accumulator>, at: Strip, block: u32, p: u32) {
     let x = at.x + p;
     if (at.y >= params.height || x >= params.width || (at.live >> p & 1u) == 0u) {
         return;
@@ -109,12 +108,11 @@ fn store_pixel(sum: array<Vec4, CHANNEL_GROUPS>, at: Strip, block: u32, p: u32) 
     if (MASKED) {
         m = mask[element(at.n, at.y, x, params.height, params.width)].x;
     }
-    var groups = sum;
     for (var q = 0u; q < CHANNEL_GROUPS; q++) {
         let own_group = block * CHANNEL_GROUPS + q;
         let group = params.first_group + own_group;
         if (own_group < params.stored_groups && (m != 0.0 || group >= params.preserved_groups)) {
-            let value = select(Vec4(0.0), groups[q] + bias[group], m != 0.0); // whatever was read there
+            let value = select(Vec4(0.0), (*sum)[p][q] + bias[group], m != 0.0); // whatever was read there
             let to = element(at.n * params.output_groups + group, at.y, x, params.height, params.width);
             output[to] = live_lanes(epilogue(value, to, slope_of(group, params.output_groups, params.slope)), group, params.output_channels);
         }
@@ -132,8 +130,18 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     // Pixel by pixel and not in a loop: with an epilogue in it, such a loop is too long for compilers to unroll,
     // and the sums would move from registers to memory (7 times slower on llvmpipe).
-    store_pixel(sum[0], at, block, 0u);
-    store_pixel(sum[1], at, block, 1u);
-    store_pixel(sum[2], at, block, 2u);
-    store_pixel(sum[3], at, block, 3u);
+    store_pixel(&sum, at, block, 0u);
+    if (PIXELS > 1u) {
+        store_pixel(&sum, at, block, 1u);
+    }
+    if (PIXELS > 2u) {
+        store_pixel(&sum, at, block, 2u);
+        store_pixel(&sum, at, block, 3u);
+    }
+    if (PIXELS > 4u) {
+        store_pixel(&sum, at, block, 4u);
+        store_pixel(&sum, at, block, 5u);
+        store_pixel(&sum, at, block, 6u);
+        store_pixel(&sum, at, block, 7u);
+    }
 }

@@ -40,6 +40,8 @@ pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
     name: String,
+    kind: AdapterKind,
+    /// Backend and driver.
     driver: String,
     limits: Limits,
     memory: u64,
@@ -132,12 +134,14 @@ impl Gpu {
             cooperative_side: None, // a device does not tell which matrices its adapter multiplies
         };
         let memory = memory::usual(&device);
-        let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
+        let (kind, driver) =
+            (adapters::kind(&info), format!("{}, {}", info.backend, adapters::driver(&info)));
         let (pipelines, peak, verdicts) = Default::default();
         Ok(Self {
             device,
             queue,
             name: info.name,
+            kind,
             driver,
             limits,
             memory,
@@ -154,9 +158,14 @@ impl Gpu {
         &self.name
     }
 
-    /// The driver and its version.
-    pub fn driver(&self) -> &str {
-        &self.driver
+    /// What kind of device it is.
+    pub fn kind(&self) -> AdapterKind {
+        self.kind
+    }
+
+    /// What measurements on it hold for: the device, as the driver calls it, the backend, the driver and its version.
+    pub fn identity(&self) -> String {
+        format!("{}, {}", self.name, self.driver)
     }
 
     /// What plans for this device must respect.

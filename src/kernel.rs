@@ -107,6 +107,13 @@ pub static ALL: &[&Kernel] = &[
     &winograd_output::KERNEL,
 ];
 
+/// A number that changes when any shader's text does: what was measured with other texts holds no more.
+pub fn fingerprint() -> u64 {
+    // FNV-1a: the standard library's hashes may change with its version.
+    let texts = ALL.iter().flat_map(|kernel| kernel.wgsl(kernel.constants).into_bytes());
+    texts.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// One shader.
 #[derive(Debug)]
 pub struct Kernel {

@@ -49,6 +49,7 @@ mod store;
 mod stream;
 pub mod tensor;
 mod tiles;
+pub mod tune;
 mod upscale;
 pub mod weights;
 

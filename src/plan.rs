@@ -10,6 +10,7 @@
 //! Within a step no buffer is both read and written, because the device would refuse that: a step's output
 //! never shares a slot with its inputs. (`concat` reads back what it wrote itself, through one binding.)
 
+mod choices;
 mod fuse;
 mod listing;
 mod lower;
@@ -18,10 +19,12 @@ mod phases;
 mod rewrite;
 mod slots;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+pub use choices::{Candidate, Choices, Class, Extent, Ranked, Side, Width};
 pub use packed::Packed;
 pub use phases::{Given, Kept, Origin, Phase, uncut};
 
@@ -147,6 +150,9 @@ pub struct Options {
     pub units: Units,
     /// How 3×3 convolutions are computed.
     pub algorithm: Algorithm,
+    /// Which kernels are preferred: what was measured on the device. By default, and for what is not in it, the
+    /// shipped table.
+    pub choices: Option<Arc<Choices>>,
 }
 
 /// Whether masked convolutions skip what their mask leaves out. The result is the same.
@@ -262,6 +268,22 @@ impl Limits {
         self.cooperative_side = None; // matrices are of f16, and belong to subgroups
         self
     }
+}
+
+/// The classes of convolution that plans of `graph` may ask a choice for, those with the most multiply-adds first.
+pub fn classes(graph: &Graph, limits: &Limits) -> Vec<Class> {
+    let packed = Packed::default();
+    packed.begin();
+    let (graph, _) = rewrite::split_concats(graph, &[], &packed);
+    let groups = fuse::fuse(&graph, &[]);
+    let mut work = BTreeMap::new();
+    for algorithm in [Algorithm::Auto, Algorithm::Direct] {
+        let options = Options { algorithm, ..Options::default() };
+        work.extend(lower::classes(&graph, &groups, &options, limits));
+    }
+    let mut classes: Vec<Class> = work.keys().copied().collect();
+    classes.sort_by_key(|class| std::cmp::Reverse(work[class]));
+    classes
 }
 
 /// Dispatches in order, the buffers that they share, the weights as the kernels read them.

@@ -13,7 +13,7 @@ use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
 use crate::models::Model;
 use crate::pixels::Pixels;
-use crate::plan::{Phase, Sparsity};
+use crate::plan::{Choices, Phase, Sparsity};
 use crate::stream::{Budget, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
 
 /// How numbers are kept and computed.
@@ -43,6 +43,9 @@ pub struct Options {
     pub memory: Option<u64>,
     /// The folder of that file; by default the system's for temporary files.
     pub scratch: Option<PathBuf>,
+    /// What [`crate::tune`] measured on the GPU, for its choice of kernels; otherwise it is by the shipped table. The
+    /// result is the same but for rounding.
+    pub choices: Option<Arc<Choices>>,
     /// Whether the CPU engine goes on where a GPU fails. A warning in the log then says so.
     pub cpu_fallback: bool,
 }
@@ -114,7 +117,7 @@ impl Upscaler {
     /// None today; choices that a device cannot serve will be refused here.
     pub fn new(gpu: &Gpu, model: &Model, options: Options) -> Result<Self> {
         let memory = options.memory.unwrap_or_else(|| gpu.memory());
-        let engine = GpuEngine::new(gpu, options.sparsity, memory);
+        let engine = GpuEngine::new(gpu, options.sparsity, memory).with_choices(options.choices.clone());
         Ok(Self::on(Box::new(engine), memory, model, &options))
     }
 

@@ -9,6 +9,8 @@
 
 #[path = "operators/attention.rs"]
 mod attention;
+#[path = "operators/choices.rs"]
+mod choices;
 #[path = "operators/conv.rs"]
 mod conv;
 #[path = "operators/lists.rs"]

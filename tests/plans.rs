@@ -9,10 +9,15 @@
 mod support;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sparsr::graph::{Activation, Builder, Conv2d, Graph, MaskedConv2d, Value};
+use sparsr::kernel::conv2d_tiled;
+use sparsr::kernel::product::{self, Weights};
 use sparsr::models::smsr::Config;
-use sparsr::plan::{Buffer, Form, Limits, Options, Plan, Slot, Step};
+use sparsr::plan::{
+    Algorithm, Buffer, Candidate, Choices, Class, Form, Limits, Options, Plan, Slot, Step, classes,
+};
 use sparsr::tensor::{Shape, packed_len};
 use sparsr::{Error, Model, Result};
 
@@ -249,4 +254,76 @@ fn what_a_device_cannot_bind_is_refused_by_name_and_size() {
         refused(64, Limits { workgroups: 7, ..Limits::PORTABLE }),
         "conv: [2, 8, 2] workgroups, and the device takes at most 7 along an axis"
     );
+}
+
+/// The kernel that makes the products of a candidate, and its tile.
+fn marks(candidate: Candidate) -> (&'static str, String) {
+    let product = |names: [&'static str; 2], tile: product::Tile| {
+        (names[usize::from(tile.weights == Weights::Broadcast)], format!("channel_groups={}", tile.groups))
+    };
+    match candidate {
+        Candidate::Tiled(tile) => {
+            ("conv2d_tiled", format!("pixels={} channel_groups={}", tile.pixels, tile.groups))
+        }
+        Candidate::Product(tile) => product(["conv2d_gather_tiled", "conv2d_gather_subgroup"], tile),
+        Candidate::Winograd(tile) => product(["winograd_multiply_tiled", "winograd_multiply_subgroup"], tile),
+        other => panic!("{other}: by which of its steps is it known?"),
+    }
+}
+
+fn wide(kernel: usize) -> Graph {
+    graph("wide", 64, |b, x| b.conv2d("conv", x, conv(64, 64, kernel)))
+}
+
+#[test]
+fn every_candidate_can_be_asked_for() {
+    for candidate in Candidate::all() {
+        let choices = Some(Arc::new(Choices::only(candidate)));
+        let options = Options { choices, ..Options::default() };
+        let plan = Plan::new(&wide(3), &options, &BROADCAST).unwrap();
+        let (kernel, tile) = marks(candidate);
+        let found = plan.steps.iter().any(|step| {
+            step.dispatch.kernel.name == kernel && step.dispatch.specialization.to_string().contains(&tile)
+        });
+        assert!(found, "{candidate}: no {kernel} {tile} in\n{plan}");
+    }
+}
+
+#[test]
+fn a_candidate_that_cannot_do_it_is_passed_over() {
+    let plan = |graph: &Graph, choices, algorithm| {
+        let options = Options { choices, algorithm, ..Options::default() };
+        Plan::new(graph, &options, &Limits::PORTABLE).unwrap().to_string()
+    };
+    let only = |candidate| Some(Arc::new(Choices::only(candidate)));
+    let usual = plan(&wide(3), None, Algorithm::Auto);
+    // Not on this device, not for this kernel, not what was asked for.
+    let broadcast = Candidate::Product(product::Tile::BROADCAST);
+    assert_eq!(plan(&wide(3), only(broadcast), Algorithm::Auto), usual);
+    let winograd = Candidate::Winograd(product::Tile::STORAGE);
+    assert_eq!(plan(&wide(5), only(winograd), Algorithm::Auto), plan(&wide(5), None, Algorithm::Auto));
+    assert_eq!(plan(&wide(3), only(winograd), Algorithm::Direct), usual);
+    assert_ne!(plan(&wide(3), only(winograd), Algorithm::Auto), usual);
+    // Sums over several inputs are products, whatever is preferred.
+    let tiled = Candidate::Tiled(conv2d_tiled::Tile::USUAL);
+    let summed = plan(&tiny_smsr(), only(tiled), Algorithm::Auto);
+    assert!(summed.contains("inputs=2"), "{summed}");
+}
+
+#[test]
+fn the_classes_of_a_network_are_those_that_its_plans_ask_for() {
+    let graph = wider_smsr();
+    let classes = classes(&graph, &BROADCAST);
+    for (kernel, channels, listed) in [(3, [12, 12], true), (3, [12, 12], false), (3, [3, 12], false)] {
+        let class = Class::of(kernel, channels, 64 * 80, listed);
+        assert!(classes.contains(&class), "{class} in {classes:?}");
+    }
+    // A table of these classes is asked for nothing else: with it, no other table matters.
+    let shipped = Choices::shipped(&BROADCAST);
+    let mut table = Choices::only(Candidate::PLAIN);
+    classes.iter().for_each(|class| table.set(*class, shipped.ranking(*class).to_vec()));
+    let options = |choices| Options { choices, ..Options::default() };
+    let plans = [None, Some(Arc::new(table))]
+        .map(|choices| Plan::new(&graph, &options(choices), &BROADCAST).unwrap().to_string());
+    assert_eq!(plans[0], plans[1]);
 }

@@ -103,10 +103,12 @@ fn specializations(kernel: &Kernel) -> Vec<Specialization> {
         constants => [1, 3, 5]
             .into_iter()
             .map(|size| {
-                constants
-                    .iter()
-                    .map(|(name, value)| (*name, if *name == "KERNEL" { size } else { *value }))
-                    .collect()
+                let value = |name, usual| match name {
+                    "KERNEL" => size,
+                    "PIXELS" => [2, 4, 8][size as usize / 2],
+                    _ => usual,
+                };
+                constants.iter().map(|(name, usual)| (*name, value(*name, *usual))).collect()
             })
             .collect(),
     };

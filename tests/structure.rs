@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan",      &["device", "graph", "kernel", "tensor"]),
     ("gpu",       &["device", "kernel", "pixels", "plan", "tensor"]),
     ("selftest",  &["device", "gpu", "graph", "kernel", "plan", "reference", "tensor"]),
+    ("tune",      &["device", "gpu", "graph", "kernel", "plan", "tensor"]),
     ("tiles",     &["graph"]),
     ("store",     &["graph", "tensor", "tiles"]),
     ("engine",    &["gpu", "pixels", "plan", "reference", "selftest", "tensor"]),

@@ -7,7 +7,7 @@ use super::{Engine, Made, StepTime, Window};
 use crate::error::Result;
 use crate::gpu::{Gpu, Peak, Pool, Session, form, own_bytes};
 use crate::pixels::Depth;
-use crate::plan::{Form, Options, Packed, Phase, Plan, Sparsity};
+use crate::plan::{Choices, Form, Options, Packed, Phase, Plan, Sparsity};
 use crate::selftest;
 
 /// Phases that are prepared at most: a picture in tiles has several, and the next picture has them again.
@@ -18,6 +18,7 @@ const PREPARED: usize = 8;
 pub struct GpuEngine {
     gpu: Gpu,
     sparsity: Sparsity,
+    choices: Option<Arc<Choices>>,
     /// Bytes that all that is prepared may take together.
     memory: u64,
     packed: Packed,
@@ -42,7 +43,14 @@ impl GpuEngine {
     /// Keeps prepared phases up to `memory` bytes in all. One that needs more is kept alone.
     pub fn new(gpu: &Gpu, sparsity: Sparsity, memory: u64) -> Self {
         let (packed, pool) = (Packed::default(), Pool::new(gpu));
-        Self { gpu: gpu.clone(), sparsity, memory, packed, pool, prepared: Vec::new(), times: None }
+        let (gpu, prepared) = (gpu.clone(), Vec::new());
+        Self { gpu, sparsity, choices: None, memory, packed, pool, prepared, times: None }
+    }
+
+    /// With kernels by a table that was measured, not by the shipped one.
+    #[must_use]
+    pub fn with_choices(self, choices: Option<Arc<Choices>>) -> Self {
+        Self { choices, ..self }
     }
 
     /// Bytes that it holds on the device, for what is prepared and for what may come.
@@ -60,8 +68,8 @@ impl GpuEngine {
         // Without a picture the output is the first of what is kept.
         let (output, keep) =
             if phase.makes_picture { (pixels, &phase.keep[..]) } else { (Form::Tensor, &phase.keep[1..]) };
-        let (keep, sparsity) = (keep.to_vec(), self.sparsity);
-        Options { input: pixels, output, keep, sparsity, ..Options::default() }
+        let (keep, sparsity, choices) = (keep.to_vec(), self.sparsity, self.choices.clone());
+        Options { input: pixels, output, keep, sparsity, choices, ..Options::default() }
     }
 
     /// A plan of kernels that have shown on this device that they give right answers.

@@ -1,7 +1,7 @@
 //! Convolution pixel by pixel: what its two kernels share. Twin of `shaders/shared/conv2d_gather.wgsl`.
 
 use super::epilogue::Epilogue;
-use super::product::{self, Weights};
+use super::product::{self, Tile, Weights};
 use super::{Channels, Dispatch, Kernel, Pixels, Specialization};
 use super::{conv2d_compact, conv2d_gather_subgroup, conv2d_gather_tiled};
 use crate::tensor::{Parameter, Shape, channel_groups};
@@ -51,8 +51,8 @@ pub struct Conv2dGather<'a> {
     pub pixels: Pixels,
     /// What follows the sum.
     pub epilogue: Epilogue,
-    /// How the product comes by its weights.
-    pub weights: Weights,
+    /// What a thread makes.
+    pub tile: Tile,
 }
 
 impl Conv2dGather<'_> {
@@ -71,7 +71,7 @@ impl Conv2dGather<'_> {
     /// Bindings: the four inputs, list or mask (or any buffer), residual (or any buffer), weight, output.
     pub fn dispatch(&self) -> Dispatch {
         let pixels = self.input.batch * self.input.pixels();
-        let kernel = match self.weights {
+        let kernel = match self.tile.weights {
             Weights::Storage => &conv2d_gather_tiled::KERNEL,
             Weights::Broadcast => &conv2d_gather_subgroup::KERNEL,
         };
@@ -84,7 +84,10 @@ impl Conv2dGather<'_> {
     /// # Panics
     /// If there is more than one input, or the weights are handed round.
     pub fn compact_dispatch(&self) -> Dispatch {
-        assert!(self.terms.len() == 1 && self.weights == Weights::Storage, "one input, weights from storage");
+        assert!(
+            self.terms.len() == 1 && self.tile.weights == Weights::Storage,
+            "one input, weights from storage"
+        );
         let tiles = [self.input.width.div_ceil(SIDE), self.input.batch * self.input.height.div_ceil(SIDE)];
         self.by(&conv2d_compact::KERNEL, tiles)
     }
@@ -94,7 +97,7 @@ impl Conv2dGather<'_> {
         groups.iter_mut().zip(self.groups()).for_each(|(to, groups)| *to = groups as u32);
         let [groups_0, groups_1, groups_2, groups_3] = groups;
         let stored_groups = self.channels.groups();
-        let groups_a_thread = self.weights.groups_a_thread(stored_groups);
+        let groups_a_thread = self.tile.groups_a_thread(stored_groups);
         let blocks = stored_groups.div_ceil(groups_a_thread);
         let pixels = self.input.batch * self.input.pixels();
         let params = Conv2dGatherParams {
@@ -139,7 +142,7 @@ impl Conv2dGather<'_> {
             .collect();
         let mut packed = Vec::new();
         let first = self.channels.start;
-        self.weights.pack(&mut packed, self.channels.len(), self.steps(), |o, lane| {
+        self.tile.pack(&mut packed, self.channels.len(), self.steps(), |o, lane| {
             let (term, channel, tap) = lanes[lane];
             let (weight, channels) = self.terms[term];
             if channel < channels {

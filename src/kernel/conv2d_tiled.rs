@@ -6,7 +6,7 @@ use crate::tensor::{Parameter, Shape, channel_groups};
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
-    constants: &[("KERNEL", 3), ("CHANNEL_GROUPS", 2)],
+    constants: &[("KERNEL", 3), ("PIXELS", 4), ("CHANNEL_GROUPS", 2)],
     ..kernel!("conv2d_tiled", Conv2dTiledParams)
 };
 
@@ -26,8 +26,28 @@ params! {
     }
 }
 
-/// Pixels of a row that a thread makes.
-const PIXELS: u32 = 4;
+/// What a thread makes, all in registers: four for each pixel and group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tile {
+    /// Neighbours of a row, 1 to 8; four of listed tiles.
+    pub pixels: u32,
+    /// Groups of four channels, at most.
+    pub groups: usize,
+}
+
+impl Tile {
+    /// What any device has registers for: 32 of them.
+    pub const USUAL: Self = Self { pixels: 4, groups: 2 };
+    /// Those that are worth a trial: more products a load of weights, more a load of inputs, more of both, and
+    /// neighbouring threads on neighbouring pixels.
+    pub const ALL: [Self; 4] = [
+        Self::USUAL,
+        Self { pixels: 8, groups: 2 },
+        Self { pixels: 4, groups: 4 },
+        Self { pixels: 2, groups: 4 },
+    ];
+}
+
 /// Strips of pixels, and rows, that a workgroup makes.
 const STRIPS: u32 = 8;
 const ROWS: u32 = 8;
@@ -49,16 +69,21 @@ pub struct Conv2dTiled {
     pub pixels: Pixels,
     /// What follows the sum.
     pub epilogue: Epilogue,
+    /// What a thread makes.
+    pub tile: Tile,
 }
 
 impl Conv2dTiled {
-    /// Two where there are as many: 4 pixels × 8 channels are 32 registers.
     fn groups_a_thread(&self) -> usize {
-        self.channels.groups().min(2)
+        self.channels.groups().min(self.tile.groups)
     }
 
     /// Bindings: input, residual, mask, list (each of the three: or any buffer), weight, bias, output.
+    ///
+    /// # Panics
+    /// If pixels are listed and a thread makes other than four: a row of a listed tile.
     pub fn dispatch(&self) -> Dispatch {
+        assert!(self.pixels != Pixels::Listed || self.tile.pixels == 4, "a row of a listed tile");
         let params = Conv2dTiledParams {
             width: self.input.width as u32,
             height: self.input.height as u32,
@@ -72,7 +97,9 @@ impl Conv2dTiled {
             slope: self.epilogue.function.slope(),
         };
         let groups_a_thread = self.groups_a_thread() as u32;
-        let constants = vec![("KERNEL", self.kernel as u32), ("CHANNEL_GROUPS", groups_a_thread)];
+        let Tile { pixels, .. } = self.tile;
+        let constants =
+            vec![("KERNEL", self.kernel as u32), ("PIXELS", pixels), ("CHANNEL_GROUPS", groups_a_thread)];
         let mut overrides = self.epilogue.overrides().to_vec();
         overrides.extend([self.pixels.listed(), self.pixels.masked()]);
         let blocks = params.stored_groups.div_ceil(groups_a_thread);
@@ -81,7 +108,7 @@ impl Conv2dTiled {
             [tiles.div_ceil(TILES) as u32, 1, blocks]
         } else {
             let rows = params.height.div_ceil(ROWS);
-            [params.width.div_ceil(PIXELS * STRIPS), rows, self.input.batch as u32 * blocks]
+            [params.width.div_ceil(pixels * STRIPS), rows, self.input.batch as u32 * blocks]
         };
         KERNEL.dispatch(Specialization { constants, overrides }, &params, workgroups)
     }

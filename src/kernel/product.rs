@@ -9,7 +9,7 @@ pub const ITEMS: usize = 256;
 pub const LANES: u32 = 8;
 
 /// How the threads of a product come by its weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Weights {
     /// Each loads them from storage.
     Storage,
@@ -17,14 +17,37 @@ pub enum Weights {
     Broadcast,
 }
 
-impl Weights {
-    /// Groups of four columns that a thread makes: even, and as few to spare as can be.
+/// What a thread of a product makes: four rows × some groups of four columns, all in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tile {
+    /// How it comes by its weights.
+    pub weights: Weights,
+    /// Groups of four columns, at most: even, 2 to 16. Each takes sixteen registers.
+    pub groups: usize,
+}
+
+impl Tile {
+    /// What any device has registers for: 64 of them.
+    pub const STORAGE: Self = Self { weights: Weights::Storage, groups: 4 };
+    /// As many products a load as can be: loads are what software Vulkan pays for.
+    pub const BROADCAST: Self = Self { weights: Weights::Broadcast, groups: 16 };
+    /// Those that are worth a trial.
+    pub const ALL: [Self; 5] = [
+        Self { groups: 2, ..Self::STORAGE },
+        Self::STORAGE,
+        Self { groups: 8, ..Self::STORAGE },
+        Self { groups: 8, ..Self::BROADCAST },
+        Self::BROADCAST,
+    ];
+
+    /// The one for subgroups of such a width, where nothing was measured.
+    pub fn usual(subgroup_lanes: Option<u32>) -> Self {
+        if subgroup_lanes == Some(LANES) { Self::BROADCAST } else { Self::STORAGE }
+    }
+
+    /// Groups of four columns that a thread makes of so many: even, and as few to spare as can be.
     pub(super) fn groups_a_thread(self, groups: usize) -> usize {
-        let most = match self {
-            Self::Storage => 4,    // with four rows, 64 registers
-            Self::Broadcast => 16, // as many products a load as can be: loads are what software Vulkan pays for
-        };
-        groups.div_ceil(groups.div_ceil(most)).next_multiple_of(2)
+        groups.div_ceil(groups.div_ceil(self.groups)).next_multiple_of(2)
     }
 
     /// Appends the weights of `channels` outputs and of `steps` steps of four inputs each, as

@@ -2,7 +2,7 @@
 //! `shaders/shared/winograd.wgsl`, which has the source and the formula.
 
 use super::epilogue::Epilogue;
-use super::product::{self, Weights};
+use super::product::{self, Tile, Weights};
 use super::winograd_input::WinogradInputParams;
 use super::winograd_multiply_tiled::WinogradMultiplyParams;
 use super::winograd_output::WinogradOutputParams;
@@ -23,8 +23,8 @@ const CHUNK: usize = 2048;
 pub struct Winograd {
     /// The activations' shape.
     pub input: Shape,
-    /// How the products come by their weights.
-    pub weights: Weights,
+    /// What a thread makes of the products.
+    pub tile: Tile,
     /// What is made.
     pub outputs: Vec<Output>,
 }
@@ -72,7 +72,7 @@ impl Winograd {
     }
 
     fn groups_a_thread(&self) -> usize {
-        self.weights.groups_a_thread(self.groups(self.outputs.len()))
+        self.tile.groups_a_thread(self.groups(self.outputs.len()))
     }
 
     /// Groups of all outputs, filled up to whole blocks.
@@ -109,7 +109,7 @@ impl Winograd {
 
     /// Bindings: points, list (or any buffer), weight, products.
     pub fn multiply_dispatch(&self, chunk: Chunk) -> Dispatch {
-        let kernel = match self.weights {
+        let kernel = match self.tile.weights {
             Weights::Storage => &winograd_multiply_tiled::KERNEL,
             Weights::Broadcast => &winograd_multiply_subgroup::KERNEL,
         };
@@ -181,7 +181,7 @@ impl Winograd {
             .collect();
         let mut packed = Vec::new();
         for point in 0..POINTS {
-            self.weights.pack(&mut packed, columns.len(), channel_groups(inputs), |o, i| match &columns[o] {
+            self.tile.pack(&mut packed, columns.len(), channel_groups(inputs), |o, i| match &columns[o] {
                 Some(kernels) if i < inputs => kernels[i][point] as f32,
                 _ => 0.0,
             });

@@ -1,15 +1,17 @@
 //! Groups of nodes → dispatches: which kernel computes each operator.
 
 mod attention;
+mod choice;
 mod conv2d;
 mod lists;
 mod masked_conv2d;
 
 pub(super) use attention::check;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::choices::{Choices, Class};
 use super::fuse::Group;
 use super::packed::{Packed, Packing, Same, bits};
 use super::{Buffer, Form, Limits, Options, Plan, Port, Slot, Step};
@@ -28,6 +30,26 @@ pub(super) fn lower(
     limits: &Limits,
     packed: &Packed,
 ) -> Plan {
+    lowered(graph, groups, options, limits, Some(packed)).0
+}
+
+/// The classes of convolution for which a choice is made, each with its multiply-adds. Nothing is packed.
+pub(super) fn classes(
+    graph: &Graph,
+    groups: &[Option<Group>],
+    options: &Options,
+    limits: &Limits,
+) -> BTreeMap<Class, u64> {
+    lowered(graph, groups, options, limits, None).1
+}
+
+fn lowered(
+    graph: &Graph,
+    groups: &[Option<Group>],
+    options: &Options,
+    limits: &Limits,
+    packed: Option<&Packed>,
+) -> (Plan, BTreeMap<Class, u64>) {
     let keep = &options.keep;
     let mut lowering = Lowering {
         graph,
@@ -35,6 +57,8 @@ pub(super) fn lower(
         options,
         limits,
         packed,
+        shipped: Choices::shipped(limits),
+        classes: BTreeMap::new(),
         lists: HashMap::new(),
         begun: HashMap::new(),
         buffers: Vec::new(),
@@ -64,8 +88,8 @@ pub(super) fn lower(
     let output = lowering.output();
     let kept = keep.iter().map(|value| lowering.port(*value)).collect();
     lowering.answer_requests();
-    let Lowering { steps, slots, constants, .. } = lowering;
-    Plan { name: graph.name().into(), steps, slots, constants, picture, given, output, kept }
+    let Lowering { steps, slots, constants, classes, .. } = lowering;
+    (Plan { name: graph.name().into(), steps, slots, constants, picture, given, output, kept }, classes)
 }
 
 struct Lowering<'a> {
@@ -73,7 +97,11 @@ struct Lowering<'a> {
     groups: &'a [Option<Group>],
     options: &'a Options,
     limits: &'a Limits,
-    packed: &'a Packed,
+    /// Nowhere, if only the classes are wanted.
+    packed: Option<&'a Packed>,
+    shipped: Arc<Choices>,
+    /// Those that were asked for, with the multiply-adds of their convolutions.
+    classes: BTreeMap<Class, u64>,
     /// Of every mask that sparse convolutions obey.
     lists: HashMap<Value, lists::Lists>,
     /// Masked convolutions, by their roots, whose dense outputs have been made already.
@@ -289,8 +317,10 @@ impl Lowering<'_> {
     }
 
     fn packed(&mut self, packing: Packing) -> Buffer {
-        let numbers = self.packed.constant(packing);
-        self.constant(numbers)
+        match self.packed {
+            Some(packed) => self.constant(packed.constant(packing)),
+            None => self.constant([]),
+        }
     }
 
     fn constant(&mut self, numbers: impl Into<Arc<[f32]>>) -> Buffer {

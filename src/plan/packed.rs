@@ -8,9 +8,9 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::kernel::conv2d_gather::Conv2dGather;
-use crate::kernel::conv2d_tiled::{Conv2dTiled, pack_bias};
+use crate::kernel::conv2d_tiled::{self, Conv2dTiled, pack_bias};
 use crate::kernel::epilogue::Epilogue;
-use crate::kernel::product::Weights;
+use crate::kernel::product;
 use crate::kernel::winograd::{Output, Winograd};
 use crate::kernel::{Channels, Pixels, activation, conv_transpose2d, conv2d_direct};
 use crate::tensor::{Parameter, Shape};
@@ -54,11 +54,11 @@ type Columns = (Same, usize, usize);
 pub(super) enum Packing {
     Direct(Same),
     /// How many inputs.
-    Tiled(Same, usize, Channels),
+    Tiled(Same, usize, Channels, conv2d_tiled::Tile),
     /// Terms with how many inputs of each, the bits of biases and slopes.
-    Gather(Vec<(Same, usize)>, [Vec<u32>; 2], Channels, Weights),
+    Gather(Vec<(Same, usize)>, [Vec<u32>; 2], Channels, product::Tile),
     /// How many inputs.
-    Winograd(Vec<(Same, Channels)>, usize, Weights),
+    Winograd(Vec<(Same, Channels)>, usize, product::Tile),
     Transposed(Same),
     /// How many channels.
     Slope(Same, usize),
@@ -144,25 +144,24 @@ impl Packing {
         let input = |channels| Shape::new(1, channels, 1, 1);
         match self {
             Self::Direct(weight) => conv2d_direct::pack(&weight.0),
-            Self::Tiled(weight, inputs, channels) => {
-                let (kernel, inputs, channels) = (weight.0.dims()[2], *inputs, *channels);
-                Conv2dTiled { input: input(inputs), inputs, kernel, channels, pixels, epilogue }
+            Self::Tiled(weight, inputs, channels, tile) => {
+                let (kernel, inputs, channels, tile) = (weight.0.dims()[2], *inputs, *channels, *tile);
+                Conv2dTiled { input: input(inputs), inputs, kernel, channels, pixels, epilogue, tile }
                     .pack(&weight.0)
             }
-            Self::Gather(terms, bias, channels, weights) => {
+            Self::Gather(terms, bias, channels, tile) => {
                 let terms: Vec<(&Parameter, usize)> =
                     terms.iter().map(|(weight, inputs)| (&weight.0, *inputs)).collect();
                 let ([bias, slopes], input) = (bias.each_ref().map(|bits| floats(bits)), input(0));
-                let (bias, slopes, channels, weights) = (&bias, &slopes, *channels, *weights);
-                Conv2dGather { input, terms: &terms, bias, slopes, channels, pixels, epilogue, weights }
-                    .pack()
+                let (bias, slopes, channels, tile) = (&bias, &slopes, *channels, *tile);
+                Conv2dGather { input, terms: &terms, bias, slopes, channels, pixels, epilogue, tile }.pack()
             }
-            Self::Winograd(outputs, inputs, weights) => {
+            Self::Winograd(outputs, inputs, tile) => {
                 let kernels: Vec<&Parameter> = outputs.iter().map(|(weight, _)| &weight.0).collect();
                 let output =
                     |(_, channels): &(Same, Channels)| Output { channels: *channels, pixels, epilogue };
                 let outputs = outputs.iter().map(output).collect();
-                Winograd { input: input(*inputs), weights: *weights, outputs }.pack(&kernels)
+                Winograd { input: input(*inputs), tile: *tile, outputs }.pack(&kernels)
             }
             Self::Transposed(weight) => conv_transpose2d::pack(&weight.0),
             Self::Slope(slope, channels) => activation::pack_slope(&slope.0, *channels),

@@ -37,7 +37,7 @@ pub(crate) fn check(
     for tier in tiers(plan) {
         let probe = || probe(gpu, tier, graph, options, packed, plan);
         let (Err(found), new) = gpu.verdict(tier, probe)? else { continue };
-        let device = format!("{} ({})", gpu.name(), gpu.driver());
+        let device = gpu.identity();
         let Tier::Needs(feature) = tier else {
             return Err(Error::Device(format!(
                 "{device}: its self-test failed: {found}; update the driver, or choose the CPU; `sparsr doctor` tells \

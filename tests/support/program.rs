@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+/// Where what is measured on a GPU is remembered from test to test.
+const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/cache");
+
 pub struct Folder(TempDir);
 
 pub struct Outcome {
@@ -24,12 +27,18 @@ impl Folder {
     }
 
     pub fn run(&self, args: &[&str]) -> Outcome {
-        self.start(args, Stdio::null())
+        self.start(args, Stdio::null(), CACHE.as_ref())
+    }
+
+    /// What it remembers of devices lies in a folder below.
+    #[allow(dead_code, reason = "tests/tuning.rs does")]
+    pub fn run_with_cache(&self, args: &[&str], cache: &str) -> Outcome {
+        self.start(args, Stdio::null(), &self.path(cache))
     }
 
     /// With a file as standard input.
     pub fn run_with_input(&self, args: &[&str], input: &str) -> Outcome {
-        self.start(args, File::open(self.path(input)).unwrap().into())
+        self.start(args, File::open(self.path(input)).unwrap().into(), CACHE.as_ref())
     }
 
     /// On the CPU; must succeed, and say nothing to a pipe. Gives standard output.
@@ -78,11 +87,12 @@ impl Folder {
         assert_eq!(contents(self.0.path()), before, "{args:?} left something behind");
     }
 
-    fn start(&self, args: &[&str], input: Stdio) -> Outcome {
+    fn start(&self, args: &[&str], input: Stdio, cache: &Path) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_sparsr"))
             .args(args)
             .current_dir(self.0.path())
             .env_remove("SPARSR_LOG")
+            .env("SPARSR_CACHE", cache)
             // Without it Mesa's device-select layer complains on standard error about a missing display.
             .env("XDG_RUNTIME_DIR", self.0.path())
             .stdin(input)

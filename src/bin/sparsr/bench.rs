@@ -7,10 +7,12 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 use sparsr::metrics::psnr_y;
+use sparsr::plan::Choices;
 use sparsr::tensor::Shape;
 use sparsr::{
     AdapterKind, Device, Gpu, Mask, Model, Options, Peak, Pixels, Samples, Sparsity, Upscaled, Upscaler,
@@ -20,6 +22,7 @@ use crate::devices::Adapter;
 use crate::engine::{self, Choice};
 use crate::profile::describe;
 use crate::scene::scene;
+use crate::tuning::Tuning;
 use crate::{Result, files, terminal};
 
 /// The most rounds, and the time after which none begins.
@@ -60,6 +63,9 @@ pub struct Args {
 
     #[command(flatten)]
     choice: Choice,
+
+    #[command(flatten)]
+    tuning: Tuning,
 }
 
 #[derive(Serialize)]
@@ -151,8 +157,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let mut cpu = Upscaler::on_cpu(&model, Options::default())?;
     let (expected, cpu_time) = timed(|| cpu.upscale_pixels(&picture))?;
     let gpu = engine::open(&adapter)?;
+    let choices = args.tuning.choices(&gpu, &model, [picture.width(), picture.height()])?;
     let ways = [Sparsity::Dense, Sparsity::Sparse, Sparsity::Auto];
-    let ways = ways.map(|sparsity| Way::verified(sparsity, &gpu, &model, &picture, &expected));
+    let ways = ways.map(|sparsity| Way::verified((sparsity, &choices), &gpu, &model, &picture, &expected));
     let mut ways: Vec<Way> = ways.into_iter().collect::<Result<_>>()?;
 
     progress.set_message("timed in turns");
@@ -208,14 +215,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 impl Way {
     /// Its first run, which makes pipelines and buffers, must give the CPU engine's picture.
     fn verified(
-        sparsity: Sparsity,
+        (sparsity, choices): (Sparsity, &Option<Arc<Choices>>),
         gpu: &Gpu,
         model: &Model,
         picture: &Pixels,
         expected: &Upscaled,
     ) -> Result<Self> {
         let mut options = Options::default();
-        options.sparsity = sparsity;
+        (options.sparsity, options.choices) = (sparsity, choices.clone());
         let mut upscaler = Upscaler::new(gpu, model, options)?;
         let first = upscaler.upscale_pixels(picture)?;
         let psnr = psnr_y(&first.pixels, &expected.pixels, 0);
@@ -287,7 +294,7 @@ fn largest_difference(found: &Pixels, expected: &Pixels) -> u8 {
 }
 
 /// `480x270`.
-fn size(text: &str) -> Result<[usize; 2], String> {
+pub fn size(text: &str) -> Result<[usize; 2], String> {
     let side = |text: &str| text.parse().ok().filter(|side| (1..=LONGEST).contains(side));
     let sides = text.split_once('x').and_then(|(width, height)| Some([side(width)?, side(height)?]));
     sides.ok_or_else(|| format!("expected WIDTHxHEIGHT, each 1 to {LONGEST}, found `{text}`"))

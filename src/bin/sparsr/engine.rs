@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use etcetera::BaseStrategy;
 use sparsr::{
     AdapterInfo, AdapterKind, Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Tiling,
     Upscaler,
 };
 
 use crate::Result;
+use crate::tuning::Tuning;
 
 /// Which network, and on what.
 #[derive(clap::Args)]
@@ -31,6 +33,9 @@ pub struct Choice {
 pub struct Engine {
     #[command(flatten)]
     choice: Choice,
+
+    #[command(flatten)]
+    tuning: Tuning,
 
     /// How numbers are kept
     #[arg(long, default_value = "auto", value_parser = ["auto", "f32", "f16"])]
@@ -87,7 +92,14 @@ impl Engine {
 
     /// Opens the device, once, for `count` upscalers that share its memory; for one, if it is the processor, which is
     /// busy with one picture. What lies between the phases of a large picture goes to a file in `scratch` if it must.
-    pub fn upscalers(&self, model: &Model, scratch: &Path, count: usize) -> Result<Vec<Upscaler>> {
+    /// Pictures are of about `size`: a GPU's kernels are chosen for that.
+    pub fn upscalers(
+        &self,
+        model: &Model,
+        scratch: &Path,
+        count: usize,
+        size: [usize; 2],
+    ) -> Result<Vec<Upscaler>> {
         let precision = match self.precision.as_str() {
             "auto" => Precision::Auto,
             "f32" => Precision::F32,
@@ -100,10 +112,15 @@ impl Engine {
         };
         let memory = self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
         let memory = memory.or(gpu.as_ref().map(Gpu::memory));
+        let choices = match &gpu {
+            None => None,
+            Some(gpu) => self.tuning.choices(gpu, model, size)?,
+        };
         let upscaler = |_| {
             let mut options = Options::default();
             (options.precision, options.sparsity, options.tiling) = (precision, self.sparsity, self.tile);
             options.memory = memory.map(|memory| memory / count as u64);
+            options.choices = choices.clone();
             options.scratch = Some(scratch.to_owned());
             // Who names a device wants that one.
             options.cpu_fallback = self.choice.is_auto();
@@ -124,21 +141,23 @@ pub fn open(adapter: &AdapterInfo) -> Result<Gpu> {
     })
 }
 
-/// Their file, in the platform's folder for what can be made again.
+/// Their file among what can be made again.
 fn pipelines(adapter: &AdapterInfo) -> Option<PathBuf> {
-    let folder =
-        |variable: &str| std::env::var_os(variable).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let caches = if cfg!(windows) {
-        folder("LOCALAPPDATA")
-    } else if cfg!(target_os = "macos") {
-        folder("HOME").map(|home| home.join("Library/Caches"))
-    } else {
-        folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")))
-    };
     let name: String = (adapter.name.chars())
         .map(|letter| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' })
         .collect();
-    caches.map(|caches| caches.join("sparsr").join(format!("{}-{name}.pipelines", adapter.backend)))
+    cache_folder().map(|folder| folder.join(format!("{}-{name}.pipelines", adapter.backend)))
+}
+
+/// The variable that names the folder in place of the system's for caches.
+const CACHE: &str = "SPARSR_CACHE";
+
+/// Where the program keeps what can be made again.
+pub fn cache_folder() -> Option<PathBuf> {
+    match std::env::var_os(CACHE).filter(|folder| !folder.is_empty()) {
+        Some(folder) => Some(folder.into()),
+        None => Some(etcetera::base_strategy::choose_native_strategy().ok()?.cache_dir().join("sparsr")),
+    }
 }
 
 fn tiling(text: &str) -> Result<Tiling, String> {

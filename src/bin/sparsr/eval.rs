@@ -64,7 +64,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let model = args.engine.model()?;
     let large = pictures_in(&args.hr)?;
     let small = args.lr.as_deref().map(pictures_in).transpose()?;
-    let mut upscaler = args.engine.upscalers(&model, &std::env::temp_dir(), 1)?.remove(0);
+    let size = large.iter().find_map(|path| image::image_dimensions(path).ok());
+    let size = size.map_or([256; 2], |size| [size.0, size.1].map(|side| side as usize / model.scale()));
+    let mut upscaler = args.engine.upscalers(&model, &std::env::temp_dir(), 1, size)?.remove(0);
 
     let progress = terminal::progress(large.len());
     let mut images = Vec::new();

@@ -15,6 +15,8 @@ mod models;
 mod profile;
 mod scene;
 mod terminal;
+mod tune;
+mod tuning;
 mod upscale;
 
 use std::process::ExitCode;
@@ -56,6 +58,7 @@ enum Command {
     Devices(devices::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),
+    Tune(tune::Args),
 }
 
 fn main() -> ExitCode {
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Tune(args) => tune::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         terminal::complain(&error.to_string());

@@ -65,7 +65,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let jobs = files::plan(&args.inputs, args.output.as_deref(), model.scale())?;
     let masks = MaskFiles::plan(args, &model, &jobs)?;
     let at_once = if args.profile { 1 } else { jobs.len().min(AT_ONCE) };
-    let upscalers = args.engine.upscalers(&model, &files::scratch(&jobs), at_once)?;
+    let upscalers = args.engine.upscalers(&model, &files::scratch(&jobs), at_once, size_of(&jobs))?;
 
     let work = Work { args, masks, progress: terminal::progress(jobs.len()), alone: RwLock::default() };
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
@@ -83,6 +83,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     });
     work.progress.finish_and_clear();
     Ok(if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// That of the first picture whose file tells.
+fn size_of(jobs: &[Job]) -> [usize; 2] {
+    let size = jobs.iter().find_map(|job| match &job.source {
+        Source::File(path) => image::image_dimensions(path).ok(),
+        _ => None,
+    });
+    size.map_or([256; 2], |(width, height)| [width as usize, height as usize])
 }
 
 /// What the pictures have in common.

@@ -7,17 +7,14 @@ use crate::kernel::conv2d_direct::Conv2dDirect;
 use crate::kernel::conv2d_gather::{Conv2dGather, INPUTS};
 use crate::kernel::conv2d_tiled::Conv2dTiled;
 use crate::kernel::epilogue::Epilogue;
-use crate::kernel::product::{LANES, Weights};
+use crate::kernel::product;
 use crate::kernel::winograd::{Chunk, Output, Winograd};
-use crate::kernel::{self, Channels, Dispatch, Pixels};
+use crate::kernel::{self, Channels, Dispatch, Pixels, conv2d_tiled};
+use crate::plan::choices::Candidate;
 use crate::plan::fuse::Group;
 use crate::plan::packed::{Packing, Same, bits};
-use crate::plan::{Algorithm, Buffer, Slot};
+use crate::plan::{Buffer, Slot};
 use crate::tensor::{Parameter, Shape};
-
-/// Input and output channels below which Winograd's transforms cost more than the products that they save.
-const WINOGRAD_INPUTS: usize = 16;
-const WINOGRAD_OUTPUTS: usize = 8;
 
 /// A convolution of stride 1 that keeps the size, in one group, and what is around it.
 pub(super) struct Sum<'a> {
@@ -86,7 +83,7 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    fn inputs(&self, term: &Term<'_>) -> usize {
+    pub(super) fn inputs(&self, term: &Term<'_>) -> usize {
         if self.dense_inputs { term.dense_inputs } else { term.inputs() }
     }
 
@@ -125,10 +122,11 @@ impl<'a> Lowering<'a> {
             by: None,
             to,
         };
-        if self.by_winograd(&part) {
-            self.with_dense_outputs_of_others(&part, self.graph.node(group.root).inputs[0]);
-        } else {
-            self.part(&part);
+        match self.choose(&part) {
+            Candidate::Winograd(tile) => {
+                self.with_dense_outputs_of_others(&part, tile, self.graph.node(group.root).inputs[0]);
+            }
+            candidate => self.part_by(candidate, &part),
         }
         Buffer::Slot(to)
     }
@@ -174,44 +172,23 @@ impl<'a> Lowering<'a> {
         self.packed(Packing::Bias(sum.numbers(), channels))
     }
 
-    /// The dispatches of a part, by the algorithm that suits it and the device. Of listed pixels `by` is then the
-    /// list of tiles for Winograd's algorithm, and of pixels otherwise.
+    /// The dispatches of a part whose pixels are not listed, by the candidate that is chosen for it.
     pub(super) fn part(&mut self, part: &Part<'_>) {
-        if self.by_winograd(part) {
-            let prepared = self.prepare(vec![*part]);
-            for chunk in prepared.chunks() {
-                self.winograd(&prepared, chunk);
+        let candidate = self.choose(part);
+        self.part_by(candidate, part);
+    }
+
+    fn part_by(&mut self, candidate: Candidate, part: &Part<'_>) {
+        match candidate {
+            Candidate::Tiled(tile) => drop(self.tiled(part, tile)),
+            Candidate::Product(tile) => drop(self.gather(part, tile)),
+            Candidate::Winograd(tile) => {
+                let prepared = self.prepare(vec![*part], tile);
+                for chunk in prepared.chunks() {
+                    self.winograd(&prepared, chunk);
+                }
             }
-        } else if self.weights() == Weights::Broadcast
-            || part.sum.kernel() == 1
-            || part.pixels == Pixels::Listed
-        {
-            self.gather(part);
-        } else {
-            self.tiled(part);
         }
-    }
-
-    pub(super) fn by_winograd(&self, part: &Part<'_>) -> bool {
-        let (inputs, outputs) = (part.inputs(&part.sum.terms[0]), part.channels.end - part.channels.start);
-        let large = inputs >= WINOGRAD_INPUTS && outputs >= WINOGRAD_OUTPUTS;
-        let possible = part.sum.kernel() == 3
-            && inputs == part.sum.x.channels
-            && Winograd::chunk_bytes(inputs.max(outputs)) <= self.limits.binding_bytes;
-        possible && self.may_use_winograd() && (large || self.options.algorithm == Algorithm::Winograd)
-    }
-
-    /// Where it was measured, or asked for.
-    pub(super) fn may_use_winograd(&self) -> bool {
-        match self.options.algorithm {
-            Algorithm::Auto => self.weights() == Weights::Broadcast,
-            Algorithm::Direct => false,
-            Algorithm::Winograd => true,
-        }
-    }
-
-    fn weights(&self) -> Weights {
-        if self.limits.subgroup_lanes == Some(LANES) { Weights::Broadcast } else { Weights::Storage }
     }
 
     /// Any stride, padding and groups; a kernel of its own where every channel is a group.
@@ -236,7 +213,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Tap by tap; of listed pixels `by` is the list of tiles.
-    pub(super) fn tiled(&mut self, part: &Part<'_>) -> &mut Step {
+    pub(super) fn tiled(&mut self, part: &Part<'_>, tile: conv2d_tiled::Tile) -> &mut Step {
         let sum = part.sum;
         let Term { input, weight, .. } = sum.terms[0];
         let conv = Conv2dTiled {
@@ -246,27 +223,28 @@ impl<'a> Lowering<'a> {
             channels: part.channels,
             pixels: part.pixels,
             epilogue: sum.epilogue,
+            tile,
         };
-        let weight = self.packed(Packing::Tiled(Same::new(weight), conv.inputs, conv.channels));
+        let weight = self.packed(Packing::Tiled(Same::new(weight), conv.inputs, conv.channels, tile));
         let bias = self.bias(sum, part.channels);
         let read = vec![input, sum.residual, part.by(), part.by(), weight, bias];
         self.write(conv.dispatch(), read, part.to, sum.label, sum.output())
     }
 
     /// A product over all terms, pixel by pixel; of listed pixels `by` is a list of pixels.
-    pub(super) fn gather(&mut self, part: &Part<'_>) -> &mut Step {
-        self.product(part, self.weights(), |conv| conv.dispatch())
+    pub(super) fn gather(&mut self, part: &Part<'_>, tile: product::Tile) -> &mut Step {
+        self.product(part, tile, |conv| conv.dispatch())
     }
 
     /// A product over the active pixels that each workgroup finds; `by` is the mask.
     pub(super) fn compact(&mut self, part: &Part<'_>) -> &mut Step {
-        self.product(part, Weights::Storage, |conv| conv.compact_dispatch())
+        self.product(part, product::Tile::STORAGE, |conv| conv.compact_dispatch())
     }
 
     fn product(
         &mut self,
         part: &Part<'_>,
-        weights: Weights,
+        tile: product::Tile,
         dispatch: impl FnOnce(&Conv2dGather<'_>) -> Dispatch,
     ) -> &mut Step {
         let sum = part.sum;
@@ -280,26 +258,26 @@ impl<'a> Lowering<'a> {
             channels: part.channels,
             pixels: part.pixels,
             epilogue: sum.epilogue,
-            weights,
+            tile,
         };
         let of = terms.iter().map(|(weight, inputs)| (Same::new(weight), *inputs)).collect();
-        let weight = self.packed(Packing::Gather(of, sum.numbers(), part.channels, weights));
+        let weight = self.packed(Packing::Gather(of, sum.numbers(), part.channels, tile));
         let mut read = vec![sum.terms[0].input; INPUTS];
         read.iter_mut().zip(&sum.terms).for_each(|(to, term)| *to = term.input);
         read.extend([part.by(), sum.residual, weight]);
         self.write(dispatch(&conv), read, part.to, sum.label, sum.output())
     }
 
-    pub(super) fn prepare<'p>(&mut self, parts: Vec<Part<'p>>) -> Prepared<'p> {
+    pub(super) fn prepare<'p>(&mut self, parts: Vec<Part<'p>>, tile: product::Tile) -> Prepared<'p> {
         let output = |part: &Part<'_>| Output {
             channels: part.channels,
             pixels: part.pixels,
             epilogue: part.sum.epilogue,
         };
         let outputs = parts.iter().map(output).collect();
-        let conv = Winograd { input: parts[0].sum.x, weights: self.weights(), outputs };
+        let conv = Winograd { input: parts[0].sum.x, tile, outputs };
         let of = parts.iter().map(|part| (Same::new(part.sum.terms[0].weight), part.channels)).collect();
-        let weight = self.packed(Packing::Winograd(of, conv.input.channels, conv.weights));
+        let weight = self.packed(Packing::Winograd(of, conv.input.channels, tile));
         let biases = parts.iter().map(|part| self.bias(part.sum, part.channels)).collect();
         Prepared { parts, conv, weight, biases }
     }
@@ -320,7 +298,7 @@ impl<'a> Lowering<'a> {
 
     /// A convolution of `x` by Winograd's algorithm, and on the way the dense outputs of masked ones that read it
     /// too: they need no mask yet, and the windows are the same.
-    fn with_dense_outputs_of_others(&mut self, part: &Part<'_>, x: Value) {
+    fn with_dense_outputs_of_others(&mut self, part: &Part<'_>, tile: product::Tile, x: Value) {
         let others: Vec<(Value, Sum<'a>, Channels)> = (self.groups.iter().flatten())
             .filter(|group| group.residual.is_none() && group.terms.is_empty())
             .filter_map(|group| match &self.graph.node(group.root).op {
@@ -339,7 +317,7 @@ impl<'a> Lowering<'a> {
             self.begun.insert(*root, to);
             parts.push(Part { sum, channels: *channels, to, ..*part });
         }
-        let prepared = self.prepare(parts);
+        let prepared = self.prepare(parts, tile);
         for chunk in prepared.chunks() {
             self.winograd(&prepared, chunk);
         }

@@ -5,11 +5,15 @@ use super::Lowering;
 use crate::graph::Value;
 use crate::kernel::mask_arguments::{ARGUMENT_WORDS, Condition, Over, Request};
 use crate::kernel::{mask_arguments, mask_compact};
+use crate::plan::choices::Costs;
 use crate::plan::{Buffer, Indirect, Slot, Sparsity, Step, Units};
 use crate::tensor::Shape;
 
+/// Pixels of a tile.
+const TILE: f32 = 16.0;
+
 /// What sparse work costs, so that the device can compare it with dense work.
-struct Costs {
+struct Weighed {
     /// Fewest active pixels of a tile that is computed as one: below it its pixels one by one cost less.
     fewest: u32,
     /// What a stray pixel costs, in tiles.
@@ -18,12 +22,24 @@ struct Costs {
     break_even: f32,
 }
 
-/// Measured where Winograd's algorithm was, on llvmpipe; see `benches/record/`.
-const MIXED: Costs = Costs { fewest: 8, stray: 1.0 / 8.0, break_even: 1.0 };
-const TILES: Costs = Costs { fewest: 1, stray: 1.0, break_even: 1.0 };
-/// Pixel by pixel against the direct kernels: no tile is listed. Unmeasured on GPUs, where gathers lose the most, so
-/// this asks for half.
-const PIXELS: Costs = Costs { fewest: 17, stray: 1.0 / 16.0, break_even: 0.5 };
+impl Weighed {
+    /// Tiles, and pixels where a tile has too few.
+    fn mixed(costs: Costs) -> Self {
+        let Costs { dense, tile: Some(tile), pixels } = costs else { return Self::pixels(costs) };
+        let stray = pixels / TILE / tile;
+        Self { fewest: stray.recip().ceil().clamp(1.0, TILE) as u32, stray, break_even: dense / tile }
+    }
+
+    /// Every tile as one.
+    fn tiles(costs: Costs) -> Self {
+        Self { fewest: 1, stray: 1.0, break_even: costs.tile.map_or(1.0, |tile| costs.dense / tile) }
+    }
+
+    /// Pixel by pixel: no tile is listed.
+    fn pixels(costs: Costs) -> Self {
+        Self { fewest: 17, stray: 1.0 / TILE, break_even: costs.dense / costs.pixels }
+    }
+}
 
 /// The lists of one mask.
 #[derive(Debug)]
@@ -66,10 +82,11 @@ impl Lowering<'_> {
         let (buffer, node) = (self.buffers[mask.index()], self.graph.node(mask));
         let (shape, label) = (node.shape, node.name.clone());
         let grid = (shape.batch * shape.height.div_ceil(4) * shape.width.div_ceil(4)) as f32;
+        let costs = self.costs(mask);
         let costs = match self.options.units {
-            Units::Tiles => TILES,
-            Units::Mixed if self.may_use_winograd() => MIXED,
-            Units::Mixed | Units::Pixels | Units::Workgroups => PIXELS,
+            Units::Tiles => Weighed::tiles(costs),
+            Units::Mixed => Weighed::mixed(costs),
+            Units::Pixels | Units::Workgroups => Weighed::pixels(costs),
         };
         let below = if self.options.sparsity == Sparsity::Auto { costs.break_even * grid } else { f32::MAX };
         let condition = Condition { stray_cost: costs.stray, sparse_below: below };

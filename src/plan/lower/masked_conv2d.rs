@@ -18,6 +18,7 @@ use crate::kernel::epilogue::Residual;
 use crate::kernel::mask_arguments::Over;
 use crate::kernel::product::ITEMS;
 use crate::kernel::{Channels, Pixels, conv2d_tiled};
+use crate::plan::choices::Candidate;
 use crate::plan::fuse::Group;
 use crate::plan::{Buffer, Slot, Sparsity, Units};
 use crate::tensor::channel_groups;
@@ -82,8 +83,8 @@ impl Lowering<'_> {
         if units == Units::Workgroups && part.sum.terms.len() == 1 {
             self.compact(&Part { by: dense.by, ..part });
             self.depend(self.steps.len() - 1, mask, Over::WholeSparse, [0; 3]);
-        } else if matches!(units, Units::Mixed | Units::Tiles) && self.by_winograd(&part) {
-            let prepared = self.prepare(vec![Part { by: Some(tiles), ..part }]);
+        } else if let (Units::Mixed | Units::Tiles, Candidate::Winograd(tile)) = (units, self.choose(&part)) {
+            let prepared = self.prepare(vec![Part { by: Some(tiles), ..part }], tile);
             for chunk in prepared.chunks() {
                 let begin = self.steps.len();
                 self.winograd(&prepared, chunk);
@@ -95,7 +96,7 @@ impl Lowering<'_> {
                 self.sparse_pixels(&part, mask, Over::Strays);
             }
         } else if units == Units::Tiles && part.sum.terms.len() == 1 {
-            self.tiled(&Part { by: Some(tiles), ..part });
+            self.tiled(&Part { by: Some(tiles), ..part }, conv2d_tiled::Tile::USUAL);
             let tiles = part.sum.x.batch * part.sum.x.pixels();
             self.depend(self.steps.len() - 1, mask, Over::Tiles, [0, tiles, conv2d_tiled::TILES]);
         } else {
@@ -105,7 +106,8 @@ impl Lowering<'_> {
 
     fn sparse_pixels(&mut self, part: &Part<'_>, mask: Value, over: Over) {
         let list = self.lists(mask).of(over);
-        self.gather(&Part { by: Some(list), ..*part });
+        let tile = self.choose_product(part);
+        self.gather(&Part { by: Some(list), ..*part }, tile);
         let pixels = part.sum.x.batch * part.sum.x.pixels();
         self.depend(self.steps.len() - 1, mask, over, [0, pixels, ITEMS]);
     }

@@ -1,0 +1,113 @@
+//! Which candidate computes a part of a convolution, and what the work under a mask costs.
+
+use super::Lowering;
+use super::conv2d::Part;
+use crate::graph::{Op, Value};
+use crate::kernel::Pixels;
+use crate::kernel::product;
+use crate::kernel::winograd::Winograd;
+use crate::plan::Algorithm;
+use crate::plan::choices::{Candidate, Choices, Class, Costs, Side};
+
+impl Lowering<'_> {
+    /// The preferred one of those that can: of the caller's table, then of the shipped one. Where an algorithm is
+    /// asked for, the preferred one of it, if any of it can.
+    pub(super) fn choose(&mut self, part: &Part<'_>) -> Candidate {
+        let (class, macs) = (class(part), macs(part));
+        *self.classes.entry(class).or_default() += macs;
+        let can = |candidate| self.can(part, candidate);
+        let asked = match self.options.algorithm {
+            Algorithm::Auto => None,
+            Algorithm::Direct => Some(Algorithm::Direct),
+            Algorithm::Winograd => {
+                let any = Candidate::Winograd(product::Tile::usual(self.limits.subgroup_lanes));
+                let by =
+                    |candidate: Candidate| candidate.algorithm() == Algorithm::Winograd && can(candidate);
+                if can(any) {
+                    return self.first(class, by).unwrap_or(any);
+                }
+                Some(Algorithm::Direct)
+            }
+        };
+        let by =
+            |candidate: Candidate| asked.is_none_or(|asked| candidate.algorithm() == asked) && can(candidate);
+        self.first(class, by).unwrap_or(Candidate::PLAIN)
+    }
+
+    /// How the pixels of a list are multiplied.
+    pub(super) fn choose_product(&mut self, part: &Part<'_>) -> product::Tile {
+        let product =
+            |candidate: Candidate| matches!(candidate, Candidate::Product(_)) && self.can(part, candidate);
+        match self.first(class(part), product) {
+            Some(Candidate::Product(tile)) => tile,
+            _ => product::Tile::usual(self.limits.subgroup_lanes),
+        }
+    }
+
+    /// What the work under a mask costs: that of the convolution with the most weights. Tiles are Winograd's.
+    pub(super) fn costs(&self, mask: Value) -> Costs {
+        let convolutions = self.graph.values().filter_map(|(_, node)| match &node.op {
+            Op::MaskedConv2d(op) if node.inputs[1] == mask => {
+                Some((op, node.shape.batch * node.shape.pixels()))
+            }
+            _ => None,
+        });
+        // Of equal ones the first.
+        let heaviest = convolutions.rev().max_by_key(|(op, _)| op.weight.values().len());
+        let Some((op, pixels)) = heaviest else { return Costs { dense: 1.0, tile: None, pixels: 1.0 } };
+        let class = Class::of(op.kernel(), [op.weight.dims()[1], op.out_channels()], pixels, true);
+        let asked = match self.options.algorithm {
+            Algorithm::Winograd if class.side != Side::Three => Algorithm::Direct,
+            asked => asked,
+        };
+        let may = |candidate: Candidate| {
+            candidate.runs_on(self.limits) && (asked == Algorithm::Auto || candidate.algorithm() == asked)
+        };
+        let first = self.first(class, may).map(Candidate::algorithm);
+        let by_tiles = asked == Algorithm::Winograd || first == Some(Algorithm::Winograd);
+        let known = self.tables().find_map(|table| table.costs(class, by_tiles, may, self.limits));
+        known.unwrap_or(Costs { dense: 1.0, tile: by_tiles.then_some(1.0), pixels: 2.0 })
+    }
+
+    /// The preferred candidate of a class that is `wanted`.
+    fn first(&self, class: Class, wanted: impl Fn(Candidate) -> bool) -> Option<Candidate> {
+        self.tables().find_map(|table| table.first(class, &wanted)).map(|ranked| ranked.candidate)
+    }
+
+    fn tables(&self) -> impl Iterator<Item = &Choices> {
+        self.options.choices.as_deref().into_iter().chain([&*self.shipped])
+    }
+
+    /// Whether a candidate can compute a part on this device.
+    fn can(&self, part: &Part<'_>, candidate: Candidate) -> bool {
+        candidate.runs_on(self.limits)
+            && match candidate {
+                Candidate::Tiled(_) => part.sum.terms.len() == 1 && part.pixels != Pixels::Listed,
+                Candidate::Product(_) => true,
+                Candidate::Winograd(_) => {
+                    let (inputs, outputs) =
+                        (part.inputs(&part.sum.terms[0]), part.channels.end - part.channels.start);
+                    part.sum.kernel() == 3
+                        && inputs == part.sum.x.channels
+                        && Winograd::chunk_bytes(inputs.max(outputs)) <= self.limits.binding_bytes
+                }
+            }
+    }
+}
+
+fn class(part: &Part<'_>) -> Class {
+    let pixels = part.sum.x.batch * part.sum.x.pixels();
+    Class::of(part.sum.kernel(), channels(part), pixels, part.pixels == Pixels::Listed)
+}
+
+/// Of the inputs together, and of the output.
+fn channels(part: &Part<'_>) -> [usize; 2] {
+    let inputs = part.sum.terms.iter().map(|term| part.inputs(term)).sum();
+    [inputs, part.channels.end - part.channels.start]
+}
+
+/// Multiply-adds of all its pixels, listed or not.
+fn macs(part: &Part<'_>) -> u64 {
+    let [inputs, outputs] = channels(part);
+    (inputs * outputs * part.sum.kernel() * part.sum.kernel() * part.sum.x.batch * part.sum.x.pixels()) as u64
+}

@@ -1,0 +1,234 @@
+//! One convolution of a class by one candidate: made, held against the plain candidate's result, timed.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::device::AdapterKind;
+use crate::error::Result;
+use crate::gpu::{Gpu, Pool, Session};
+use crate::graph::{Builder, Constant, Conv2d, Graph, MaskedConv2d, Op, Value};
+use crate::plan::{Candidate, Choices, Class, Options, Plan, Sparsity};
+use crate::tensor::{Parameter, Shape, Tensor, pack};
+
+/// The node that is timed.
+const TIMED: &str = "convolution";
+
+/// How far a right result may be from the plain one, as a share of the largest number.
+const ROUNDING: f32 = 1e-4;
+
+/// The side of a mask's blocks: whole tiles.
+const BLOCK: usize = 16;
+
+/// What time is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// The device's timestamps around each step.
+    Device,
+    /// The processors' time of the process: an adapter in software works there.
+    Processor,
+    /// Around the submission.
+    Wall,
+}
+
+impl Clock {
+    pub(super) fn of(gpu: &Gpu) -> Self {
+        if gpu.kind() == AdapterKind::Software && processor_time().is_some() {
+            Self::Processor
+        } else if gpu.can_time_steps().is_ok() {
+            Self::Device
+        } else {
+            Self::Wall
+        }
+    }
+
+    /// Runs in one submission, so that the submission's own time disappears in theirs.
+    fn repeats(self) -> usize {
+        match self {
+            Self::Device => 4,
+            Self::Processor => 1,
+            Self::Wall => 16,
+        }
+    }
+}
+
+/// A class's convolution.
+#[derive(Debug)]
+pub(super) struct Subject<'a> {
+    gpu: &'a Gpu,
+    clock: Clock,
+    pool: Pool,
+    graph: Graph,
+    input: Vec<u32>,
+    /// Pixels that are computed.
+    pixels: usize,
+    plain: Vec<f32>,
+    /// The plans that were tried.
+    seen: Vec<String>,
+    listed: bool,
+}
+
+/// A candidate that is ready to be timed.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    session: Session,
+    clock: Clock,
+    input: Vec<u32>,
+    pixels: usize,
+    /// Of each step whether it is the convolution's.
+    is_timed: Vec<bool>,
+    /// Whether its result is the plain candidate's.
+    pub agrees: bool,
+}
+
+impl<'a> Subject<'a> {
+    /// With the plain candidate's result.
+    pub(super) fn new(gpu: &'a Gpu, clock: Clock, class: Class) -> Result<Self> {
+        let side = class.extent.sample();
+        let input = Shape::new(1, class.inputs.sample(), side, side);
+        let graph = graph(class, input)?;
+        let words = bytemuck::cast_vec(pack(&Tensor::new(input, numbers(1, input.len()))));
+        let pixels = if class.listed { side * side / 2 } else { side * side };
+        let (pool, plain, seen) = (Pool::new(gpu), vec![], vec![]);
+        let mut subject =
+            Self { gpu, clock, pool, graph, input: words, pixels, plain, seen, listed: class.listed };
+        let plan = subject.plan(Candidate::PLAIN)?;
+        let mut session = subject.pool.session(&plan)?;
+        subject.plain = subject.run(&mut session)?;
+        subject.pool.take_back(session);
+        Ok(subject)
+    }
+
+    /// `None` if it comes to the same dispatches as one before.
+    pub(super) fn prepare(&mut self, candidate: Candidate) -> Result<Option<Prepared>> {
+        let mut plan = self.plan(candidate)?;
+        let listing = plan.to_string();
+        if self.seen.contains(&listing) {
+            return Ok(None);
+        }
+        self.seen.push(listing);
+        let is_timed = plan.steps.iter().map(|step| step.label == TIMED).collect();
+        plan.steps = vec![plan.steps; self.clock.repeats()].concat();
+        let mut session = self.pool.session(&plan)?;
+        let found = self.run(&mut session)?;
+        let (clock, input, pixels) = (self.clock, self.input.clone(), self.pixels);
+        let agrees = close(&found, &self.plain);
+        Ok(Some(Prepared { session, clock, input, pixels, is_timed, agrees }))
+    }
+
+    /// A plan that can be run again on what is in its input's slot: that is kept to the end, as the only value beside
+    /// the output, and the copy of it that a kept input gets is taken out.
+    fn plan(&self, candidate: Candidate) -> Result<Plan> {
+        let options = Options {
+            keep: vec![self.graph.output(), self.graph.input()],
+            sparsity: if self.listed { Sparsity::Sparse } else { Sparsity::Dense },
+            choices: Some(Arc::new(Choices::only(candidate))),
+            ..Options::default()
+        };
+        let mut plan = Plan::new(&self.graph, &options, self.gpu.limits())?;
+        plan.steps.pop();
+        plan.kept.pop();
+        Ok(plan)
+    }
+
+    fn run(&self, session: &mut Session) -> Result<Vec<f32>> {
+        session.submit(Some(&self.input), &[])?;
+        Ok(bytemuck::cast_vec(session.collect()?.swap_remove(0)))
+    }
+}
+
+impl Prepared {
+    /// What sixteen pixels take, in nanoseconds.
+    pub(super) fn time(&mut self) -> Result<f64> {
+        let time = match self.clock {
+            Clock::Device => {
+                let times = self.session.profile(Some(&self.input), &[])?;
+                let timed = times.iter().zip(self.is_timed.iter().cycle()).filter(|(_, is_timed)| **is_timed);
+                timed.map(|(time, _)| *time).sum()
+            }
+            Clock::Processor => {
+                let begin = processor_time().unwrap_or_default();
+                self.session.rerun()?;
+                processor_time().unwrap_or_default().saturating_sub(begin)
+            }
+            Clock::Wall => {
+                let begin = Instant::now();
+                self.session.rerun()?;
+                begin.elapsed()
+            }
+        };
+        // A clock that stands still has measured nothing, but not nothing's time.
+        let nanoseconds = time.as_secs_f64().max(1e-9) * 1e9;
+        Ok(16.0 * nanoseconds / (self.clock.repeats() * self.pixels) as f64)
+    }
+}
+
+/// The convolution; of listed pixels under a mask of blocks that leaves a half of them.
+fn graph(class: Class, input: Shape) -> Result<Graph> {
+    let (mut b, x) = Builder::new("trial", input, 1.0);
+    let side = class.side.sample();
+    let [inputs, outputs] = [class.inputs, class.outputs].map(|width| width.sample());
+    let gain = (3.0 / (inputs * side * side) as f32).sqrt();
+    let weight =
+        numbers(2, outputs * inputs * side * side).iter().map(|number| gain * number).collect::<Vec<_>>();
+    let (weight, bias) = (Parameter::new([outputs, inputs, side, side], weight), None);
+    let output = if class.listed {
+        let mask = mask(&mut b, input.with_channels(1))?;
+        let op = MaskedConv2d { weight, bias, dense_inputs: 0, dense_outputs: 0 };
+        b.masked_conv2d(TIMED, x, mask, op)?
+    } else {
+        b.conv2d(TIMED, x, Conv2d::same(weight, bias))?
+    };
+    Ok(b.finish(output))
+}
+
+fn mask(b: &mut Builder, shape: Shape) -> Result<Value> {
+    let is_set = |at: usize| (at / shape.width / BLOCK + at % shape.width / BLOCK).is_multiple_of(2);
+    let numbers = (0..shape.len()).map(|at| f32::from(u8::from(is_set(at)))).collect();
+    b.append("mask", Op::Constant(Constant::new(Tensor::new(shape, numbers))), &[])
+}
+
+/// Numbers in −1 … 1 (splitmix64).
+fn numbers(seed: u64, count: usize) -> Vec<f32> {
+    let word = |at: u64| {
+        let z = (seed << 32).wrapping_add(at).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    (0..count as u64).map(|at| (word(at) >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+}
+
+fn close(found: &[f32], expected: &[f32]) -> bool {
+    let largest = expected.iter().fold(0.0, |largest: f32, value| largest.max(value.abs()));
+    // Not a number is close to nothing.
+    let close = |(found, expected): (&f32, &f32)| (found - expected).abs() <= ROUNDING * largest;
+    found.len() == expected.len() && found.iter().zip(expected).all(close)
+}
+
+/// What all threads of the process have spent so far, where the system tells.
+#[cfg(unix)]
+fn processor_time() -> Option<Duration> {
+    rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime).try_into().ok()
+}
+
+#[cfg(not(unix))]
+fn processor_time() -> Option<Duration> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_that_is_off_is_seen() {
+        let expected = numbers(3, 64);
+        assert!(close(&expected, &expected));
+        for (at, wrong) in [(0, f32::NAN), (63, 2.0), (7, expected[7] + 3e-4)] {
+            let mut found = expected.clone();
+            found[at] = wrong;
+            assert!(!close(&found, &expected), "{wrong} at {at}");
+        }
+        assert!(!close(&expected[1..], &expected));
+    }
+}
