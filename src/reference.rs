@@ -8,24 +8,33 @@
 //! - Results do not depend on where a pixel lies, nor on the picture's size, to the last bit. The order of a
 //!   sum and the way that it is taken follow from the layer alone. So a piece that is cut out of a picture
 //!   and run alone makes the whole picture's numbers, but for those that look across the cut (`pieces` tests
-//!   it). That holds for every operator but the global average pool, which looks at everything, and for
+//!   it). That holds for every operator but the global pools, which look at everything, and for
 //!   pieces that begin at multiples of what a pool or a stride joins.
+//! - Nor do they depend on which values the caller keeps.
 //! - NaN goes through every operator but the spatial mask, as in PyTorch.
-//! - A value is freed after its last use, so memory follows the graph's width and not its length.
+//! - A value is freed after its last use, so memory follows the graph's width and not its length; [`Buffers`] keep
+//!   what is freed for the values of the next run too.
 //!
-//! One file an operator. Convolutions are matrix products in f32 (`product`, on `bands`, `im2col`, `matrix`).
+//! Processors have different instructions, which round differently: results do depend on the kind of processor. What it
+//! has is found at run time: AVX-512, AVX2 with FMA, NEON, or nothing that is used (`product`).
+//!
+//! Values lie pixel by pixel (`map`). What goes through a value number by number, activations and sums, is done to what
+//! a convolution makes before it leaves the cache (`expression`, and `order`, which finds what can be). One file an
+//! operator; convolutions are products that read their patches where they lie (`layer`).
 
 mod activation;
 mod attention;
-mod bands;
 mod binary;
+mod buffers;
 mod concat;
 mod conv2d;
 mod conv_transpose2d;
-mod im2col;
+mod expression;
+mod layer;
 mod layer_norm;
+mod map;
 mod masked_conv2d;
-mod matrix;
+mod order;
 #[cfg(test)]
 mod pieces;
 mod pixel_shuffle;
@@ -39,14 +48,16 @@ mod testing;
 mod unfold;
 mod window;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use rayon::prelude::*;
+pub use buffers::Buffers;
 
+use self::expression::Expression;
+use self::map::Map;
+use self::order::Order;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Op, Value};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::{Tensor, packed_len};
 
 /// Runs the graph; returns the output.
 pub fn run(graph: &Graph, input: &Tensor) -> Result<Tensor> {
@@ -62,145 +73,194 @@ pub fn run_traced(graph: &Graph, input: &Tensor) -> Result<Vec<Tensor>> {
 /// Runs the graph; returns the output and the values that `keep` names, in that order. Every other value
 /// is freed after its last use.
 pub fn run_keeping(graph: &Graph, input: &Tensor, keep: &[Value]) -> Result<(Tensor, Vec<Tensor>)> {
-    run_part(graph, Some(input), &[], keep)
+    let part = Part { picture: Some(input), given: &[], keep, makes_picture: true };
+    let (output, kept) = run_with(graph, part, &mut Buffers::default(), Map::to_tensor)?;
+    Ok((output.expect("asked for"), kept))
 }
 
-/// [`run_keeping`] for a graph that is a part of another: it may do without a picture, and values are given to it,
-/// in the order of [`Graph::given`].
+/// What goes into a graph that is a part of another, and what is wanted of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// The picture, if the part reads it.
+    pub picture: Option<&'a Tensor>,
+    /// What each of [`Graph::given`] is, packed as [`crate::tensor::pack`] says.
+    pub given: &'a [Vec<f32>],
+    /// The values that are wanted, packed.
+    pub keep: &'a [Value],
+    /// Whether the output is wanted.
+    pub makes_picture: bool,
+}
+
+/// [`run_keeping`] for a part of a graph. Whoever runs it again lends the same buffers.
 pub fn run_part(
     graph: &Graph,
-    picture: Option<&Tensor>,
-    given: &[Tensor],
-    keep: &[Value],
-) -> Result<(Tensor, Vec<Tensor>)> {
-    let own: Vec<Value> = graph.given().collect();
-    let mut given: HashMap<Value, &Tensor> = own.iter().copied().zip(given).collect();
-    given.extend(picture.map(|picture| (graph.input(), picture)));
-    for value in own.into_iter().chain(picture.map(|_| graph.input())) {
-        let Node { name, shape, .. } = graph.node(value);
-        let found = given.get(&value).map(|tensor| tensor.shape());
-        if found != Some(*shape) {
-            let found = found.map_or("nothing".into(), |found| found.to_string());
-            return Err(Error::shape(name, format!("expected an input of {shape}, found {found}")));
+    part: Part<'_>,
+    buffers: &mut Buffers,
+) -> Result<(Option<Tensor>, Vec<Vec<f32>>)> {
+    run_with(graph, part, buffers, Map::to_packed)
+}
+
+fn run_with<T>(
+    graph: &Graph,
+    part: Part<'_>,
+    buffers: &mut Buffers,
+    kept: impl Fn(&Map) -> T,
+) -> Result<(Option<Tensor>, Vec<T>)> {
+    let Part { picture, given, keep, makes_picture } = part;
+    check(graph, picture, given)?;
+    let mut given = given.iter();
+    let mut held = Held { graph, order: Order::new(graph, keep), maps: HashMap::new(), buffers };
+    for (value, node) in graph.values() {
+        match (&node.op, picture) {
+            (Op::Input(_), Some(picture)) if value == graph.input() => {
+                held.put(value, |map| map.read(picture));
+            }
+            (Op::Input(_), None) if value == graph.input() => {} // nothing reads it
+            (Op::Input(_), _) => {
+                let packed = given.next().expect("checked");
+                held.put(value, |map| map.read_packed(packed));
+            }
+            (Op::Constant(op), _) => held.put(value, |map| map.read(&op.numbers)),
+            _ => held.make(value),
         }
     }
-    let mut held = Held::new(graph, keep);
-    for (value, node) in graph.values() {
-        let inputs: Vec<&Tensor> = node.inputs.iter().map(|input| held.get(*input)).collect();
-        let made = match &node.op {
-            Op::Input(_) => match given.get(&value) {
-                Some(input) => Cow::Borrowed(*input),
-                None => continue, // a picture that nothing reads
-            },
-            _ => evaluate(node, &inputs),
-        };
-        debug_assert_eq!(made.shape(), node.shape, "{} makes the shape that it was inferred to", node.name);
-        node.inputs.iter().for_each(|input| held.release(*input));
-        held.put(value, made);
+    let kept = keep.iter().map(|value| held.take(*value, &kept)).collect();
+    let output = makes_picture.then(|| held.get(graph.output()).to_tensor());
+    held.release(graph.output());
+    Ok((output, kept))
+}
+
+/// Whether there is a number for each of the inputs' numbers.
+fn check(graph: &Graph, picture: Option<&Tensor>, given: &[Vec<f32>]) -> Result<()> {
+    let refused = |node: &Node, found: String| {
+        Err(Error::shape(&node.name, format!("expected an input of {}, found {found}", node.shape)))
+    };
+    let input = graph.node(graph.input());
+    if let Some(picture) = picture.filter(|picture| picture.shape() != input.shape) {
+        return refused(input, picture.shape().to_string());
     }
-    let kept = keep.iter().map(|value| held.take(*value)).collect();
-    Ok((held.take(graph.output()), kept))
+    let mut given = given.iter();
+    for node in graph.given().map(|value| graph.node(value)) {
+        match given.next() {
+            Some(packed) if packed.len() == packed_len(node.shape) => {}
+            Some(packed) => return refused(node, format!("{} packed numbers", packed.len())),
+            None => return refused(node, "nothing".into()),
+        }
+    }
+    Ok(())
 }
 
 /// The most numbers that [`run_part`] holds at once.
 pub fn largest_len(graph: &Graph, keep: &[Value]) -> usize {
-    let mut uses = graph.uses();
-    keep.iter().for_each(|value| uses[value.index()] += 1);
-    let (mut held, mut largest) = (0, 0);
-    for (_, node) in graph.values() {
-        held += node.shape.len();
-        largest = largest.max(held);
-        for input in &node.inputs {
-            uses[input.index()] -= 1;
-            if uses[input.index()] == 0 {
-                held -= graph.node(*input).shape.len();
-            }
+    Order::new(graph, keep).largest_len(graph)
+}
+
+/// The values that are still needed, of those that lie in memory.
+struct Held<'a> {
+    graph: &'a Graph,
+    order: Order,
+    maps: HashMap<Value, Map>,
+    buffers: &'a mut Buffers,
+}
+
+impl Held<'_> {
+    /// Holds what is given, if it is needed.
+    fn put(&mut self, value: Value, read: impl Fn(&mut Map)) {
+        if self.order.is_made(value) {
+            let mut map = self.buffers.map(self.graph.node(value).shape);
+            read(&mut map);
+            self.maps.insert(value, map);
         }
     }
-    largest
-}
 
-/// What `node` makes of its inputs.
-fn evaluate<'a>(node: &'a Node, inputs: &[&Tensor]) -> Cow<'a, Tensor> {
-    let shape = node.shape;
-    Cow::Owned(match &node.op {
-        Op::Input(_) => unreachable!("an input is given, not computed"),
-        Op::Constant(op) => return Cow::Borrowed(&op.numbers),
-        Op::Conv2d(op) => conv2d::conv2d(op, inputs[0], shape),
-        Op::MaskedConv2d(op) => masked_conv2d::masked_conv2d(op, inputs[0], inputs[1], shape),
-        Op::ConvTranspose2d(op) => conv_transpose2d::conv_transpose2d(op, inputs[0], shape),
-        Op::Activation(op) => activation::activation(op, inputs[0]),
-        Op::Binary(op) => binary::binary(op, inputs[0], inputs[1]),
-        Op::Concat(_) => concat::concat(inputs, shape),
-        Op::Slice(op) => slice::slice(op, inputs[0], shape),
-        Op::AveragePool(op) => pool::average_pool(op, inputs[0], shape),
-        Op::MaxPool(op) => pool::max_pool(op, inputs[0], shape),
-        Op::AdaptiveMaxPool(op) => pool::adaptive_max_pool(op, inputs[0], shape),
-        Op::GlobalPool(op) => pool::global_pool(op, inputs[0], shape),
-        Op::PixelShuffle(op) => pixel_shuffle::pixel_shuffle(op, inputs[0], shape),
-        Op::PixelUnshuffle(op) => pixel_shuffle::pixel_unshuffle(op, inputs[0], shape),
-        Op::Resize(op) => resize::resize(op, inputs[0], shape),
-        Op::ResizeTo(op) => resize::resize_to(op, inputs[0], shape),
-        Op::LayerNorm(op) => layer_norm::layer_norm(op, inputs[0]),
-        Op::Attention(op) => attention::attention(op, inputs[0], shape),
-        Op::Unfold(op) => unfold::unfold(op, inputs[0], shape),
-        Op::Fold(op) => unfold::fold(op, inputs[0], shape),
-        Op::SpatialMask(_) => spatial_mask::spatial_mask(inputs[0], shape),
-    })
-}
-
-/// The values that are still needed.
-struct Held<'a> {
-    values: Vec<Option<Cow<'a, Tensor>>>,
-    /// Reads still to come: by nodes, by the caller who keeps it, by the graph's output.
-    uses: Vec<usize>,
-}
-
-impl<'a> Held<'a> {
-    fn new(graph: &Graph, keep: &[Value]) -> Self {
-        let mut uses = graph.uses();
-        keep.iter().for_each(|value| uses[value.index()] += 1);
-        Self { values: vec![None; uses.len()], uses }
+    /// Makes a value, if it is needed and not made with its reader.
+    fn make(&mut self, value: Value) {
+        if self.order.is_made(value) {
+            let mut made = self.buffers.map(self.graph.node(value).shape);
+            self.evaluate(value, &mut made);
+            self.maps.insert(value, made);
+            self.order.reads(self.graph, value).into_iter().for_each(|read| self.release(read));
+        }
     }
 
-    fn put(&mut self, value: Value, made: Cow<'a, Tensor>) {
-        self.values[value.index()] = (self.uses[value.index()] > 0).then_some(made);
+    /// Writes what the value's node makes of its inputs.
+    fn evaluate(&self, value: Value, y: &mut Map) {
+        let node = self.graph.node(value);
+        let x = || self.get(node.inputs[0]);
+        match &node.op {
+            Op::Input(_) | Op::Constant(_) => unreachable!("given, not computed"),
+            Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Activation(_) | Op::Binary(_) => {
+                self.expression(value).evaluate(y);
+            }
+            Op::ConvTranspose2d(op) => conv_transpose2d::conv_transpose2d(op, x(), y),
+            Op::Concat(_) => concat::concat(&self.all(&node.inputs), y),
+            Op::Slice(op) => slice::slice(op, x(), y),
+            Op::AveragePool(op) => pool::average_pool(op, x(), y),
+            Op::MaxPool(op) => pool::max_pool(op, x(), y),
+            Op::AdaptiveMaxPool(op) => pool::adaptive_max_pool(op, x(), y),
+            Op::GlobalPool(op) => pool::global_pool(op, x(), y),
+            Op::PixelShuffle(op) => pixel_shuffle::pixel_shuffle(op, x(), y),
+            Op::PixelUnshuffle(op) => pixel_shuffle::pixel_unshuffle(op, x(), y),
+            Op::Resize(op) => resize::resize(op, x(), y),
+            Op::ResizeTo(op) => resize::resize_to(op, x(), y),
+            Op::LayerNorm(op) => layer_norm::layer_norm(op, x(), y),
+            Op::Attention(op) => attention::attention(op, x(), y),
+            Op::Unfold(op) => unfold::unfold(op, x(), y),
+            Op::Fold(op) => unfold::fold(op, x(), y),
+            Op::SpatialMask(_) => spatial_mask::spatial_mask(x(), y),
+        }
     }
 
-    fn get(&self, value: Value) -> &Tensor {
-        self.values[value.index()].as_deref().expect("a value is held until its last use")
+    /// A node that is made unit by unit, with the nodes before it that are made on the way.
+    fn expression(&self, value: Value) -> Expression<'_> {
+        let Node { op, inputs, shape, .. } = self.graph.node(value);
+        let operand = |input: Value| match self.order.is_with_reader(input) {
+            true => self.expression(input),
+            false => Expression::Read(self.get(input)),
+        };
+        match op {
+            Op::Conv2d(op) if self.order.is_with_reader(inputs[0]) => {
+                let concatenated = self.all(&self.graph.node(inputs[0]).inputs);
+                Expression::Convolution(conv2d::Convolution::new(op, concatenated, *shape))
+            }
+            Op::Conv2d(op) => Expression::Convolution(conv2d::Convolution::new(op, self.all(inputs), *shape)),
+            Op::MaskedConv2d(op) => {
+                let [x, mask] = [inputs[0], inputs[1]].map(|input| self.get(input));
+                Expression::Masked(masked_conv2d::MaskedConvolution::new(op, x, mask))
+            }
+            Op::Activation(op) => Expression::Activated(op, Box::new(operand(inputs[0]))),
+            Op::Binary(op) => Expression::Combined(op.kind, Box::new([inputs[0], inputs[1]].map(operand))),
+            _ => unreachable!("not made unit by unit"),
+        }
+    }
+
+    fn all(&self, values: &[Value]) -> Vec<&Map> {
+        values.iter().map(|value| self.get(*value)).collect()
+    }
+
+    fn get(&self, value: Value) -> &Map {
+        self.maps.get(&value).expect("a value is held until its last use")
     }
 
     fn release(&mut self, value: Value) {
-        self.uses[value.index()] -= 1;
-        if self.uses[value.index()] == 0 {
-            self.values[value.index()] = None;
+        if self.order.is_last_read(value) {
+            self.buffers.give_back(self.maps.remove(&value).expect("a value is held until its last use"));
         }
     }
 
-    /// A use that wants the tensor itself: moved out if it is the last, otherwise copied.
-    fn take(&mut self, value: Value) -> Tensor {
-        if self.uses[value.index()] > 1 {
-            self.uses[value.index()] -= 1;
-            return self.get(value).clone();
-        }
-        self.values[value.index()].take().expect("a value is held until its last use").into_owned()
+    /// A use that wants the numbers in another order.
+    fn take<T>(&mut self, value: Value, ordered: impl Fn(&Map) -> T) -> T {
+        let taken = ordered(self.get(value));
+        self.release(value);
+        taken
     }
-}
-
-/// Makes a tensor plane by plane, on all threads: `fill(n, c, plane)` writes one channel of one picture.
-fn by_plane(shape: Shape, fill: impl Fn(usize, usize, &mut [f32]) + Sync) -> Tensor {
-    let mut made = Tensor::zeros(shape);
-    made.values_mut().par_chunks_mut(shape.pixels().max(1)).enumerate().for_each(|(index, plane)| {
-        fill(index / shape.channels, index % shape.channels, plane);
-    });
-    made
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::graph::{Builder, Constant, Conv2d, MaskedConv2d};
+    use crate::tensor::Shape;
 
     const SHAPE: Shape = Shape::new(1, 1, 1, 3);
 
@@ -242,16 +302,37 @@ mod tests {
 
     #[test]
     fn only_values_with_uses_left_are_held() {
-        let (graph, [x, once, twice, sum]) = diamond();
-        let mut held = Held::new(&graph, &[twice]);
-        for value in [x, once, twice, sum] {
-            held.put(value, Cow::Owned(picture()));
+        let (graph, [x, once, twice, _]) = diamond();
+        let mut buffers = Buffers::default();
+        let order = Order::new(&graph, &[once]);
+        let mut held = Held { graph: &graph, order, maps: HashMap::new(), buffers: &mut buffers };
+        held.put(x, |map| map.read(&picture()));
+        for (value, expected) in graph.values().skip(1).zip([vec![once], vec![once], vec![once], vec![once]])
+        {
+            held.make(value.0);
+            let mut found: Vec<Value> = held.maps.keys().copied().collect();
+            found.retain(|value| *value != graph.output());
+            assert_eq!(found, expected, "{value:?}");
         }
-        for value in [x, x, x, once, once, twice] {
-            held.release(value);
-        }
-        let live: Vec<bool> = held.values.iter().map(Option::is_some).collect();
-        assert_eq!(live, [false, false, false, true, true]);
+        assert!(!held.maps.contains_key(&twice), "made with the sum");
+    }
+
+    #[test]
+    fn numbers_do_not_depend_on_what_is_kept() {
+        let shape = Shape::new(1, 8, 23, 31);
+        let (mut b, x) = Builder::new("convolutions", shape, 1.0);
+        let same = |inputs, seed| Conv2d::same(testing::parameter([8, inputs, 3, 3], seed), None);
+        let once = b.conv2d("once", x, same(8, 1)).unwrap();
+        let twice = b.conv2d("twice", x, same(8, 2)).unwrap();
+        let product = b.multiply("product", once, twice).unwrap();
+        let subtract = Op::Binary(crate::graph::Binary { kind: crate::graph::BinaryKind::Subtract });
+        let difference = b.append("difference", subtract, &[x, product]).unwrap();
+        let both = b.concat("both", &[difference, x]).unwrap();
+        let output = b.conv2d("output", both, same(16, 3)).unwrap();
+        let graph = b.finish(output);
+        let picture = testing::noise(shape, 4);
+        let expected = run(&graph, &picture).unwrap();
+        assert_eq!(run_traced(&graph, &picture).unwrap().pop(), Some(expected));
     }
 
     #[test]

@@ -53,9 +53,9 @@ pub struct Options {
 /// What [`Options::memory`] is for the host where nothing is asked for.
 const HOST_MEMORY: u64 = 1 << 30;
 
-/// The most that the CPU engine takes for one window: larger values do not fit into its caches, and allocators hand
-/// them back to the system each time, which costs more than the halos of tiles.
-const CPU_WINDOW: u64 = 192 << 20;
+/// The most that the CPU engine takes for one window, however much there is: the halos of larger ones are not worth
+/// speaking of.
+const CPU_WINDOW: u64 = 512 << 20;
 
 /// Enlarges pictures with one model on one device.
 ///

@@ -24,7 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tune",      &["device", "gpu", "graph", "kernel", "plan", "tensor"]),
     ("tiles",     &["graph"]),
     ("store",     &["graph", "tensor", "tiles"]),
-    ("engine",    &["gpu", "pixels", "plan", "reference", "selftest", "tensor"]),
+    ("engine",    &["gpu", "pixels", "plan", "reference", "selftest"]),
     ("stream",    &["engine", "graph", "models", "pixels", "plan", "store", "tensor", "tiles"]),
     ("upscale",   &["engine", "gpu", "graph", "models", "pixels", "plan", "stream", "tensor"]),
     ("image",     &["pixels", "plane", "stream", "upscale"]),

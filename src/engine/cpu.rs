@@ -7,12 +7,13 @@ use crate::error::Result;
 use crate::pixels::{Depth, Pixels};
 use crate::plan::Phase;
 use crate::reference;
-use crate::tensor::{Tensor, pack, unpack};
 
 /// The CPU engine, which needs no driver.
 #[derive(Debug, Default)]
 pub struct CpuEngine {
     phase: Option<(Arc<Phase>, Depth)>,
+    /// What windows leave to later ones.
+    buffers: reference::Buffers,
     /// The window that was computed last, until it is collected.
     made: Option<Made>,
 }
@@ -47,13 +48,15 @@ impl Engine for CpuEngine {
         let (phase, depth) = self.phase.as_ref().expect("prepared before a window comes");
         let (graph, range) = (&phase.graph, phase.graph.range());
         let picture = window.picture.map(|picture| picture.to_tensor(range));
-        let shapes = graph.given().map(|value| graph.node(value).shape);
-        let given: Vec<Tensor> =
-            shapes.zip(&window.given).map(|(shape, packed)| unpack(shape, packed)).collect();
-        let (output, kept) = reference::run_part(graph, picture.as_ref(), &given, &phase.keep)?;
-        let picture =
-            if phase.makes_picture { Some(Pixels::from_tensor(&output, range, *depth)?) } else { None };
-        self.made = Some(Made { picture, kept: kept.iter().map(pack).collect() });
+        let part = reference::Part {
+            picture: picture.as_ref(),
+            given: &window.given,
+            keep: &phase.keep,
+            makes_picture: phase.makes_picture,
+        };
+        let (output, kept) = reference::run_part(graph, part, &mut self.buffers)?;
+        let picture = output.map(|output| Pixels::from_tensor(&output, range, *depth)).transpose()?;
+        self.made = Some(Made { picture, kept });
         Ok(())
     }
 

@@ -2,29 +2,35 @@
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use super::by_plane;
-use crate::graph::Activation;
-use crate::tensor::Tensor;
+use pulp::Arch;
 
-pub(super) fn activation(op: &Activation, x: &Tensor) -> Tensor {
+use crate::graph::Activation;
+
+/// In place, of some pixels of `channels` numbers each.
+pub(super) fn activate(op: &Activation, channels: usize, y: &mut [f32]) {
     match op {
-        Activation::Relu => map(x, relu),
-        Activation::LeakyRelu { slope } => map(x, |x| leaky_relu(x, *slope)),
-        Activation::Prelu { slope } => by_plane(x.shape(), |n, c, y| {
-            let slope = slope.values()[if slope.values().len() == 1 { 0 } else { c }];
-            y.iter_mut().zip(x.plane(n, c)).for_each(|(y, x)| *y = leaky_relu(*x, slope));
-        }),
-        Activation::Gelu => map(x, gelu),
-        Activation::Sigmoid => map(x, sigmoid),
-        Activation::Silu => map(x, silu),
-        Activation::Tanh => map(x, f32::tanh),
+        Activation::Relu => map(y, relu),
+        Activation::LeakyRelu { slope } => map(y, |x| leaky_relu(x, *slope)),
+        Activation::Prelu { slope } => match slope.values() {
+            [slope] => map(y, |x| leaky_relu(x, *slope)),
+            slopes => {
+                for pixel in y.chunks_exact_mut(channels) {
+                    pixel.iter_mut().zip(slopes).for_each(|(y, slope)| *y = leaky_relu(*y, *slope));
+                }
+            }
+        },
+        Activation::Gelu => map(y, gelu),
+        Activation::Sigmoid => map(y, sigmoid),
+        Activation::Silu => map(y, silu),
+        Activation::Tanh => map(y, f32::tanh),
     }
 }
 
-fn map(x: &Tensor, function: impl Fn(f32) -> f32 + Sync) -> Tensor {
-    by_plane(x.shape(), |n, c, y| {
-        y.iter_mut().zip(x.plane(n, c)).for_each(|(y, x)| *y = function(*x));
-    })
+fn map(y: &mut [f32], function: impl Fn(f32) -> f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || y.iter_mut().for_each(|y| *y = function(*y)),
+    );
 }
 
 /// Not `f32::max`, which prefers 0 to NaN.
@@ -55,22 +61,22 @@ fn silu(x: f32) -> f32 {
 mod tests {
     use super::*;
     use crate::graph::Activation::{Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh};
-    use crate::tensor::{Parameter, Shape};
+    use crate::tensor::Parameter;
 
     #[test]
     fn limits_and_nan() {
         let prelu = Activation::Prelu { slope: Parameter::new([1], vec![0.5]) };
         for op in [Relu, LeakyRelu { slope: 0.5 }, prelu, Gelu, Sigmoid, Silu, Tanh] {
-            let x = Tensor::new(Shape::new(1, 1, 1, 3), vec![f32::NAN, 1000.0, -1000.0]);
-            let y = activation(&op, &x);
+            let mut y = [f32::NAN, 1000.0, -1000.0];
+            activate(&op, 1, &mut y);
             let (right, left) = match op {
                 Sigmoid => (1.0, 0.0),
                 Tanh => (1.0, -1.0),
                 LeakyRelu { .. } | Activation::Prelu { .. } => (1000.0, -500.0),
                 Relu | Gelu | Silu => (1000.0, 0.0),
             };
-            assert!(y.values()[0].is_nan(), "{op:?} keeps NaN");
-            assert_eq!(y.values()[1..], [right, left], "{op:?}");
+            assert!(y[0].is_nan(), "{op:?} keeps NaN");
+            assert_eq!(y[1..], [right, left], "{op:?}");
         }
     }
 }

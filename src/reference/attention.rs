@@ -7,10 +7,10 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::by_plane;
-use super::matrix::{Matrix, multiply};
+use super::map::Map;
+use super::product::{Panels, Rows, Segment};
 use crate::graph::{Among, Attention};
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::Shape;
 
 /// How many tokens ask at a time: all of an 8×8 window, and no more scores than 64 rows of a long run.
 const ROWS: usize = 64;
@@ -21,25 +21,27 @@ enum Set {
     Run(Range<usize>),
 }
 
-pub(super) fn attention(op: &Attention, x: &Tensor, output: Shape) -> Tensor {
+pub(super) fn attention(op: &Attention, x: &Map, y: &mut Map) {
+    let output = y.shape();
     let depth = output.channels / op.heads;
     let sets = sets(op, output);
     let offsets: Vec<Offsets> = (0..op.heads).map(|head| Offsets::new(op, head)).collect();
-    // What every picture, head and set gives: `depth` numbers a token, token by token.
+    // What every picture, set and head gives: `depth` numbers a token, token by token.
     let task = |at: usize| {
-        let (n, head, set) = (at / sets.len() / op.heads, at / sets.len() % op.heads, &sets[at % sets.len()]);
+        let (n, set, head) = (at / op.heads / sets.len(), &sets[at / op.heads % sets.len()], at % op.heads);
         Tokens::new(x, n, head * depth, depth, set).attended(op.scale, set, &offsets[head])
     };
-    let made: Vec<Vec<f32>> = (0..output.batch * op.heads * sets.len()).into_par_iter().map(task).collect();
-    by_plane(output, |n, c, plane| {
-        let made = &made[(n * op.heads + c / depth) * sets.len()..];
-        for (set, made) in sets.iter().zip(made) {
-            let mut lane = made[c % depth..].iter().step_by(depth);
-            for pixels in set.lines(output.width) {
-                plane[pixels].iter_mut().zip(&mut lane).for_each(|(to, from)| *to = *from);
+    let made: Vec<Vec<f32>> = (0..output.batch * sets.len() * op.heads).into_par_iter().map(task).collect();
+    let picture = output.pixels() * output.channels;
+    for (y, made) in y.values_mut().chunks_exact_mut(picture).zip(made.chunks_exact(sets.len() * op.heads)) {
+        for (at, made) in made.iter().enumerate() {
+            let first = at % op.heads * depth;
+            let pixels = sets[at / op.heads].lines(output.width).flatten();
+            for (pixel, made) in pixels.zip(made.chunks_exact(depth)) {
+                y[pixel * output.channels + first..][..depth].copy_from_slice(made);
             }
         }
-    })
+    }
 }
 
 /// All sets of a picture; every pixel is in one.
@@ -111,59 +113,58 @@ impl Offsets {
     }
 }
 
-/// The numbers of one head's tokens that attend to each other.
+/// The numbers of one head's tokens that attend to each other, token by token.
 struct Tokens {
     depth: usize,
-    /// Token by token.
     queries: Vec<f32>,
-    /// Number by number.
     keys: Vec<f32>,
-    /// Token by token.
     values: Vec<f32>,
 }
 
 impl Tokens {
     /// Those of `set`, `depth` channels from the `first` on of the queries, of the keys and of the values.
-    fn new(x: &Tensor, n: usize, first: usize, depth: usize, set: &Set) -> Self {
-        let (third, width, count) = (x.shape().channels / 3, x.shape().width, set.len());
-        let channel = |part: usize, c: usize| {
-            let plane = x.plane(n, part * third + first + c);
-            set.lines(width).flat_map(move |pixels| &plane[pixels])
-        };
+    fn new(x: &Map, n: usize, first: usize, depth: usize, set: &Set) -> Self {
+        let (channels, width, picture) = (x.shape().channels, x.shape().width, x.picture(n));
         let tokens = |part: usize| {
-            let mut tokens = vec![0.0; count * depth];
-            for c in 0..depth {
-                let lane = tokens[c..].iter_mut().step_by(depth);
-                lane.zip(channel(part, c)).for_each(|(to, from)| *to = *from);
+            let mut tokens = Vec::with_capacity(set.len() * depth);
+            for pixel in set.lines(width).flatten() {
+                let at = pixel * channels + part * (channels / 3) + first;
+                tokens.extend_from_slice(&picture[at..at + depth]);
             }
             tokens
         };
-        let mut keys = Vec::with_capacity(count * depth);
-        (0..depth).for_each(|c| keys.extend(channel(1, c)));
-        Self { depth, queries: tokens(0), keys, values: tokens(2) }
+        Self { depth, queries: tokens(0), keys: tokens(1), values: tokens(2) }
     }
 
     /// `softmax(scale · Q Kᵀ + offsets) V`, token by token.
     fn attended(&self, scale: f32, set: &Set, offsets: &Offsets) -> Vec<f32> {
         let Self { depth, queries, keys, values } = self;
         let (depth, count) = (*depth, set.len());
-        let (keys, values) =
-            (Matrix::new(keys, depth, count, count), Matrix::new(values, count, depth, depth));
+        let keys = Panels::new([depth, count], |_| 0.0, |k, token| keys[token * depth + k]);
+        let values = Panels::new([count, depth], |_| 0.0, |token, c| values[token * depth + c]);
         let mut made = vec![0.0; queries.len()];
         let blocks = made.par_chunks_mut(ROWS * depth).zip(queries.par_chunks(ROWS * depth)).enumerate();
         blocks.for_each_init(Vec::new, |scores, (block, (made, queries))| {
             let rows = queries.len() / depth;
             scores.resize(rows * count, 0.0);
-            multiply(Matrix::new(queries, rows, depth, depth), keys, scores);
+            multiply(queries, &keys, scores, rows);
             for (row, scores) in scores.chunks_exact_mut(count).enumerate() {
                 scores.iter_mut().for_each(|score| *score *= scale);
                 offsets.add(set, block * ROWS + row, scores);
                 softmax(scores);
             }
-            multiply(Matrix::new(scores, rows, count, count), values, made);
+            multiply(scores, &values, made, rows);
         });
         made
     }
+}
+
+/// `y = x · panels`, `count` rows one behind the other.
+fn multiply(x: &[f32], panels: &Panels, y: &mut [f32], count: usize) {
+    let places: Vec<usize> = (0..count).collect();
+    let (len, stride) = (x.len() / count, y.len() / count);
+    let segments = [Segment { values: x, stride: len, at: 0, len }];
+    panels.multiply(&Rows { segments: &segments, bases: &places, places: &places, stride, first: 0 }, y);
 }
 
 /// `e^score / Σ e^score`.
@@ -176,8 +177,9 @@ fn softmax(scores: &mut [f32]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{assert_close, noise, parameter};
+    use super::super::testing::{assert_close, noise, on_maps, parameter};
     use super::*;
+    use crate::tensor::Tensor;
 
     /// The set that pixel (y, x) is in, as the corner of its window or the number of its run.
     fn set_of(op: &Attention, shape: Shape, [y, x]: [usize; 2]) -> [isize; 2] {
@@ -243,7 +245,8 @@ mod tests {
             let output = Shape::new(2, op.heads * depth, height, width);
             let x = noise(output.with_channels(3 * output.channels), 2);
             let case = format!("{:?} {:?} {output}", op.heads, op.among);
-            assert_close(&attention(&op, &x, output), &by_definition(&op, &x, output), &case);
+            let found = on_maps(&[&x], output, |x, y| attention(&op, x[0], y));
+            assert_close(&found, &by_definition(&op, &x, output), &case);
         }
     }
 

@@ -1,77 +1,127 @@
-//! Convolution: a matrix product a group, or sums of shifted rows where each channel is a group of its own. The tests
-//! hold both against loops as in a textbook.
+//! Convolution: a product a group, or sums of weighted pixels where each channel is a group of its own. The tests hold
+//! both against loops as in a textbook.
 
-use super::by_plane;
-use super::product::{Part, Product};
+use std::ops::Range;
+
+use pulp::Arch;
+
+use super::layer::{Input, Layer, Scratch};
+use super::map::{Map, Unit};
 use super::window::Window;
 use crate::graph::Conv2d;
-use crate::tensor::{Parameter, Shape, Tensor};
+use crate::tensor::Shape;
 
-pub(super) fn conv2d(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
-    if op.groups == output.channels && op.groups == x.shape().channels {
-        return depthwise(op, x, output);
-    }
-    let [outputs, inputs] = [output.channels, x.shape().channels].map(|channels| channels / op.groups);
-    let part = |group: usize| Part {
-        outputs: group * outputs..(group + 1) * outputs,
-        inputs: group * inputs..(group + 1) * inputs,
-        bias: op.bias.as_ref(),
-        mask: None,
-    };
-    let parts: Vec<Part<'_>> = (0..op.groups).map(part).collect();
-    Product { x, weight: &op.weight, window: window(op) }.sum(&parts, output)
+/// A convolution that is ready to make any of its pixels.
+#[derive(Debug)]
+pub(super) struct Convolution<'a> {
+    input: Input<'a>,
+    channels: usize,
+    sums: Sums,
 }
 
-/// Tap by tap, in the same order at every pixel.
-fn depthwise(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
-    let (input, window) = (x.shape(), window(op));
-    // The outputs along a row that a tap has an input for.
-    let within = |tap: usize| {
-        let start = window.padding.saturating_sub(tap).div_ceil(window.stride);
-        let end =
-            (input.width + window.padding).saturating_sub(tap).div_ceil(window.stride).min(output.width);
-        start.min(end)..end
-    };
-    by_plane(output, |n, c, plane| {
-        let (from, weights) = (x.plane(n, c), filter(&op.weight, c));
-        for (row, sums) in plane.chunks_exact_mut(output.width).enumerate() {
-            for (k, weight) in weights.iter().enumerate() {
-                let (ky, kx) = (k / window.kernel, k % window.kernel);
-                let Some(y) = window.place(row, ky, input.height) else { continue };
-                let columns = within(kx);
-                let Some(first) = window.place(columns.start, kx, input.width) else { continue };
-                let line = from[y * input.width..][first..input.width].iter().step_by(window.stride);
-                sums[columns].iter_mut().zip(line).for_each(|(sum, x)| *sum += weight * x);
+#[derive(Debug)]
+enum Sums {
+    /// A layer a group.
+    Products(Vec<Layer>),
+    /// The weights tap by tap, and the biases.
+    Depthwise { weights: Vec<f32>, biases: Vec<f32> },
+}
+
+impl<'a> Convolution<'a> {
+    /// Of the channels of all `maps` side by side.
+    ///
+    /// # Panics
+    /// If there are several maps and several groups.
+    pub(super) fn new(op: &Conv2d, maps: Vec<&'a Map>, output: Shape) -> Self {
+        let inputs: usize = maps.iter().map(|map| map.shape().channels).sum();
+        let window = window(op);
+        let sums = if op.groups == 1 {
+            let read: Vec<Range<usize>> = maps.iter().map(|map| 0..map.shape().channels).collect();
+            Sums::Products(vec![Layer::new(&op.weight, op.bias.as_ref(), 0..output.channels, &read)])
+        } else {
+            assert_eq!(maps.len(), 1, "groups of one map's channels");
+            if [op.groups; 2] == [output.channels, inputs] { depthwise(op) } else { groups(op, inputs) }
+        };
+        Self { input: Input { maps, window, width: output.width }, channels: output.channels, sums }
+    }
+
+    /// Writes a unit.
+    pub(super) fn fill(&self, unit: &Unit, y: &mut [f32], scratch: &mut Scratch) {
+        match &self.sums {
+            Sums::Products(layers) => {
+                for layer in layers {
+                    layer.fill(&self.input, unit, unit.pixels.clone(), (y, self.channels), scratch);
+                }
             }
-            let bias = op.bias.as_ref().map_or(0.0, |bias| bias.values()[c]);
-            sums.iter_mut().for_each(|sum| *sum += bias);
+            Sums::Depthwise { weights, biases } => {
+                let task = Depthwise { input: &self.input, weights, biases };
+                Arch::new().dispatch(
+                    #[inline(always)]
+                    || task.fill(unit, y),
+                );
+            }
         }
-    })
+    }
 }
 
 fn window(op: &Conv2d) -> Window {
     Window { kernel: op.kernel(), stride: op.stride, padding: op.padding }
 }
 
-/// The weights of output channel `o`.
-pub(super) fn filter(weight: &Parameter, o: usize) -> &[f32] {
-    let taps = weight.values().len() / weight.dims()[0];
-    &weight.values()[o * taps..][..taps]
+fn groups(op: &Conv2d, inputs: usize) -> Sums {
+    let [outputs, inputs] = [op.out_channels(), inputs].map(|channels| channels / op.groups);
+    let part = |channels: usize, group: usize| group * channels..(group + 1) * channels;
+    let layer =
+        |group| Layer::new(&op.weight, op.bias.as_ref(), part(outputs, group), &[part(inputs, group)]);
+    Sums::Products((0..op.groups).map(layer).collect())
 }
 
-/// The bias of output channel `o`.
-pub(super) fn bias(bias: Option<&Parameter>, o: usize) -> f64 {
-    bias.map_or(0.0, |bias| f64::from(bias.values()[o]))
+fn depthwise(op: &Conv2d) -> Sums {
+    let (channels, taps) = (op.out_channels(), op.kernel() * op.kernel());
+    let weights =
+        (0..taps).flat_map(|tap| (0..channels).map(move |c| op.weight.values()[c * taps + tap])).collect();
+    let biases = op.bias.as_ref().map_or(vec![0.0; channels], |bias| bias.values().to_vec());
+    Sums::Depthwise { weights, biases }
+}
+
+struct Depthwise<'a> {
+    input: &'a Input<'a>,
+    weights: &'a [f32],
+    biases: &'a [f32],
+}
+
+impl Depthwise<'_> {
+    /// Tap by tap, in the same order at every pixel.
+    #[inline(always)]
+    fn fill(&self, unit: &Unit, y: &mut [f32]) {
+        let (Input { maps, window, width }, channels) = (self.input, self.biases.len());
+        let shape = maps[0].shape();
+        for (sums, p) in y.chunks_exact_mut(channels).zip(unit.pixels.clone()) {
+            sums.copy_from_slice(self.biases);
+            for ky in 0..window.kernel {
+                let Some(y) = window.place(p / width, ky, shape.height) else { continue };
+                let row = maps[0].row(unit.n, y);
+                for kx in 0..window.kernel {
+                    let Some(x) = window.place(p % width, kx, shape.width) else { continue };
+                    let weights = &self.weights[(ky * window.kernel + kx) * channels..][..channels];
+                    let pixel = &row[x * channels..][..channels];
+                    sums.iter_mut().zip(weights.iter().zip(pixel)).for_each(|(sum, (w, x))| *sum += w * x);
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{assert_close, noise, parameter};
+    use super::super::expression::Expression;
+    use super::super::testing::{assert_close, bias, by_plane, filter, noise, on_maps, parameter};
     use super::super::window::Patches;
     use super::*;
     use crate::graph::Operator;
+    use crate::tensor::Tensor;
 
     /// The formula, each sum in f64 and rounded once.
     fn textbook(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
@@ -96,7 +146,10 @@ mod tests {
         let Ok(output) = op.infer(&[input]) else { return };
         let x = noise(input, seed + 2);
         let case = format!("{input} to {out} channels, {groups} groups, {window:?}, seed {seed}");
-        assert_close(&conv2d(&op, &x, output), &textbook(&op, &x, output), &case);
+        let found = on_maps(&[&x], output, |x, y| {
+            Expression::Convolution(Convolution::new(&op, x.to_vec(), output)).evaluate(y);
+        });
+        assert_close(&found, &textbook(&op, &x, output), &case);
     }
 
     #[test]

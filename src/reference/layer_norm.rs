@@ -1,44 +1,36 @@
 //! Normalisation of every pixel over its channels, in f64.
 
-use rayon::prelude::*;
-
-use super::by_plane;
+use super::map::Map;
 use crate::graph::LayerNorm;
-use crate::tensor::Tensor;
 
-/// Pixels that a thread goes through channel by channel.
-const BLOCK: usize = 1024;
+/// How many sums run side by side.
+const LANES: usize = 8;
 
-pub(super) fn layer_norm(op: &LayerNorm, x: &Tensor) -> Tensor {
-    let (shape, pixels) = (x.shape(), x.shape().pixels());
-    // Of every pixel the mean, and one over the deviation.
-    let mut moments = vec![[0.0; 2]; shape.batch * pixels];
-    moments.par_chunks_mut(pixels.max(1)).enumerate().for_each(|(n, moments)| {
-        moments.par_chunks_mut(BLOCK).enumerate().for_each(|(block, moments)| {
-            over_channels(op, x, n, block * BLOCK, moments);
-        });
+pub(super) fn layer_norm(op: &LayerNorm, x: &Map, y: &mut Map) {
+    let channels = y.shape().channels;
+    y.by_unit(|unit, y, _: &mut ()| {
+        let pixels = y.chunks_exact_mut(channels).zip(x.of(unit).chunks_exact(channels));
+        pixels.for_each(|(y, x)| normalise(op, x, y));
     });
-    by_plane(shape, |n, c, y| {
-        let [weight, bias] = [&op.weight, &op.bias].map(|parameter| f64::from(parameter.values()[c]));
-        let moments = &moments[n * pixels..][..pixels];
-        for ((y, x), [mean, inverse]) in y.iter_mut().zip(x.plane(n, c)).zip(moments) {
-            *y = ((f64::from(*x) - mean) * inverse * weight + bias) as f32;
-        }
-    })
 }
 
-/// The moments of the pixels from `first` on.
-fn over_channels(op: &LayerNorm, x: &Tensor, n: usize, first: usize, moments: &mut [[f64; 2]]) {
-    let channels = x.shape().channels;
-    let plane = |c: usize| x.plane(n, c)[first..].iter().map(|x| f64::from(*x));
-    for c in 0..channels {
-        moments.iter_mut().zip(plane(c)).for_each(|([sum, _], x)| *sum += x);
+fn normalise(op: &LayerNorm, x: &[f32], y: &mut [f32]) {
+    let mean = sum(x, |x| x) / x.len() as f64;
+    let variance = sum(x, |x| (x - mean) * (x - mean)) / x.len() as f64;
+    let inverse = 1.0 / (variance + f64::from(op.epsilon)).sqrt();
+    let parameters = op.weight.values().iter().zip(op.bias.values());
+    for ((y, x), (weight, bias)) in y.iter_mut().zip(x).zip(parameters) {
+        *y = ((f64::from(*x) - mean) * inverse * f64::from(*weight) + f64::from(*bias)) as f32;
     }
-    moments.iter_mut().for_each(|[sum, _]| *sum /= channels as f64);
-    for c in 0..channels {
-        moments.iter_mut().zip(plane(c)).for_each(|([mean, sum], x)| *sum += (x - *mean).powi(2));
+}
+
+/// The sum of a function of the numbers, in an order that follows from how many there are.
+fn sum(x: &[f32], function: impl Fn(f64) -> f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for x in chunks {
+        sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += function(f64::from(*x)));
     }
-    for [_, sum] in moments {
-        *sum = 1.0 / (*sum / channels as f64 + f64::from(op.epsilon)).sqrt();
-    }
+    sums.iter_mut().zip(rest).for_each(|(sum, x)| *sum += function(f64::from(*x)));
+    sums.iter().sum()
 }

@@ -1,32 +1,77 @@
-//! Sparse mask convolution: what is wanted everywhere, then what the mask asks for.
+//! Sparse mask convolution: all sums where the mask is set, elsewhere those that are wanted everywhere.
 //!
 //! Where the mask is 0 nothing sparse is computed, so a NaN there stays out of the result.
 
-use super::product::{Part, Product};
+use super::layer::{Input, Layer, Scratch};
+use super::map::{Map, Unit};
 use super::window::Window;
 use crate::graph::MaskedConv2d;
-use crate::tensor::{Shape, Tensor};
 
-/// Three products, with just the multiply-adds that the operator counts.
-pub(super) fn masked_conv2d(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
-    let (outputs, inputs) = (output.channels, x.shape().channels);
-    let (bias, mask) = (op.bias.as_ref(), Some(mask));
-    let dense = Part { outputs: 0..op.dense_outputs, inputs: 0..op.dense_inputs, bias, mask: None };
-    let mixed = Part { inputs: op.dense_inputs..inputs, bias: None, mask, ..dense.clone() };
-    let sparse = Part { outputs: op.dense_outputs..outputs, inputs: 0..inputs, bias, mask };
-    let window = Window::same(op.kernel());
-    Product { x, weight: &op.weight, window }.sum(&[dense, mixed, sparse], output)
+/// A masked convolution that is ready to make any of its pixels.
+#[derive(Debug)]
+pub(super) struct MaskedConvolution<'a> {
+    input: Input<'a>,
+    mask: &'a Map,
+    channels: usize,
+    /// All outputs over all inputs.
+    all: Layer,
+    /// The dense outputs over the dense inputs, if there are such outputs.
+    dense: Option<Layer>,
+}
+
+impl<'a> MaskedConvolution<'a> {
+    pub(super) fn new(op: &MaskedConv2d, x: &'a Map, mask: &'a Map) -> Self {
+        let (outputs, bias) = (op.out_channels(), op.bias.as_ref());
+        let layer = |outputs: usize, inputs: usize| {
+            Layer::new(&op.weight, bias, 0..outputs, std::slice::from_ref(&(0..inputs)))
+        };
+        Self {
+            input: Input { maps: vec![x], window: Window::same(op.kernel()), width: x.shape().width },
+            mask,
+            channels: outputs,
+            all: layer(outputs, x.shape().channels),
+            dense: (op.dense_outputs > 0).then(|| layer(op.dense_outputs, op.dense_inputs)),
+        }
+    }
+
+    /// Writes a unit, with no more multiply-adds than the operator counts.
+    pub(super) fn fill(&self, unit: &Unit, y: &mut [f32], scratch: &mut Scratch) {
+        let (mask, start) = (self.mask.of(unit), unit.pixels.start);
+        let mut list = scratch.pixels.pop().unwrap_or_default();
+        let mut fill = |layer: &Layer, set: bool, scratch: &mut Scratch| {
+            list.clear();
+            list.extend((start..).zip(mask).filter(|(_, mask)| (**mask != 0.0) == set).map(|(p, _)| p));
+            layer.fill(&self.input, unit, list.iter().copied(), (&mut *y, self.channels), scratch);
+        };
+        fill(&self.all, true, scratch);
+        if let Some(dense) = &self.dense {
+            fill(dense, false, scratch);
+        }
+        scratch.pixels.push(list);
+        let wanted = self.dense.as_ref().map_or(0, Layer::outputs);
+        for (y, mask) in y.chunks_exact_mut(self.channels).zip(mask) {
+            if *mask == 0.0 {
+                y[wanted..].fill(0.0);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::by_plane;
-    use super::super::conv2d::{bias, filter};
-    use super::super::testing::{assert_close, noise, parameter};
+    use super::super::expression::Expression;
+    use super::super::testing::{assert_close, bias, by_plane, filter, noise, on_maps, parameter};
     use super::super::window::Patches;
     use super::*;
+    use crate::tensor::{Shape, Tensor};
+
+    fn masked_conv2d(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
+        on_maps(&[x, mask], output, |maps, y| {
+            Expression::Masked(MaskedConvolution::new(op, maps[0], maps[1])).evaluate(y);
+        })
+    }
 
     /// The two formulas, each sum in f64 and rounded once.
     fn textbook(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {

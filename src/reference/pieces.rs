@@ -262,11 +262,10 @@ proptest! {
     }
 }
 
-/// Wide layers, on a picture of many bands. Among the pieces one pixel, fewer pixels than the `gemm` crate calls
-/// many, and for every depth a band that ends with one pixel: 228 and 456 are a band and a pixel of 576 and of 288
-/// numbers each.
+/// Wide layers, on a picture of many units. Among the pieces one pixel, and such as end within a unit and within a
+/// kernel's block of pixels.
 #[test]
-fn a_piece_of_a_picture_of_many_bands() {
+fn a_piece_of_a_picture_of_many_units() {
     let pieces = [
         [13..77, 20..101],
         [60..150, 0..130],

@@ -1,29 +1,32 @@
 //! Channels into pixels, and pixels into channels.
 
-use super::by_plane;
+use super::map::Map;
 use crate::graph::{PixelShuffle, PixelUnshuffle};
-use crate::tensor::{Shape, Tensor};
 
-pub(super) fn pixel_shuffle(op: &PixelShuffle, x: &Tensor, output: Shape) -> Tensor {
-    let (scale, width) = (op.scale, x.shape().width);
-    by_plane(output, |n, c, plane| {
-        for (row, line) in plane.chunks_exact_mut(output.width).enumerate() {
-            for j in 0..scale {
-                let from = x.plane(n, (c * scale + row % scale) * scale + j);
-                let from = &from[row / scale * width..][..width];
-                line[j..].iter_mut().step_by(scale).zip(from).for_each(|(y, x)| *y = *x);
+pub(super) fn pixel_shuffle(op: &PixelShuffle, x: &Map, y: &mut Map) {
+    let (scale, channels) = (op.scale, y.shape().channels);
+    y.by_row(|n, row, line| {
+        let from = x.row(n, row / scale).chunks_exact(channels * scale * scale);
+        for (pixels, from) in line.chunks_exact_mut(channels * scale).zip(from) {
+            for (j, pixel) in pixels.chunks_exact_mut(channels).enumerate() {
+                let from = from[row % scale * scale + j..].iter().step_by(scale * scale);
+                pixel.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
             }
         }
-    })
+    });
 }
 
-pub(super) fn pixel_unshuffle(op: &PixelUnshuffle, x: &Tensor, output: Shape) -> Tensor {
-    let (scale, width) = (op.scale, x.shape().width);
-    by_plane(output, |n, c, plane| {
-        let (from, i, j) = (x.plane(n, c / (scale * scale)), c / scale % scale, c % scale);
-        for (row, line) in plane.chunks_exact_mut(output.width).enumerate() {
-            let from = &from[(row * scale + i) * width + j..];
-            line.iter_mut().zip(from.iter().step_by(scale)).for_each(|(y, x)| *y = *x);
+pub(super) fn pixel_unshuffle(op: &PixelUnshuffle, x: &Map, y: &mut Map) {
+    let (scale, channels) = (op.scale, x.shape().channels);
+    y.by_row(|n, row, line| {
+        for (column, pixel) in line.chunks_exact_mut(channels * scale * scale).enumerate() {
+            for i in 0..scale {
+                let from = &x.row(n, row * scale + i)[column * scale * channels..][..scale * channels];
+                for (j, from) in from.chunks_exact(channels).enumerate() {
+                    let to = pixel[i * scale + j..].iter_mut().step_by(scale * scale);
+                    to.zip(from).for_each(|(to, from)| *to = *from);
+                }
+            }
         }
-    })
+    });
 }

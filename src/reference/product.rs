@@ -1,112 +1,256 @@
-//! Convolutions as matrix products: `weight · columns`, a band of pixels at a time.
+//! Products of matrices: rows of numbers that lie anywhere in memory, times weights in panels.
+//!
+//! ```text
+//!   y[place, o] = start[o] + Σ_k row[k] · weights[k, o]
+//! ```
+//!
+//! The `pulp` crate finds at run time what the processor has: AVX-512, AVX2 with FMA, NEON, or nothing. Outputs stand
+//! in the lanes of vectors, and a kernel makes so many rows times vectors as there are registers for. Rows are read
+//! where they are, number by number, in segments; so a convolution needs no copy of its input.
+//!
+//! A number is one chain of multiply-adds from its start on, first to last, whatever stands beside it: the same bits
+//! wherever its row lies and however many rows there are.
 
-use std::ops::Range;
+use pulp::{Arch, Simd, WithSimd};
 
-use rayon::prelude::*;
-
-use super::bands::{Band, bands};
-use super::im2col::{Run, masked_runs, runs};
-use super::matrix::{Matrix, multiply};
-use super::window::{Patches, Window};
-use crate::tensor::{Parameter, Shape, Tensor};
-
-/// A convolution and its input.
-pub(super) struct Product<'a> {
-    pub(super) x: &'a Tensor,
-    /// `[out, in / groups, k, k]`.
-    pub(super) weight: &'a Parameter,
-    pub(super) window: Window,
+/// A part of every row: `values[base · stride + at ..][.. len]` of the row at `base`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) stride: usize,
+    pub(super) at: usize,
+    pub(super) len: usize,
 }
 
-/// Some outputs' sums over some inputs of one group, at some pixels.
-#[derive(Clone)]
-pub(super) struct Part<'a> {
-    pub(super) outputs: Range<usize>,
-    pub(super) inputs: Range<usize>,
-    pub(super) bias: Option<&'a Parameter>,
-    /// Where it is wanted; everywhere, if there is none.
-    pub(super) mask: Option<&'a Tensor>,
+/// Which rows are multiplied, and where the products go: row `i` of the product lies at `places[i] · stride + first`.
+#[derive(Debug)]
+pub(super) struct Rows<'a> {
+    pub(super) segments: &'a [Segment<'a>],
+    pub(super) bases: &'a [usize],
+    pub(super) places: &'a [usize],
+    pub(super) stride: usize,
+    pub(super) first: usize,
 }
 
-/// What a thread keeps from band to band, to save allocations.
-#[derive(Default)]
-struct Scratch {
-    columns: Vec<f32>,
-    sums: Vec<f32>,
+/// Weights in the order in which kernels read them.
+#[derive(Debug)]
+pub(super) struct Panels {
+    panels: Vec<Panel>,
+    depth: usize,
 }
 
-impl Product<'_> {
-    /// The sum of the parts; zero where there is none.
-    pub(super) fn sum(&self, parts: &[Part<'_>], output: Shape) -> Tensor {
-        let mut y = Tensor::zeros(output);
-        let bands = bands(&mut y, self.weight.dims()[1] * self.taps());
-        bands.into_par_iter().for_each_init(Scratch::default, |scratch, mut band| {
-            for part in parts {
-                let runs = match part.mask {
-                    None => runs(band.pixels.clone(), output.width),
-                    Some(mask) => masked_runs(band.pixels.clone(), output.width, mask.plane(band.n, 0)),
-                };
-                if !runs.is_empty() && !part.is_empty() {
-                    self.add(part, &runs, &mut band, scratch);
+/// Neighbouring outputs that a kernel makes together.
+#[derive(Debug)]
+struct Panel {
+    first: usize,
+    width: usize,
+    /// How many vectors the outputs take; lanes past the last hold zero.
+    vectors: usize,
+    start: Vec<f32>,
+    /// For every row of the matrix a number an output.
+    weights: Vec<f32>,
+}
+
+impl Panels {
+    /// A matrix of `depth` rows and `outputs` columns, and what each column's sums start from.
+    pub(super) fn new(
+        [depth, outputs]: [usize; 2],
+        start: impl Fn(usize) -> f32,
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let (lanes, most) = Arch::new().dispatch(Registers);
+        let vectors = outputs.div_ceil(lanes);
+        let count = vectors.div_ceil(most);
+        let mut panels = Vec::with_capacity(count);
+        let mut first = 0;
+        for index in 0..count {
+            let vectors = vectors / count + usize::from(index < vectors % count);
+            let (width, room) = ((vectors * lanes).min(outputs - first), vectors * lanes);
+            let mut panel =
+                Panel { first, width, vectors, start: vec![0.0; room], weights: vec![0.0; depth * room] };
+            panel.start.iter_mut().zip(first..first + width).for_each(|(to, o)| *to = start(o));
+            for (k, row) in panel.weights.chunks_exact_mut(room).enumerate() {
+                row.iter_mut().zip(first..first + width).for_each(|(to, o)| *to = weight(k, o));
+            }
+            first += width;
+            panels.push(panel);
+        }
+        Self { panels, depth }
+    }
+
+    /// How many columns the matrix has.
+    pub(super) fn outputs(&self) -> usize {
+        self.panels.iter().map(|panel| panel.width).sum()
+    }
+
+    /// Writes the products of `rows`.
+    ///
+    /// # Panics
+    /// If a row is not as long as the matrix has rows, or something lies outside of where it is said to lie.
+    pub(super) fn multiply(&self, rows: &Rows<'_>, y: &mut [f32]) {
+        let depth: usize = rows.segments.iter().map(|segment| segment.len).sum();
+        assert_eq!(depth, self.depth, "rows as long as the weights are deep");
+        assert_eq!(rows.bases.len(), rows.places.len(), "a place for every row");
+        for panel in &self.panels {
+            Arch::new().dispatch(Job { panel, rows, y: &mut *y });
+        }
+    }
+}
+
+/// Asks for a vector's lanes, and for how many vectors of outputs there are registers.
+struct Registers;
+
+impl WithSimd for Registers {
+    type Output = (usize, usize);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
+        (S::F32_LANES, if S::REGISTER_COUNT < 32 { 2 } else { 4 })
+    }
+}
+
+/// One panel's share of a product.
+struct Job<'a> {
+    panel: &'a Panel,
+    rows: &'a Rows<'a>,
+    y: &'a mut [f32],
+}
+
+impl WithSimd for Job<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match (self.panel.vectors, S::REGISTER_COUNT < 32) {
+            (1, _) => self.blocks::<S, 1, 12>(simd),
+            (2, true) => self.blocks::<S, 2, 6>(simd),
+            (2, false) => self.blocks::<S, 2, 12>(simd),
+            (3, _) => self.blocks::<S, 3, 8>(simd),
+            _ => self.blocks::<S, 4, 6>(simd),
+        }
+    }
+}
+
+impl Job<'_> {
+    /// `ROWS` rows at a time; the last of them may stand for several.
+    #[inline(always)]
+    fn blocks<S: Simd, const VECTORS: usize, const ROWS: usize>(self, simd: S) {
+        let Self { panel, rows, y } = self;
+        let weights = S::as_simd_f32s(&panel.weights).0.as_chunks::<VECTORS>().0;
+        let start = S::as_simd_f32s(&panel.start).0.as_chunks::<VECTORS>().0[0];
+        for (bases, places) in rows.bases.chunks(ROWS).zip(rows.places.chunks(ROWS)) {
+            let (mut sums, mut rest) = ([start; ROWS], weights);
+            for segment in rows.segments {
+                let (weights, later) = rest.split_at(segment.len);
+                let mut parts: [&[f32]; ROWS] = [&[]; ROWS];
+                for (r, part) in parts.iter_mut().enumerate() {
+                    let base = bases[r.min(bases.len() - 1)];
+                    *part = &segment.values[base * segment.stride + segment.at..][..segment.len];
+                }
+                sums = add::<S, VECTORS, ROWS>(simd, parts, weights, sums);
+                rest = later;
+            }
+            for (r, sums) in sums.iter().enumerate() {
+                let Some(place) = places.get(r) else { break };
+                let y = &mut y[place * rows.stride + rows.first + panel.first..][..panel.width];
+                match S::as_mut_simd_f32s(y) {
+                    (y, []) if y.len() == VECTORS => y.copy_from_slice(sums),
+                    _ => y.copy_from_slice(&bytemuck::cast_slice(sums)[..panel.width]),
                 }
             }
-        });
-        y
+        }
+    }
+}
+
+/// `sums + rows · weights`.
+#[inline(always)]
+fn add<S: Simd, const VECTORS: usize, const ROWS: usize>(
+    simd: S,
+    mut rows: [&[f32]; ROWS],
+    weights: &[[S::f32s; VECTORS]],
+    mut sums: [[S::f32s; VECTORS]; ROWS],
+) -> [[S::f32s; VECTORS]; ROWS] {
+    for row in &mut rows {
+        *row = &row[..weights.len()];
+    }
+    for (k, weights) in weights.iter().enumerate() {
+        for r in 0..ROWS {
+            let number = simd.splat_f32s(rows[r][k]);
+            for v in 0..VECTORS {
+                sums[r][v] = simd.mul_add_e_f32s(weights[v], number, sums[r][v]);
+            }
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::parameter;
+    use super::*;
+
+    /// Rows of `depth` numbers, one behind the other, in segments of at most `cut` numbers.
+    fn segments(values: &[f32], depth: usize, cut: usize) -> Vec<Segment<'_>> {
+        let len = |at: usize| cut.min(depth - at);
+        (0..depth).step_by(cut).map(|at| Segment { values, stride: depth, at, len: len(at) }).collect()
     }
 
-    /// Adds a part to the pixels of `runs`.
-    fn add(&self, part: &Part<'_>, runs: &[Run], band: &mut Band<'_>, scratch: &mut Scratch) {
-        let Scratch { columns, sums } = scratch;
-        let columns = self.columns(part.inputs.clone(), band.n, runs, columns);
-        sums.resize(part.outputs.len() * columns.columns(), 0.0);
-        multiply(self.weight(part), columns, sums);
-        for (o, mut sums) in part.outputs.clone().zip(sums.chunks_exact(columns.columns())) {
-            let bias = part.bias.map_or(0.0, |bias| bias.values()[o]);
-            for ys in band.channel(o, runs) {
-                let sums = sums.split_off(..ys.len()).expect("a sum for every pixel of every run");
-                ys.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum + bias);
+    #[test]
+    fn the_product_is_the_definition() {
+        let numbers: Vec<f32> = (0..400).map(|number| (number % 7) as f32 - 3.0).collect(); // sums are exact
+        for (count, depth, outputs) in
+            [(1, 1, 1), (2, 3, 4), (13, 0, 3), (7, 5, 33), (25, 9, 64), (12, 4, 97)]
+        {
+            let weight = |k: usize, o: usize| ((k * outputs + o) % 5) as f32 - 2.0;
+            let panels = Panels::new([depth, outputs], |o| o as f32, weight);
+            let bases: Vec<usize> = (0..count).rev().collect();
+            let places: Vec<usize> = (0..count).map(|place| 2 * place).collect();
+            let segments = segments(&numbers, depth, 2);
+            let rows =
+                Rows { segments: &segments, bases: &bases, places: &places, stride: outputs + 1, first: 1 };
+            let mut y = vec![f32::NAN; 2 * count * (outputs + 1)];
+            panels.multiply(&rows, &mut y);
+            for (place, found) in y.chunks_exact(outputs + 1).enumerate() {
+                assert!(found[0].is_nan());
+                for (o, found) in found[1..].iter().enumerate() {
+                    let row = count - 1 - place / 2;
+                    let sum: f32 = (0..depth).map(|k| numbers[row * depth + k] * weight(k, o)).sum();
+                    match place % 2 {
+                        0 => assert_eq!(*found, o as f32 + sum, "{count}x{depth}x{outputs} at {place}, {o}"),
+                        _ => assert!(found.is_nan(), "nothing is written between the places"),
+                    }
+                }
             }
         }
     }
 
-    /// The columns of the pixels in `runs`. For a 1×1 convolution at neighbouring pixels that is the
-    /// input, as it lies there.
-    fn columns<'b>(
-        &'b self,
-        inputs: Range<usize>,
-        n: usize,
-        runs: &[Run],
-        columns: &'b mut Vec<f32>,
-    ) -> Matrix<'b> {
-        let (x, window) = (self.x, self.window);
-        let pixels = runs.iter().map(Run::len).sum();
-        let neighbours = runs.windows(2).all(|pair| pair[0].end() == pair[1].start());
-        if neighbours && matches!(window, Window { kernel: 1, stride: 1, padding: 0 }) {
-            let start = (n * x.shape().channels + inputs.start) * x.shape().pixels() + runs[0].start();
-            let values = x.values().get(start..).unwrap_or_default(); // of no inputs, perhaps past the end
-            return Matrix::new(values, inputs.len(), pixels, x.shape().pixels());
+    /// By every kernel: the last block of rows is not full, the last panel of outputs neither.
+    #[test]
+    fn a_number_has_the_same_bits_whatever_stands_beside_it() {
+        const COUNT: usize = 40;
+        for depth in [1, 2, 27, 64, 576] {
+            let (x, w) = (parameter([COUNT, depth], 1), parameter([depth, 130], 2));
+            let product = |bases: &[usize], outputs: usize, cut: usize| {
+                let panels = Panels::new([depth, outputs], |_| 0.1, |k, o| w.values()[k * 130 + o]);
+                let (segments, places) =
+                    (segments(x.values(), depth, cut), (0..bases.len()).collect::<Vec<_>>());
+                let mut y = vec![f32::NAN; bases.len() * outputs];
+                let rows = Rows { segments: &segments, bases, places: &places, stride: outputs, first: 0 };
+                panels.multiply(&rows, &mut y);
+                y
+            };
+            let all: Vec<usize> = (0..COUNT).collect();
+            let whole = product(&all, 130, depth);
+            for outputs in [1, 3, 8, 12, 16, 24, 33, 40, 64, 65, 130] {
+                for bases in [&all[..], &all[39..], &all[3..10], &all[7..19], &all[20..33]] {
+                    let found = product(bases, outputs, 1 + depth / 3);
+                    for (row, base) in found.chunks_exact(outputs).zip(bases) {
+                        let expected = &whole[base * 130..][..outputs];
+                        let same = row.iter().zip(expected).all(|(a, b)| a.to_bits() == b.to_bits());
+                        assert!(same, "{depth}x{outputs}, row {base} of {bases:?}");
+                    }
+                }
+            }
         }
-        let rows = inputs.len() * self.taps();
-        Patches { x, n, window }.im2col(inputs, runs, columns);
-        Matrix::new(columns, rows, pixels, pixels)
-    }
-
-    /// A part's rows and columns of the weight, where they lie.
-    fn weight(&self, part: &Part<'_>) -> Matrix<'_> {
-        let (inputs, taps) = (self.weight.dims()[1], self.taps());
-        let start = (part.outputs.start * inputs + part.inputs.start % inputs) * taps;
-        let values = &self.weight.values()[start..];
-        Matrix::new(values, part.outputs.len(), part.inputs.len() * taps, inputs * taps)
-    }
-
-    fn taps(&self) -> usize {
-        self.window.kernel * self.window.kernel
-    }
-}
-
-impl Part<'_> {
-    /// Whether it adds nothing.
-    fn is_empty(&self) -> bool {
-        self.outputs.is_empty() || self.inputs.is_empty() && self.bias.is_none()
     }
 }

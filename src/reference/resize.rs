@@ -1,52 +1,51 @@
 //! Interpolation.
 
-use super::by_plane;
+use super::map::Map;
 use crate::graph::{Resize, ResizeKind, ResizeTo};
-use crate::tensor::{Shape, Tensor};
 
-pub(super) fn resize(op: &Resize, x: &Tensor, output: Shape) -> Tensor {
+pub(super) fn resize(op: &Resize, x: &Map, y: &mut Map) {
     match op.kind {
-        ResizeKind::Bicubic => bicubic(op.scale, x, output),
-        ResizeKind::Bilinear | ResizeKind::BilinearCorners => bilinear(op.kind, x, output),
-        ResizeKind::Nearest => nearest(x, output, |p, _| p / op.scale),
+        ResizeKind::Bicubic => bicubic(op.scale, x, y),
+        ResizeKind::Bilinear | ResizeKind::BilinearCorners => bilinear(op.kind, x, y),
+        ResizeKind::Nearest => nearest(x, y, |p, _| p / op.scale),
     }
 }
 
-pub(super) fn resize_to(op: &ResizeTo, x: &Tensor, output: Shape) -> Tensor {
+pub(super) fn resize_to(op: &ResizeTo, x: &Map, y: &mut Map) {
     match op.kind {
         ResizeKind::Nearest => {
-            nearest(x, output, |p, [old, new]| ((p as f32 * (old as f32 / new as f32)) as usize).min(old - 1))
+            nearest(x, y, |p, [old, new]| ((p as f32 * (old as f32 / new as f32)) as usize).min(old - 1))
         }
-        kind => bilinear(kind, x, output),
+        kind => bilinear(kind, x, y),
     }
 }
 
 /// `place` says which pixel of a side of `[old, new]` pixels a new one is.
-fn nearest(x: &Tensor, output: Shape, place: impl Fn(usize, [usize; 2]) -> usize + Sync) -> Tensor {
-    let input = x.shape();
-    by_plane(output, |n, c, plane| {
-        let from = x.plane(n, c);
-        for (p, y) in plane.iter_mut().enumerate() {
-            let row = place(p / output.width, [input.height, output.height]);
-            let column = place(p % output.width, [input.width, output.width]);
-            *y = from[row * input.width + column];
+fn nearest(x: &Map, y: &mut Map, place: impl Fn(usize, [usize; 2]) -> usize + Sync) {
+    let (input, output, channels) = (x.shape(), y.shape(), x.shape().channels);
+    y.by_row(|n, row, line| {
+        let from = x.row(n, place(row, [input.height, output.height]));
+        for (column, pixel) in line.chunks_exact_mut(channels).enumerate() {
+            let column = place(column, [input.width, output.width]);
+            pixel.copy_from_slice(&from[column * channels..][..channels]);
         }
-    })
+    });
 }
 
-fn bilinear(kind: ResizeKind, x: &Tensor, output: Shape) -> Tensor {
-    let input = x.shape();
+fn bilinear(kind: ResizeKind, x: &Map, y: &mut Map) {
+    let (input, output, channels) = (x.shape(), y.shape(), x.shape().channels);
     let (rows, columns) = (lines(kind, input.height, output.height), lines(kind, input.width, output.width));
-    by_plane(output, |n, c, plane| {
-        let from = x.plane(n, c);
-        for (line, row) in plane.chunks_exact_mut(output.width).zip(&rows) {
-            let lines = row.places.map(|y| &from[y * input.width..][..input.width]);
-            for (y, column) in line.iter_mut().zip(&columns) {
-                *y = row.between(lines.map(|line| column.between(column.places.map(|x| f64::from(line[x])))))
-                    as f32;
+    y.by_row(|n, row, line| {
+        let row = &rows[row];
+        let lines = row.places.map(|y| x.row(n, y));
+        for (pixel, column) in line.chunks_exact_mut(channels).zip(&columns) {
+            let corners = lines.map(|line| column.places.map(|x| &line[x * channels..][..channels]));
+            for (c, y) in pixel.iter_mut().enumerate() {
+                let along = corners.map(|pair| column.between(pair.map(|pixel| f64::from(pixel[c]))));
+                *y = row.between(along) as f32;
             }
         }
-    })
+    });
 }
 
 /// The two old pixels that a new one lies between, along one axis, and how far it is from the first.
@@ -74,19 +73,20 @@ fn lines(kind: ResizeKind, old: usize, new: usize) -> Vec<Line> {
     (0..new).map(line).collect()
 }
 
-fn bicubic(scale: usize, x: &Tensor, output: Shape) -> Tensor {
-    let input = x.shape();
+fn bicubic(scale: usize, x: &Map, y: &mut Map) {
+    let (input, channels) = (x.shape(), x.shape().channels);
     let (rows, columns) = (cubics(input.height, scale), cubics(input.width, scale));
-    by_plane(output, |n, c, plane| {
-        let from = x.plane(n, c);
-        for (line, row) in plane.chunks_exact_mut(output.width).zip(&rows) {
-            let lines = row.places.map(|y| &from[y * input.width..][..input.width]);
-            for (y, column) in line.iter_mut().zip(&columns) {
-                let along = lines.map(|line| column.sum(column.places.map(|x| f64::from(line[x]))));
+    y.by_row(|n, row, line| {
+        let row = &rows[row];
+        let lines = row.places.map(|y| x.row(n, y));
+        for (pixel, column) in line.chunks_exact_mut(channels).zip(&columns) {
+            let corners = lines.map(|line| column.places.map(|x| &line[x * channels..][..channels]));
+            for (c, y) in pixel.iter_mut().enumerate() {
+                let along = corners.map(|pixels| column.sum(pixels.map(|pixel| f64::from(pixel[c]))));
                 *y = row.sum(along) as f32;
             }
         }
-    })
+    });
 }
 
 /// The four old pixels that a new one lies between, along one axis, and their weights.

@@ -1,10 +1,12 @@
 //! A part of the channels.
 
+use super::map::Map;
 use crate::graph::Slice;
-use crate::tensor::{Shape, Tensor};
 
-pub(super) fn slice(op: &Slice, x: &Tensor, output: Shape) -> Tensor {
-    let (pixels, picture) = (output.pixels(), x.shape().channels * output.pixels());
-    let part = |n: usize| &x.values()[n * picture + op.start * pixels..][..op.channels * pixels];
-    Tensor::new(output, (0..output.batch).flat_map(part).copied().collect())
+pub(super) fn slice(op: &Slice, x: &Map, y: &mut Map) {
+    let channels = x.shape().channels;
+    y.by_unit(|unit, y, _: &mut ()| {
+        let pixels = y.chunks_exact_mut(op.channels.max(1)).zip(x.of(unit).chunks_exact(channels));
+        pixels.for_each(|(to, from)| to.copy_from_slice(&from[op.start..][..op.channels]));
+    });
 }

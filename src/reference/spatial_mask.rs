@@ -1,13 +1,10 @@
 //! Where work is needed.
 
-use super::by_plane;
-use crate::tensor::{Shape, Tensor};
+use super::map::Map;
 
-pub(super) fn spatial_mask(logits: &Tensor, output: Shape) -> Tensor {
-    by_plane(output, |n, _, mask| {
-        let (off, on) = (logits.plane(n, 0), logits.plane(n, 1));
-        mask.iter_mut().zip(off.iter().zip(on)).for_each(|(mask, (off, on))| {
-            *mask = if on > off { 1.0 } else { 0.0 };
-        });
-    })
+pub(super) fn spatial_mask(logits: &Map, mask: &mut Map) {
+    mask.by_unit(|unit, mask, _: &mut ()| {
+        let logits = logits.of(unit).as_chunks().0;
+        mask.iter_mut().zip(logits).for_each(|(mask, [off, on])| *mask = if on > off { 1.0 } else { 0.0 });
+    });
 }

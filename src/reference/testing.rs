@@ -1,5 +1,6 @@
 //! What the unit tests of several operators need.
 
+use super::map::Map;
 use crate::tensor::{Parameter, Shape, Tensor};
 
 /// Numbers in −1 ‥ 1 that are the same for the same seed (splitmix64).
@@ -21,6 +22,38 @@ pub(super) fn noise(shape: Shape, seed: u64) -> Tensor {
 
 pub(super) fn parameter<const AXES: usize>(dims: [usize; AXES], seed: u64) -> Parameter {
     Parameter::new(dims, numbers(seed, dims.iter().product()))
+}
+
+/// What `make` writes into a map of this shape, which begins with NaN.
+pub(super) fn on_maps(inputs: &[&Tensor], output: Shape, make: impl Fn(&[&Map], &mut Map)) -> Tensor {
+    let read = |tensor: &&Tensor| {
+        let mut map = Map::new(tensor.shape(), vec![]);
+        map.read(tensor);
+        map
+    };
+    let (inputs, mut y): (Vec<Map>, _) =
+        (inputs.iter().map(read).collect(), Map::new(output, vec![f32::NAN; output.len()]));
+    make(&inputs.iter().collect::<Vec<_>>(), &mut y);
+    y.to_tensor()
+}
+
+/// Value by value: `fill(n, c, plane)` writes one channel of one picture.
+pub(super) fn by_plane(shape: Shape, fill: impl Fn(usize, usize, &mut [f32])) -> Tensor {
+    let mut made = Tensor::zeros(shape);
+    let planes = made.values_mut().chunks_mut(shape.pixels().max(1)).enumerate();
+    planes.for_each(|(index, plane)| fill(index / shape.channels, index % shape.channels, plane));
+    made
+}
+
+/// The weights of output channel `o`.
+pub(super) fn filter(weight: &Parameter, o: usize) -> &[f32] {
+    let taps = weight.values().len() / weight.dims()[0];
+    &weight.values()[o * taps..][..taps]
+}
+
+/// The bias of output channel `o`.
+pub(super) fn bias(bias: Option<&Parameter>, o: usize) -> f64 {
+    bias.map_or(0.0, |bias| f64::from(bias.values()[o]))
 }
 
 /// Within 1e-5 of each other, as a share of the largest expected number.

@@ -1,37 +1,45 @@
 //! Neighbourhoods as channels, and back.
 
-use super::by_plane;
+use super::map::Map;
 use super::window::Window;
 use crate::graph::{Fold, Unfold};
-use crate::tensor::{Shape, Tensor};
 
-pub(super) fn unfold(op: &Unfold, x: &Tensor, output: Shape) -> Tensor {
-    let (kernel, window) = (op.kernel, Window::same(op.kernel));
-    by_plane(output, |n, c, plane| {
-        let (from, k) = (x.plane(n, c / (kernel * kernel)), c % (kernel * kernel));
-        for (p, y) in plane.iter_mut().enumerate() {
-            let row = window.place(p / output.width, k / kernel, output.height);
-            let column = window.place(p % output.width, k % kernel, output.width);
-            *y = row.zip(column).map_or(0.0, |(row, column)| from[row * output.width + column]);
-        }
-    })
-}
-
-pub(super) fn fold(op: &Fold, x: &Tensor, output: Shape) -> Tensor {
-    let (kernel, window) = (op.kernel, Window::same(op.kernel));
-    let taps = kernel * kernel;
-    by_plane(output, |n, c, plane| {
-        for (p, y) in plane.iter_mut().enumerate() {
-            let mut sum = 0.0;
-            for k in 0..taps {
-                // Seen from here the tap lies on the other side.
-                let row = window.place(p / output.width, (taps - 1 - k) / kernel, output.height);
-                let column = window.place(p % output.width, (taps - 1 - k) % kernel, output.width);
-                if let (Some(row), Some(column)) = (row, column) {
-                    sum += f64::from(x.plane(n, c * taps + k)[row * output.width + column]);
+pub(super) fn unfold(op: &Unfold, x: &Map, y: &mut Map) {
+    let (window, taps, shape) = (Window::same(op.kernel), op.kernel * op.kernel, x.shape());
+    y.by_row(|n, row, line| {
+        for (column, pixel) in line.chunks_exact_mut(shape.channels * taps).enumerate() {
+            for tap in 0..taps {
+                let to = pixel[tap..].iter_mut().step_by(taps);
+                let y = window.place(row, tap / op.kernel, shape.height);
+                match y.zip(window.place(column, tap % op.kernel, shape.width)) {
+                    Some((y, column)) => {
+                        let from = &x.row(n, y)[column * shape.channels..][..shape.channels];
+                        to.zip(from).for_each(|(to, from)| *to = *from);
+                    }
+                    None => to.for_each(|to| *to = 0.0),
                 }
             }
-            *y = sum as f32;
         }
-    })
+    });
+}
+
+pub(super) fn fold(op: &Fold, x: &Map, y: &mut Map) {
+    let (window, taps, shape) = (Window::same(op.kernel), op.kernel * op.kernel, y.shape());
+    y.by_row(|n, row, line| {
+        let mut sums = vec![0.0; shape.channels];
+        for (column, pixel) in line.chunks_exact_mut(shape.channels).enumerate() {
+            sums.fill(0.0);
+            for tap in 0..taps {
+                // Seen from here the tap lies on the other side.
+                let other = taps - 1 - tap;
+                let y = window.place(row, other / op.kernel, shape.height);
+                if let Some((y, column)) = y.zip(window.place(column, other % op.kernel, shape.width)) {
+                    let from = &x.row(n, y)[column * shape.channels * taps..][..shape.channels * taps];
+                    let from = from[tap..].iter().step_by(taps);
+                    sums.iter_mut().zip(from).for_each(|(sum, from)| *sum += f64::from(*from));
+                }
+            }
+            pixel.iter_mut().zip(&sums).for_each(|(y, sum)| *y = *sum as f32);
+        }
+    });
 }

@@ -3,6 +3,7 @@
 #[cfg(test)]
 use std::ops::Range;
 
+#[cfg(test)]
 use crate::tensor::Tensor;
 
 /// A convolution's kernel over the pixels.
@@ -28,7 +29,8 @@ impl Window {
     }
 }
 
-/// What a convolution's outputs read from one picture: for each a patch under its window.
+/// What a convolution's outputs read from one picture: for each a patch under its window. The textbook's.
+#[cfg(test)]
 #[derive(Clone, Copy)]
 pub(super) struct Patches<'a> {
     /// The input.
@@ -39,10 +41,10 @@ pub(super) struct Patches<'a> {
     pub(super) window: Window,
 }
 
+#[cfg(test)]
 impl Patches<'_> {
     /// `Σ_{i, k} weights[i, k] · x[channels[i], k]` for the output pixel at (row, column): zeros outside
     /// the picture, summed in f64.
-    #[cfg(test)]
     pub(super) fn dot(self, (row, column): (usize, usize), channels: Range<usize>, weights: &[f32]) -> f64 {
         let Self { x, n, window } = self;
         let (shape, kernel) = (x.shape(), window.kernel);

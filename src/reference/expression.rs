@@ -1,0 +1,84 @@
+//! Values that are made unit by unit from others, and so need not be made whole before they are read: what a
+//! convolution makes goes through activations and sums while it is in a core's cache.
+//!
+//! The numbers are those of one operator after the other, bit for bit.
+
+use super::activation::activate;
+use super::binary::{Other, combine};
+use super::conv2d::Convolution;
+use super::layer::Scratch;
+use super::map::{Map, Unit};
+use super::masked_conv2d::MaskedConvolution;
+use crate::graph::{Activation, BinaryKind, Op};
+use crate::tensor::Shape;
+
+/// What a unit is made of.
+#[derive(Debug)]
+pub(super) enum Expression<'a> {
+    /// What there is already.
+    Read(&'a Map),
+    Convolution(Convolution<'a>),
+    Masked(MaskedConvolution<'a>),
+    Activated(&'a Activation, Box<Self>),
+    Combined(BinaryKind, Box<[Self; 2]>),
+}
+
+/// Whether a node's value can be made unit by unit.
+pub(super) fn is_expression(op: &Op) -> bool {
+    matches!(op, Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Activation(_) | Op::Binary(_))
+}
+
+/// Whether what such a node reads may be an expression too, of which it needs no more than the unit that it makes.
+pub(super) fn takes_expressions(op: &Op) -> bool {
+    matches!(op, Op::Activation(_) | Op::Binary(_))
+}
+
+impl Expression<'_> {
+    /// Makes the whole map.
+    pub(super) fn evaluate(&self, y: &mut Map) {
+        let shape = y.shape();
+        y.by_unit(|unit, y, scratch| self.fill(unit, shape, y, scratch));
+    }
+
+    /// Makes a unit of a map of this shape.
+    fn fill(&self, unit: &Unit, shape: Shape, y: &mut [f32], scratch: &mut Scratch) {
+        match self {
+            Self::Read(map) => y.copy_from_slice(map.of(unit)),
+            Self::Convolution(convolution) => convolution.fill(unit, y, scratch),
+            Self::Masked(convolution) => convolution.fill(unit, y, scratch),
+            Self::Activated(op, x) => {
+                x.fill(unit, shape, y, scratch);
+                activate(op, shape.channels, y);
+            }
+            Self::Combined(kind, operands) => match &**operands {
+                [a, Self::Read(b)] => {
+                    a.fill(unit, shape, y, scratch);
+                    combine(*kind, shape.channels, y, second(b, unit, shape));
+                }
+                [Self::Read(a), b] => {
+                    b.fill(unit, shape, y, scratch);
+                    combine(*kind, shape.channels, y, Other::First(a.of(unit)));
+                }
+                [a, b] => {
+                    let mut block = scratch.blocks.pop().unwrap_or_default();
+                    block.resize(y.len(), 0.0);
+                    a.fill(unit, shape, y, scratch);
+                    b.fill(unit, shape, &mut block, scratch);
+                    combine(*kind, shape.channels, y, Other::Second(&block));
+                    scratch.blocks.push(block);
+                }
+            },
+        }
+    }
+}
+
+/// The second operand of what has this shape.
+fn second<'a>(b: &'a Map, unit: &Unit, shape: Shape) -> Other<'a> {
+    if b.shape() == shape {
+        Other::Second(b.of(unit))
+    } else if b.shape() == shape.with_channels(1) {
+        Other::Channel(b.of(unit))
+    } else {
+        Other::Pixel(b.picture(unit.n))
+    }
+}

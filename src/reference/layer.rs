@@ -1,0 +1,160 @@
+//! A convolution's outputs, some pixels at a time, as products of what lies under its window and its weights.
+//!
+//! Of a map with its channels side by side a window's row is one run of numbers. So patches are multiplied where they
+//! lie; those that hang over the picture's edge are copied out, with zeros around.
+
+use std::ops::Range;
+
+use super::map::{Map, Unit};
+use super::product::{Panels, Rows, Segment};
+use super::window::Window;
+use crate::tensor::Parameter;
+
+/// A convolution's input: maps of one size whose channels stand side by side, as of a concatenation.
+#[derive(Clone, Debug)]
+pub(super) struct Input<'a> {
+    pub(super) maps: Vec<&'a Map>,
+    pub(super) window: Window,
+    /// Columns of the output.
+    pub(super) width: usize,
+}
+
+/// Some outputs as sums over some inputs.
+#[derive(Debug)]
+pub(super) struct Layer {
+    /// Of every map the channels that are read.
+    inputs: Vec<Range<usize>>,
+    first_output: usize,
+    panels: Panels,
+}
+
+/// What a thread keeps from unit to unit, to save allocations.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// Rows and places of the patches within the picture, and those of the others.
+    inner: [Vec<usize>; 2],
+    outer: [Vec<usize>; 2],
+    /// The others, copied.
+    patches: Vec<f32>,
+    /// Lists of pixels and blocks of numbers for whoever asks.
+    pub(super) pixels: Vec<Vec<usize>>,
+    pub(super) blocks: Vec<Vec<f32>>,
+}
+
+impl Layer {
+    /// The outputs `outputs` of a weight `[out, in, k, k]`, of which the inputs' first columns are those of `inputs`:
+    /// for every map its channels.
+    pub(super) fn new(
+        weight: &Parameter,
+        bias: Option<&Parameter>,
+        outputs: Range<usize>,
+        inputs: &[Range<usize>],
+    ) -> Self {
+        let &[_, columns, side, _] = weight.dims() else { unreachable!("a checked convolution weight") };
+        let (taps, depth) = (side * side, inputs.iter().map(Range::len).sum::<usize>());
+        let first = outputs.start;
+        let start = |o: usize| bias.map_or(0.0, |bias| bias.values()[first + o]);
+        let number = |k: usize, o: usize| {
+            let (tap, column) = (k / depth, k % depth);
+            weight.values()[((first + o) * columns + column) * taps + tap]
+        };
+        let panels = Panels::new([taps * depth, outputs.len()], start, number);
+        Self { inputs: inputs.to_vec(), first_output: first, panels }
+    }
+
+    /// How many outputs it makes.
+    pub(super) fn outputs(&self) -> usize {
+        self.panels.outputs()
+    }
+
+    /// Writes the outputs of these pixels of a unit into `y`, the unit's numbers, `channels` a pixel.
+    pub(super) fn fill(
+        &self,
+        input: &Input<'_>,
+        unit: &Unit,
+        pixels: impl Iterator<Item = usize>,
+        (y, channels): (&mut [f32], usize),
+        scratch: &mut Scratch,
+    ) {
+        let Scratch { inner, outer, patches, .. } = scratch;
+        let [inner, outer] = [inner, outer].map(|lists| {
+            lists.iter_mut().for_each(Vec::clear);
+            lists
+        });
+        patches.clear();
+        for p in pixels {
+            let [row, column] = [p / input.width, p % input.width];
+            match input.corner(row, column) {
+                Some(corner) => {
+                    inner[0].push(corner);
+                    inner[1].push(p - unit.pixels.start);
+                }
+                None => {
+                    self.copy(input, unit.n, [row, column], patches);
+                    outer[0].push(outer[0].len());
+                    outer[1].push(p - unit.pixels.start);
+                }
+            }
+        }
+        let depth = patches.len() / outer[0].len().max(1);
+        let copied = [Segment { values: patches, stride: depth, at: 0, len: depth }];
+        for (segments, [bases, places]) in [(&self.segments(input, unit.n)[..], inner), (&copied[..], outer)]
+        {
+            if !bases.is_empty() {
+                let rows = Rows { segments, bases, places, stride: channels, first: self.first_output };
+                self.panels.multiply(&rows, y);
+            }
+        }
+    }
+
+    /// Where the rows of a patch within the picture lie, from its corner on.
+    fn segments<'a>(&self, input: &Input<'a>, n: usize) -> Vec<Segment<'a>> {
+        let mut segments = Vec::new();
+        for ky in 0..input.window.kernel {
+            if let ([map], [read]) = (&input.maps[..], &self.inputs[..])
+                && *read == (0..map.shape().channels)
+            {
+                let (stride, at) = (read.len(), ky * map.shape().width * read.len());
+                let len = input.window.kernel * read.len();
+                segments.push(Segment { values: map.picture(n), stride, at, len });
+                continue;
+            }
+            for kx in 0..input.window.kernel {
+                for (map, read) in input.maps.iter().zip(&self.inputs) {
+                    let stride = map.shape().channels;
+                    let at = (ky * map.shape().width + kx) * stride + read.start;
+                    segments.push(Segment { values: map.picture(n), stride, at, len: read.len() });
+                }
+            }
+        }
+        segments
+    }
+
+    /// Appends the patch of an output pixel.
+    fn copy(&self, input: &Input<'_>, n: usize, [row, column]: [usize; 2], patches: &mut Vec<f32>) {
+        let (window, shape) = (input.window, input.maps[0].shape());
+        for (ky, kx) in (0..window.kernel).flat_map(|ky| (0..window.kernel).map(move |kx| (ky, kx))) {
+            let (y, x) = (window.place(row, ky, shape.height), window.place(column, kx, shape.width));
+            for (map, read) in input.maps.iter().zip(&self.inputs) {
+                match y.zip(x) {
+                    Some((y, x)) => {
+                        let pixel = &map.row(n, y)[x * map.shape().channels..][..map.shape().channels];
+                        patches.extend_from_slice(&pixel[read.clone()]);
+                    }
+                    None => patches.resize(patches.len() + read.len(), 0.0),
+                }
+            }
+        }
+    }
+}
+
+impl Input<'_> {
+    /// The input pixel at the upper left of an output pixel's window, if the window lies within the picture.
+    fn corner(&self, row: usize, column: usize) -> Option<usize> {
+        let (Window { kernel, stride, padding }, shape) = (self.window, self.maps[0].shape());
+        let side = |position: usize, length: usize| {
+            (stride * position).checked_sub(padding).filter(|first| first + kernel <= length)
+        };
+        Some(side(row, shape.height)? * shape.width + side(column, shape.width)?)
+    }
+}

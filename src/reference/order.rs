@@ -1,0 +1,138 @@
+//! Which values lie in memory, and which are made on the way to others.
+
+use super::expression::{is_expression, takes_expressions};
+use crate::graph::{Graph, Node, Op, Value};
+
+/// The most values that an expression reads: each of them is held until then.
+const MOST_READ: usize = 8;
+
+/// How the values of a graph come about.
+#[derive(Debug)]
+pub(super) struct Order {
+    /// Whether the value is made with its one reader.
+    with_reader: Vec<bool>,
+    /// Reads to come, by nodes, by the caller who keeps it, by the graph's output.
+    uses: Vec<usize>,
+}
+
+impl Order {
+    pub(super) fn new(graph: &Graph, keep: &[Value]) -> Self {
+        let mut uses = graph.uses();
+        keep.iter().for_each(|value| uses[value.index()] += 1);
+        for (value, node) in graph.values().rev() {
+            if uses[value.index()] == 0 {
+                node.inputs.iter().for_each(|input| uses[input.index()] -= 1); // nobody needs what it makes
+            }
+        }
+        let mut with_reader = vec![false; uses.len()];
+        let mut reads = vec![0; uses.len()];
+        for (value, node) in graph.values() {
+            reads[value.index()] = node.inputs.len();
+            for input in &node.inputs {
+                let more = reads[input.index()].saturating_sub(1);
+                if uses[input.index()] == 1
+                    && joins(graph.node(*input), node)
+                    && reads[value.index()] + more <= MOST_READ
+                {
+                    with_reader[input.index()] = true;
+                    reads[value.index()] += more;
+                }
+            }
+        }
+        Self { with_reader, uses }
+    }
+
+    /// Whether the value is made with its one reader.
+    pub(super) fn is_with_reader(&self, value: Value) -> bool {
+        self.with_reader[value.index()]
+    }
+
+    /// Whether it is made for itself.
+    pub(super) fn is_made(&self, value: Value) -> bool {
+        self.uses[value.index()] > 0 && !self.is_with_reader(value)
+    }
+
+    /// What is read when the value is made, each as often as it is read.
+    pub(super) fn reads(&self, graph: &Graph, value: Value) -> Vec<Value> {
+        let inputs = &graph.node(value).inputs;
+        let through = |input: &Value| match self.is_with_reader(*input) {
+            true => self.reads(graph, *input),
+            false => vec![*input],
+        };
+        inputs.iter().flat_map(through).collect()
+    }
+
+    /// Notes that the value was read; says whether it was for the last time.
+    pub(super) fn is_last_read(&mut self, value: Value) -> bool {
+        self.uses[value.index()] -= 1;
+        self.uses[value.index()] == 0
+    }
+
+    /// The most numbers that the values in memory have at once.
+    pub(super) fn largest_len(mut self, graph: &Graph) -> usize {
+        let (mut held, mut largest) = (0, 0);
+        for (value, node) in graph.values() {
+            if !self.is_made(value) {
+                continue;
+            }
+            held += node.shape.len();
+            largest = largest.max(held);
+            for read in self.reads(graph, value) {
+                if self.is_last_read(read) {
+                    held -= graph.node(read).shape.len();
+                }
+            }
+        }
+        largest
+    }
+}
+
+/// Whether `node` is made in the course of what `reader` makes of it. Either the reader goes through it number by
+/// number, or it is a convolution, which takes what would be concatenated side by side.
+fn joins(node: &Node, reader: &Node) -> bool {
+    match (&node.op, &reader.op) {
+        (Op::Concat(_), Op::Conv2d(op)) => op.groups == 1,
+        (op, reading) => takes_expressions(reading) && is_expression(op) && node.shape == reader.shape,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Builder, Conv2d};
+    use crate::reference::testing::parameter;
+    use crate::tensor::Shape;
+
+    #[test]
+    fn what_is_read_once_is_made_with_its_reader_unless_it_is_kept() {
+        let (mut b, x) = Builder::new("chain", Shape::new(1, 4, 3, 3), 1.0);
+        let same = |inputs: usize| Conv2d::same(parameter([4, inputs, 3, 3], 1), None);
+        let convolved = b.conv2d("convolved", x, same(4)).unwrap();
+        let relu = b.relu("relu", convolved).unwrap();
+        let sum = b.add("sum", relu, x).unwrap();
+        let both = b.concat("both", &[sum, x]).unwrap();
+        let output = b.conv2d("output", both, same(8)).unwrap();
+        let graph = b.finish(output);
+        let made = |keep: &[Value]| {
+            let order = Order::new(&graph, keep);
+            let made = [convolved, relu, sum, both, output].into_iter().filter(|value| order.is_made(*value));
+            (made.collect::<Vec<_>>(), order.reads(&graph, output), order.reads(&graph, sum))
+        };
+        assert_eq!(made(&[]), (vec![sum, output], vec![sum, x], vec![x, x]));
+        assert_eq!(made(&[relu]), (vec![relu, sum, output], vec![sum, x], vec![relu, x]));
+        assert_eq!(made(&[both]).0, [sum, both, output]);
+    }
+
+    #[test]
+    fn an_expression_reads_no_more_than_so_many_values() {
+        let (mut b, x) = Builder::new("sums", Shape::new(1, 1, 1, 1), 1.0);
+        let mut sum = x;
+        for _ in 0..3 * MOST_READ {
+            sum = b.add("sum", sum, x).unwrap();
+        }
+        let graph = b.finish(sum);
+        let order = Order::new(&graph, &[]);
+        let most = graph.values().map(|(value, _)| order.reads(&graph, value).len()).max();
+        assert_eq!(most, Some(MOST_READ));
+    }
+}
