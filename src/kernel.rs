@@ -15,13 +15,16 @@ pub mod average_pool;
 pub mod binary;
 pub mod concat;
 pub mod conv2d_compact;
+pub mod conv2d_cooperative;
 pub mod conv2d_depthwise;
 pub mod conv2d_direct;
 pub mod conv2d_gather;
+pub mod conv2d_gather_cooperative;
 pub mod conv2d_gather_subgroup;
 pub mod conv2d_gather_tiled;
 pub mod conv2d_tiled;
 pub mod conv_transpose2d;
+pub mod cooperative;
 pub mod epilogue;
 pub mod fold;
 pub mod global_pool;
@@ -73,8 +76,10 @@ pub static ALL: &[&Kernel] = &[
     &binary::KERNEL,
     &concat::KERNEL,
     &conv2d_compact::KERNEL,
+    &conv2d_cooperative::KERNEL,
     &conv2d_depthwise::KERNEL,
     &conv2d_direct::KERNEL,
+    &conv2d_gather_cooperative::KERNEL,
     &conv2d_gather_subgroup::KERNEL,
     &conv2d_gather_tiled::KERNEL,
     &conv2d_tiled::KERNEL,

@@ -153,6 +153,8 @@ pub struct Options {
     /// Which kernels are preferred: what was measured on the device. By default, and for what is not in it, the
     /// shipped table.
     pub choices: Option<Arc<Choices>>,
+    /// Whether [`Algorithm::Auto`] may round the factors of convolutions to f16. Those that a mask hangs on stay f32.
+    pub cooperative: bool,
 }
 
 /// Whether masked convolutions skip what their mask leaves out. The result is the same.
@@ -218,6 +220,9 @@ pub enum Algorithm {
     Direct,
     /// Winograd's F(4×4, 3×3), wherever it can be.
     Winograd,
+    /// By cooperative matrices, with factors rounded to f16: wherever the device has them and no mask hangs on it.
+    /// Elsewhere as [`Self::Auto`].
+    Cooperative,
 }
 
 /// What the plan must know of a device.

@@ -7,6 +7,8 @@
 mod acnet;
 #[path = "models/authors.rs"]
 mod authors;
+#[path = "models/cooperative.rs"]
+mod cooperative;
 #[path = "models/distillation.rs"]
 mod distillation;
 #[path = "models/downloads.rs"]

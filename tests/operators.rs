@@ -13,6 +13,8 @@ mod attention;
 mod choices;
 #[path = "operators/conv.rs"]
 mod conv;
+#[path = "operators/cooperative.rs"]
+mod cooperative;
 #[path = "operators/lists.rs"]
 mod lists;
 #[path = "operators/others.rs"]

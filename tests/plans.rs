@@ -16,7 +16,8 @@ use sparsr::kernel::conv2d_tiled;
 use sparsr::kernel::product::{self, Weights};
 use sparsr::models::smsr::Config;
 use sparsr::plan::{
-    Algorithm, Buffer, Candidate, Choices, Class, Form, Limits, Options, Plan, Slot, Step, classes,
+    Algorithm, Buffer, Candidate, Choices, Class, Form, Limits, Options, Plan, Slot, Sparsity, Step, Units,
+    classes,
 };
 use sparsr::tensor::{Shape, packed_len};
 use sparsr::{Error, Model, Result};
@@ -41,6 +42,15 @@ const PLANS: &[Row] = &[
     ("tiny_smsr",                tiny_smsr,         Limits::PORTABLE, Form::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
     ("tiny_smsr_broadcast",      wider_smsr,        BROADCAST,        Form::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
 ];
+
+/// Matrices as discrete GPUs have them.
+const MATRICES: Limits = Limits {
+    workgroup_bytes: 48 << 10,
+    subgroup_lanes: Some(32),
+    f16: true,
+    cooperative_side: Some(16),
+    ..Limits::PORTABLE
+};
 
 fn graph(name: &str, channels: usize, build: impl FnOnce(&mut Builder, Value) -> Result<Value>) -> Graph {
     let (mut b, x) = Builder::new(name, Shape::new(1, channels, 64, 80), 1.0);
@@ -326,4 +336,56 @@ fn the_classes_of_a_network_are_those_that_its_plans_ask_for() {
     let plans = [None, Some(Arc::new(table))]
         .map(|choices| Plan::new(&graph, &options(choices), &BROADCAST).unwrap().to_string());
     assert_eq!(plans[0], plans[1]);
+}
+
+/// Labels of the steps by cooperative matrices, and of the others.
+fn by_matrices(graph: &Graph, options: &Options, limits: &Limits) -> (Vec<String>, Vec<String>) {
+    let plan = Plan::new(graph, options, limits).unwrap();
+    let by_matrices = |step: &Step| step.dispatch.kernel.name.contains("cooperative");
+    let (with, without): (Vec<Step>, Vec<Step>) = plan.steps.into_iter().partition(by_matrices);
+    let labels = |steps: Vec<Step>| steps.into_iter().map(|step| step.label).collect();
+    (labels(with), labels(without))
+}
+
+fn smsr_of_16() -> Graph {
+    smsr(Config { channels: 16, mask_channels: 16, ..seeded::TINY })
+}
+
+#[test]
+fn factors_are_rounded_only_where_that_is_allowed() {
+    let graph = smsr_of_16();
+    let options = |algorithm, cooperative| Options { algorithm, cooperative, ..Options::default() };
+    for (algorithm, allowed, expected) in [
+        (Algorithm::Auto, false, false),
+        (Algorithm::Auto, true, true),
+        (Algorithm::Direct, true, false),
+        (Algorithm::Winograd, true, false),
+        (Algorithm::Cooperative, false, true),
+    ] {
+        let found = |limits: &Limits| !by_matrices(&graph, &options(algorithm, allowed), limits).0.is_empty();
+        assert_eq!(found(&MATRICES), expected, "{algorithm:?}, allowed {allowed}");
+        let in_software = Limits { subgroup_lanes: Some(8), cooperative_side: Some(8), ..MATRICES };
+        assert_eq!(found(&in_software), algorithm == Algorithm::Cooperative, "{algorithm:?} in software");
+        for limits in [Limits::PORTABLE, BROADCAST, Limits { cooperative_side: None, ..MATRICES }] {
+            assert!(!found(&limits), "{algorithm:?} without matrices");
+        }
+    }
+}
+
+#[test]
+fn nothing_that_only_a_mask_hangs_on_is_rounded() {
+    let graph = smsr_of_16();
+    for sparsity in Sparsity::ALL {
+        for units in [Units::Mixed, Units::Tiles, Units::Pixels] {
+            let algorithm = Algorithm::Cooperative;
+            let options = Options { sparsity, units, algorithm, ..Options::default() };
+            let (rounded, exact) = by_matrices(&graph, &options, &MATRICES);
+            let of_mask = |label: &&String| label.contains(".spa_mask.");
+            assert_eq!(rounded.iter().find(of_mask), None, "{sparsity} {units:?}");
+            assert!(exact.iter().any(|label| of_mask(&label)), "{sparsity} {units:?}: {exact:?}");
+            for label in ["head.2", "body.1.body.body.0", "tail.0"] {
+                assert!(rounded.iter().any(|rounded| rounded.starts_with(label)), "{label} of {rounded:?}");
+            }
+        }
+    }
 }

@@ -100,11 +100,12 @@ const CODES: &[(&str, u32)] = &[
 fn specializations(kernel: &Kernel) -> Vec<Specialization> {
     let tiles: Vec<Vec<(&'static str, u32)>> = match kernel.constants {
         [] => vec![vec![]],
-        constants => [1, 3, 5]
+        constants => [(1, 8), (3, 16), (5, 8)]
             .into_iter()
-            .map(|size| {
+            .map(|(size, side)| {
                 let value = |name, usual| match name {
                     "KERNEL" => size,
+                    "SIDE" => side,
                     "PIXELS" => [2, 4, 8][size as usize / 2],
                     _ => usual,
                 };

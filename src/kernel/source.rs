@@ -19,6 +19,7 @@ const SHARED: &[(&str, &str)] = &[
     ("activation", include_str!("../../shaders/shared/activation.wgsl")),
     ("bias", include_str!("../../shaders/shared/bias.wgsl")),
     ("conv2d_gather", include_str!("../../shaders/shared/conv2d_gather.wgsl")),
+    ("cooperative", include_str!("../../shaders/shared/cooperative.wgsl")),
     ("element", include_str!("../../shaders/shared/element.wgsl")),
     ("epilogue", include_str!("../../shaders/shared/epilogue.wgsl")),
     ("layout", include_str!("../../shaders/shared/layout.wgsl")),
@@ -35,6 +36,9 @@ pub(super) fn assemble(needs: &[Feature], source: &str, constants: &[(&'static s
     let mut text: String = needs.iter().map(|feature| enable(*feature)).collect();
     for (name, value) in constants {
         text += &format!("const {name}: u32 = {value}u;\n");
+        if *name == "SIDE" && needs.contains(&Feature::CooperativeMatrices) {
+            text += &matrices(*value);
+        }
     }
     include(source, &mut Vec::new(), &mut text);
     text
@@ -47,6 +51,14 @@ fn enable(feature: Feature) -> &'static str {
         Feature::F16 => "enable f16;\n",
         Feature::CooperativeMatrices => "enable wgpu_cooperative_matrix;\n",
     }
+}
+
+/// The types of matrices of one side, which WGSL cannot choose by a constant: pixels, weights, sums.
+fn matrices(side: u32) -> String {
+    let of = |name: &str, number: &str, role: &str| {
+        format!("alias {name} = coop_mat{side}x{side}<{number}, {role}>;\n")
+    };
+    [of("MatrixA", "f16", "A"), of("MatrixB", "f16", "B"), of("MatrixC", "f32", "C")].concat()
 }
 
 fn include(source: &str, done: &mut Vec<&'static str>, text: &mut String) {

@@ -3,6 +3,7 @@
 mod attention;
 mod choice;
 mod conv2d;
+mod cooperative;
 mod lists;
 mod masked_conv2d;
 
@@ -61,6 +62,7 @@ fn lowered(
         classes: BTreeMap::new(),
         lists: HashMap::new(),
         begun: HashMap::new(),
+        for_masks_only: cooperative::for_masks_only(graph),
         buffers: Vec::new(),
         steps: Vec::new(),
         slots: Vec::new(),
@@ -106,6 +108,8 @@ struct Lowering<'a> {
     lists: HashMap<Value, lists::Lists>,
     /// Masked convolutions, by their roots, whose dense outputs have been made already.
     begun: HashMap<Value, Slot>,
+    /// Of every value, whether nothing but masks hangs on it.
+    for_masks_only: Vec<bool>,
     /// Where each value lies.
     buffers: Vec<Buffer>,
     steps: Vec<Step>,

@@ -8,11 +8,13 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::kernel::conv2d_gather::Conv2dGather;
+use crate::kernel::conv2d_gather_cooperative;
 use crate::kernel::conv2d_tiled::{self, Conv2dTiled, pack_bias};
+use crate::kernel::cooperative::Order;
 use crate::kernel::epilogue::Epilogue;
 use crate::kernel::product;
 use crate::kernel::winograd::{Output, Winograd};
-use crate::kernel::{Channels, Pixels, activation, conv_transpose2d, conv2d_direct};
+use crate::kernel::{Channels, Pixels, activation, conv_transpose2d, conv2d_cooperative, conv2d_direct};
 use crate::tensor::{Parameter, Shape};
 
 /// Plans after which a packing that none of them read is forgotten.
@@ -57,6 +59,8 @@ pub(super) enum Packing {
     Tiled(Same, usize, Channels, conv2d_tiled::Tile),
     /// Terms with how many inputs of each, the bits of biases and slopes.
     Gather(Vec<(Same, usize)>, [Vec<u32>; 2], Channels, product::Tile),
+    /// Terms with how many inputs of each, the bias's bits if it lies with them.
+    Cooperative(Vec<(Same, usize)>, Option<Vec<u32>>, Channels, Order),
     /// How many inputs.
     Winograd(Vec<(Same, Channels)>, usize, product::Tile),
     Transposed(Same),
@@ -155,6 +159,14 @@ impl Packing {
                 let ([bias, slopes], input) = (bias.each_ref().map(|bits| floats(bits)), input(0));
                 let (bias, slopes, channels, tile) = (&bias, &slopes, *channels, *tile);
                 Conv2dGather { input, terms: &terms, bias, slopes, channels, pixels, epilogue, tile }.pack()
+            }
+            Self::Cooperative(terms, bias, channels, order) => {
+                let terms: Vec<(&Parameter, usize)> =
+                    terms.iter().map(|(weight, inputs)| (&weight.0, *inputs)).collect();
+                match bias {
+                    None => conv2d_cooperative::pack(terms[0].0, terms[0].1, *channels, *order),
+                    Some(bias) => conv2d_gather_cooperative::pack(&terms, &floats(bias), *channels, *order),
+                }
             }
             Self::Winograd(outputs, inputs, tile) => {
                 let kernels: Vec<&Parameter> = outputs.iter().map(|(weight, _)| &weight.0).collect();

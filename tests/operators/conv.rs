@@ -7,14 +7,14 @@ use crate::support::case::{Case, check_all};
 use crate::support::seeded::{noise, parameter, seed};
 
 /// Sums in f32 on both sides, in different orders.
-const TOLERANCE: f32 = 1e-5;
+pub const TOLERANCE: f32 = 1e-5;
 
 /// `[N, C, H, W]`.
-type Input = [usize; 4];
+pub type Input = [usize; 4];
 
 /// Input, output channels, kernel, stride, padding, groups, bias.
 #[rustfmt::skip]
-const CONV2D: &[(Input, usize, usize, usize, usize, usize, bool)] = &[
+pub const CONV2D: &[(Input, usize, usize, usize, usize, usize, bool)] = &[
     // The size is kept: register-tiled. Every remainder of channels in fours and of pixels in a strip.
     ([1,  1,  7,  5],  1, 3, 1, 1, 1, true),
     ([1,  3,  7,  5],  4, 3, 1, 1, 1, true),
@@ -68,36 +68,37 @@ const CONV2D: &[(Input, usize, usize, usize, usize, usize, bool)] = &[
     ([1,  5, 40, 17],  5, 13, 1, 6, 5, true),
 ];
 
+/// A row of the table; `weight` is what becomes of its weights.
+pub fn conv2d_case(
+    &(input, out, k, stride, padding, groups, bias): &(Input, usize, usize, usize, usize, usize, bool),
+    weight: fn(Parameter) -> Parameter,
+) -> Case {
+    let kind = format!("{} → {out} k{k} s{stride} p{padding} g{groups} {}", shape(input), with(bias));
+    let op = Conv2d {
+        weight: weight(parameter([out, input[1] / groups, k, k], seed(&kind))),
+        bias: bias.then(|| parameter([out], seed(&kind) + 1)),
+        stride,
+        padding,
+        groups,
+    };
+    Case::new(format!("conv2d {kind}"), shape(input), TOLERANCE, |b, x| b.conv2d("conv", x, op))
+}
+
 #[test]
 fn conv2d() {
-    let case = |&(input, out, k, stride, padding, groups, bias): &(
-        Input,
-        usize,
-        usize,
-        usize,
-        usize,
-        usize,
-        bool,
-    )| {
-        let kind = format!("{} → {out} k{k} s{stride} p{padding} g{groups} {}", shape(input), with(bias));
-        let op = Conv2d {
-            weight: parameter([out, input[1] / groups, k, k], seed(&kind)),
-            bias: bias.then(|| parameter([out], seed(&kind) + 1)),
-            stride,
-            padding,
-            groups,
-        };
-        Case::new(format!("conv2d {kind}"), shape(input), TOLERANCE, |b, x| b.conv2d("conv", x, op))
-    };
-    check_all("conv2d", CONV2D.iter().map(case));
+    check_all("conv2d", CONV2D.iter().map(|row| conv2d_case(row, as_it_is)));
+}
+
+fn as_it_is(weight: Parameter) -> Parameter {
+    weight
 }
 
 /// An activation of so many channels.
-type Of = fn(usize) -> Activation;
+pub type Of = fn(usize) -> Activation;
 
 /// What follows the sum: an activation and whether a residual is added before or after it.
 #[rustfmt::skip]
-const EPILOGUES: &[(&str, Option<Of>, &str)] = &[
+pub const EPILOGUES: &[(&str, Option<Of>, &str)] = &[
     ("relu",            Some(|_| Activation::Relu),    "none"),
     ("leaky relu",      Some(leaky),                   "none"),
     ("prelu",           Some(prelu),                   "none"),
@@ -119,14 +120,15 @@ fn prelu(slopes: usize) -> Activation {
 }
 
 /// A convolution, then what it takes along; `takes_along` also proves that it does.
-fn epilogue_case(
+pub fn epilogue_case(
     name: String,
     (input, kernel, groups): (Input, usize, usize),
     activation: Option<Activation>,
     residual: &str,
+    weight: fn(Parameter) -> Parameter,
 ) -> Case {
     let channels = input[1];
-    let weight = parameter([channels, channels / groups, kernel, kernel], seed(&name));
+    let weight = weight(parameter([channels, channels / groups, kernel, kernel], seed(&name)));
     let bias = Some(parameter([channels], seed(&name) + 1));
     Case::new(name, shape(input), TOLERANCE, |b, x| {
         let mut y = b.conv2d("conv", x, Conv2d { weight, bias, stride: 1, padding: kernel / 2, groups })?;
@@ -157,7 +159,7 @@ fn conv2d_takes_along_what_follows() {
         ] {
             let name = format!("conv2d {kind}, {} k{kernel} in {groups} groups", shape(input));
             let activation = activation.map(|activation| activation(input[1]));
-            cases.push(epilogue_case(name, (input, kernel, groups), activation, residual));
+            cases.push(epilogue_case(name, (input, kernel, groups), activation, residual, as_it_is));
         }
     }
     if let Some(gpu) = crate::support::adapter::gpu("conv2d_takes_along_what_follows") {
@@ -218,7 +220,7 @@ fn conv2d_leaves_alone_what_it_may_not_take() {
 
 /// Input, output channels, kernel, dense inputs, dense outputs, mask, bias.
 #[rustfmt::skip]
-const MASKED: &[(Input, usize, usize, usize, usize, &str, bool)] = &[
+pub const MASKED: &[(Input, usize, usize, usize, usize, &str, bool)] = &[
     ([1, 12, 13,  3], 12, 3,  3,  4, "some", false),
     ([1, 12, 13,  3], 12, 3,  4,  3, "some", true),
     ([1, 12,  7,  5], 12, 3,  9,  9, "some", true),
@@ -241,9 +243,9 @@ const MASKED: &[(Input, usize, usize, usize, usize, &str, bool)] = &[
     ([1, 64, 33,  9], 64, 1,  3, 64, "some", true),
 ];
 
-#[test]
-fn masked_conv2d() {
-    let case = |&(input, out, k, dense_inputs, dense_outputs, set, bias): &(
+/// A row of the table; `weight` is what becomes of its weights.
+pub fn masked_case(
+    &(input, out, k, dense_inputs, dense_outputs, set, bias): &(
         Input,
         usize,
         usize,
@@ -251,25 +253,30 @@ fn masked_conv2d() {
         usize,
         &str,
         bool,
-    )| {
-        let dense = format!("{dense_inputs} dense → {dense_outputs} dense");
-        let kind = format!("{} → {out} k{k}, {dense}, mask {set} {}", shape(input), with(bias));
-        let op = MaskedConv2d {
-            weight: parameter([out, input[1], k, k], seed(&kind)),
-            bias: bias.then(|| parameter([out], seed(&kind) + 1)),
-            dense_inputs,
-            dense_outputs,
-        };
-        Case::new(format!("masked_conv2d {kind}"), shape(input), TOLERANCE, |b, x| {
-            let mask = b.append("mask", Op::Constant(Constant::new(mask(input, set))), &[])?;
-            b.masked_conv2d("conv", x, mask, op)
-        })
+    ),
+    weight: fn(Parameter) -> Parameter,
+) -> Case {
+    let dense = format!("{dense_inputs} dense → {dense_outputs} dense");
+    let kind = format!("{} → {out} k{k}, {dense}, mask {set} {}", shape(input), with(bias));
+    let op = MaskedConv2d {
+        weight: weight(parameter([out, input[1], k, k], seed(&kind))),
+        bias: bias.then(|| parameter([out], seed(&kind) + 1)),
+        dense_inputs,
+        dense_outputs,
     };
-    check_all("masked_conv2d", MASKED.iter().map(case));
+    Case::new(format!("masked_conv2d {kind}"), shape(input), TOLERANCE, |b, x| {
+        let mask = b.append("mask", Op::Constant(Constant::new(mask(input, set))), &[])?;
+        b.masked_conv2d("conv", x, mask, op)
+    })
+}
+
+#[test]
+fn masked_conv2d() {
+    check_all("masked_conv2d", MASKED.iter().map(|row| masked_case(row, as_it_is)));
 }
 
 /// Zeros and ones over a picture.
-fn mask([n, _, h, w]: Input, set: &str) -> Tensor {
+pub fn mask([n, _, h, w]: Input, set: &str) -> Tensor {
     let shape = Shape::new(n, 1, h, w);
     let random = noise(shape, 7);
     Tensor::from_fn(shape, |n, _, y, x| {
@@ -321,7 +328,7 @@ fn conv_transpose2d() {
     check_all("conv_transpose2d", TRANSPOSED.iter().map(case));
 }
 
-fn shape([n, c, h, w]: Input) -> Shape {
+pub fn shape([n, c, h, w]: Input) -> Shape {
     Shape::new(n, c, h, w)
 }
 

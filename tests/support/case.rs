@@ -100,13 +100,17 @@ impl Case {
 
     /// One plan of the case's graph, against the CPU engine.
     pub fn check_plan(&self, pool: &mut Pool, plan: &Plan) -> Result<(), String> {
+        self.check_plan_on(pool, plan, &seeded::noise(self.input.shape(), seeded::seed(&self.name) + 1))
+    }
+
+    /// The same with another picture to go between.
+    pub fn check_plan_on(&self, pool: &mut Pool, plan: &Plan, other: &Tensor) -> Result<(), String> {
         let mut session = pool.session(&with_all_lanes(plan)).map_err(|error| error.to_string())?;
         session.poison();
-        let other = seeded::noise(self.input.shape(), seeded::seed(&self.name) + 1);
-        let [first, second] = [&self.input, &other].map(|input| self.expected(input));
+        let [first, second] = [&self.input, other].map(|input| self.expected(input));
         for (when, input, expected) in [
             ("on the picture", &self.input, &first),
-            ("on another", &other, &second),
+            ("on another", other, &second),
             ("on the picture again", &self.input, &first),
         ] {
             let found = run(&mut session, input).map_err(|error| error.to_string())?;
@@ -150,13 +154,17 @@ fn ways() -> Vec<(String, Options)> {
     ways
 }
 
+/// Whether [`FILTER`] leaves a case in.
+pub fn chosen(name: &str) -> bool {
+    name.contains(&std::env::var(FILTER).unwrap_or_default())
+}
+
 /// Checks the cases whose name holds what [`FILTER`] says, and prints each that fails with the command that
 /// runs it alone.
 #[track_caller]
 pub fn check_all(test: &str, cases: impl IntoIterator<Item = Case>) {
     let Some(gpu) = adapter::gpu(test) else { return };
-    let filter = std::env::var(FILTER).unwrap_or_default();
-    let chosen: Vec<Case> = cases.into_iter().filter(|case| case.name.contains(&filter)).collect();
+    let chosen: Vec<Case> = cases.into_iter().filter(|case| chosen(&case.name)).collect();
     let mut pool = Pool::new(&gpu);
     let failures: Vec<String> =
         chosen.iter().filter_map(|case| failure(case, test, &gpu, &mut pool)).collect();

@@ -9,6 +9,9 @@ use crate::kernel::winograd::Winograd;
 use crate::plan::Algorithm;
 use crate::plan::choices::{Candidate, Choices, Class, Costs, Side};
 
+/// Where nothing is known: skipping must leave half of the pixels.
+const UNMEASURED: Costs = Costs { dense: 1.0, tile: None, pixels: 2.0 };
+
 impl Lowering<'_> {
     /// The preferred one of those that can: of the caller's table, then of the shipped one. Where an algorithm is
     /// asked for, the preferred one of it, if any of it can.
@@ -17,7 +20,7 @@ impl Lowering<'_> {
         *self.classes.entry(class).or_default() += macs;
         let can = |candidate| self.can(part, candidate);
         let asked = match self.options.algorithm {
-            Algorithm::Auto => None,
+            Algorithm::Auto | Algorithm::Cooperative => None,
             Algorithm::Direct => Some(Algorithm::Direct),
             Algorithm::Winograd => {
                 let any = Candidate::Winograd(product::Tile::usual(self.limits.subgroup_lanes));
@@ -46,6 +49,9 @@ impl Lowering<'_> {
 
     /// What the work under a mask costs: that of the convolution with the most weights. Tiles are Winograd's.
     pub(super) fn costs(&self, mask: Value) -> Costs {
+        if self.matrices().is_some() {
+            return UNMEASURED; // and pixel by pixel
+        }
         let convolutions = self.graph.values().filter_map(|(_, node)| match &node.op {
             Op::MaskedConv2d(op) if node.inputs[1] == mask => {
                 Some((op, node.shape.batch * node.shape.pixels()))
@@ -54,10 +60,11 @@ impl Lowering<'_> {
         });
         // Of equal ones the first.
         let heaviest = convolutions.rev().max_by_key(|(op, _)| op.weight.values().len());
-        let Some((op, pixels)) = heaviest else { return Costs { dense: 1.0, tile: None, pixels: 1.0 } };
+        let Some((op, pixels)) = heaviest else { return Costs { pixels: 1.0, ..UNMEASURED } };
         let class = Class::of(op.kernel(), [op.weight.dims()[1], op.out_channels()], pixels, true);
         let asked = match self.options.algorithm {
             Algorithm::Winograd if class.side != Side::Three => Algorithm::Direct,
+            Algorithm::Cooperative => Algorithm::Auto,
             asked => asked,
         };
         let may = |candidate: Candidate| {
@@ -66,7 +73,7 @@ impl Lowering<'_> {
         let first = self.first(class, may).map(Candidate::algorithm);
         let by_tiles = asked == Algorithm::Winograd || first == Some(Algorithm::Winograd);
         let known = self.tables().find_map(|table| table.costs(class, by_tiles, may, self.limits));
-        known.unwrap_or(Costs { dense: 1.0, tile: by_tiles.then_some(1.0), pixels: 2.0 })
+        known.unwrap_or(Costs { tile: by_tiles.then_some(1.0), ..UNMEASURED })
     }
 
     /// The preferred candidate of a class that is `wanted`.

@@ -29,6 +29,8 @@ pub(super) struct Sum<'a> {
     pub slopes: Vec<f32>,
     pub epilogue: Epilogue,
     pub residual: Buffer,
+    /// Whether nothing but a mask hangs on it.
+    pub for_mask: bool,
 }
 
 pub(super) struct Term<'a> {
@@ -87,8 +89,12 @@ impl Part<'_> {
         if self.dense_inputs { term.dense_inputs } else { term.inputs() }
     }
 
+    pub(super) fn outputs(&self) -> usize {
+        self.channels.end - self.channels.start
+    }
+
     /// What to bind as mask or list.
-    fn by(&self) -> Buffer {
+    pub(super) fn by(&self) -> Buffer {
         self.by.unwrap_or(self.sum.terms[0].input)
     }
 }
@@ -122,6 +128,10 @@ impl<'a> Lowering<'a> {
             by: None,
             to,
         };
+        if self.by_matrices(&part) {
+            self.part(&part);
+            return Buffer::Slot(to);
+        }
         match self.choose(&part) {
             Candidate::Winograd(tile) => {
                 self.with_dense_outputs_of_others(&part, tile, self.graph.node(group.root).inputs[0]);
@@ -141,7 +151,8 @@ impl<'a> Lowering<'a> {
         let (epilogue, residual) = self.epilogue(group, terms[0].input);
         let slopes = self.slopes(group, bias.len());
         let x = graph.node(root.inputs[0]).shape;
-        Sum { label: &root.name, x, terms, bias, slopes, epilogue, residual }
+        let for_mask = self.for_masks_only[group.end.index()];
+        Sum { label: &root.name, x, terms, bias, slopes, epilogue, residual, for_mask }
     }
 
     fn term(&self, value: Value, bias: &mut Vec<f32>) -> Term<'a> {
@@ -168,12 +179,15 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn bias(&mut self, sum: &Sum<'_>, channels: Channels) -> Buffer {
+    pub(super) fn bias(&mut self, sum: &Sum<'_>, channels: Channels) -> Buffer {
         self.packed(Packing::Bias(sum.numbers(), channels))
     }
 
-    /// The dispatches of a part whose pixels are not listed, by the candidate that is chosen for it.
+    /// The dispatches of a part whose pixels are not listed, by matrices or the candidate that is chosen for it.
     pub(super) fn part(&mut self, part: &Part<'_>) {
+        if self.by_matrices(part) {
+            return self.part_by_matrices(part);
+        }
         let candidate = self.choose(part);
         self.part_by(candidate, part);
     }
@@ -309,6 +323,9 @@ impl<'a> Lowering<'a> {
                 _ => None,
             })
             .filter(|(_, sum, channels)| !sum.has_sparse_inputs() && channels.end > 0 && sum.kernel() == 3)
+            .filter(|(_, sum, channels)| {
+                !self.by_matrices(&Part { sum, channels: *channels, ..*part }) // they round, this one may not
+            })
             .collect();
         let begin = self.steps.len();
         let mut parts = vec![*part];

@@ -83,6 +83,8 @@ impl Lowering<'_> {
         if units == Units::Workgroups && part.sum.terms.len() == 1 {
             self.compact(&Part { by: dense.by, ..part });
             self.depend(self.steps.len() - 1, mask, Over::WholeSparse, [0; 3]);
+        } else if units != Units::Tiles && self.by_matrices(&part) {
+            self.sparse_pixels(&part, mask, Over::Actives);
         } else if let (Units::Mixed | Units::Tiles, Candidate::Winograd(tile)) = (units, self.choose(&part)) {
             let prepared = self.prepare(vec![Part { by: Some(tiles), ..part }], tile);
             for chunk in prepared.chunks() {
@@ -106,10 +108,16 @@ impl Lowering<'_> {
 
     fn sparse_pixels(&mut self, part: &Part<'_>, mask: Value, over: Over) {
         let list = self.lists(mask).of(over);
-        let tile = self.choose_product(part);
-        self.gather(&Part { by: Some(list), ..*part }, tile);
+        let part = Part { by: Some(list), ..*part };
+        let a_workgroup = if self.by_matrices(&part) {
+            self.gather_by_matrices(&part)
+        } else {
+            let tile = self.choose_product(&part);
+            self.gather(&part, tile);
+            ITEMS
+        };
         let pixels = part.sum.x.batch * part.sum.x.pixels();
-        self.depend(self.steps.len() - 1, mask, over, [0, pixels, ITEMS]);
+        self.depend(self.steps.len() - 1, mask, over, [0, pixels, a_workgroup]);
     }
 
     /// Whether anyone reads a value where its mask is not set: all but pointwise convolutions under that mask do.

@@ -1,0 +1,130 @@
+//! Convolutions by cooperative matrices: where they may be, and their dispatches.
+
+use super::Lowering;
+use super::conv2d::Part;
+use crate::graph::{Graph, Op};
+use crate::kernel::Pixels;
+use crate::kernel::activation::Function;
+use crate::kernel::conv2d_cooperative::{self, Conv2dCooperative};
+use crate::kernel::conv2d_gather::INPUTS;
+use crate::kernel::conv2d_gather_cooperative::{self, Conv2dGatherCooperative};
+use crate::kernel::cooperative::{Matrices, Tile};
+use crate::kernel::product;
+use crate::plan::packed::{Packing, Same, bits};
+use crate::plan::{Algorithm, Limits};
+use crate::tensor::Parameter;
+
+/// Input and output channels below which too little of a matrix would be filled.
+const INPUTS_AT_LEAST: usize = 16;
+const OUTPUTS_AT_LEAST: usize = 8;
+
+/// For every value whether nothing but spatial masks hangs on it. Those are computed in f32 throughout: where two
+/// logits are close a rounded factor would move the mask.
+pub(super) fn for_masks_only(graph: &Graph) -> Vec<bool> {
+    let mut read = vec![false; graph.nodes().len()];
+    let mut only = vec![true; graph.nodes().len()];
+    only[graph.output().index()] = false;
+    for (value, node) in graph.values().rev() {
+        let for_mask = matches!(node.op, Op::SpatialMask(_)) || (read[value.index()] && only[value.index()]);
+        for input in &node.inputs {
+            read[input.index()] = true;
+            only[input.index()] &= for_mask;
+        }
+    }
+    read.into_iter().zip(only).map(|(read, only)| read && only).collect()
+}
+
+impl Lowering<'_> {
+    /// The device's matrices, if plans may use them.
+    pub(super) fn matrices(&self) -> Option<Matrices> {
+        let Limits { cooperative_side, subgroup_lanes, workgroup_bytes, .. } = *self.limits;
+        let wanted = match self.options.algorithm {
+            // On subgroups of eight, software's, it was measured to lose.
+            Algorithm::Auto => self.options.cooperative && self.limits.subgroup_lanes != Some(product::LANES),
+            Algorithm::Direct | Algorithm::Winograd => false,
+            Algorithm::Cooperative => true,
+        };
+        let matrices = Matrices { side: cooperative_side?, lanes: subgroup_lanes?, workgroup_bytes };
+        wanted.then_some(matrices)
+    }
+
+    /// Whether a part of a convolution is computed by matrices.
+    pub(super) fn by_matrices(&self, part: &Part<'_>) -> bool {
+        let (inputs, outputs) = (most_inputs(part), part.outputs());
+        let large = inputs >= INPUTS_AT_LEAST && outputs >= OUTPUTS_AT_LEAST;
+        (large || self.options.algorithm == Algorithm::Cooperative)
+            && !part.sum.for_mask
+            && match part.sum.epilogue.function {
+                Function::Prelu => self.rectangle_tile(part).is_some(), // there the bias has a buffer of its own
+                _ => self.gather_tile(inputs, outputs).is_some(),
+            }
+    }
+
+    /// Its dispatch, if its pixels are not listed.
+    pub(super) fn part_by_matrices(&mut self, part: &Part<'_>) {
+        match self.rectangle_tile(part) {
+            Some(tile) => self.rectangles_by_matrices(part, tile),
+            None => drop(self.gather_by_matrices(part)),
+        }
+    }
+
+    /// For what has neighbours to look at, and room for a rectangle.
+    fn rectangle_tile(&self, part: &Part<'_>) -> Option<Tile> {
+        let (kernel, inputs) = (part.sum.kernel(), part.inputs(&part.sum.terms[0]));
+        if kernel == 1 || part.pixels == Pixels::Listed {
+            return None;
+        }
+        conv2d_cooperative::tiles(self.matrices()?, inputs, part.outputs(), kernel).next()
+    }
+
+    fn gather_tile(&self, inputs: usize, outputs: usize) -> Option<Tile> {
+        conv2d_gather_cooperative::tiles(self.matrices()?, inputs, outputs).next()
+    }
+
+    fn rectangles_by_matrices(&mut self, part: &Part<'_>, tile: Tile) {
+        let sum = part.sum;
+        let (weight, inputs) = (sum.terms[0].weight, part.inputs(&sum.terms[0]));
+        let conv = Conv2dCooperative {
+            input: sum.x,
+            inputs,
+            kernel: sum.kernel(),
+            channels: part.channels,
+            pixels: part.pixels,
+            epilogue: sum.epilogue,
+            tile,
+        };
+        let of = vec![(Same::new(weight), inputs)];
+        let weight = self.packed(Packing::Cooperative(of, None, part.channels, tile.order()));
+        let bias = self.bias(sum, part.channels);
+        let read = vec![sum.terms[0].input, sum.residual, part.by(), weight, bias];
+        self.write(conv.dispatch(), read, part.to, sum.label, sum.output());
+    }
+
+    /// A product over all terms, pixel by pixel; of listed pixels `by` is a list of pixels. How many a workgroup makes.
+    pub(super) fn gather_by_matrices(&mut self, part: &Part<'_>) -> usize {
+        let sum = part.sum;
+        let terms: Vec<(&Parameter, usize)> =
+            sum.terms.iter().map(|term| (term.weight, part.inputs(term))).collect();
+        let tile = self.gather_tile(most_inputs(part), part.outputs()).expect("asked for where there is one");
+        let conv = Conv2dGatherCooperative {
+            input: sum.x,
+            terms: &terms,
+            channels: part.channels,
+            pixels: part.pixels,
+            epilogue: sum.epilogue,
+            tile,
+        };
+        let of = terms.iter().map(|(weight, inputs)| (Same::new(weight), *inputs)).collect();
+        let bias = Some(bits(&sum.bias));
+        let weight = self.packed(Packing::Cooperative(of, bias, part.channels, tile.order()));
+        let mut read = vec![sum.terms[0].input; INPUTS];
+        read.iter_mut().zip(&sum.terms).for_each(|(to, term)| *to = term.input);
+        read.extend([part.by(), sum.residual, weight]);
+        self.write(conv.dispatch(), read, part.to, sum.label, sum.output());
+        conv2d_gather_cooperative::pixels(&tile) as usize
+    }
+}
+
+fn most_inputs(part: &Part<'_>) -> usize {
+    part.sum.terms.iter().map(|term| term.inputs()).max().unwrap_or(0)
+}
