@@ -14,7 +14,7 @@ use criterion::{Criterion, Throughput};
 use sparsr::gpu::Session;
 use sparsr::plan::{Form, Options as PlanOptions, Plan, Sparsity};
 use sparsr::tensor::Shape;
-use sparsr::{Feature, Model, Options, Pixels, Samples, Upscaled, Upscaler};
+use sparsr::{Feature, Model, Options, Pixels, Precision, Samples, Upscaled, Upscaler};
 
 use support::rounds::Rounds;
 use support::{Machine, pictures};
@@ -81,7 +81,9 @@ fn engines(criterion: &mut Criterion, machine: &Machine, model: &Model, picture:
             });
         });
     };
-    let gpu = |gpu| Upscaler::new(gpu, model, Options::default()).expect("the device takes any model");
+    let mut options = Options::default();
+    options.precision = Precision::F32;
+    let gpu = |gpu| Upscaler::new(gpu, model, options.clone()).expect("the device takes any model");
     if machine.broadcasts() {
         bench("gpu, subgroups", &mut gpu(&machine.gpu));
     }

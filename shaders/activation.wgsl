@@ -14,9 +14,9 @@ struct ActivationParams {
 }
 
 @group(0) @binding(0) var<uniform> params: ActivationParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
 @group(0) @binding(2) var<storage, read> slope: array<Vec4>; // a number a channel; only PRELU reads it
-@group(0) @binding(3) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(3) var<storage, read_write> output: array<OutputStored>;
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -29,5 +29,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (ACTIVATION == PRELU) {
         own_slope = slope[group];
     }
-    output[at] = live_lanes(activate(input[at], own_slope), group, params.channels);
+    output[at] = OutputStored(live_lanes(activate(Vec4(input[at]), own_slope), group, params.channels));
 }

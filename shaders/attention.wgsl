@@ -41,9 +41,9 @@ struct AttentionParams {
 }
 
 @group(0) @binding(0) var<uniform> params: AttentionParams;
-@group(0) @binding(1) var<storage, read> input: array<f32>; // queries, keys, values
+@group(0) @binding(1) var<storage, read> input: array<InputNumber>; // queries, keys, values
 @group(0) @binding(2) var<storage, read> bias: array<f32>; // [(dy, dx)][head], or any buffer
-@group(0) @binding(3) var<storage, read_write> output: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<OutputNumber>;
 
 var<workgroup> keys: array<Vec4, BLOCK * GROUPS>;
 var<workgroup> values: array<Vec4, BLOCK * GROUPS>;
@@ -100,10 +100,10 @@ fn gather(at: Head, part: u32, pixel: u32, group: u32) -> Vec4 {
     let lanes = vec4<u32>(4u * group) + vec4<u32>(0u, 1u, 2u, 3u);
     let c = min(lanes, vec4<u32>(DEPTH - 1u)) + vec4<u32>(channel);
     let value = Vec4(
-        input[number(plane, c.x, pixel)],
-        input[number(plane, c.y, pixel)],
-        input[number(plane, c.z, pixel)],
-        input[number(plane, c.w, pixel)],
+        f32(input[number(plane, c.x, pixel)]),
+        f32(input[number(plane, c.y, pixel)]),
+        f32(input[number(plane, c.z, pixel)]),
+        f32(input[number(plane, c.w, pixel)]),
     );
     return select(Vec4(0.0), value, lanes < vec4<u32>(DEPTH));
 }
@@ -184,11 +184,12 @@ fn store(at: Head, pixel: u32, made: array<Vec4, GROUPS>, sum: f32) {
     var groups = made;
     let planes = channel_groups(params.heads * DEPTH);
     for (var c = 0u; c < DEPTH; c++) {
-        output[number(at.n * planes, at.head * DEPTH + c, pixel)] = groups[c / 4u][c % 4u] / sum;
+        let value = groups[c / 4u][c % 4u] / sum;
+        output[number(at.n * planes, at.head * DEPTH + c, pixel)] = OutputNumber(value);
     }
     let end = params.heads * DEPTH;
     for (var channel = end; at.head + 1u == params.heads && channel < 4u * planes; channel++) {
-        output[number(at.n * planes, channel, pixel)] = 0.0;
+        output[number(at.n * planes, channel, pixel)] = OutputNumber(0.0);
     }
 }
 

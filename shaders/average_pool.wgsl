@@ -14,8 +14,8 @@ struct AveragePoolParams {
 }
 
 @group(0) @binding(0) var<uniform> params: AveragePoolParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -27,8 +27,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var j = 0u; j < params.size; j++) {
             let y = id.y * params.size + i;
             let x = id.x * params.size + j;
-            sum += input[element(id.z, y, x, params.input_height, params.input_width)];
+            sum += Vec4(input[element(id.z, y, x, params.input_height, params.input_width)]);
         }
     }
-    output[element(id.z, id.y, id.x, params.height, params.width)] = sum / f32(params.size * params.size);
+    let mean = sum / f32(params.size * params.size);
+    output[element(id.z, id.y, id.x, params.height, params.width)] = OutputStored(mean);
 }

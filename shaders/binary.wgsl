@@ -27,19 +27,19 @@ struct BinaryParams {
 }
 
 @group(0) @binding(0) var<uniform> params: BinaryParams;
-@group(0) @binding(1) var<storage, read> a: array<Vec4>;
-@group(0) @binding(2) var<storage, read> b: array<Vec4>;
-@group(0) @binding(3) var<storage, read> residual: array<Vec4>; // or any buffer
-@group(0) @binding(4) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> a: array<AStored>;
+@group(0) @binding(2) var<storage, read> b: array<BStored>;
+@group(0) @binding(3) var<storage, read> residual: array<ResidualStored>; // or any buffer
+@group(0) @binding(4) var<storage, read_write> output: array<OutputStored>;
 
 fn second(plane: u32, groups: u32, y: u32, x: u32) -> Vec4 {
     if (BROADCAST == ONE_PIXEL) {
-        return b[plane];
+        return Vec4(b[plane]);
     }
     if (BROADCAST == ONE_CHANNEL) {
-        return Vec4(b[element(plane / groups, y, x, params.height, params.width)].x);
+        return Vec4(f32(b[element(plane / groups, y, x, params.height, params.width)].x));
     }
-    return b[element(plane, y, x, params.height, params.width)];
+    return Vec4(b[element(plane, y, x, params.height, params.width)]);
 }
 
 @compute @workgroup_size(32, 2)
@@ -49,17 +49,18 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let groups = channel_groups(params.channels);
     let at = element(id.z, id.y, id.x, params.height, params.width);
+    let left = Vec4(a[at]);
     let right = second(id.z, groups, id.y, id.x);
-    var value = a[at] + right;
+    var value = left + right;
     if (KIND == SUBTRACT) {
-        value = a[at] - right;
+        value = left - right;
     } else if (KIND == MULTIPLY) {
-        value = a[at] * right;
+        value = left * right;
     } else if (KIND == DIVIDE) {
-        value = a[at] / right;
+        value = left / right;
     }
     if (RESIDUAL) {
-        value += residual[at];
+        value += Vec4(residual[at]);
     }
-    output[at] = live_lanes(value, id.z % groups, params.channels);
+    output[at] = OutputStored(live_lanes(value, id.z % groups, params.channels));
 }

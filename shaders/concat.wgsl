@@ -18,8 +18,8 @@ struct ConcatParams {
 }
 
 @group(0) @binding(0) var<uniform> params: ConcatParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -34,12 +34,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var lane = 0u; lane < 4u; lane++) {
         let channel = 4u * group + lane;
         if (channel < params.offset) {
-            value[lane] = output[to][lane];
+            value[lane] = f32(output[to][lane]);
         } else if (channel - params.offset < params.input_channels) {
             let c = channel - params.offset;
             let plane = n * channel_groups(params.input_channels) + c / 4u;
-            value[lane] = input[element(plane, id.y, id.x, params.height, params.width)][c % 4u];
+            value[lane] = f32(input[element(plane, id.y, id.x, params.height, params.width)][c % 4u]);
         }
     }
-    output[to] = value;
+    output[to] = OutputStored(value);
 }

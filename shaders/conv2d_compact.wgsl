@@ -41,7 +41,7 @@ fn load_halo(n: u32, top: u32, left: u32, group: u32, thread: u32) {
         let y = top + p / HALO_SIDE - RADIUS; // wraps below zero to a large number, so one comparison tells
         let x = left + p % HALO_SIDE - RADIUS;
         let row = (n * params.input_groups + group) * params.height + min(y, params.height - 1u);
-        let value = input_0[row * params.width + min(x, params.width - 1u)];
+        let value = Vec4(input_0[row * params.width + min(x, params.width - 1u)]);
         halo[p] = select(Vec4(0.0), value, y < params.height && x < params.width);
     }
 }

@@ -39,12 +39,12 @@ struct Conv2dCooperativeParams {
 }
 
 @group(0) @binding(0) var<uniform> params: Conv2dCooperativeParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read> residual: array<Vec4>; // or any buffer
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read> residual: array<ResidualStored>; // or any buffer
 @group(0) @binding(3) var<storage, read> mask: array<Vec4>; // or any buffer
 @group(0) @binding(4) var<storage, read> weight: array<f16>;
 @group(0) @binding(5) var<storage, read> bias: array<Vec4>;
-@group(0) @binding(6) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(6) var<storage, read_write> output: array<OutputStored>;
 
 var<workgroup> staged: array<f16, HIGH * WIDE * STRIDE>;
 
@@ -123,7 +123,8 @@ fn store(sum: Vec4, at: Corner, own_group: u32) {
     if (m != 0.0 || group >= params.preserved_groups) {
         let value = select(Vec4(0.0), sum + bias[group], m != 0.0); // whatever was read there
         let to = element(at.n * params.output_groups + group, at.y, at.x, params.height, params.width);
-        output[to] = live_lanes(epilogue(value, to, slope_of(group, params.output_groups, params.slope)), group, params.output_channels);
+        let made = epilogue(value, to, slope_of(group, params.output_groups, params.slope));
+        output[to] = OutputStored(live_lanes(made, group, params.output_channels));
     }
 }
 

@@ -21,11 +21,11 @@ struct Conv2dDepthwiseParams {
 }
 
 @group(0) @binding(0) var<uniform> params: Conv2dDepthwiseParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read> residual: array<Vec4>; // or any buffer
-@group(0) @binding(3) var<storage, read> weight: array<Vec4>; // [group][ky][kx] of four channels each
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read> residual: array<ResidualStored>; // or any buffer
+@group(0) @binding(3) var<storage, read> weight: array<WeightStored>; // [group][ky][kx] of four channels each
 @group(0) @binding(4) var<storage, read> bias: array<Vec4>;
-@group(0) @binding(5) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(5) var<storage, read_write> output: array<OutputStored>;
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -39,11 +39,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let row = element(id.z, min(y, params.input_height - 1u), 0u, params.input_height, params.input_width);
         for (var kx = 0u; kx < KERNEL; kx++) {
             let x = id.x * params.stride + kx - params.padding;
-            let value = input[row + min(x, params.input_width - 1u)];
+            let value = Vec4(input[row + min(x, params.input_width - 1u)]);
             let inside = y < params.input_height && x < params.input_width;
-            sum = fma(select(Vec4(0.0), value, inside), weight[(group * KERNEL + ky) * KERNEL + kx], sum);
+            let w = Vec4(weight[(group * KERNEL + ky) * KERNEL + kx]);
+            sum = fma(select(Vec4(0.0), value, inside), w, sum);
         }
     }
     let to = element(id.z, id.y, id.x, params.height, params.width);
-    output[to] = live_lanes(epilogue(sum, to, slope_of(group, channel_groups(params.channels), params.slope)), group, params.channels);
+    let slope = slope_of(group, channel_groups(params.channels), params.slope);
+    output[to] = OutputStored(live_lanes(epilogue(sum, to, slope), group, params.channels));
 }

@@ -30,22 +30,22 @@ struct Conv2dDirectParams {
 }
 
 @group(0) @binding(0) var<uniform> params: Conv2dDirectParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read> residual: array<Vec4>;
-@group(0) @binding(3) var<storage, read> weight: array<Vec4>; // [out / 4][inputs per group][ky][kx]
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read> residual: array<ResidualStored>;
+@group(0) @binding(3) var<storage, read> weight: array<WeightStored>; // [out / 4][inputs per group][ky][kx]
 @group(0) @binding(4) var<storage, read> bias: array<Vec4>;
-@group(0) @binding(5) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(5) var<storage, read_write> output: array<OutputStored>;
 
 // Input channel i of each lane's group, at one pixel.
 fn inputs(planes: u32, i: u32, first: vec4<u32>, y: u32, x: u32) -> Vec4 {
     if (!GROUPED) {
         let c = first.x + i;
-        return Vec4(input[element(planes + c / 4u, y, x, params.input_height, params.input_width)][c % 4u]);
+        return Vec4(f32(input[element(planes + c / 4u, y, x, params.input_height, params.input_width)][c % 4u]));
     }
     var values: Vec4;
     for (var lane = 0u; lane < 4u; lane++) {
         let c = min(first[lane] + i, params.input_channels - 1u); // lanes past the last have no group
-        values[lane] = input[element(planes + c / 4u, y, x, params.input_height, params.input_width)][c % 4u];
+        values[lane] = f32(input[element(planes + c / 4u, y, x, params.input_height, params.input_width)][c % 4u]);
     }
     return values;
 }
@@ -53,14 +53,14 @@ fn inputs(planes: u32, i: u32, first: vec4<u32>, y: u32, x: u32) -> Vec4 {
 // The sum and what one or four inputs add to it, at one pixel and under the tap whose weights begin at `tap`.
 fn multiply(sum: Vec4, planes: u32, i: u32, first: vec4<u32>, y: u32, x: u32, tap: u32) -> Vec4 {
     if (!FOURS) {
-        return fma(inputs(planes, i, first, y, x), weight[tap], sum);
+        return fma(inputs(planes, i, first, y, x), Vec4(weight[tap]), sum);
     }
-    let value = input[element(planes + (first.x + i) / 4u, y, x, params.input_height, params.input_width)];
+    let value = Vec4(input[element(planes + (first.x + i) / 4u, y, x, params.input_height, params.input_width)]);
     let next = params.kernel * params.kernel;
-    var more = fma(Vec4(value.x), weight[tap], sum);
-    more = fma(Vec4(value.y), weight[tap + next], more);
-    more = fma(Vec4(value.z), weight[tap + 2u * next], more);
-    return fma(Vec4(value.w), weight[tap + 3u * next], more);
+    var more = fma(Vec4(value.x), Vec4(weight[tap]), sum);
+    more = fma(Vec4(value.y), Vec4(weight[tap + next]), more);
+    more = fma(Vec4(value.z), Vec4(weight[tap + 2u * next]), more);
+    return fma(Vec4(value.w), Vec4(weight[tap + 3u * next]), more);
 }
 
 @compute @workgroup_size(32, 2)
@@ -90,5 +90,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
     let to = element(id.z, id.y, id.x, params.height, params.width);
-    output[to] = live_lanes(epilogue(sum, to, slope_of(group, channel_groups(params.output_channels), params.slope)), group, params.output_channels);
+    let slope = slope_of(group, channel_groups(params.output_channels), params.slope);
+    output[to] = OutputStored(live_lanes(epilogue(sum, to, slope), group, params.output_channels));
 }

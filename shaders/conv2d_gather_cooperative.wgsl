@@ -39,14 +39,14 @@ struct Conv2dGatherParams {
 }
 
 @group(0) @binding(0) var<uniform> params: Conv2dGatherParams;
-@group(0) @binding(1) var<storage, read> input_0: array<Vec4>;
-@group(0) @binding(2) var<storage, read> input_1: array<Vec4>; // or any buffer, as the two after it
-@group(0) @binding(3) var<storage, read> input_2: array<Vec4>;
-@group(0) @binding(4) var<storage, read> input_3: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input_0: array<Input0Stored>;
+@group(0) @binding(2) var<storage, read> input_1: array<Input1Stored>; // or any buffer, as the two after it
+@group(0) @binding(3) var<storage, read> input_2: array<Input2Stored>;
+@group(0) @binding(4) var<storage, read> input_3: array<Input3Stored>;
 @group(0) @binding(5) var<storage, read> work: array<u32>; // list, mask, or any buffer
-@group(0) @binding(6) var<storage, read> residual: array<Vec4>; // or any buffer
+@group(0) @binding(6) var<storage, read> residual: array<ResidualStored>; // or any buffer
 @group(0) @binding(7) var<storage, read> weight: array<f16>;
-@group(0) @binding(8) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(8) var<storage, read_write> output: array<OutputStored>;
 
 var<workgroup> staged: array<f16, PIXELS * STRIDE>;
 // Picture, row and column of every pixel, and whether it is wanted.
@@ -150,7 +150,8 @@ fn store(sum: Vec4, at: vec4<u32>, own_group: u32) {
     if (m != 0.0 || group >= params.preserved_groups) {
         let value = select(Vec4(0.0), sum + bias(own_group), m != 0.0); // whatever was read there
         let to = element(at.x * params.output_groups + group, at.y, at.z, params.height, params.width);
-        output[to] = live_lanes(epilogue(value, to, Vec4(params.slope)), group, params.output_channels);
+        let made = epilogue(value, to, Vec4(params.slope));
+        output[to] = OutputStored(live_lanes(made, group, params.output_channels));
     }
 }
 

@@ -40,13 +40,13 @@ struct Conv2dTiledParams {
 }
 
 @group(0) @binding(0) var<uniform> params: Conv2dTiledParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read> residual: array<Vec4>; // or any buffer
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read> residual: array<ResidualStored>; // or any buffer
 @group(0) @binding(3) var<storage, read> mask: array<Vec4>; // or any buffer
 @group(0) @binding(4) var<storage, read> list: array<u32>; // or any buffer
-@group(0) @binding(5) var<storage, read> weight: array<Vec4>; // [block][input group][ky][kx][input lane][group]
+@group(0) @binding(5) var<storage, read> weight: array<WeightStored>; // [block][input group][ky][kx][input lane][group]
 @group(0) @binding(6) var<storage, read> bias: array<Vec4>;
-@group(0) @binding(7) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(7) var<storage, read_write> output: array<OutputStored>;
 
 alias Accumulator = array<array<Vec4, CHANNEL_GROUPS>, PIXELS>;
 
@@ -76,7 +76,7 @@ fn load_span(at: Strip, group: u32, ky: u32) -> array<Vec4, SPAN> {
     var span: array<Vec4, SPAN>;
     for (var s = 0u; s < SPAN; s++) {
         let x = at.x + s - RADIUS;
-        let value = input[row + min(x, params.width - 1u)];
+        let value = Vec4(input[row + min(x, params.width - 1u)]);
         span[s] = select(Vec4(0.0), value, y < params.height && x < params.width);
     }
     return span;
@@ -89,7 +89,7 @@ fn accumulate(sum: ptr<function, Accumulator>, at: Strip, block: u32, group: u32
         for (var lane = 0u; lane < 4u; lane++) {
             for (var kx = 0u; kx < KERNEL; kx++) { // inside: llvmpipe then needs two thirds of the time
                 for (var q = 0u; q < CHANNEL_GROUPS; q++) {
-                    let w = weight[row + (kx * 4u + lane) * CHANNEL_GROUPS + q];
+                    let w = Vec4(weight[row + (kx * 4u + lane) * CHANNEL_GROUPS + q]);
                     for (var p = 0u; p < PIXELS; p++) {
                         (*sum)[p][q] = fma(Vec4(span[p + kx][lane]), w, (*sum)[p][q]);
                     }
@@ -114,7 +114,8 @@ fn store_pixel(sum: ptr<function, Accumulator>, at: Strip, block: u32, p: u32) {
         if (own_group < params.stored_groups && (m != 0.0 || group >= params.preserved_groups)) {
             let value = select(Vec4(0.0), (*sum)[p][q] + bias[group], m != 0.0); // whatever was read there
             let to = element(at.n * params.output_groups + group, at.y, x, params.height, params.width);
-            output[to] = live_lanes(epilogue(value, to, slope_of(group, params.output_groups, params.slope)), group, params.output_channels);
+            let made = epilogue(value, to, slope_of(group, params.output_groups, params.slope));
+            output[to] = OutputStored(live_lanes(made, group, params.output_channels));
         }
     }
 }

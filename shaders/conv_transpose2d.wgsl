@@ -20,10 +20,10 @@ struct ConvTranspose2dParams {
 }
 
 @group(0) @binding(0) var<uniform> params: ConvTranspose2dParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read> weight: array<Vec4>; // [out][in / 4][ky][kx] of four inputs each
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read> weight: array<WeightStored>; // [out][in / 4][ky][kx] of four inputs each
 @group(0) @binding(3) var<storage, read> bias: array<Vec4>;
-@group(0) @binding(4) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(4) var<storage, read_write> output: array<OutputStored>;
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -45,11 +45,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
             let x = (id.x + params.padding - kx) / params.stride;
             if (y < params.input_height && x < params.input_width) {
                 for (var i = 0u; i < input_groups; i++) {
-                    let value = input[element(planes + i, y, x, params.input_height, params.input_width)];
+                    let value = Vec4(input[element(planes + i, y, x, params.input_height, params.input_width)]);
                     for (var lane = 0u; lane < lanes; lane++) {
                         let o = 4u * group + lane;
                         let tap = ((o * input_groups + i) * params.kernel + ky) * params.kernel + kx;
-                        let term = dot(value, weight[tap]);
+                        let term = dot(value, Vec4(weight[tap]));
                         sum += select(Vec4(0.0), Vec4(term), vec4<u32>(lane) == vec4<u32>(0u, 1u, 2u, 3u));
                     }
                 }
@@ -57,5 +57,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
     let to = element(id.z, id.y, id.x, params.height, params.width);
-    output[to] = live_lanes(sum, group, params.output_channels);
+    output[to] = OutputStored(live_lanes(sum, group, params.output_channels));
 }

@@ -15,8 +15,8 @@ struct FoldParams {
 }
 
 @group(0) @binding(0) var<uniform> params: FoldParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -38,10 +38,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
                 if (c < params.channels) {
                     let source = c * k * k + tap;
                     let at = element(planes + source / 4u, y, x, params.height, params.width);
-                    sum[lane] += input[at][source % 4u];
+                    sum[lane] += f32(input[at][source % 4u]);
                 }
             }
         }
     }
-    output[element(id.z, id.y, id.x, params.height, params.width)] = sum;
+    output[element(id.z, id.y, id.x, params.height, params.width)] = OutputStored(sum);
 }

@@ -29,7 +29,7 @@ struct GlobalPoolParams {
 }
 
 @group(0) @binding(0) var<uniform> params: GlobalPoolParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
 @group(0) @binding(2) var<storage, read> mean: array<Vec4>; // one pixel, or any buffer
 @group(0) @binding(3) var<storage, read_write> output: array<Vec4>;
 
@@ -56,7 +56,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     var sum = Vec4(0.0);
     for (var p = run * RUN + thread; p < end; p += THREADS) {
-        sum += term(input[plane * params.pixels + p], centre);
+        sum += term(Vec4(input[plane * params.pixels + p]), centre);
     }
     partial[thread] = sum;
     for (var half = THREADS / 2u; half > 0u; half /= 2u) {

@@ -18,10 +18,10 @@ struct LayerNormParams {
 }
 
 @group(0) @binding(0) var<uniform> params: LayerNormParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
 @group(0) @binding(2) var<storage, read> weight: array<Vec4>;
 @group(0) @binding(3) var<storage, read> bias: array<Vec4>;
-@group(0) @binding(4) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(4) var<storage, read_write> output: array<OutputStored>;
 
 fn mean(sums: Vec4) -> f32 {
     return dot(sums, Vec4(1.0)) / f32(params.channels);
@@ -38,20 +38,20 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 
     var sums: Vec4;
     for (var group = 0u; group < groups; group++) {
-        sums += input[first + group * plane]; // lanes past the last channel hold zero
+        sums += Vec4(input[first + group * plane]); // lanes past the last channel hold zero
     }
     let center = Vec4(mean(sums));
 
     var squares: Vec4;
     for (var group = 0u; group < groups; group++) {
-        let off = live_lanes(input[first + group * plane] - center, group, params.channels);
+        let off = live_lanes(Vec4(input[first + group * plane]) - center, group, params.channels);
         squares = fma(off, off, squares);
     }
     let inverse = Vec4(1.0 / sqrt(mean(squares) + params.epsilon));
 
     for (var group = 0u; group < groups; group++) {
         let at = first + group * plane;
-        let value = fma((input[at] - center) * inverse, weight[group], bias[group]);
-        output[at] = live_lanes(value, group, params.channels);
+        let value = fma((Vec4(input[at]) - center) * inverse, weight[group], bias[group]);
+        output[at] = OutputStored(live_lanes(value, group, params.channels));
     }
 }

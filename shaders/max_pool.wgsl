@@ -22,8 +22,8 @@ struct MaxPoolParams {
 }
 
 @group(0) @binding(0) var<uniform> params: MaxPoolParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 // The first pixel of a block, and the first behind it.
 fn block(p: u32, side: u32, parts: u32) -> vec2<u32> {
@@ -49,11 +49,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let rows = block(id.y, params.input_height, params.height);
     let columns = block(id.x, params.input_width, params.width);
-    var largest = input[element(id.z, rows.x, columns.x, params.input_height, params.input_width)];
+    var largest = Vec4(input[element(id.z, rows.x, columns.x, params.input_height, params.input_width)]);
     for (var y = rows.x; y < rows.y; y++) {
         for (var x = columns.x; x < columns.y; x++) {
-            largest = larger(largest, input[element(id.z, y, x, params.input_height, params.input_width)]);
+            let value = Vec4(input[element(id.z, y, x, params.input_height, params.input_width)]);
+            largest = larger(largest, value);
         }
     }
-    output[element(id.z, id.y, id.x, params.height, params.width)] = largest;
+    output[element(id.z, id.y, id.x, params.height, params.width)] = OutputStored(largest);
 }

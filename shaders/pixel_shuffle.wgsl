@@ -13,8 +13,8 @@ struct PixelShuffleParams {
 }
 
 @group(0) @binding(0) var<uniform> params: PixelShuffleParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -35,8 +35,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         if (channel < params.channels) {
             let source = channel * s * s + phase;
             let plane = n * channel_groups(params.channels * s * s) + source / 4u;
-            value[lane] = input[element(plane, id.y / s, id.x / s, params.input_height, params.input_width)][source % 4u];
+            let at = element(plane, id.y / s, id.x / s, params.input_height, params.input_width);
+            value[lane] = f32(input[at][source % 4u]);
         }
     }
-    output[element(id.z, id.y, id.x, height, width)] = value;
+    output[element(id.z, id.y, id.x, height, width)] = OutputStored(value);
 }

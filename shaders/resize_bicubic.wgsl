@@ -15,8 +15,8 @@ struct ResizeBicubicParams {
 }
 
 @group(0) @binding(0) var<uniform> params: ResizeBicubicParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 // Weights of the four pixels around, t of the way from the second to the third.
 fn cubic(t: f32) -> vec4<f32> {
@@ -47,9 +47,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         var row = Vec4(0.0);
         for (var j = 0; j < 4; j++) {
             let x = u32(clamp(corner.x + j - 1, 0, last.x));
-            row += across[j] * input[element(id.z, y, x, params.input_height, params.input_width)];
+            row += across[j] * Vec4(input[element(id.z, y, x, params.input_height, params.input_width)]);
         }
         sum += down[i] * row;
     }
-    output[element(id.z, id.y, id.x, height, width)] = sum;
+    output[element(id.z, id.y, id.x, height, width)] = OutputStored(sum);
 }

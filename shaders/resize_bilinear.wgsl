@@ -23,8 +23,8 @@ struct ResizeBilinearParams {
 }
 
 @group(0) @binding(0) var<uniform> params: ResizeBilinearParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 // The two old pixels that a new one lies between, along one axis, and how far it is from the first.
 struct Line {
@@ -50,7 +50,7 @@ fn between(a: Vec4, b: Vec4, t: f32) -> Vec4 {
 
 fn along(plane: u32, y: u32, column: Line) -> Vec4 {
     let row = element(plane, y, 0u, params.input_height, params.input_width);
-    return between(input[row + column.first], input[row + column.second], column.t);
+    return between(Vec4(input[row + column.first]), Vec4(input[row + column.second]), column.t);
 }
 
 @compute @workgroup_size(32, 2)
@@ -61,5 +61,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = line(id.y, params.old_height, params.new_height, params.input_height);
     let column = line(id.x, params.old_width, params.new_width, params.input_width);
     let value = between(along(id.z, row.first, column), along(id.z, row.second, column), row.t);
-    output[element(id.z, id.y, id.x, params.height, params.width)] = value;
+    output[element(id.z, id.y, id.x, params.height, params.width)] = OutputStored(value);
 }

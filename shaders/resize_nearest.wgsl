@@ -12,8 +12,8 @@ struct ResizeNearestParams {
 }
 
 @group(0) @binding(0) var<uniform> params: ResizeNearestParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -23,5 +23,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let source = element(id.z, id.y / params.scale, id.x / params.scale, params.input_height, params.input_width);
-    output[element(id.z, id.y, id.x, height, width)] = input[source];
+    output[element(id.z, id.y, id.x, height, width)] = OutputStored(input[source]);
 }

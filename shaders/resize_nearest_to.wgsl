@@ -17,8 +17,8 @@ struct ResizeNearestToParams {
 }
 
 @group(0) @binding(0) var<uniform> params: ResizeNearestToParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -28,5 +28,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let y = min(u32(f32(id.y) * params.down), params.input_height - 1u);
     let x = min(u32(f32(id.x) * params.across), params.input_width - 1u);
     let source = element(id.z, y, x, params.input_height, params.input_width);
-    output[element(id.z, id.y, id.x, params.height, params.width)] = input[source];
+    output[element(id.z, id.y, id.x, params.height, params.width)] = OutputStored(input[source]);
 }

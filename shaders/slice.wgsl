@@ -16,8 +16,8 @@ struct SliceParams {
 }
 
 @group(0) @binding(0) var<uniform> params: SliceParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 // Lanes shift … shift + 3 of eight.
 fn shifted(a: Vec4, b: Vec4, shift: u32) -> Vec4 {
@@ -42,8 +42,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let plane = id.z / groups * input_groups;
     let first = params.start / 4u + group;
     let next = min(first + 1u, input_groups - 1u); // past the last there is nothing that lives
-    let a = input[element(plane + first, id.y, id.x, params.height, params.width)];
-    let b = input[element(plane + next, id.y, id.x, params.height, params.width)];
-    let value = shifted(a, b, params.start % 4u);
-    output[element(id.z, id.y, id.x, params.height, params.width)] = live_lanes(value, group, params.channels);
+    let a = Vec4(input[element(plane + first, id.y, id.x, params.height, params.width)]);
+    let b = Vec4(input[element(plane + next, id.y, id.x, params.height, params.width)]);
+    let value = live_lanes(shifted(a, b, params.start % 4u), group, params.channels);
+    output[element(id.z, id.y, id.x, params.height, params.width)] = OutputStored(value);
 }

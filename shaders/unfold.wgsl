@@ -13,8 +13,8 @@ struct UnfoldParams {
 }
 
 @group(0) @binding(0) var<uniform> params: UnfoldParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
+@group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -35,8 +35,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         let x = id.x + channel % k - k / 2u;
         if (channel < channels && y < params.height && x < params.width) {
             let plane = n * channel_groups(params.input_channels) + c / 4u;
-            value[lane] = input[element(plane, y, x, params.height, params.width)][c % 4u];
+            value[lane] = f32(input[element(plane, y, x, params.height, params.width)][c % 4u]);
         }
     }
-    output[element(id.z, id.y, id.x, params.height, params.width)] = value;
+    output[element(id.z, id.y, id.x, params.height, params.width)] = OutputStored(value);
 }

@@ -15,7 +15,7 @@ struct WinogradInputParams {
 }
 
 @group(0) @binding(0) var<uniform> params: WinogradInputParams;
-@group(0) @binding(1) var<storage, read> input: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input: array<InputStored>;
 @group(0) @binding(2) var<storage, read> list: array<u32>; // or any buffer
 @group(0) @binding(3) var<storage, read_write> output: array<Vec4>;
 
@@ -25,7 +25,7 @@ fn load(at: Tile, group: u32, dy: u32, dx: u32) -> Vec4 {
     let x = at.x + dx - 1u;
     let plane = at.n * params.input_groups + group;
     let place = element(plane, min(y, params.height - 1u), min(x, params.width - 1u), params.height, params.width);
-    return select(Vec4(0.0), input[place], y < params.height && x < params.width);
+    return select(Vec4(0.0), Vec4(input[place]), y < params.height && x < params.width);
 }
 
 fn column(at: Tile, group: u32, dx: u32) -> array<Vec4, WINDOW> {

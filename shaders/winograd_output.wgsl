@@ -30,11 +30,11 @@ struct WinogradOutputParams {
 
 @group(0) @binding(0) var<uniform> params: WinogradOutputParams;
 @group(0) @binding(1) var<storage, read> input: array<Vec4>;
-@group(0) @binding(2) var<storage, read> residual: array<Vec4>; // or any buffer
+@group(0) @binding(2) var<storage, read> residual: array<ResidualStored>; // or any buffer
 @group(0) @binding(3) var<storage, read> mask: array<Vec4>; // or any buffer
 @group(0) @binding(4) var<storage, read> list: array<u32>; // or any buffer
 @group(0) @binding(5) var<storage, read> bias: array<Vec4>;
-@group(0) @binding(6) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(6) var<storage, read_write> output: array<OutputStored>;
 
 fn load(slot: u32, group: u32, i: u32, j: u32) -> Vec4 {
     return input[((i * WINDOW + j) * params.input_groups + params.input_first + group) * params.capacity + slot];
@@ -62,7 +62,8 @@ fn store(sum: Vec4, at: Tile, group: u32, dy: u32, dx: u32) {
         value = select(Vec4(0.0), value, m != 0.0);
     }
     let to = element(at.n * params.output_groups + group, y, x, params.height, params.width);
-    output[to] = live_lanes(epilogue(value, to, slope_of(group, params.output_groups, params.slope)), group, params.output_channels);
+    let made = epilogue(value, to, slope_of(group, params.output_groups, params.slope));
+    output[to] = OutputStored(live_lanes(made, group, params.output_channels));
 }
 
 @compute @workgroup_size(64)

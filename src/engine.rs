@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Peak;
 use crate::pixels::{Depth, Pixels};
 use crate::plan::Phase;
+use crate::precision::Precision;
 
 /// What a phase reads for one window.
 #[derive(Clone, Debug)]
@@ -83,6 +84,20 @@ pub trait Engine: fmt::Debug + Send {
     /// # Errors
     /// [`Error::OutOfMemory`], [`Error::Device`]: the device is lost, or the picture is not of finite numbers.
     fn collect(&mut self) -> Result<Made>;
+
+    /// How it keeps numbers.
+    fn precision(&self) -> Precision {
+        Precision::F32
+    }
+
+    /// After an error of size or device: the error and what the engine does otherwise from the next
+    /// [`Engine::prepare`] on, in words.
+    ///
+    /// # Errors
+    /// The error, perhaps with a hint, if there is nothing that it could do otherwise.
+    fn fall_back(&mut self, error: Error) -> Result<String> {
+        Err(error)
+    }
 
     /// Whether from now on the steps of each window are timed, which then takes more than twice as long.
     ///

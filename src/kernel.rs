@@ -115,7 +115,7 @@ pub static ALL: &[&Kernel] = &[
 /// A number that changes when any shader's text does: what was measured with other texts holds no more.
 pub fn fingerprint() -> u64 {
     // FNV-1a: the standard library's hashes may change with its version.
-    let texts = ALL.iter().flat_map(|kernel| kernel.wgsl(kernel.constants).into_bytes());
+    let texts = ALL.iter().flat_map(|kernel| kernel.wgsl(kernel.constants, &[]).into_bytes());
     texts.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -135,9 +135,14 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// The whole WGSL text: constants, imports, the file itself.
-    pub fn wgsl(&self, constants: &[(&'static str, u32)]) -> String {
-        source::assemble(self.needs, self.source, constants)
+    /// The whole WGSL text: constants, imports, the file itself. Bindings called in `halves` are stored as f16.
+    pub fn wgsl(&self, constants: &[(&'static str, u32)], halves: &[&str]) -> String {
+        source::assemble(self.needs, self.source, constants, halves)
+    }
+
+    /// Of every binding behind the parameters, in order, its name if it may be stored as f16.
+    pub fn stored(&self) -> Vec<Option<&'static str>> {
+        source::stored(self.source)
     }
 
     fn dispatch(
@@ -171,23 +176,33 @@ pub struct Specialization {
     pub constants: Vec<(&'static str, u32)>,
     /// Values of `override` declarations.
     pub overrides: Vec<(&'static str, u32)>,
+    /// Bindings, by their names in the shader, that are stored as f16.
+    pub halves: Vec<&'static str>,
 }
 
 impl Specialization {
     /// Overrides alone.
     pub fn overrides<const N: usize>(overrides: [(&'static str, u32); N]) -> Self {
-        Self { constants: vec![], overrides: overrides.to_vec() }
+        Self::new(vec![], overrides.to_vec())
+    }
+
+    /// Constants and overrides.
+    pub fn new(constants: Vec<(&'static str, u32)>, overrides: Vec<(&'static str, u32)>) -> Self {
+        Self { constants, overrides, halves: vec![] }
     }
 }
 
 impl fmt::Display for Specialization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all: Vec<String> = self
+        let mut all: Vec<String> = self
             .constants
             .iter()
             .chain(self.overrides.iter().filter(|(_, value)| *value != 0))
             .map(|(name, value)| format!("{}={value}", name.to_lowercase()))
             .collect();
+        if !self.halves.is_empty() {
+            all.push(format!("f16={}", self.halves.join(",")));
+        }
         f.write_str(&all.join(" "))
     }
 }

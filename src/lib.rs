@@ -43,6 +43,7 @@ pub mod models;
 mod pixels;
 pub mod plan;
 mod plane;
+pub mod precision;
 pub mod reference;
 pub mod selftest;
 mod store;
@@ -63,5 +64,6 @@ pub use image::{
 pub use models::{Model, Partition};
 pub use pixels::{Depth, Pixels, Samples};
 pub use plan::Sparsity;
+pub use precision::Precision;
 pub use stream::{PixelRows, Sink, Source, Tiling};
-pub use upscale::{Mask, Options, Precision, Profile, ProfileRow, Roofline, Streamed, Upscaled, Upscaler};
+pub use upscale::{Mask, Options, Profile, ProfileRow, Roofline, Streamed, Upscaled, Upscaler};

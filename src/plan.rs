@@ -12,6 +12,7 @@
 
 mod choices;
 mod fuse;
+mod halves;
 mod listing;
 mod lower;
 mod packed;
@@ -25,6 +26,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 pub use choices::{Candidate, Choices, Class, Extent, Ranked, Side, Width};
+pub use halves::{Storage, exact};
 pub use packed::Packed;
 pub use phases::{Given, Kept, Origin, Phase, uncut};
 
@@ -79,6 +81,12 @@ impl Step {
     /// The slots that it writes.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = Slot> {
         slots_of(&self.bindings[self.bindings.len() - self.outputs..])
+    }
+
+    /// The bytes of what it writes.
+    pub fn output_bytes(&self) -> u64 {
+        let half = self.dispatch.specialization.halves.contains(&"output");
+        packed_len(self.shape) as u64 * if half { 2 } else { 4 }
     }
 
     fn inputs(&self) -> impl Iterator<Item = Slot> {
@@ -155,6 +163,8 @@ pub struct Options {
     pub choices: Option<Arc<Choices>>,
     /// Whether [`Algorithm::Auto`] may round the factors of convolutions to f16. Those that a mask hangs on stay f32.
     pub cooperative: bool,
+    /// How values and weights lie in memory. A device that cannot store f16 keeps all in f32.
+    pub storage: Storage,
 }
 
 /// Whether masked convolutions skip what their mask leaves out. The result is the same.
@@ -350,7 +360,7 @@ impl Plan {
 
     fn check(&self, limits: &Limits) -> Result<()> {
         for step in &self.steps {
-            let bytes = 4 * packed_len(step.shape) as u64;
+            let bytes = step.output_bytes();
             if bytes > limits.binding_bytes {
                 return Err(Error::Limits(format!(
                     "{}: its {} numbers need {:.1} MiB in one buffer and the device binds at most {:.1} MiB; \
@@ -370,6 +380,12 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// The graph as plans see it: the same function, with sums in place of wide convolutions. Its values are those that may
+/// lie in memory.
+pub fn rewritten(graph: &Graph) -> Graph {
+    rewrite::split_concats(graph, &[], &Packed::default()).0
 }
 
 fn mebibytes(bytes: u64) -> f64 {

@@ -340,6 +340,14 @@ impl Run<'_> {
         if !too_large && !matches!(error, Error::Device(_)) {
             return Err(error);
         }
+        let error = match self.engines[recovery.engine].fall_back(error) {
+            Ok(what) => {
+                tracing::warn!("{what}");
+                self.known.bytes.retain(|(engine, ..), _| *engine != recovery.engine);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
         let may_shrink = self.budget.tiling != Tiling::Whole && self.can_be_cut()?;
         let longer = tile[0].max(tile[1]);
         if may_shrink && longer > SMALLEST && (too_large || !std::mem::replace(&mut recovery.failed, true)) {

@@ -14,24 +14,14 @@ use crate::graph::{Graph, Value};
 use crate::models::Model;
 use crate::pixels::Pixels;
 use crate::plan::{Choices, Phase, Sparsity};
+use crate::precision::{self, Precision};
 use crate::stream::{Budget, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
-
-/// How numbers are kept and computed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Precision {
-    /// The fastest that gives the same picture. Today f32.
-    #[default]
-    Auto,
-    /// 32-bit floating point.
-    F32,
-}
 
 /// What the caller may choose.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Options {
-    /// How numbers are kept and computed.
+    /// How a GPU keeps numbers. The CPU engine keeps them in f32.
     pub precision: Precision,
     /// Whether a GPU skips the work that the network's masks leave out. The CPU engine always does.
     pub sparsity: Sparsity,
@@ -111,21 +101,28 @@ impl Mask {
 }
 
 impl Upscaler {
-    /// Runs on a GPU.
+    /// Runs on a GPU. Where [`Precision::F16`] is asked for or may be chosen, the network is tried on a small picture.
     ///
     /// # Errors
-    /// None today; choices that a device cannot serve will be refused here.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the device cannot serve a choice.
     pub fn new(gpu: &Gpu, model: &Model, options: Options) -> Result<Self> {
         let memory = options.memory.unwrap_or_else(|| gpu.memory());
-        let engine = GpuEngine::new(gpu, options.sparsity, memory).with_choices(options.choices.clone());
+        let storage = precision::storage(gpu, model, options.precision)?;
+        let may_widen = options.precision == Precision::Auto;
+        let engine = GpuEngine::new(gpu, options.sparsity, memory)
+            .with_choices(options.choices.clone())
+            .keeping(storage, may_widen);
         Ok(Self::on(Box::new(engine), memory, model, &options))
     }
 
     /// Runs on the CPU engine, which needs no driver.
     ///
     /// # Errors
-    /// None today, as [`Upscaler::new`].
+    /// As [`Upscaler::new`].
     pub fn on_cpu(model: &Model, options: Options) -> Result<Self> {
+        if options.precision == Precision::F16 {
+            return Err(precision::unsupported("the CPU engine"));
+        }
         let options = Options { cpu_fallback: false, ..options };
         let memory = cpu_memory(&options);
         Ok(Self::on(Box::new(CpuEngine::new()), memory, model, &options))
@@ -157,6 +154,11 @@ impl Upscaler {
     /// The device's name.
     pub fn device(&self) -> String {
         self.engines[0].name()
+    }
+
+    /// How the device keeps numbers, f32 or f16: of [`Precision::Auto`] what became of it.
+    pub fn precision(&self) -> Precision {
+        self.engines[0].precision()
     }
 
     /// Enlarges RGB pixels. A picture that is smaller than the model's smallest, or no multiple of its alignment, is
@@ -207,7 +209,9 @@ impl Upscaler {
         let (network, _) = self.share(picture.width(), picture.height(), &outcome)?;
         let densities = densities(&network.graph, &outcome);
         let peak = self.engines[0].peak();
-        Ok(Profile::new(&network.graph, picture.depth(), &times, &densities, outcome.recomputed(), peak))
+        let profile =
+            Profile::new(&network.graph, picture.depth(), &times, &densities, outcome.recomputed(), peak);
+        Ok(Profile { precision: self.precision(), ..profile })
     }
 
     fn run(&mut self, source: &mut dyn Source, sink: &mut dyn Sink, with_masks: bool) -> Result<Outcome> {

@@ -197,7 +197,7 @@ fn what_cannot_be_done_is_said_before_the_work() {
         (&["a.png", "--device", "99"], "no device number 99"),
         (&["a.png", "-m", "no-such-model"], "no model `no-such-model`"),
         (&["a.png", "-m", "absent.pth"], "absent.pth: "),
-        (&["a.png", "--precision", "f16"], "--precision f16 is not there yet"),
+        (&["a.png", "--precision", "f16"], "the CPU engine: it cannot keep numbers as 16-bit floating point"),
         (&["a.png", "--profile"], "the CPU engine has no profile"),
     ];
     for (args, expected) in cases {

@@ -37,7 +37,9 @@ use sparsr::models::smsr::Config;
 use sparsr::plan::{Options as PlanOptions, Plan};
 use sparsr::tensor::{Parameter, Shape, Tensor};
 use sparsr::weights::Weights;
-use sparsr::{Feature, Gpu, Model, Options, Pixels, Samples, Sparsity, Upscaled, Upscaler, reference};
+use sparsr::{
+    Feature, Gpu, Model, Options, Pixels, Precision, Samples, Sparsity, Upscaled, Upscaler, reference,
+};
 
 use support::case::{Case, check_all};
 use support::golden::{self, Golden};
@@ -163,7 +165,7 @@ fn assert_all_agree(gpu: &Gpu, name: &str, model: &Model, picture: &Pixels) {
     let cpu = Upscaler::on_cpu(model, Options::default()).unwrap().upscale_pixels(picture).unwrap();
     for sparsity in Sparsity::ALL {
         let mut options = Options::default();
-        options.sparsity = sparsity;
+        (options.sparsity, options.precision) = (sparsity, Precision::F32);
         let device = Upscaler::new(gpu, model, options).unwrap().upscale_pixels(picture).unwrap();
         assert_agree(&format!("{name}, {sparsity}"), picture, model.scale(), &cpu, &device);
     }

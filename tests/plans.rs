@@ -16,17 +16,18 @@ use sparsr::kernel::conv2d_tiled;
 use sparsr::kernel::product::{self, Weights};
 use sparsr::models::smsr::Config;
 use sparsr::plan::{
-    Algorithm, Buffer, Candidate, Choices, Class, Form, Limits, Options, Plan, Slot, Sparsity, Step, Units,
-    classes,
+    Algorithm, Buffer, Candidate, Choices, Class, Form, Limits, Options, Plan, Slot, Sparsity, Step, Storage,
+    Units, classes, exact, rewritten,
 };
 use sparsr::tensor::{Shape, packed_len};
 use sparsr::{Error, Model, Result};
 
 use support::seeded::{self, parameter};
 
+const HALVES: Limits = Limits { f16: true, ..Limits::PORTABLE };
 const BROADCAST: Limits = Limits { subgroup_lanes: Some(8), ..Limits::PORTABLE };
 
-/// Name of the listing, graph, limits, ends, names of the kept values.
+/// Name of the listing, graph, limits (values lie as f16 where they allow it), ends, names of the kept values.
 type Row = (&'static str, fn() -> Graph, Limits, Form, &'static [&'static str]);
 
 #[rustfmt::skip]
@@ -40,6 +41,8 @@ const PLANS: &[Row] = &[
     ("masked",                   masked,            Limits::PORTABLE, Form::Pixels16, &["mask"]),
     ("tiny_edsr",                tiny_edsr,         Limits::PORTABLE, Form::Pixels8,  &[]),
     ("tiny_smsr",                tiny_smsr,         Limits::PORTABLE, Form::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
+    ("residual_block_f16",       residual_block,    HALVES,           Form::Tensor,   &[]),
+    ("tiny_smsr_f16",            tiny_smsr,         HALVES,           Form::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
     ("tiny_smsr_broadcast",      wider_smsr,        BROADCAST,        Form::Pixels8,  &["body.0.spa_mask", "body.1.spa_mask"]),
 ];
 
@@ -128,7 +131,12 @@ fn smsr(config: Config) -> Graph {
 fn plan((_, graph, limits, ends, keep): &Row) -> Plan {
     let graph = graph();
     let keep = keep.iter().map(|name| graph.find(name).expect("a node of the graph")).collect();
-    Plan::new(&graph, &Options { input: *ends, output: *ends, keep, ..Options::default() }, limits).unwrap()
+    let storage = match limits.f16 {
+        true => Storage::F16(Arc::new(exact(&rewritten(&graph)))),
+        false => Storage::F32,
+    };
+    let options = Options { input: *ends, output: *ends, keep, storage, ..Options::default() };
+    Plan::new(&graph, &options, limits).unwrap()
 }
 
 #[test]
@@ -204,7 +212,7 @@ fn every_value_fits_into_its_slot() {
         // Pixels and lists have layouts of their own.
         for step in plan.steps.iter().filter(|step| step.label != "output" && step.outputs == 1) {
             let (_, slots) = flow(step);
-            let bytes = 4 * packed_len(step.shape) as u64;
+            let bytes = step.output_bytes();
             assert!(bytes <= plan.slots[slots[0].0 as usize], "{}: {}\n{plan}", row.0, step.label);
         }
     }

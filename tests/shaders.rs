@@ -31,7 +31,7 @@ fn every_twin_agrees_with_its_shader() {
 #[test]
 fn every_binding_follows_the_rule() {
     for kernel in kernel::ALL {
-        let bindings = kernel::reflect(&kernel.wgsl(kernel.constants));
+        let bindings = kernel::reflect(&kernel.wgsl(kernel.constants, &[]));
         let (first, rest) = bindings.split_first().unwrap();
         let outputs = rest.iter().rev().take_while(|kind| **kind == BindingKind::ReadWrite).count();
         let inputs = &rest[..rest.len() - outputs];
@@ -52,6 +52,9 @@ fn every_shader_translates_to_every_backend() {
         for specialization in specializations(kernel) {
             translate(kernel, &specialization);
         }
+        for specialization in in_f16(kernel) {
+            translate(kernel, &specialization);
+        }
     }
 }
 
@@ -65,7 +68,7 @@ fn a_drifted_twin_is_told_apart() {
 
 /// Name and offset of every field of the shader's parameters.
 fn twin_of(kernel: &Kernel) -> Vec<(&'static str, usize)> {
-    let module = parse(&kernel.wgsl(kernel.constants));
+    let module = parse(&kernel.wgsl(kernel.constants, &[]));
     let of_that_name = |ty: &&naga::Type| ty.name.as_deref() == Some(kernel.params.0);
     let (_, ty) =
         module.types.iter().find(|(_, ty)| of_that_name(ty)).expect("the twin's name is the struct's");
@@ -113,7 +116,7 @@ fn specializations(kernel: &Kernel) -> Vec<Specialization> {
             })
             .collect(),
     };
-    let module = parse(&kernel.wgsl(kernel.constants));
+    let module = parse(&kernel.wgsl(kernel.constants, &[]));
     let declared = module.overrides.iter().map(|(_, declared)| declared.name.clone().unwrap());
     let mut all = Vec::new();
     for name in declared {
@@ -121,23 +124,56 @@ fn specializations(kernel: &Kernel) -> Vec<Specialization> {
             CODES.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name} has codes"));
         for tile in &tiles {
             let values = if *name == "RUN" { 4096..4097 } else { 0..*codes };
-            all.extend(
-                values
-                    .map(|value| Specialization { constants: tile.clone(), overrides: vec![(*name, value)] }),
-            );
+            all.extend(values.map(|value| Specialization::new(tile.clone(), vec![(*name, value)])));
         }
     }
     if all.is_empty() {
-        all.extend(tiles.into_iter().map(|constants| Specialization { constants, overrides: vec![] }));
+        all.extend(tiles.into_iter().map(|constants| Specialization::new(constants, vec![])));
     }
     all
 }
 
+/// Each binding that may be stored as f16 alone, and all of them, for every shape of the register tile.
+fn in_f16(kernel: &Kernel) -> Vec<Specialization> {
+    let names: Vec<&'static str> = kernel.stored().into_iter().flatten().collect();
+    let all = if names.len() > 1 { Some(names.clone()) } else { None };
+    let sets = names.into_iter().map(|name| vec![name]).chain(all);
+    let plain = Specialization::new(kernel.constants.to_vec(), vec![]);
+    sets.map(|halves| Specialization { halves, ..plain.clone() }).collect()
+}
+
+#[test]
+fn what_may_be_f16_is_what_the_shader_declares() {
+    let names = |kernel: &Kernel| kernel.stored().into_iter().flatten().collect::<Vec<_>>().join(" ");
+    for (kernel, expected) in [
+        (&kernel::activation::KERNEL, "input output"),
+        (&kernel::attention::KERNEL, "input output"),
+        (&kernel::conv2d_tiled::KERNEL, "input residual weight output"),
+        (&kernel::conv2d_gather_tiled::KERNEL, "input_0 input_1 input_2 input_3 residual output"),
+        (&kernel::winograd_multiply_tiled::KERNEL, ""),
+        (&kernel::pixel_store::KERNEL, ""),
+    ] {
+        assert_eq!(names(kernel), expected, "{}", kernel.name);
+    }
+    for kernel in kernel::ALL {
+        let bindings = kernel::reflect(&kernel.wgsl(kernel.constants, &[])).len();
+        assert_eq!(kernel.stored().len() + 1, bindings, "{}: every binding is found", kernel.name);
+    }
+}
+
+#[test]
+fn what_is_f16_differs_in_its_type_alone() {
+    let text = |halves: &[&str]| kernel::binary::KERNEL.wgsl(&[], halves);
+    let expected = text(&[]).replace("alias BStored = vec4<f32>;", "alias BStored = vec4<f16>;");
+    assert_eq!(text(&["b"]), format!("enable f16;\n{expected}"));
+}
+
 fn translate(kernel: &Kernel, specialization: &Specialization) {
     let name = format!("{} {specialization}", kernel.name);
-    let wgsl = kernel.wgsl(&specialization.constants);
+    let wgsl = kernel.wgsl(&specialization.constants, &specialization.halves);
     let module = parse(&wgsl);
-    let info = validate(&module, kernel, &name, &wgsl);
+    let half = !specialization.halves.is_empty();
+    let info = validate(&module, kernel, half, &name, &wgsl);
     let overrides =
         specialization.overrides.iter().map(|(key, value)| ((*key).to_owned(), f64::from(*value))).collect();
     let (module, info) =
@@ -169,14 +205,15 @@ fn parse(wgsl: &str) -> naga::Module {
     naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|error| panic!("{}", error.emit_to_string(wgsl)))
 }
 
-fn validate(module: &naga::Module, kernel: &Kernel, name: &str, wgsl: &str) -> ModuleInfo {
+fn validate(module: &naga::Module, kernel: &Kernel, half: bool, name: &str, wgsl: &str) -> ModuleInfo {
     let capability = |feature: &Feature| match feature {
         Feature::Subgroups => Capabilities::SUBGROUP,
         Feature::F16 => Capabilities::SHADER_FLOAT16,
         Feature::CooperativeMatrices => Capabilities::COOPERATIVE_MATRIX,
         other => panic!("{other}: which of naga's capabilities is that?"),
     };
-    let capabilities = kernel.needs.iter().map(capability).fold(Capabilities::empty(), Capabilities::union);
+    let needs = kernel.needs.iter().chain(half.then_some(&Feature::F16));
+    let capabilities = needs.map(capability).fold(Capabilities::empty(), Capabilities::union);
     Validator::new(ValidationFlags::all(), capabilities)
         .validate(module)
         .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(wgsl)))

@@ -14,7 +14,7 @@ use sparsr::gpu::Pool;
 use sparsr::models::{edsr, smsr};
 use sparsr::plan::{Buffer, Form, Limits, Options as PlanOptions, Packed, Phase, Plan, Slot};
 use sparsr::tensor::Shape;
-use sparsr::{Depth, Error, Model, Options, Sparsity, Tiling, Upscaled, Upscaler};
+use sparsr::{Depth, Error, Model, Options, Precision, Sparsity, Tiling, Upscaled, Upscaler};
 
 /// More than an engine keeps prepared; each is larger, smaller, longer than those before, some come back.
 const SIZES: &[(usize, usize)] = &[
@@ -199,7 +199,7 @@ fn every_size_is_as_if_it_were_the_first() {
         for tiling in [Tiling::Whole, Tiling::Pixels(24)] {
             for memory in [None, Some(1 << 20)] {
                 let mut options = Options::default();
-                (options.tiling, options.memory) = (tiling, memory);
+                (options.tiling, options.memory, options.precision) = (tiling, memory, Precision::F32);
                 let upscaler = || Upscaler::new(&gpu, &model, options.clone()).unwrap();
                 let mut one = upscaler();
                 for (seed, (width, height)) in (0..).zip(SIZES) {

@@ -22,11 +22,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("gpu",       &["device", "kernel", "pixels", "plan", "tensor"]),
     ("selftest",  &["device", "gpu", "graph", "kernel", "plan", "reference", "tensor"]),
     ("tune",      &["device", "gpu", "graph", "kernel", "plan", "tensor"]),
+    ("precision", &["device", "gpu", "graph", "models", "plan", "reference", "tensor"]),
     ("tiles",     &["graph"]),
     ("store",     &["graph", "tensor", "tiles"]),
-    ("engine",    &["gpu", "pixels", "plan", "reference", "selftest"]),
+    ("engine",    &["gpu", "pixels", "plan", "precision", "reference", "selftest"]),
     ("stream",    &["engine", "graph", "models", "pixels", "plan", "store", "tensor", "tiles"]),
-    ("upscale",   &["engine", "gpu", "graph", "models", "pixels", "plan", "stream", "tensor"]),
+    ("upscale",   &["engine", "gpu", "graph", "models", "pixels", "plan", "precision", "stream", "tensor"]),
     ("image",     &["pixels", "plane", "stream", "upscale"]),
 ];
 

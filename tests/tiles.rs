@@ -7,7 +7,7 @@ use sparsr::models::{edsr, swinir};
 use sparsr::plan::{Phase, uncut};
 use sparsr::reference;
 use sparsr::tensor::Shape;
-use sparsr::{Gpu, Model, Options, Pixels, Samples, Tiling, Upscaled, Upscaler};
+use sparsr::{Gpu, Model, Options, Pixels, Precision, Samples, Tiling, Upscaled, Upscaler};
 use support::{adapter, compare, golden, seeded};
 
 const TILES: [usize; 5] = [48, 64, 100, 128, 256];
@@ -27,7 +27,7 @@ fn picture(width: usize, height: usize) -> Pixels {
 /// On the CPU engine, or on a GPU.
 fn enlarged(gpu: Option<&Gpu>, model: &Model, tiling: Tiling, picture: &Pixels) -> Upscaled {
     let mut options = Options::default();
-    options.tiling = tiling;
+    (options.tiling, options.precision) = (tiling, Precision::F32);
     let upscaler = match gpu {
         Some(gpu) => Upscaler::new(gpu, model, options),
         None => Upscaler::on_cpu(model, options),

@@ -42,14 +42,14 @@ struct Conv2dGatherParams {
 }
 
 @group(0) @binding(0) var<uniform> params: Conv2dGatherParams;
-@group(0) @binding(1) var<storage, read> input_0: array<Vec4>;
-@group(0) @binding(2) var<storage, read> input_1: array<Vec4>; // or any buffer, as the two after it
-@group(0) @binding(3) var<storage, read> input_2: array<Vec4>;
-@group(0) @binding(4) var<storage, read> input_3: array<Vec4>;
+@group(0) @binding(1) var<storage, read> input_0: array<Input0Stored>;
+@group(0) @binding(2) var<storage, read> input_1: array<Input1Stored>; // or any buffer, as the two after it
+@group(0) @binding(3) var<storage, read> input_2: array<Input2Stored>;
+@group(0) @binding(4) var<storage, read> input_3: array<Input3Stored>;
 @group(0) @binding(5) var<storage, read> work: array<u32>; // list, mask, or any buffer
-@group(0) @binding(6) var<storage, read> residual: array<Vec4>; // or any buffer
+@group(0) @binding(6) var<storage, read> residual: array<ResidualStored>; // or any buffer
 @group(0) @binding(7) var<storage, read> weight: array<Vec4>; // [block][step]: inputs, their groups, ky, kx
-@group(0) @binding(8) var<storage, read_write> output: array<Vec4>;
+@group(0) @binding(8) var<storage, read_write> output: array<OutputStored>;
 
 // Where the four pixels of a thread lie, lane by lane.
 struct Pixels {
@@ -87,13 +87,13 @@ fn pixels(first: u32, thread: u32) -> Pixels {
 
 fn input_at(which: u32, place: u32) -> Vec4 {
     if (which == 0u) {
-        return input_0[place];
+        return Vec4(input_0[place]);
     } else if (which == 1u) {
-        return input_1[place];
+        return Vec4(input_1[place]);
     } else if (which == 2u) {
-        return input_2[place];
+        return Vec4(input_2[place]);
     }
-    return input_3[place];
+    return Vec4(input_3[place]);
 }
 
 // Four pixels of one group under one tap of the kernel; zero outside the picture.
@@ -149,7 +149,7 @@ fn store(sum: Vec4, at: Pixels, item: u32, own_group: u32) {
     if (ACTIVATION == PRELU) {
         slope = weight[params.bias + params.stored_groups + own_group];
     }
-    output[to] = live_lanes(epilogue(value, to, slope), group, params.output_channels);
+    output[to] = OutputStored(live_lanes(epilogue(value, to, slope), group, params.output_channels));
 }
 
 fn store_pair(sum: ptr<function, Sums>, at: Pixels, block: u32, pair: u32) {

@@ -14,10 +14,10 @@ override RESIDUAL: u32 = RESIDUAL_NONE;
 
 fn epilogue(sum: Vec4, at: u32, slope: Vec4) -> Vec4 {
     if (RESIDUAL == RESIDUAL_BEFORE) {
-        return activate(sum + residual[at], slope);
+        return activate(sum + Vec4(residual[at]), slope);
     }
     if (RESIDUAL == RESIDUAL_AFTER) {
-        return activate(sum, slope) + residual[at];
+        return activate(sum, slope) + Vec4(residual[at]);
     }
     return activate(sum, slope);
 }

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::{Engine, Made, StepTime, Window};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Peak, Pool, Session, form, own_bytes};
 use crate::pixels::Depth;
-use crate::plan::{Choices, Form, Options, Packed, Phase, Plan, Sparsity};
+use crate::plan::{Choices, Form, Options, Packed, Phase, Plan, Sparsity, Storage};
+use crate::precision::Precision;
 use crate::selftest;
 
 /// Phases that are prepared at most: a picture in tiles has several, and the next picture has them again.
@@ -19,6 +20,9 @@ pub struct GpuEngine {
     gpu: Gpu,
     sparsity: Sparsity,
     choices: Option<Arc<Choices>>,
+    storage: Storage,
+    /// Whether values and weights may lie as f32 once f16 has failed.
+    may_widen: bool,
     /// Bytes that all that is prepared may take together.
     memory: u64,
     packed: Packed,
@@ -43,14 +47,30 @@ impl GpuEngine {
     /// Keeps prepared phases up to `memory` bytes in all. One that needs more is kept alone.
     pub fn new(gpu: &Gpu, sparsity: Sparsity, memory: u64) -> Self {
         let (packed, pool) = (Packed::default(), Pool::new(gpu));
-        let (gpu, prepared) = (gpu.clone(), Vec::new());
-        Self { gpu, sparsity, choices: None, memory, packed, pool, prepared, times: None }
+        Self {
+            gpu: gpu.clone(),
+            sparsity,
+            choices: None,
+            storage: Storage::F32,
+            may_widen: false,
+            memory,
+            packed,
+            pool,
+            prepared: Vec::new(),
+            times: None,
+        }
     }
 
     /// With kernels by a table that was measured, not by the shipped one.
     #[must_use]
     pub fn with_choices(self, choices: Option<Arc<Choices>>) -> Self {
         Self { choices, ..self }
+    }
+
+    /// The same with values and weights kept so. If it `may_widen`, it keeps them in f32 after f16 has failed.
+    #[must_use]
+    pub fn keeping(self, storage: Storage, may_widen: bool) -> Self {
+        Self { storage, may_widen, ..self }
     }
 
     /// Bytes that it holds on the device, for what is prepared and for what may come.
@@ -68,8 +88,10 @@ impl GpuEngine {
         // Without a picture the output is the first of what is kept.
         let (output, keep) =
             if phase.makes_picture { (pixels, &phase.keep[..]) } else { (Form::Tensor, &phase.keep[1..]) };
-        let (keep, sparsity, choices) = (keep.to_vec(), self.sparsity, self.choices.clone());
-        Options { input: pixels, output, keep, sparsity, choices, ..Options::default() }
+        let (keep, sparsity) = (keep.to_vec(), self.sparsity);
+        let (choices, storage) = (self.choices.clone(), self.storage.clone());
+        let cooperative = storage != Storage::F32; // where f16 is good enough its products are
+        Options { input: pixels, output, keep, sparsity, choices, storage, cooperative, ..Options::default() }
     }
 
     /// A plan of kernels that have shown on this device that they give right answers.
@@ -165,6 +187,28 @@ impl Engine for GpuEngine {
         let mut read = session.collect()?;
         let picture = if phase.makes_picture { Some(session.pixels(&read.remove(0))?) } else { None };
         Ok(Made { picture, kept: read.into_iter().map(bytemuck::cast_vec).collect() })
+    }
+
+    fn precision(&self) -> Precision {
+        match &self.storage {
+            Storage::F16(_) if self.gpu.limits().f16 => Precision::F16,
+            _ => Precision::F32,
+        }
+    }
+
+    fn fall_back(&mut self, error: Error) -> Result<String> {
+        match error {
+            Error::Device(text) if self.precision() == Precision::F16 && self.may_widen => {
+                self.storage = Storage::F32;
+                self.prepared.clear();
+                self.pool.clear();
+                Ok(format!("{text}; numbers were kept in f16, from now on they are in f32"))
+            }
+            Error::Device(text) if self.precision() == Precision::F16 => {
+                Err(Error::Device(format!("{text}; numbers were kept in f16: choose the precision f32")))
+            }
+            error => Err(error),
+        }
     }
 
     fn time_steps(&mut self, timed: bool) -> Result<()> {

@@ -64,9 +64,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn compile(device: &wgpu::Device, dispatch: &Dispatch, cache: Option<&wgpu::PipelineCache>) -> Pipeline {
-    let Specialization { constants, overrides } = &dispatch.specialization;
+    let Specialization { constants, overrides, halves } = &dispatch.specialization;
     let label = Some(dispatch.kernel.name);
-    let wgsl = dispatch.kernel.wgsl(constants);
+    let wgsl = dispatch.kernel.wgsl(constants, halves);
     let entries: Vec<wgpu::BindGroupLayoutEntry> =
         reflect(&wgsl).into_iter().zip(0..).map(|(kind, binding)| entry(binding, kind, dispatch)).collect();
     let layout =

@@ -28,6 +28,9 @@ use crate::tensor::{Tensor, pack, unpack};
 /// Parameters lie at multiples of this in their one buffer: WebGPU's largest alignment for offsets.
 const PARAMS_STEP: usize = 256;
 
+/// A word that is NaN as an f32, and twice as an f16.
+const NAN: u32 = 0x7fff_7fff;
+
 /// Runs under way at once.
 pub const FLIGHTS: usize = 2;
 
@@ -263,7 +266,7 @@ impl Session {
     /// Fills every slot with NaN, so that a test sees what is read before it is written.
     pub fn poison(&mut self) {
         for slot in &self.slots {
-            let nan = vec![f32::NAN; slot.buffer.size() as usize / 4];
+            let nan = vec![NAN; slot.buffer.size() as usize / 4];
             self.gpu.queue.write_buffer(&slot.buffer, 0, bytemuck::cast_slice(&nan));
         }
     }

@@ -160,14 +160,12 @@ impl Attention {
     fn specialization(&self, queries: usize, threads: usize) -> Specialization {
         let block = if self.depth() > 32 { 16 } else { 32 };
         let biased = matches!(self.sets, Sets::Windows { .. });
-        Specialization {
-            constants: vec![
-                ("DEPTH", self.depth() as u32),
-                ("QUERIES", queries as u32),
-                ("THREADS", threads as u32),
-                ("BLOCK", block),
-            ],
-            overrides: vec![("BIASED", u32::from(biased))],
-        }
+        let constants = vec![
+            ("DEPTH", self.depth() as u32),
+            ("QUERIES", queries as u32),
+            ("THREADS", threads as u32),
+            ("BLOCK", block),
+        ];
+        Specialization::new(constants, vec![("BIASED", u32::from(biased))])
     }
 }

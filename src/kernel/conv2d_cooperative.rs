@@ -104,7 +104,7 @@ impl Conv2dCooperative {
         let [wide, high] = pixels(&self.tile);
         let workgroups =
             [params.width.div_ceil(wide), params.height.div_ceil(high), self.input.batch as u32 * blocks];
-        KERNEL.dispatch(Specialization { constants, overrides }, &params, workgroups)
+        KERNEL.dispatch(Specialization::new(constants, overrides), &params, workgroups)
     }
 }
 

@@ -36,5 +36,5 @@ pub fn dispatch(conv: &Conv2dDirect) -> Dispatch {
     };
     let constants = vec![("KERNEL", conv.kernel as u32)];
     let overrides = conv.epilogue.overrides().to_vec();
-    KERNEL.dispatch(Specialization { constants, overrides }, &params, planes(conv.output))
+    KERNEL.dispatch(Specialization::new(constants, overrides), &params, planes(conv.output))
 }

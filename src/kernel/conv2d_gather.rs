@@ -123,7 +123,7 @@ impl Conv2dGather<'_> {
         overrides.push(("INPUTS", self.terms.len() as u32));
         let constants = vec![("KERNEL", self.kernel() as u32), ("CHANNEL_GROUPS", groups_a_thread as u32)];
         kernel.dispatch(
-            Specialization { constants, overrides },
+            Specialization::new(constants, overrides),
             &params,
             [x, y, blocks].map(|count| count as u32),
         )

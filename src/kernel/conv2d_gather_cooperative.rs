@@ -91,7 +91,7 @@ impl Conv2dGatherCooperative<'_> {
         overrides.extend([self.pixels.listed(), self.pixels.masked()]);
         overrides.push(("INPUTS", self.terms.len() as u32));
         let workgroups = [all_pixels.div_ceil(pixels(&self.tile)), 1, blocks as u32];
-        KERNEL.dispatch(Specialization { constants, overrides }, &params, workgroups)
+        KERNEL.dispatch(Specialization::new(constants, overrides), &params, workgroups)
     }
 }
 

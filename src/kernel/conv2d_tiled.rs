@@ -110,7 +110,7 @@ impl Conv2dTiled {
             let rows = params.height.div_ceil(ROWS);
             [params.width.div_ceil(pixels * STRIPS), rows, self.input.batch as u32 * blocks]
         };
-        KERNEL.dispatch(Specialization { constants, overrides }, &params, workgroups)
+        KERNEL.dispatch(Specialization::new(constants, overrides), &params, workgroups)
     }
 
     /// `[out, in, k, k]` → `[block][input group][ky][kx][input lane][groups a thread]` of four output channels each.

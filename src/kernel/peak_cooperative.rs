@@ -32,7 +32,7 @@ pub fn work(side: u32) -> usize {
 pub fn dispatch(side: u32, lanes: u32, rounds: u32) -> Dispatch {
     let kernel = if side == 8 { &peak_cooperative_8::KERNEL } else { &peak_cooperative_16::KERNEL };
     let constants = vec![("LANES", lanes)];
-    let specialization = Specialization { constants, overrides: vec![] };
+    let specialization = Specialization::new(constants, vec![]);
     kernel.dispatch(specialization, &PeakCooperativeParams { rounds }, [WORKGROUPS, 1, 1])
 }
 

@@ -32,16 +32,64 @@ const SHARED: &[(&str, &str)] = &[
     ("winograd_multiply", include_str!("../../shaders/shared/winograd_multiply.wgsl")),
 ];
 
-pub(super) fn assemble(needs: &[Feature], source: &str, constants: &[(&'static str, u32)]) -> String {
+/// The whole text; of the stored bindings those called in `halves` are f16, the others f32.
+pub(super) fn assemble(
+    needs: &[Feature],
+    source: &str,
+    constants: &[(&'static str, u32)],
+    halves: &[&str],
+) -> String {
+    let mut body = String::new();
+    include(source, &mut Vec::new(), &mut body);
     let mut text: String = needs.iter().map(|feature| enable(*feature)).collect();
+    if !halves.is_empty() && !needs.contains(&Feature::F16) {
+        text += enable(Feature::F16);
+    }
     for (name, value) in constants {
         text += &format!("const {name}: u32 = {value}u;\n");
         if *name == "SIDE" && needs.contains(&Feature::CooperativeMatrices) {
             text += &matrices(*value);
         }
     }
-    include(source, &mut Vec::new(), &mut text);
-    text
+    for (name, ty) in body.lines().filter_map(binding).filter_map(|(_, name, ty)| Some((name, ty?))) {
+        let number = if halves.contains(&name) { "f16" } else { "f32" };
+        let all = if ty.ends_with(FOURS) { format!("vec4<{number}>") } else { number.to_owned() };
+        text += &format!("alias {ty} = {all};\n");
+    }
+    text + &body
+}
+
+/// How the names of types end that say how a binding is stored: four numbers an element, or one.
+const FOURS: &str = "Stored";
+const ONES: &str = "Number";
+
+/// Of a line that declares a binding its number, its name and, if the host may choose how it is stored, that type's
+/// name: `@group(0) @binding(1) var<storage, read> input: array<InputStored>;`.
+fn binding(line: &str) -> Option<(usize, &str, Option<&str>)> {
+    let (number, rest) = line.strip_prefix("@group(0) @binding(")?.split_once(')')?;
+    let (name, ty) = rest.split_once("> ")?.1.split_once(": ")?;
+    let stored = ty.strip_prefix("array<").and_then(|ty| ty.split_once('>')).map(|(ty, _)| ty);
+    let stored = stored.filter(|ty| ty.ends_with(FOURS) || ty.ends_with(ONES));
+    Some((number.parse().ok()?, name, stored))
+}
+
+/// Of every binding behind the parameters, in order, its name if it may be stored as f16.
+pub(super) fn stored(source: &'static str) -> Vec<Option<&'static str>> {
+    let mut bindings: Vec<(usize, Option<&'static str>)> = Vec::new();
+    let mut files = vec![source];
+    let mut seen: Vec<&str> = Vec::new();
+    while let Some(file) = files.pop() {
+        for line in file.lines() {
+            if let Some((number, name, ty)) = binding(line) {
+                bindings.push((number, ty.map(|_| name)));
+            } else if let Some(name) = line.strip_prefix("#import ").filter(|name| !seen.contains(name)) {
+                seen.push(name);
+                files.extend(SHARED.iter().find(|(shared, _)| *shared == name).map(|(_, text)| *text));
+            }
+        }
+    }
+    bindings.sort_unstable_by_key(|(number, _)| *number);
+    bindings.into_iter().skip(1).map(|(_, name)| name).collect()
 }
 
 /// Subgroup operations are there without being asked for; naga refuses the line that browsers want.

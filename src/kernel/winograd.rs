@@ -123,10 +123,10 @@ impl Winograd {
             capacity: chunk.capacity as u32,
         };
         kernel.dispatch(
-            Specialization {
-                constants: vec![("CHANNEL_GROUPS", groups_a_thread as u32)],
-                overrides: vec![self.outputs[0].pixels.listed()],
-            },
+            Specialization::new(
+                vec![("CHANNEL_GROUPS", groups_a_thread as u32)],
+                vec![self.outputs[0].pixels.listed()],
+            ),
             &params,
             [
                 self.tiles_of(chunk).div_ceil(product::ITEMS as u32),

@@ -15,8 +15,8 @@ use std::sync::Arc;
 use super::choices::{Choices, Class};
 use super::fuse::Group;
 use super::packed::{Packed, Packing, Same, bits};
-use super::{Buffer, Form, Limits, Options, Plan, Port, Slot, Step};
-use crate::graph::{Activation, BinaryKind, GlobalPoolKind, Graph, Op, ResizeKind, Value};
+use super::{Buffer, Form, Limits, Options, Plan, Port, Slot, Step, Storage, halves};
+use crate::graph::{Activation, BinaryKind, GlobalPoolKind, Graph, Node, Op, ResizeKind, Value};
 use crate::kernel::activation::Function;
 use crate::kernel::epilogue::Epilogue;
 use crate::kernel::global_pool::{Finish, Term};
@@ -62,7 +62,7 @@ fn lowered(
         classes: BTreeMap::new(),
         lists: HashMap::new(),
         begun: HashMap::new(),
-        for_masks_only: cooperative::for_masks_only(graph),
+        for_masks_only: halves::for_masks_only(graph),
         buffers: Vec::new(),
         steps: Vec::new(),
         slots: Vec::new(),
@@ -90,8 +90,13 @@ fn lowered(
     let output = lowering.output();
     let kept = keep.iter().map(|value| lowering.port(*value)).collect();
     lowering.answer_requests();
+    let halves = lowering.may_be_halves();
     let Lowering { steps, slots, constants, classes, .. } = lowering;
-    (Plan { name: graph.name().into(), steps, slots, constants, picture, given, output, kept }, classes)
+    let mut plan = Plan { name: graph.name().into(), steps, slots, constants, picture, given, output, kept };
+    if let Some((values, packed)) = halves.zip(packed) {
+        halves::apply(&mut plan, &values, packed);
+    }
+    (plan, classes)
 }
 
 struct Lowering<'a> {
@@ -118,6 +123,23 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
+    /// The slots of all values that may lie as f16, if any may. Of one pixel none does: there is nothing to win.
+    fn may_be_halves(&self) -> Option<Vec<Slot>> {
+        let Storage::F16(exact) = &self.options.storage else { return None };
+        let values = self.graph.nodes().iter().zip(&self.buffers);
+        let slot = |(node, buffer): (&Node, &Buffer)| match buffer {
+            Buffer::Slot(slot) if node.shape.pixels() > 1 && !exact.contains(&node.name) => Some(*slot),
+            _ => None,
+        };
+        self.limits.f16.then(|| values.filter_map(slot).collect())
+    }
+
+    /// Whether the caller wants a value to be f32 where others are f16.
+    fn keeps_f32(&self, value: Value) -> bool {
+        let name = &self.graph.node(value).name;
+        matches!(&self.options.storage, Storage::F16(exact) if exact.contains(name))
+    }
+
     /// Where the picture goes in, if it is wanted.
     fn picture(&mut self, wanted: bool) -> Option<Port> {
         if !wanted {

@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use half::f16;
+
 use crate::kernel::conv2d_gather::Conv2dGather;
 use crate::kernel::conv2d_gather_cooperative;
 use crate::kernel::conv2d_tiled::{self, Conv2dTiled, pack_bias};
@@ -35,6 +37,8 @@ struct Made {
     bytes: usize,
     constants: HashMap<Packing, Kept<Arc<[f32]>>>,
     columns: HashMap<Columns, Kept<Parameter>>,
+    /// By the address of the f32 numbers, which stays theirs while they are kept here.
+    halves: HashMap<usize, Kept<[Arc<[f32]>; 2]>>,
 }
 
 /// What was made, and the plan that read it last.
@@ -105,7 +109,9 @@ impl Packed {
         let oldest = made.plans.saturating_sub(UNREAD);
         made.constants.retain(|_, kept| kept.read >= oldest);
         made.columns.retain(|_, kept| kept.read >= oldest);
-        made.bytes = made.constants.values().map(|kept| size_of_val(&*kept.made)).sum();
+        made.halves.retain(|_, kept| kept.read >= oldest);
+        let halves = made.halves.values().map(|kept| size_of_val(&*kept.made[1]));
+        made.bytes = made.constants.values().map(|kept| size_of_val(&*kept.made)).chain(halves).sum();
     }
 
     /// The numbers of a packing, never fewer than four: a binding may not be empty.
@@ -125,6 +131,28 @@ impl Packed {
             made.constants.insert(packing, Kept { made: numbers.clone(), read });
         }
         numbers
+    }
+
+    /// The same numbers as f16, two to a word.
+    pub(super) fn halves(&self, numbers: &Arc<[f32]>) -> Arc<[f32]> {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = made.plans;
+        if let Some(kept) = made.halves.get_mut(&numbers.as_ptr().addr()) {
+            kept.read = read;
+            return kept.made[1].clone();
+        }
+        let word = |pair: &[f32; 2]| {
+            let [low, high] = pair.map(|number| u32::from(f16::from_f32(number).to_bits()));
+            f32::from_bits(low | high << 16)
+        };
+        let halves: Arc<[f32]> = numbers.as_chunks().0.iter().map(word).collect();
+        let bytes = size_of_val(&*halves);
+        if made.bytes + bytes <= BYTES {
+            made.bytes += bytes;
+            let made_of = [numbers.clone(), halves.clone()];
+            made.halves.insert(numbers.as_ptr().addr(), Kept { made: made_of, read });
+        }
+        halves
     }
 
     /// The columns of an `[out, in, 1, 1]` weight that belong to `channels` input channels from `offset` on.

@@ -10,6 +10,7 @@ use crate::engine::StepTime;
 use crate::gpu::Peak;
 use crate::graph::{Activation, Graph, Op, Value};
 use crate::pixels::Depth;
+use crate::precision::Precision;
 use crate::tensor::Parameter;
 
 /// Where the time of one run on a GPU went.
@@ -25,6 +26,8 @@ pub struct Profile {
     pub recomputed: f64,
     /// What the device can do at best, by the clock of the times; `None` where that could not be measured.
     pub peak: Option<Peak>,
+    /// How the device kept numbers.
+    pub precision: Precision,
 }
 
 /// What one part of the network took, and what it needed.
@@ -42,7 +45,7 @@ pub struct ProfileRow {
     /// Multiply-adds that the operators need at the masks' densities, however the kernels compute them.
     pub macs: f64,
     /// Bytes that must be moved: what the part reads and what others read of it, each value once and whole, and
-    /// its weights, all f32.
+    /// its weights; counted as f32, so that figures of f16 stand beside those of f32.
     pub bytes: u64,
 }
 
@@ -75,7 +78,8 @@ impl Profile {
             row.bytes = bytes;
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.time));
-        Self { rows, macs_kept: graph.macs_kept(densities), recomputed, peak }
+        let (macs_kept, precision) = (graph.macs_kept(densities), Precision::F32);
+        Self { rows, macs_kept, recomputed, peak, precision }
     }
 
     /// All rows together.

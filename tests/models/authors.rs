@@ -5,7 +5,7 @@ use std::path::Path;
 use sparsr::graph::{Graph, Value};
 use sparsr::metrics::psnr_y;
 use sparsr::tensor::{Shape, Tensor};
-use sparsr::{Model, Options, Pixels, Samples, Sparsity, Upscaler};
+use sparsr::{Model, Options, Pixels, Precision, Samples, Sparsity, Upscaler};
 
 use crate::support::{adapter, compare, npy, shared_data};
 use crate::{both_ways, run_on, run_reference};
@@ -171,7 +171,7 @@ fn set5_has_the_papers_psnr() {
     let Some(gpu) = adapter::gpu(test) else { return };
     for sparsity in Sparsity::ALL {
         let mut options = Options::default();
-        options.sparsity = sparsity;
+        (options.sparsity, options.precision) = (sparsity, Precision::F32);
         let mut device = Upscaler::new(&gpu, &model, options).unwrap();
         let on_device = mean(&mut |large, small, expected, name| {
             let found = device.upscale_pixels(small).unwrap().pixels;

@@ -4,11 +4,16 @@
 //! - in slots that other cases' runs have left, larger ones among them;
 //! - on the picture, on another, on the first again, so that what a run leaves behind shows;
 //! - with the device's subgroup kernels and without them, where the two plans differ;
+//! - with its values stored as f16 too, where the device can;
 //! - with the lanes past the last channel in view: the layout says that they hold zero.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use half::f16;
 use sparsr::gpu::{Pool, Session};
-use sparsr::graph::{Builder, Graph, Value};
-use sparsr::plan::{Algorithm, Options, Plan, Sparsity, Units};
+use sparsr::graph::{Builder, Graph, Op, Slice, Value};
+use sparsr::plan::{Algorithm, Options, Plan, Sparsity, Storage, Units};
 use sparsr::tensor::{Shape, Tensor};
 use sparsr::{Feature, Gpu, reference};
 
@@ -16,6 +21,10 @@ use super::{adapter, compare, seeded};
 
 /// The variable that holds a part of the names of the cases to run.
 const FILTER: &str = "SPARSR_CASE";
+
+/// What storing values as f16 may cost, as a share of the largest magnitude: each is rounded by 2⁻¹² to 2⁻¹¹ of itself,
+/// and a few in a row are.
+const F16: f32 = 2e-3;
 
 /// One graph and what goes in.
 #[derive(Debug)]
@@ -94,8 +103,64 @@ impl Case {
                     self.check_plan(pool, &plan).map_err(|reason| format!("{lanes}{way}{reason}"))?;
                 }
             }
+            if gpu.limits().f16 {
+                let seen = &mut seen;
+                self.in_f16()
+                    .check_f16(&gpu, pool, seen)
+                    .map_err(|reason| format!("{lanes}in f16, {reason}"))?;
+            }
         }
         Ok(())
+    }
+
+    /// Every way that has kernels of its own, with all values but the ends stored as f16.
+    fn check_f16(&self, gpu: &Gpu, pool: &mut Pool, seen: &mut Vec<String>) -> Result<(), String> {
+        let is_masked = self.graph.nodes().iter().any(|node| matches!(node.op, Op::MaskedConv2d(_)));
+        let large = Arc::new(self.large());
+        for (way, options) in ways_in_f16(is_masked) {
+            let options = Options { storage: Storage::F16(large.clone()), ..options };
+            let plan = self.plan_with(gpu, &options);
+            let listing = plan.to_string();
+            if !seen.contains(&listing) {
+                seen.push(listing);
+                self.check_plan(pool, &plan).map_err(|reason| format!("{way}{reason}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The nodes whose values no f16 can hold.
+    fn large(&self) -> BTreeSet<String> {
+        let inputs = [self.input.clone(), self.other()];
+        let traces = inputs.map(|input| reference::run_traced(&self.graph, &input).expect("it runs"));
+        let values = traces.iter().flat_map(|trace| self.graph.nodes().iter().zip(trace));
+        let is_large = |tensor: &Tensor| tensor.values().iter().any(|value| value.abs() > 65504.0);
+        values.filter(|(_, tensor)| is_large(tensor)).map(|(node, _)| node.name.clone()).collect()
+    }
+
+    /// Another picture.
+    fn other(&self) -> Tensor {
+        in_f16(&seeded::noise(self.input.shape(), seeded::seed(&self.name) + 1))
+    }
+
+    /// The same between two copies, so that what it reads and what it makes are not the ends, which are f32; and with
+    /// what that costs.
+    fn in_f16(&self) -> Self {
+        let copy = |b: &mut Builder, name: &str, value| {
+            let op = Slice { start: 0, channels: b.shape(value).channels };
+            b.append(name, Op::Slice(op), &[value]).unwrap_or_else(|error| panic!("{error}"))
+        };
+        let (mut b, x) = Builder::new(&self.name, self.input.shape(), self.graph.range());
+        let mut values = vec![copy(&mut b, "in", x)];
+        for node in self.graph.nodes().iter().skip(1) {
+            let inputs: Vec<Value> = node.inputs.iter().map(|input| values[input.index()]).collect();
+            values.push(
+                b.append(&node.name, node.op.clone(), &inputs).unwrap_or_else(|error| panic!("{error}")),
+            );
+        }
+        let output = copy(&mut b, "out", values[self.graph.output().index()]);
+        let (name, input, keep) = (self.name.clone(), in_f16(&self.input), vec![]);
+        Self { name, graph: b.finish(output), input, keep, tolerance: self.tolerance + F16 }
     }
 
     /// One plan of the case's graph, against the CPU engine.
@@ -157,6 +222,26 @@ fn ways() -> Vec<(String, Options)> {
 /// Whether [`FILTER`] leaves a case in.
 pub fn chosen(name: &str) -> bool {
     name.contains(&std::env::var(FILTER).unwrap_or_default())
+}
+
+/// Those whose kernels store values in ways of their own.
+fn ways_in_f16(is_masked: bool) -> impl Iterator<Item = (String, Options)> {
+    let ways = [
+        (Algorithm::Auto, Sparsity::Auto, Units::Mixed),
+        (Algorithm::Direct, Sparsity::Auto, Units::Tiles),
+        (Algorithm::Direct, Sparsity::Sparse, Units::Workgroups),
+        (Algorithm::Winograd, Sparsity::Sparse, Units::Mixed),
+    ];
+    ways.into_iter().take(if is_masked { 4 } else { 1 }).map(|(algorithm, sparsity, units)| {
+        let way = format!("{sparsity:?} {units:?} {algorithm:?}, ");
+        (way, Options { sparsity, units, algorithm, ..Options::default() })
+    })
+}
+
+/// The same numbers, rounded to what f16 can tell apart.
+fn in_f16(tensor: &Tensor) -> Tensor {
+    let rounded = tensor.values().iter().map(|value| f16::from_f32(*value).to_f32());
+    Tensor::new(tensor.shape(), rounded.collect())
 }
 
 /// Checks the cases whose name holds what [`FILTER`] says, and prints each that fails with the command that

@@ -43,6 +43,8 @@ pub struct Args {
 struct Report {
     model: String,
     device: String,
+    /// How the device keeps numbers.
+    precision: String,
     images: Vec<Score>,
     mean: Score,
 }
@@ -78,7 +80,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     progress.finish_and_clear();
 
     let mean = mean(&images);
-    let report = Report { model: model.name().into(), device: upscaler.device(), images, mean };
+    let (device, precision) = (upscaler.device(), upscaler.precision().to_string());
+    let report = Report { model: model.name().into(), device, precision, images, mean };
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { table(&report) };
     terminal::print(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
@@ -157,7 +160,7 @@ fn mean(images: &[Score]) -> Score {
 
 fn table(report: &Report) -> String {
     let width = report.images.iter().map(|score| score.name.chars().count()).max().unwrap_or(0).max(4);
-    let mut text = format!("{} on {}\n\n", report.model, report.device);
+    let mut text = format!("{} on {} in {}\n\n", report.model, report.device, report.precision);
     let masks = if report.mean.densities.is_empty() { "" } else { "  mask densities" };
     writeln!(text, "{:<width$}  PSNR-Y  SSIM-Y  work{masks}", "").expect("a string takes all");
     for score in report.images.iter().chain([&report.mean]) {

@@ -15,11 +15,12 @@ pub fn table(name: &str, device: &str, profile: &Profile) -> String {
     let total = profile.total();
     let width = profile.rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
     let mut text = format!(
-        "{name}: {:.1} ms on {device}, {:.0} % of the dense network's multiply-adds needed, {:.3} pixels computed for \
+        "{name}: {:.1} ms on {device} in {}, {:.0} % of the dense network's multiply-adds needed, {:.3} pixels computed for \
          each\n\
          peak: {}\n\n\
          {:<width$}  time ms  share  dispatches     MMAC  GMAC/s  of peak      MiB   GB/s  of peak  kernels\n",
         1e3 * total.time.as_secs_f64(),
+        profile.precision,
         100.0 * profile.macs_kept,
         profile.recomputed,
         describe(profile.peak.as_ref()),

@@ -29,8 +29,8 @@ pub(super) struct Sum<'a> {
     pub slopes: Vec<f32>,
     pub epilogue: Epilogue,
     pub residual: Buffer,
-    /// Whether nothing but a mask hangs on it.
-    pub for_mask: bool,
+    /// Whether its factors may not be rounded: nothing but a mask hangs on it, or an input must be f32.
+    pub exact: bool,
 }
 
 pub(super) struct Term<'a> {
@@ -151,8 +151,9 @@ impl<'a> Lowering<'a> {
         let (epilogue, residual) = self.epilogue(group, terms[0].input);
         let slopes = self.slopes(group, bias.len());
         let x = graph.node(root.inputs[0]).shape;
-        let for_mask = self.for_masks_only[group.end.index()];
-        Sum { label: &root.name, x, terms, bias, slopes, epilogue, residual, for_mask }
+        let mut read = group.terms.iter().chain([&group.root]).map(|value| graph.node(*value).inputs[0]);
+        let exact = self.for_masks_only[group.end.index()] || read.any(|value| self.keeps_f32(value));
+        Sum { label: &root.name, x, terms, bias, slopes, epilogue, residual, exact }
     }
 
     fn term(&self, value: Value, bias: &mut Vec<f32>) -> Term<'a> {
@@ -299,13 +300,14 @@ impl<'a> Lowering<'a> {
     /// The dispatches of a chunk: windows and products once, then every output.
     pub(super) fn winograd(&mut self, prepared: &Prepared<'_>, chunk: Chunk) {
         let Prepared { parts, conv, weight, biases } = prepared;
-        let (list, label) = (parts[0].by(), parts[0].sum.label);
-        let read = vec![parts[0].sum.terms[0].input, list];
+        let (list, label) = (parts[0].by, parts[0].sum.label);
+        let read = vec![parts[0].sum.terms[0].input, parts[0].by()];
         let points = self.step(conv.input_dispatch(chunk), read, label, conv.points_shape(chunk));
-        let read = vec![points, list, *weight];
+        let read = vec![points, list.unwrap_or(points), *weight];
         let products = self.step(conv.multiply_dispatch(chunk), read, label, conv.product_shape(chunk));
         for (at, (part, bias)) in parts.iter().zip(biases).enumerate() {
-            let read = vec![products, part.sum.residual, part.by(), part.by(), *bias];
+            let by = part.by.unwrap_or(products);
+            let read = vec![products, part.sum.residual, by, by, *bias];
             self.write(conv.output_dispatch(at, chunk), read, part.to, part.sum.label, part.sum.output());
         }
     }

@@ -2,7 +2,6 @@
 
 use super::Lowering;
 use super::conv2d::Part;
-use crate::graph::{Graph, Op};
 use crate::kernel::Pixels;
 use crate::kernel::activation::Function;
 use crate::kernel::conv2d_cooperative::{self, Conv2dCooperative};
@@ -17,22 +16,6 @@ use crate::tensor::Parameter;
 /// Input and output channels below which too little of a matrix would be filled.
 const INPUTS_AT_LEAST: usize = 16;
 const OUTPUTS_AT_LEAST: usize = 8;
-
-/// For every value whether nothing but spatial masks hangs on it. Those are computed in f32 throughout: where two
-/// logits are close a rounded factor would move the mask.
-pub(super) fn for_masks_only(graph: &Graph) -> Vec<bool> {
-    let mut read = vec![false; graph.nodes().len()];
-    let mut only = vec![true; graph.nodes().len()];
-    only[graph.output().index()] = false;
-    for (value, node) in graph.values().rev() {
-        let for_mask = matches!(node.op, Op::SpatialMask(_)) || (read[value.index()] && only[value.index()]);
-        for input in &node.inputs {
-            read[input.index()] = true;
-            only[input.index()] &= for_mask;
-        }
-    }
-    read.into_iter().zip(only).map(|(read, only)| read && only).collect()
-}
 
 impl Lowering<'_> {
     /// The device's matrices, if plans may use them.
@@ -53,7 +36,7 @@ impl Lowering<'_> {
         let (inputs, outputs) = (most_inputs(part), part.outputs());
         let large = inputs >= INPUTS_AT_LEAST && outputs >= OUTPUTS_AT_LEAST;
         (large || self.options.algorithm == Algorithm::Cooperative)
-            && !part.sum.for_mask
+            && !part.sum.exact
             && match part.sum.epilogue.function {
                 Function::Prelu => self.rectangle_tile(part).is_some(), // there the bias has a buffer of its own
                 _ => self.gather_tile(inputs, outputs).is_some(),
