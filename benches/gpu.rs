@@ -11,12 +11,13 @@
 mod support;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::Throughput;
 use sparsr::gpu::Peak;
 use sparsr::graph::{Builder, Constant, Conv2d, Graph, MaskedConv2d, Op};
-use sparsr::plan::{Algorithm, Options as PlanOptions, Plan, Sparsity};
+use sparsr::plan::{Algorithm, Candidate, Choices, Options as PlanOptions, Plan, Sparsity};
 use sparsr::reference;
 use sparsr::tensor::{Shape, packed_len};
 use sparsr::{Feature, Gpu, Model, Options, Pixels, Precision, Samples, Upscaler};
@@ -32,16 +33,11 @@ const BAR_SPARSE: f64 = 0.05;
 const CHANNELS: usize = 64;
 const ROUNDS: usize = 7;
 
-/// Precisions of a network, one row each: what comes with a new precision.
-const PRECISIONS: &[(&str, Precision)] = &[("f32", Precision::F32)];
-
-/// Precisions of a plan: the same for single operators.
-fn tiers() -> Vec<PlanOptions> {
-    vec![PlanOptions::default()]
+/// Precisions of a network, one row each, and the code values that they and flipped mask pixels may move a picture.
+/// What f16 stands for includes products by cooperative matrices, where the device has them.
+fn precisions(gpu: &Gpu) -> impl Iterator<Item = (Precision, u8)> {
+    [(Precision::F32, 2)].into_iter().chain(gpu.limits().f16.then_some((Precision::F16, 8)))
 }
-
-/// Code values that precisions and flipped mask pixels may move a picture.
-const LARGEST_DIFFERENCE: u8 = 2;
 
 /// Of the largest number, what a single operator in f16 may differ by.
 const CLOSE_F16: f32 = 1e-2;
@@ -240,20 +236,28 @@ fn print_way(machine: &Machine, label: &str, way: &Way, seconds: f64, macs: f64,
     );
 }
 
-/// Whatever the planner makes of an operator for this device, and for one that lacks some of its features.
+/// Whatever the planner makes of an operator for this device, and for one that lacks some of its features; on a GPU
+/// with every tile that a kernel has.
 fn ways(machine: &Machine, graph: &Graph) -> Vec<Way> {
     let all = *machine.gpu.limits();
     let limits = [all].into_iter().chain(Feature::ALL.map(|feature| all.without(feature)));
+    let algorithms = [Algorithm::Auto, Algorithm::Direct, Algorithm::Winograd, Algorithm::Cooperative];
+    let candidates = Candidate::all().filter(|_| !machine.software).map(|candidate| PlanOptions {
+        choices: Some(Arc::new(Choices::only(candidate))),
+        ..PlanOptions::default()
+    });
+    let options = algorithms.map(|algorithm| PlanOptions { algorithm, ..PlanOptions::default() });
+    let options: Vec<PlanOptions> = options.into_iter().chain(candidates).collect();
     let (mut ways, mut listings): (Vec<Way>, Vec<String>) = (Vec::new(), Vec::new());
     for limits in limits {
-        for algorithm in [Algorithm::Auto, Algorithm::Direct, Algorithm::Winograd] {
-            for options in tiers() {
-                let plan = support::rerunnable(graph, &PlanOptions { algorithm, ..options }, &limits);
-                if listings.contains(&plan.to_string()) {
-                    continue;
-                }
-                listings.push(plan.to_string());
-                let kernels: Vec<&str> = plan.steps.iter().map(|step| step.dispatch.kernel.name).collect();
+        for options in &options {
+            let plan = support::rerunnable(graph, options, &limits);
+            let listing = plan.to_string();
+            if !listings.contains(&listing) {
+                listings.push(listing);
+                let kernels: Vec<String> = (plan.steps.iter().map(|step| &step.dispatch))
+                    .map(|dispatch| format!("{} {}", dispatch.kernel.name, dispatch.specialization))
+                    .collect();
                 ways.push(Way { name: kernels.join(", "), kind: Kind::of(&plan), plan });
             }
         }
@@ -346,12 +350,12 @@ fn network(machine: &Machine, model: &Model, picture: &Pixels, torch_seconds: Op
     let expected = cpu.upscale_pixels(picture).expect("the CPU engine takes any picture");
     let shape = Shape::new(1, 3, height, width);
     let macs = model.graph(shape).expect("an even size").macs().total();
-    for (name, precision) in PRECISIONS {
+    for (precision, close) in precisions(&machine.gpu) {
         let mut upscalers = SPARSITIES.map(|sparsity| {
-            let mut upscaler = upscaler(&machine.gpu, model, sparsity, *precision);
+            let mut upscaler = upscaler(&machine.gpu, model, sparsity, precision);
             let found = upscaler.upscale_pixels(picture).expect("the device is there").pixels;
             let largest = largest_difference(&found, &expected.pixels);
-            assert!(largest <= LARGEST_DIFFERENCE, "{name}, {sparsity}: {largest} code values off");
+            assert!(largest <= close, "{precision}, {sparsity}: {largest} code values off");
             upscaler
         });
         let rounds = Rounds::measure(upscalers.len(), rounds(), |at, iterations| {
@@ -363,7 +367,7 @@ fn network(machine: &Machine, model: &Model, picture: &Pixels, torch_seconds: Op
             format!("{:.3} ms: {}", 1e3 * torch, bar(fastest < torch, fastest / torch - 1.0))
         });
         println!(
-            "| {} | {width}x{height} | {name} | {} | {} | {torch} |",
+            "| {} | {width}x{height} | {precision} | {} | {} | {torch} |",
             model.name(),
             sparse_columns(&rounds, expected.macs_kept).join(" | "),
             machine.of_peak(Throughput::Elements(2 * macs), rounds.seconds(0)),

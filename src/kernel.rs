@@ -65,7 +65,7 @@ pub use params::Field;
 pub use pixels::{Channels, Pixels};
 pub use source::{BindingKind, reflect};
 
-use crate::device::Feature;
+use crate::device::{Feature, Tier};
 use crate::tensor::{Shape, channel_groups};
 
 /// Every kernel. `tests/shaders.rs` holds it against the folder.
@@ -218,6 +218,15 @@ pub struct Dispatch {
     pub params: Vec<u8>,
     /// How many workgroups, by axis.
     pub workgroups: [u32; 3],
+}
+
+impl Dispatch {
+    /// The kernels that it stands or falls with.
+    pub fn tier(&self) -> Tier {
+        let stored =
+            if self.specialization.halves.is_empty() { Tier::Portable } else { Tier::Needs(Feature::F16) };
+        Tier::of(self.kernel.needs).max(stored)
+    }
 }
 
 /// Workgroups of 32×2 threads, a thread a pixel, over every plane of four channels.

@@ -111,7 +111,7 @@ impl Calibration {
     /// # Errors
     /// What a session says.
     pub fn psnr(&self, gpu: &Gpu) -> Result<f64> {
-        let options = Options { storage: self.storage(), ..Options::default() };
+        let options = Options { storage: self.storage(), cooperative: true, ..Options::default() };
         let plan = Plan::new(&self.graph, &options, gpu.limits())?;
         let found = Session::new(gpu, &plan)?.run_tensor(&self.picture)?;
         let squares = found.values().iter().zip(self.made.values());

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
-use super::{Outcome, cases, outcome, row, spoil, tiers, twice};
+use super::{Outcome, between_copies, cases, outcome, row, spoil, tiers, twice};
 use crate::device::{Feature, Tier};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Pool, Verdict};
@@ -62,7 +62,7 @@ fn probe(
     plan: &Plan,
 ) -> Result<Verdict> {
     let own = plan.steps.iter().map(|step| &step.dispatch);
-    let own: Vec<&Dispatch> = own.filter(|dispatch| Tier::of(dispatch.kernel.needs) == tier).collect();
+    let own: Vec<&Dispatch> = own.filter(|dispatch| dispatch.tier() == tier).collect();
     match gpu.make_pipelines(&own) {
         Ok(()) => {}
         Err(Error::OutOfMemory(reason)) => return Err(Error::OutOfMemory(reason)),
@@ -106,8 +106,7 @@ impl Choice<'_> {
     /// For each of the tier's kernels a convolution that runs it and nothing beyond the tier; of what every device
     /// runs one convolution in all. None that needs pipelines beside the plan's, if there is a choice.
     fn cases(&self) -> Vec<(Graph, Plan)> {
-        let steps =
-            || self.plan.steps.iter().filter(|step| Tier::of(step.dispatch.kernel.needs) == self.tier);
+        let steps = || self.plan.steps.iter().filter(|step| step.dispatch.tier() == self.tier);
         if self.tier == Tier::Portable {
             let labels = steps().map(|step| step.label.as_str());
             let alone = tiers(self.plan) == [Tier::Portable];
@@ -122,6 +121,11 @@ impl Choice<'_> {
         kernels.iter().filter_map(case).collect()
     }
 
+    /// Whether a convolution is to stand between copies.
+    fn is_inside(&self) -> bool {
+        row(self.tier).is_some_and(|row| row.inside)
+    }
+
     /// The first of the convolutions with the fewest pipelines beside the plan's.
     fn best<'l>(
         &self,
@@ -133,7 +137,7 @@ impl Choice<'_> {
         let values = labels.filter_map(|label| self.graph.find(label));
         let convolutions = values.filter(|value| is_convolution(self.graph.node(*value))).take(LOOKED_AT);
         let mut best: Option<(usize, Graph, Plan)> = None;
-        for case in convolutions.flat_map(|value| alone(self.graph, value)) {
+        for case in convolutions.flat_map(|value| alone(self.graph, value, self.is_inside())) {
             let options =
                 Options { input: Form::Tensor, output: Form::Tensor, keep: vec![], ..self.options.clone() };
             let planned = Plan::sharing(self.packed, &case, &options, self.gpu.limits());
@@ -160,7 +164,7 @@ fn is_convolution(node: &Node) -> bool {
 }
 
 /// A convolution on a small picture: with the activation behind it, if it has one, which it takes along, and without.
-fn alone(graph: &Graph, value: Value) -> Vec<Graph> {
+fn alone(graph: &Graph, value: Value, inside: bool) -> Vec<Graph> {
     let node = graph.node(value);
     let behind = graph.values().find(|(_, next)| next.inputs.first() == Some(&value));
     let activation = behind.and_then(|(_, next)| match &next.op {
@@ -175,7 +179,8 @@ fn alone(graph: &Graph, value: Value) -> Vec<Graph> {
         if let Some(op) = activation {
             y = b.activation("activation", y, op)?;
         }
-        Ok::<_, Error>(b.finish(y))
+        let graph = b.finish(y);
+        if inside { between_copies(&graph) } else { Ok(graph) }
     };
     let variants = activation.map(Some).into_iter().chain([None]);
     variants.filter_map(|activation| build(activation).ok()).collect()
