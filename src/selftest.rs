@@ -268,13 +268,19 @@ mod tests {
 
     #[test]
     fn cases_reach_the_kernels_that_need_something() {
-        let limits = Limits { subgroup_lanes: Some(kernel::product::LANES), ..Limits::PORTABLE };
+        let eight = Limits { subgroup_lanes: Some(kernel::product::LANES), ..Limits::PORTABLE };
+        let most =
+            Limits { subgroup_lanes: Some(32), f16: true, cooperative_side: Some(16), ..Limits::PORTABLE };
         let mut met = Vec::new();
-        for case in cases::all().unwrap() {
-            let plan = Plan::new(&case.graph, &case.options, &limits).unwrap();
-            met.extend(plan.steps.iter().map(|step| step.dispatch.kernel.name));
+        for (limits, row) in [eight, most].iter().flat_map(|limits| ROWS.iter().map(move |row| (limits, row)))
+        {
+            for case in cases::all().unwrap() {
+                let plan = Plan::new(&case.graph, &(row.options)(case.options), limits).unwrap();
+                met.extend(plan.steps.iter().map(|step| step.dispatch.kernel.name));
+            }
         }
-        for kernel in kernel::ALL.iter().filter(|kernel| kernel.needs == [Feature::Subgroups]) {
+        let in_networks = |kernel: &&&kernel::Kernel| !kernel.name.starts_with("peak_");
+        for kernel in kernel::ALL.iter().filter(in_networks).filter(|kernel| !kernel.needs.is_empty()) {
             assert!(met.contains(&kernel.name), "no case runs {}", kernel.name);
         }
     }
