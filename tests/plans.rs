@@ -16,8 +16,8 @@ use sparsr::kernel::conv2d_tiled;
 use sparsr::kernel::product::{self, Weights};
 use sparsr::models::smsr::Config;
 use sparsr::plan::{
-    Algorithm, Buffer, Candidate, Choices, Class, Form, Limits, Options, Plan, Slot, Sparsity, Step, Storage,
-    Units, classes, exact, rewritten,
+    Algorithm, Buffer, Candidate, Choices, Class, Form, Limits, Options, Plan, Ranked, Slot, Sparsity, Step,
+    Storage, Units, classes, exact, rewritten,
 };
 use sparsr::tensor::{Shape, packed_len};
 use sparsr::{Error, Model, Result};
@@ -285,6 +285,7 @@ fn marks(candidate: Candidate) -> (&'static str, String) {
         }
         Candidate::Product(tile) => product(["conv2d_gather_tiled", "conv2d_gather_subgroup"], tile),
         Candidate::Winograd(tile) => product(["winograd_multiply_tiled", "winograd_multiply_subgroup"], tile),
+        Candidate::Matrices => ("conv2d_cooperative", "side=16".into()),
         other => panic!("{other}: by which of its steps is it known?"),
     }
 }
@@ -297,14 +298,30 @@ fn wide(kernel: usize) -> Graph {
 fn every_candidate_can_be_asked_for() {
     for candidate in Candidate::all() {
         let choices = Some(Arc::new(Choices::only(candidate)));
-        let options = Options { choices, ..Options::default() };
-        let plan = Plan::new(&wide(3), &options, &BROADCAST).unwrap();
+        let by_matrices = candidate == Candidate::Matrices;
+        let options = Options { choices, cooperative: by_matrices, ..Options::default() };
+        let limits = if by_matrices { MATRICES } else { BROADCAST };
+        let plan = Plan::new(&wide(3), &options, &limits).unwrap();
         let (kernel, tile) = marks(candidate);
         let found = plan.steps.iter().any(|step| {
             step.dispatch.kernel.name == kernel && step.dispatch.specialization.to_string().contains(&tile)
         });
         assert!(found, "{candidate}: no {kernel} {tile} in\n{plan}");
     }
+}
+
+#[test]
+fn matrices_that_were_measured_to_be_slower_are_passed_over() {
+    let class = Class::of(3, [64, 64], 64 * 64, false);
+    let ranked = |candidate| Ranked { candidate, cost: Some(1.0) };
+    let found = |first, second| {
+        let mut choices = Choices::default();
+        choices.set(class, vec![ranked(first), ranked(second)]);
+        let options = Options { choices: Some(Arc::new(choices)), cooperative: true, ..Options::default() };
+        Plan::new(&wide(3), &options, &MATRICES).unwrap().to_string().contains("conv2d_cooperative")
+    };
+    assert!(found(Candidate::Matrices, Candidate::PLAIN));
+    assert!(!found(Candidate::PLAIN, Candidate::Matrices));
 }
 
 #[test]

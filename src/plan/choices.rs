@@ -29,6 +29,8 @@ pub enum Candidate {
     Product(product::Tile),
     /// Winograd's F(4×4, 3×3): 3×3 of one input; of what is listed tiles of 4×4.
     Winograd(product::Tile),
+    /// By cooperative matrices, `conv2d_cooperative` and `conv2d_gather_cooperative`: where factors may be rounded to f16.
+    Matrices,
 }
 
 impl Candidate {
@@ -39,7 +41,7 @@ impl Candidate {
     pub fn all() -> impl Iterator<Item = Self> {
         let tiled = conv2d_tiled::Tile::ALL.into_iter().map(Self::Tiled);
         let product = product::Tile::ALL.into_iter().map(Self::Product);
-        tiled.chain(product).chain(product::Tile::ALL.into_iter().map(Self::Winograd))
+        tiled.chain(product).chain(product::Tile::ALL.into_iter().map(Self::Winograd)).chain([Self::Matrices])
     }
 
     /// What has to be asked for to get it.
@@ -47,6 +49,7 @@ impl Candidate {
         match self {
             Self::Tiled(_) | Self::Product(_) => Algorithm::Direct,
             Self::Winograd(_) => Algorithm::Winograd,
+            Self::Matrices => Algorithm::Cooperative,
         }
     }
 
@@ -57,6 +60,7 @@ impl Candidate {
             Self::Product(tile) | Self::Winograd(tile) => {
                 tile.weights == Weights::Storage || limits.subgroup_lanes == Some(LANES)
             }
+            Self::Matrices => limits.cooperative_side.is_some(),
         }
     }
 
@@ -66,6 +70,7 @@ impl Candidate {
             Self::Tiled(_) => !class.listed,
             Self::Product(_) => true,
             Self::Winograd(_) => class.side == Side::Three,
+            Self::Matrices => class.inputs >= Width::To32 && class.outputs >= Width::To15,
         }
     }
 }
@@ -83,6 +88,7 @@ impl fmt::Display for Candidate {
             Self::Tiled(tile) => format!("tiled {}x{}", tile.pixels, tile.groups),
             Self::Product(tile) => product("product", tile),
             Self::Winograd(tile) => product("winograd", tile),
+            Self::Matrices => "matrices".into(),
         })
     }
 }

@@ -49,9 +49,6 @@ impl Lowering<'_> {
 
     /// What the work under a mask costs: that of the convolution with the most weights. Tiles are Winograd's.
     pub(super) fn costs(&self, mask: Value) -> Costs {
-        if self.matrices().is_some() {
-            return UNMEASURED; // and pixel by pixel
-        }
         let convolutions = self.graph.values().filter_map(|(_, node)| match &node.op {
             Op::MaskedConv2d(op) if node.inputs[1] == mask => {
                 Some((op, node.shape.batch * node.shape.pixels()))
@@ -62,6 +59,9 @@ impl Lowering<'_> {
         let heaviest = convolutions.rev().max_by_key(|(op, _)| op.weight.values().len());
         let Some((op, pixels)) = heaviest else { return Costs { pixels: 1.0, ..UNMEASURED } };
         let class = Class::of(op.kernel(), [op.weight.dims()[1], op.out_channels()], pixels, true);
+        if self.matrices().is_some() && self.prefers_matrices(class) {
+            return UNMEASURED; // and pixel by pixel
+        }
         let asked = match self.options.algorithm {
             Algorithm::Winograd if class.side != Side::Three => Algorithm::Direct,
             Algorithm::Cooperative => Algorithm::Auto,
@@ -91,6 +91,7 @@ impl Lowering<'_> {
             && match candidate {
                 Candidate::Tiled(_) => part.sum.terms.len() == 1 && part.pixels != Pixels::Listed,
                 Candidate::Product(_) => true,
+                Candidate::Matrices => false, // asked before, see `by_matrices`
                 Candidate::Winograd(_) => {
                     let (inputs, outputs) =
                         (part.inputs(&part.sum.terms[0]), part.channels.end - part.channels.start);
@@ -102,7 +103,7 @@ impl Lowering<'_> {
     }
 }
 
-fn class(part: &Part<'_>) -> Class {
+pub(super) fn class(part: &Part<'_>) -> Class {
     let pixels = part.sum.x.batch * part.sum.x.pixels();
     Class::of(part.sum.kernel(), channels(part), pixels, part.pixels == Pixels::Listed)
 }

@@ -197,6 +197,7 @@ impl<'a> Lowering<'a> {
         match candidate {
             Candidate::Tiled(tile) => drop(self.tiled(part, tile)),
             Candidate::Product(tile) => drop(self.gather(part, tile)),
+            Candidate::Matrices => unreachable!("asked before"),
             Candidate::Winograd(tile) => {
                 let prepared = self.prepare(vec![*part], tile);
                 for chunk in prepared.chunks() {

@@ -1,6 +1,7 @@
 //! Convolutions by cooperative matrices: where they may be, and their dispatches.
 
 use super::Lowering;
+use super::choice::class;
 use super::conv2d::Part;
 use crate::kernel::Pixels;
 use crate::kernel::activation::Function;
@@ -9,6 +10,7 @@ use crate::kernel::conv2d_gather::INPUTS;
 use crate::kernel::conv2d_gather_cooperative::{self, Conv2dGatherCooperative};
 use crate::kernel::cooperative::{Matrices, Tile};
 use crate::kernel::product;
+use crate::plan::choices::{Candidate, Class};
 use crate::plan::packed::{Packing, Same, bits};
 use crate::plan::{Algorithm, Limits};
 use crate::tensor::Parameter;
@@ -22,8 +24,7 @@ impl Lowering<'_> {
     pub(super) fn matrices(&self) -> Option<Matrices> {
         let Limits { cooperative_side, subgroup_lanes, workgroup_bytes, .. } = *self.limits;
         let wanted = match self.options.algorithm {
-            // On subgroups of eight, software's, it was measured to lose.
-            Algorithm::Auto => self.options.cooperative && self.limits.subgroup_lanes != Some(product::LANES),
+            Algorithm::Auto => self.options.cooperative,
             Algorithm::Direct | Algorithm::Winograd => false,
             Algorithm::Cooperative => true,
         };
@@ -37,10 +38,20 @@ impl Lowering<'_> {
         let large = inputs >= INPUTS_AT_LEAST && outputs >= OUTPUTS_AT_LEAST;
         (large || self.options.algorithm == Algorithm::Cooperative)
             && !part.sum.exact
+            && self.prefers_matrices(class(part))
             && match part.sum.epilogue.function {
                 Function::Prelu => self.rectangle_tile(part).is_some(), // there the bias has a buffer of its own
                 _ => self.gather_tile(inputs, outputs).is_some(),
             }
+    }
+
+    /// Whether they are asked for, were measured to be fastest, or may be thought so: on subgroups of eight, software's,
+    /// they were measured to lose.
+    pub(super) fn prefers_matrices(&self, class: Class) -> bool {
+        let measured = self.options.choices.as_deref().map_or(&[][..], |table| table.ranking(class));
+        let place = measured.iter().position(|ranked| ranked.candidate == Candidate::Matrices);
+        let fastest = place.map_or(self.limits.subgroup_lanes != Some(product::LANES), |place| place == 0);
+        fastest || self.options.algorithm == Algorithm::Cooperative
     }
 
     /// Its dispatch, if its pixels are not listed.
