@@ -101,7 +101,13 @@ impl GpuEngine {
             let options = self.options(phase, depth);
             match selftest::check(&self.gpu, &phase.graph, &options, &self.packed, &plan)? {
                 None => return Ok(plan),
-                Some(feature) => self.gpu = self.gpu.clone().without(feature),
+                Some(feature) if self.gpu.limits().has(feature) => {
+                    self.gpu = self.gpu.clone().without(feature);
+                }
+                Some(feature) => {
+                    let device = self.gpu.identity();
+                    return Err(Error::Device(format!("{device}: a plan without {feature} uses it")));
+                }
             }
         }
     }

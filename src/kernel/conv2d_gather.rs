@@ -1,4 +1,4 @@
-//! Convolution pixel by pixel: what its two kernels share. Twin of `shaders/shared/conv2d_gather.wgsl`.
+//! Convolution pixel by pixel: what its kernels share. Twin of `shaders/shared/gather.wgsl`.
 
 use super::epilogue::Epilogue;
 use super::product::{self, Tile, Weights};

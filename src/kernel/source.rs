@@ -22,6 +22,7 @@ const SHARED: &[(&str, &str)] = &[
     ("cooperative", include_str!("../../shaders/shared/cooperative.wgsl")),
     ("element", include_str!("../../shaders/shared/element.wgsl")),
     ("epilogue", include_str!("../../shaders/shared/epilogue.wgsl")),
+    ("gather", include_str!("../../shaders/shared/gather.wgsl")),
     ("layout", include_str!("../../shaders/shared/layout.wgsl")),
     ("peak_cooperative", include_str!("../../shaders/shared/peak_cooperative.wgsl")),
     ("peak_multiply_add", include_str!("../../shaders/shared/peak_multiply_add.wgsl")),
