@@ -8,8 +8,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 driver() {
-    ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json /usr/local/share/vulkan/icd.d/*.json 2>/dev/null | grep -q . &&
-        ldconfig -p 2>/dev/null | grep -q libvulkan.so.1
+    { compgen -G "/usr/share/vulkan/icd.d/*.json" || compgen -G "/etc/vulkan/icd.d/*.json" ||
+        compgen -G "/usr/local/share/vulkan/icd.d/*.json"; } >/dev/null &&
+        [[ "$(ldconfig -p 2>/dev/null)" == *libvulkan.so.1* ]]
 }
 
 if [ "$(uname)" = Linux ] && [ -z "${SPARSR_NO_GPU:-}" ] && ! driver; then

@@ -4,7 +4,7 @@
 //! the tolerance is that of sums in f32.
 
 use half::f16;
-use sparsr::graph::{Constant, Conv2d, MaskedConv2d, Op};
+use sparsr::graph::{Activation, Constant, Conv2d, MaskedConv2d, Op};
 use sparsr::plan::{Algorithm, Limits, Options, Plan, Sparsity, Units};
 use sparsr::tensor::{Parameter, Shape, Tensor};
 use sparsr::{Gpu, gpu::Pool};
@@ -136,6 +136,9 @@ fn matrices_take_along_what_follows() {
         for (input, kernel) in [([1, 12, 13, 3], 1), ([2, 20, 13, 19], 3)] {
             let name = format!("conv2d {kernel}x{kernel} {kind}, {input:?}");
             let activation = activation.map(|activation| activation(input[1]));
+            if kernel == 1 && matches!(activation, Some(Activation::Prelu { .. })) {
+                continue; // slopes lie behind the bias, which has no buffer of its own there: f32 kernels do it
+            }
             cases.push(conv::epilogue_case(
                 name,
                 (input, kernel, 1),
