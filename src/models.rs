@@ -306,8 +306,8 @@ impl Model {
         self.network.edge()
     }
 
-    /// The size that a picture is extended to, so that the network takes it.
-    pub(crate) fn extended(&self, size: [usize; 2]) -> [usize; 2] {
+    /// The size, width and height, that a picture is extended to, so that the network takes it.
+    pub fn extended(&self, size: [usize; 2]) -> [usize; 2] {
         size.map(|side| side.max(self.smallest_side()).next_multiple_of(self.alignment()))
     }
 

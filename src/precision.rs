@@ -84,7 +84,7 @@ impl Calibration {
     /// # Errors
     /// None for a model's own graph.
     pub fn new(model: &Model) -> Result<Self> {
-        let side = SIDE.max(model.smallest_side()).next_multiple_of(model.alignment());
+        let [side, _] = model.extended([SIDE; 2]);
         let graph = rewritten(&model.graph(Shape::new(1, 3, side, side))?);
         let picture = picture(side, graph.range());
         let mut values = reference::run_traced(&graph, &picture)?;

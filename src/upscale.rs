@@ -208,10 +208,8 @@ impl Upscaler {
         let outcome = outcome?;
         let (network, _) = self.share(picture.width(), picture.height(), &outcome)?;
         let densities = densities(&network.graph, &outcome);
-        let peak = self.engines[0].peak();
-        let profile =
-            Profile::new(&network.graph, picture.depth(), &times, &densities, outcome.recomputed(), peak);
-        Ok(Profile { precision: self.precision(), ..profile })
+        let device = (self.engines[0].peak(), self.precision());
+        Ok(Profile::new(&network.graph, picture.depth(), &times, &densities, outcome.recomputed(), device))
     }
 
     fn run(&mut self, source: &mut dyn Source, sink: &mut dyn Sink, with_masks: bool) -> Result<Outcome> {

@@ -96,9 +96,9 @@ impl GpuEngine {
 
     /// A plan of kernels that have shown on this device that they give right answers.
     fn checked_plan(&mut self, phase: &Phase, depth: Depth) -> Result<Plan> {
+        let options = self.options(phase, depth);
         loop {
-            let plan = self.plan(phase, depth)?;
-            let options = self.options(phase, depth);
+            let plan = Plan::sharing(&self.packed, &phase.graph, &options, self.gpu.limits())?;
             match selftest::check(&self.gpu, &phase.graph, &options, &self.packed, &plan)? {
                 None => return Ok(plan),
                 Some(feature) if self.gpu.limits().has(feature) => {

@@ -56,7 +56,7 @@ impl Profile {
         steps: &[StepTime],
         densities: &[(Value, f64)],
         recomputed: f64,
-        peak: Option<Peak>,
+        (peak, precision): (Option<Peak>, Precision),
     ) -> Self {
         let mut rows: Vec<ProfileRow> = Vec::new();
         let mut row_of: HashMap<&str, usize> = HashMap::new();
@@ -78,8 +78,7 @@ impl Profile {
             row.bytes = bytes;
         }
         rows.sort_by_key(|row| std::cmp::Reverse(row.time));
-        let (macs_kept, precision) = (graph.macs_kept(densities), Precision::F32);
-        Self { rows, macs_kept, recomputed, peak, precision }
+        Self { rows, macs_kept: graph.macs_kept(densities), recomputed, peak, precision }
     }
 
     /// All rows together.

@@ -257,8 +257,7 @@ impl Way {
 
 /// The dense network's multiply-adds for a picture.
 fn macs(model: &Model, picture: &Pixels) -> Result<u64> {
-    let extended = |side: usize| side.max(model.smallest_side()).next_multiple_of(model.alignment());
-    let [width, height] = [picture.width(), picture.height()].map(extended);
+    let [width, height] = model.extended([picture.width(), picture.height()]);
     Ok(model.graph(Shape::new(1, 3, height, width))?.macs().total())
 }
 

@@ -134,11 +134,8 @@ impl Known {
 
 /// The classes that a network needs for a picture of about this size, the ones with most of the work first.
 pub fn wanted(gpu: &Gpu, model: &Model, size: [usize; 2]) -> Result<Vec<Class>> {
-    let side = |side: usize| {
-        side.clamp(model.smallest_side(), LONGEST.max(model.smallest_side()))
-            .next_multiple_of(model.alignment())
-    };
-    let graph = model.graph(Shape::new(1, 3, side(size[1]), side(size[0])))?;
+    let [width, height] = model.extended(size.map(|side| side.min(LONGEST)));
+    let graph = model.graph(Shape::new(1, 3, height, width))?;
     Ok(classes(&graph, gpu.limits()))
 }
 
