@@ -15,10 +15,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::Throughput;
+use sparsr::cpu;
 use sparsr::gpu::Peak;
 use sparsr::graph::{Builder, Constant, Conv2d, Graph, MaskedConv2d, Op};
 use sparsr::plan::{Algorithm, Candidate, Choices, Options as PlanOptions, Plan, Sparsity};
-use sparsr::reference;
 use sparsr::tensor::{Shape, packed_len};
 use sparsr::{Feature, Gpu, Model, Options, Pixels, Precision, Samples, Upscaler};
 use support::rounds::Rounds;
@@ -203,7 +203,7 @@ fn convolution(machine: &Machine, kernel: usize, shape: Shape) {
         return println!("| {label} | more than the device's memory | | | | | |");
     }
     let input = support::seeded::noise(shape, 1);
-    let expected = reference::run(&graph, &input).expect("the input has the graph's shape");
+    let expected = cpu::run(&graph, &input).expect("the input has the graph's shape");
     let ready = |way: &Way| {
         let mut timed = machine.timed(&way.plan);
         let found = timed.session.run_tensor(&input).expect("the device is there");
@@ -290,7 +290,7 @@ fn masked_layer(machine: &Machine, quick: bool) {
         let y = b.masked_conv2d("masked_conv2d", x, m, conv).expect("channels match");
         let graph = b.finish(y);
         let input = support::seeded::noise(shape, 1);
-        let expected = reference::run(&graph, &input).expect("the input has the graph's shape");
+        let expected = cpu::run(&graph, &input).expect("the input has the graph's shape");
         let mut timed = SPARSITIES.map(|sparsity| {
             let options = PlanOptions { sparsity, ..PlanOptions::default() };
             let mut timed = machine.timed(&support::rerunnable(&graph, &options, machine.gpu.limits()));

@@ -14,10 +14,10 @@
 mod support;
 
 use criterion::{Criterion, Throughput};
+use sparsr::cpu;
 use sparsr::graph::{Builder, Conv2d};
 use sparsr::kernel::{Dispatch, Kernel, Specialization};
 use sparsr::plan::{Buffer, Plan};
-use sparsr::reference;
 use sparsr::tensor::{Parameter, Shape, Tensor, pack};
 
 use support::Machine;
@@ -92,7 +92,7 @@ fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize) {
     let (mut b, x) = Builder::new("convolution", shape, 1.0);
     let y = b.conv2d("conv2d", x, Conv2d::same(weight.clone(), None)).expect("channels match");
     let graph = b.finish(y);
-    let expected = reference::run(&graph, &input).expect("the input has the graph's shape");
+    let expected = cpu::run(&graph, &input).expect("the input has the graph's shape");
 
     let name = format!("conv2d 3x3 {channels}→{channels} {}x{} by layout", shape.width, shape.height);
     let mut group = support::group(criterion, &name);

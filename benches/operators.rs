@@ -5,12 +5,12 @@
 mod support;
 
 use criterion::{Criterion, Throughput};
+use sparsr::cpu;
 use sparsr::graph::{Builder, Conv2d, Graph};
 use sparsr::kernel::conv2d_direct::Conv2dDirect;
 use sparsr::kernel::epilogue::Epilogue;
 use sparsr::kernel::{Dispatch, Kernel, Specialization, conv2d_direct};
 use sparsr::plan::{Algorithm, Buffer, Limits, Options, Plan};
-use sparsr::reference;
 use sparsr::tensor::{Shape, Tensor, packed_len};
 
 use support::{INPUT, Machine, OUTPUT};
@@ -54,7 +54,7 @@ impl Case {
 
     /// Verifies and times each plan; `throughput` is what one run of the operator does.
     fn bench(&self, criterion: &mut Criterion, machine: &Machine, throughput: Throughput, plans: &[Plan]) {
-        let expected = reference::run(&self.graph, &self.input).expect("the input has the graph's shape");
+        let expected = cpu::run(&self.graph, &self.input).expect("the input has the graph's shape");
         let mut group = support::group(criterion, &self.name);
         for plan in plans {
             let kernels: Vec<&str> = plan.steps.iter().map(|step| step.dispatch.kernel.name).collect();

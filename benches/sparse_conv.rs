@@ -20,9 +20,9 @@ mod support;
 
 use criterion::{Criterion, Throughput};
 use figure::{Figure, Line};
+use sparsr::cpu;
 use sparsr::graph::{Builder, Constant, Graph, MaskedConv2d, Op};
 use sparsr::plan::{Algorithm, Options, Sparsity, Units};
-use sparsr::reference;
 use sparsr::tensor::{Shape, Tensor};
 use sparsr::{Model, Pixels};
 use support::rounds::Rounds;
@@ -236,7 +236,7 @@ impl Case {
     }
 
     fn expected(&self) -> Tensor {
-        reference::run(&self.graph, &self.input).expect("the input has the graph's shape")
+        cpu::run(&self.graph, &self.input).expect("the input has the graph's shape")
     }
 
     /// The rounds of all lowerings, each verified before and after.

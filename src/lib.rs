@@ -19,38 +19,33 @@
 //! ```text
 //!    checkpoint ─► Weights ─► Model ─► Graph ─► Plan ─► gpu::Session
 //!                                        │                ▲     │
-//!                                        └─► reference    │     │
+//!                                        └─► cpu          │     │
 //!    picture ─► rows ─► window of a tile ─────────────────┘     │
 //!    picture ◄─ rows ◄─ kept part of it ◄───────────────────────┘
 //! ```
 //!
 //! What to compute is a [`graph::Graph`], how is a [`plan::Plan`], both plain data that print; doing it is a
-//! [`gpu::Session`], or [`mod@reference`] on the CPU; an [`engine::Engine`] is either. Nothing here prints, exits, or panics on its input.
+//! [`gpu::Session`], or [`cpu`] on the processor; an [`job::engine::Engine`] is either. Nothing here prints, exits, or panics on its input.
 
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![deny(unsafe_code)]
 
+pub mod cpu;
 mod device;
-pub mod engine;
 mod error;
 pub mod gpu;
 pub mod graph;
 #[cfg(feature = "image")]
 mod image;
+pub mod job;
 pub mod kernel;
 pub mod metrics;
 pub mod models;
 mod pixels;
 pub mod plan;
 mod plane;
-pub mod precision;
-pub mod reference;
-pub mod selftest;
-mod store;
-mod stream;
+pub mod probe;
 pub mod tensor;
-mod tiles;
-pub mod tune;
 mod upscale;
 pub mod weights;
 
@@ -61,9 +56,9 @@ pub use gpu::{Gpu, Peak, adapters};
 pub use image::{
     NewFile, Picture, PictureHeader, PictureReader, PictureWriter, UpscaledFile, UpscaledPicture, format_of,
 };
+pub use job::stream::{PixelRows, Sink, Source, Tiling};
 pub use models::{Model, Partition};
 pub use pixels::{Depth, Pixels, Samples};
 pub use plan::Sparsity;
-pub use precision::Precision;
-pub use stream::{PixelRows, Sink, Source, Tiling};
+pub use probe::precision::Precision;
 pub use upscale::{Mask, Options, Profile, ProfileRow, Roofline, Streamed, Upscaled, Upscaler};

@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 pub use profile::{Profile, ProfileRow, Roofline};
 
-use crate::engine::{CpuEngine, Engine, GpuEngine};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
+use crate::job::engine::{CpuEngine, Engine, GpuEngine};
+use crate::job::stream::{Budget, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
 use crate::models::Model;
 use crate::pixels::Pixels;
 use crate::plan::{Choices, Phase, Sparsity};
-use crate::precision::{self, Precision};
-use crate::stream::{Budget, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
+use crate::probe::precision::{self, Precision};
 
 /// What the caller may choose.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ pub struct Options {
     pub memory: Option<u64>,
     /// The folder of that file; by default the system's for temporary files.
     pub scratch: Option<PathBuf>,
-    /// What [`crate::tune`] measured on the GPU, for its choice of kernels; otherwise it is by the shipped table. The
+    /// What [`crate::probe::tune`] measured on the GPU, for its choice of kernels; otherwise it is by the shipped table. The
     /// result is the same but for rounding.
     pub choices: Option<Arc<Choices>>,
     /// Whether the CPU engine goes on where a GPU fails. A warning in the log then says so.

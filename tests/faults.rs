@@ -8,8 +8,8 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sparsr::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
 use sparsr::gpu::wgpu;
+use sparsr::job::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
 use sparsr::plan::Phase;
 use sparsr::{
     Depth, Error, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Source, Sparsity, Tiling, Upscaler,

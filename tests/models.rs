@@ -37,9 +37,7 @@ use sparsr::models::smsr::Config;
 use sparsr::plan::{Options as PlanOptions, Plan};
 use sparsr::tensor::{Parameter, Shape, Tensor};
 use sparsr::weights::Weights;
-use sparsr::{
-    Feature, Gpu, Model, Options, Pixels, Precision, Samples, Sparsity, Upscaled, Upscaler, reference,
-};
+use sparsr::{Feature, Gpu, Model, Options, Pixels, Precision, Samples, Sparsity, Upscaled, Upscaler, cpu};
 
 use support::case::{Case, check_all};
 use support::golden::{self, Golden};
@@ -56,7 +54,7 @@ fn run_on(gpu: &Gpu, graph: &Graph, input: &Tensor, keep: &[Value]) -> Vec<Tenso
 
 /// The same by the CPU engine.
 fn run_reference(graph: &Graph, input: &Tensor, keep: &[Value]) -> Vec<Tensor> {
-    let (output, kept) = reference::run_keeping(graph, input, keep).unwrap();
+    let (output, kept) = cpu::run_keeping(graph, input, keep).unwrap();
     [vec![output], kept].concat()
 }
 

@@ -4,16 +4,16 @@
 mod pictures;
 mod support;
 
-use sparsr::engine::GpuEngine;
 use sparsr::gpu::Session;
 use sparsr::graph::Value;
+use sparsr::job::engine::GpuEngine;
 use sparsr::plan::{Algorithm, Options as PlanOptions, Plan, Step, Storage};
-use sparsr::precision::Calibration;
+use sparsr::probe::precision::Calibration;
 use sparsr::tensor::{Parameter, Shape, Tensor};
 use sparsr::weights::Weights;
 use sparsr::{
     AdapterKind, Error, Feature, Gpu, Model, Options, Pixels, Precision, Samples, Sparsity, Tiling, Upscaler,
-    reference,
+    cpu,
 };
 
 use support::golden::{self, Golden};
@@ -55,7 +55,7 @@ fn small_networks_are_close_in_f16() {
         let &[n, c, h, w] = numbers.dims() else { panic!("activations have four axes") };
         let input = Tensor::new(Shape::new(n, c, h, w), numbers.values().to_vec());
         let graph = model.graph(input.shape()).unwrap();
-        let expected = reference::run(&graph, &input).unwrap();
+        let expected = cpu::run(&graph, &input).unwrap();
         let storage = Calibration::new(&model).unwrap().storage();
         // One way and the other by turns: `operators` has each kernel both ways.
         let engine = if at % 2 == 0 { gpu.clone() } else { gpu.clone().without(Feature::Subgroups) };
@@ -222,7 +222,7 @@ fn values_that_are_too_large_stay_f32() {
     assert!(large.contains(&"head.0"), "{large:?}");
     let input = seeded::picture(32, 24, 1).to_tensor(255.0);
     let graph = model.graph(input.shape()).unwrap();
-    let expected = reference::run(&graph, &input).unwrap();
+    let expected = cpu::run(&graph, &input).unwrap();
     let plan = plan(&model, calibration.storage(), &gpu);
     let head = plan.steps.iter().find(|step| step.label == "head.0").unwrap();
     assert!(!head.dispatch.specialization.halves.contains(&"output"), "{plan}");

@@ -13,7 +13,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
 use sparsr::models::smsr;
-use sparsr::selftest::{self, Outcome};
+use sparsr::probe::selftest::{self, Outcome};
 use sparsr::{Error, Feature, Gpu, Model, Options, Tier, Upscaler};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};

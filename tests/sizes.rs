@@ -9,8 +9,8 @@ mod seeded;
 use std::collections::HashSet;
 use std::sync::{Arc, Barrier};
 
-use sparsr::engine::{Engine, GpuEngine};
 use sparsr::gpu::Pool;
+use sparsr::job::engine::{Engine, GpuEngine};
 use sparsr::models::{edsr, smsr};
 use sparsr::plan::{Buffer, Form, Limits, Options as PlanOptions, Packed, Phase, Plan, Slot};
 use sparsr::tensor::Shape;

@@ -10,7 +10,7 @@ use std::fs;
 use std::time::Duration;
 
 use sparsr::plan::{Candidate, Choices, Class};
-use sparsr::tune::{Outcome, file_name, measured_on, tune};
+use sparsr::probe::tune::{Outcome, file_name, measured_on, tune};
 use sparsr::{Error, Feature};
 use support::adapter;
 use tempfile::TempDir;

@@ -19,8 +19,8 @@ use super::encode::format_of;
 use super::travel::{self, ALPHA_MARGIN, SPREAD};
 use super::{Picture, PictureHeader, PictureReader, PictureWriter};
 use crate::error::{Error, Result};
+use crate::job::stream::{Sink, Source};
 use crate::pixels::{Depth, Pixels};
-use crate::stream::{Sink, Source};
 use crate::upscale::{Streamed, Upscaler};
 
 /// Rows that are looked at once for transparency.

@@ -6,11 +6,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use crate::engine::StepTime;
 use crate::gpu::Peak;
 use crate::graph::{Activation, Graph, Op, Value};
+use crate::job::engine::StepTime;
 use crate::pixels::Depth;
-use crate::precision::Precision;
+use crate::probe::precision::Precision;
 use crate::tensor::Parameter;
 
 /// Where the time of one run on a GPU went.

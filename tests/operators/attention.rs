@@ -4,7 +4,7 @@ use sparsr::gpu::Pool;
 use sparsr::graph::{Among, Attention, LayerNorm, Op};
 use sparsr::plan::{Limits, Options, Plan};
 use sparsr::tensor::{Parameter, Shape, Tensor};
-use sparsr::{Error, reference};
+use sparsr::{Error, cpu};
 
 use crate::support::adapter;
 use crate::support::case::{Case, check_all};
@@ -147,7 +147,7 @@ fn heads_that_are_too_deep_are_refused() {
     let said = "attention: heads of 65 channels, and on the GPU they have at most 64; choose the CPU";
     assert!(matches!(error, Error::Unsupported(_)));
     assert_eq!(error.to_string(), said);
-    assert!(reference::run(&case.graph, &case.input).is_ok());
+    assert!(cpu::run(&case.graph, &case.input).is_ok());
 }
 
 /// What would take a slow device long is more than one dispatch.

@@ -15,7 +15,7 @@ use sparsr::gpu::{Pool, Session};
 use sparsr::graph::{Builder, Graph, Op, Slice, Value};
 use sparsr::plan::{Algorithm, Options, Plan, Sparsity, Storage, Units};
 use sparsr::tensor::{Shape, Tensor};
-use sparsr::{Feature, Gpu, reference};
+use sparsr::{Feature, Gpu, cpu};
 
 use super::{adapter, compare, seeded};
 
@@ -132,7 +132,7 @@ impl Case {
     /// The nodes whose values no f16 can hold.
     fn large(&self) -> BTreeSet<String> {
         let inputs = [self.input.clone(), self.other()];
-        let traces = inputs.map(|input| reference::run_traced(&self.graph, &input).expect("it runs"));
+        let traces = inputs.map(|input| cpu::run_traced(&self.graph, &input).expect("it runs"));
         let values = traces.iter().flat_map(|trace| self.graph.nodes().iter().zip(trace));
         let is_large = |tensor: &Tensor| tensor.values().iter().any(|value| value.abs() > 65504.0);
         values.filter(|(_, tensor)| is_large(tensor)).map(|(node, _)| node.name.clone()).collect()
@@ -186,7 +186,7 @@ impl Case {
     }
 
     fn expected(&self, input: &Tensor) -> Expected {
-        let (output, kept) = reference::run_keeping(&self.graph, input, &self.keep)
+        let (output, kept) = cpu::run_keeping(&self.graph, input, &self.keep)
             .unwrap_or_else(|error| panic!("{}: {error}", self.name));
         [vec![output], kept].concat()
     }

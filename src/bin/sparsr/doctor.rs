@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use sparsr::selftest::{self, Outcome, Report as Test};
+use sparsr::probe::selftest::{self, Outcome, Report as Test};
 use sparsr::{
     AdapterInfo, Device, DeviceChoice, Feature, Gpu, Model, Options, Pixels, Precision, Samples, Tier,
     Upscaled, Upscaler,

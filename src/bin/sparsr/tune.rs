@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use sparsr::plan::Choices;
-use sparsr::tune::{Measured, Outcome};
+use sparsr::probe::tune::{Measured, Outcome};
 use sparsr::{Device, Gpu};
 
 use crate::engine::Choice;

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sparsr::plan::{Choices, Class, classes};
+use sparsr::probe::tune::{Measured, file_name, tune};
 use sparsr::tensor::Shape;
-use sparsr::tune::{Measured, file_name, tune};
 use sparsr::{AdapterKind, Error, Gpu, Model};
 
 use crate::engine::cache_folder;

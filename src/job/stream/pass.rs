@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::resize::Resized;
 use super::rows::{Incoming, Outgoing};
 use super::{Budget, Outcome};
-use crate::engine::{Engine, Made, Window};
 use crate::error::{Error, Result};
 use crate::graph::{GlobalPoolKind, ResizeKind, Value};
+use crate::job::engine::{Engine, Made, Window};
+use crate::job::store::Store;
+use crate::job::tiles::{Grid, Rect, Tile};
 use crate::pixels::{Depth, Pixels};
 use crate::plan::{Given, Kept, Origin, Phase};
-use crate::store::Store;
 use crate::tensor::{Shape, channel_groups};
-use crate::tiles::{Grid, Rect, Tile};
 
 /// What goes from phase to phase.
 pub(super) struct State {

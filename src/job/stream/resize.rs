@@ -2,8 +2,8 @@
 //! whole picture's grid, so that a window's numbers are those of the whole.
 
 use crate::graph::ResizeKind;
+use crate::job::tiles::Rect;
 use crate::tensor::channel_groups;
-use crate::tiles::Rect;
 
 /// A resize of a whole value.
 pub(super) struct Resized {
@@ -90,9 +90,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::cpu;
     use crate::graph::Op;
     use crate::graph::{Builder, ResizeTo};
-    use crate::reference;
     use crate::tensor::{Shape, Tensor, pack, unpack};
 
     fn cut(whole: &Tensor, part: &Rect) -> Tensor {
@@ -119,7 +119,7 @@ mod tests {
             let x = b.constant("small", small.clone()).unwrap();
             let y = b.append("large", Op::ResizeTo(ResizeTo { kind }), &[x, like]).unwrap();
             let picture = Tensor::zeros(b.shape(like));
-            let whole = reference::run(&b.finish(y), &picture).unwrap();
+            let whole = cpu::run(&b.finish(y), &picture).unwrap();
 
             let range = |start: usize, end: usize, side: usize| {
                 let start = start % side;

@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
+use crate::job::tiles::Rect;
 use crate::pixels::{Depth, Edge, Pixels};
-use crate::tiles::Rect;
 
 /// Rows that are asked of a source at once.
 const ROWS: usize = 64;

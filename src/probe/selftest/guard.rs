@@ -5,13 +5,13 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 use super::{Outcome, between_copies, cases, outcome, row, spoil, tiers, twice};
+use crate::cpu;
 use crate::device::{Feature, Tier};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Pool, Verdict};
 use crate::graph::{Activation, Builder, Graph, Node, Op, Value};
 use crate::kernel::{Dispatch, Kernel, Specialization};
 use crate::plan::{Form, Options, Packed, Plan};
-use crate::reference;
 use crate::tensor::{Shape, Tensor};
 
 /// The picture's sides, which no workgroup's or tile's divide.
@@ -73,7 +73,7 @@ fn probe(
     let begin = Instant::now();
     for (case, plan) in choice.cases() {
         tracing::debug!(%tier, case = case.name(), elapsed = ?begin.elapsed(), "self-test");
-        let mut expected = reference::run(&case, &noise(&case))?;
+        let mut expected = cpu::run(&case, &noise(&case))?;
         if gpu.is_spoilt(tier) {
             spoil(&mut expected);
         }

@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use super::{Engine, Made, Window};
+use crate::cpu;
 use crate::error::Result;
 use crate::pixels::{Depth, Pixels};
 use crate::plan::Phase;
-use crate::reference;
 
 /// The CPU engine, which needs no driver.
 #[derive(Debug, Default)]
 pub struct CpuEngine {
     phase: Option<(Arc<Phase>, Depth)>,
     /// What windows leave to later ones.
-    buffers: reference::Buffers,
+    buffers: cpu::Buffers,
     /// The window that was computed last, until it is collected.
     made: Option<Made>,
 }
@@ -31,7 +31,7 @@ impl Engine for CpuEngine {
     }
 
     fn footprint(&self, phase: &Phase, _depth: Depth) -> Result<u64> {
-        Ok(4 * reference::largest_len(&phase.graph, &phase.keep) as u64)
+        Ok(4 * cpu::largest_len(&phase.graph, &phase.keep) as u64)
     }
 
     fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
@@ -48,13 +48,13 @@ impl Engine for CpuEngine {
         let (phase, depth) = self.phase.as_ref().expect("prepared before a window comes");
         let (graph, range) = (&phase.graph, phase.graph.range());
         let picture = window.picture.map(|picture| picture.to_tensor(range));
-        let part = reference::Part {
+        let part = cpu::Part {
             picture: picture.as_ref(),
             given: &window.given,
             keep: &phase.keep,
             makes_picture: phase.makes_picture,
         };
-        let (output, kept) = reference::run_part(graph, part, &mut self.buffers)?;
+        let (output, kept) = cpu::run_part(graph, part, &mut self.buffers)?;
         let picture = output.map(|output| Pixels::from_tensor(&output, range, *depth)).transpose()?;
         self.made = Some(Made { picture, kept });
         Ok(())

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Peak;
 use crate::pixels::{Depth, Pixels};
 use crate::plan::Phase;
-use crate::precision::Precision;
+use crate::probe::precision::Precision;
 
 /// What a phase reads for one window.
 #[derive(Clone, Debug)]

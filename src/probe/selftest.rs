@@ -14,12 +14,12 @@ mod guard;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::cpu;
 use crate::device::{Feature, Tier};
 use crate::error::Result;
 use crate::gpu::{Gpu, Pool};
 use crate::graph::{Builder, Graph, Op, Slice, Value};
 use crate::plan::{Algorithm, Limits, Options, Plan, Storage};
-use crate::reference;
 use crate::tensor::Tensor;
 
 pub(crate) use guard::check;
@@ -156,7 +156,7 @@ pub fn run(gpu: &Gpu, tier: Tier) -> Result<Vec<Report>> {
             continue;
         }
         let start = Instant::now();
-        let mut expected = reference::run(&graph, &case.input)?;
+        let mut expected = cpu::run(&graph, &case.input)?;
         if gpu.is_spoilt(tier) {
             spoil(&mut expected);
         }
@@ -173,7 +173,7 @@ pub fn run(gpu: &Gpu, tier: Tier) -> Result<Vec<Report>> {
 pub fn run_cpu() -> Result<Vec<Report>> {
     let report = |(case, expected): (Case, Tensor)| {
         let start = Instant::now();
-        let found = reference::run(&case.graph, &case.input)?;
+        let found = cpu::run(&case.graph, &case.input)?;
         let outcome = compare(&found, &expected, 0.0);
         Ok(Report { name: case.name.into(), outcome, time: start.elapsed() })
     };

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::graph::Value;
+use crate::job::tiles::Rect;
 use crate::tensor::{Shape, channel_groups};
-use crate::tiles::Rect;
 
 /// Rows of a band.
 const ROWS: usize = 64;

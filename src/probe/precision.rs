@@ -10,13 +10,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::cpu;
 use crate::device::AdapterKind;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Session};
 use crate::graph::Graph;
 use crate::models::Model;
 use crate::plan::{Options, Plan, Storage, exact, rewritten};
-use crate::reference;
 use crate::tensor::{Shape, Tensor};
 
 /// How numbers are kept. They are computed in f32 always.
@@ -87,7 +87,7 @@ impl Calibration {
         let [side, _] = model.extended([SIDE; 2]);
         let graph = rewritten(&model.graph(Shape::new(1, 3, side, side))?);
         let picture = picture(side, graph.range());
-        let mut values = reference::run_traced(&graph, &picture)?;
+        let mut values = cpu::run_traced(&graph, &picture)?;
         let is_large = |tensor: &Tensor| !tensor.values().iter().all(|value| value.abs() <= LARGEST);
         let large = graph.nodes().iter().zip(&values).filter(|(_, tensor)| is_large(tensor));
         let large: BTreeSet<String> = large.map(|(node, _)| node.name.clone()).collect();

@@ -1,5 +1,5 @@
 //! Phases on a GPU. What it prepares it keeps for the next picture, as long as there is room; weights and memory
-//! serve pictures of other sizes too. What a device computes wrongly it does without ([`crate::selftest`]).
+//! serve pictures of other sizes too. What a device computes wrongly it does without ([`crate::probe::selftest`]).
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Peak, Pool, Session, form, own_bytes};
 use crate::pixels::Depth;
 use crate::plan::{Choices, Form, Options, Packed, Phase, Plan, Sparsity, Storage};
-use crate::precision::Precision;
-use crate::selftest;
+use crate::probe::precision::Precision;
+use crate::probe::selftest;
 
 /// Phases that are prepared at most: a picture in tiles has several, and the next picture has them again.
 const PREPARED: usize = 8;

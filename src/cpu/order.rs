@@ -99,8 +99,8 @@ fn joins(node: &Node, reader: &Node) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cpu::testing::parameter;
     use crate::graph::{Builder, Conv2d};
-    use crate::reference::testing::parameter;
     use crate::tensor::Shape;
 
     #[test]

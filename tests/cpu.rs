@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 
 use safetensors::SafeTensors;
+use sparsr::cpu;
 use sparsr::graph::{
     Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Binary, BinaryKind, Builder, Concat,
     Constant, Conv2d, ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, LayerNorm, MaskedConv2d, MaxPool,
     Op, PixelShuffle, PixelUnshuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Unfold,
 };
-use sparsr::reference;
 use sparsr::tensor::{Parameter, Shape, Tensor};
 
 /// Largest error, as a share of the largest expected number (or of 1, if that is less): PyTorch adds up in another
@@ -232,7 +232,7 @@ impl Case<'_> {
             values.push(b.append(*input, numbers, &[]).unwrap());
         }
         let output = b.append(self.name, op, &values).unwrap();
-        reference::run(&b.finish(output), &picture).unwrap()
+        cpu::run(&b.finish(output), &picture).unwrap()
     }
 }
 

@@ -24,14 +24,14 @@ use pass::{Pass, State};
 use rows::{Incoming, Outgoing};
 pub use rows::{PixelRows, Sink, Source};
 
-use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::graph::{Node, ReceptiveField};
+use crate::job::engine::Engine;
+use crate::job::tiles::Grid;
 use crate::models::Model;
 use crate::pixels::Depth;
 use crate::plan::{Phase, uncut};
 use crate::tensor::Shape;
-use crate::tiles::Grid;
 
 /// The smallest tile that is worth a try.
 const SMALLEST: usize = 16;
