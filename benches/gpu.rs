@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::Throughput;
-use sparsr::cpu;
-use sparsr::gpu::Peak;
-use sparsr::graph::{Builder, Constant, Conv2d, Graph, MaskedConv2d, Op};
-use sparsr::plan::{Algorithm, Candidate, Choices, Options as PlanOptions, Plan, Sparsity};
-use sparsr::tensor::{Shape, packed_len};
+use sparsr::low_level::cpu;
+use sparsr::low_level::gpu::Peak;
+use sparsr::low_level::graph::{Builder, Conv2d, Graph, MaskedConv2d};
+use sparsr::low_level::plan::{Algorithm, Candidate, Choices, Options as PlanOptions, Plan, Sparsity};
+use sparsr::low_level::tensor::{Shape, packed_len};
 use sparsr::{Feature, Gpu, Model, Options, Pixels, Precision, Samples, Upscaler};
 use support::rounds::Rounds;
 use support::{Machine, Timed, masks, pictures};
@@ -189,10 +189,11 @@ fn convolutions(machine: &Machine, quick: bool) {
 fn convolution(machine: &Machine, kernel: usize, shape: Shape) {
     let label = format!("{kernel}×{kernel} | {}x{}", shape.width, shape.height);
     let weight = support::seeded::parameter([CHANNELS, CHANNELS, kernel, kernel], 2);
-    let conv = Conv2d::same(weight, Some(support::seeded::parameter([CHANNELS], 3)));
+    let bias = support::seeded::parameter([CHANNELS], 3);
     let (mut b, x) = Builder::new("convolution", shape, 1.0);
-    let y = b.conv2d("conv2d", x, conv).expect("channels match");
-    let graph = b.finish(y);
+    let weights = support::seeded::weighted(&mut b, "conv2d", &weight, Some(&bias)).expect("two names");
+    let y = b.conv2d("conv2d", x, weights, Conv2d::same(kernel)).expect("channels match");
+    let (graph, parameters) = b.finish(y);
     let bytes = 4 * packed_len(shape) as u64;
     if bytes > machine.gpu.limits().binding_bytes {
         return println!("| {label} | larger than a binding of the device | | | | | |");
@@ -203,9 +204,9 @@ fn convolution(machine: &Machine, kernel: usize, shape: Shape) {
         return println!("| {label} | more than the device's memory | | | | | |");
     }
     let input = support::seeded::noise(shape, 1);
-    let expected = cpu::run(&graph, &input).expect("the input has the graph's shape");
+    let expected = cpu::run(&graph, &parameters, &input).expect("the input has the graph's shape");
     let ready = |way: &Way| {
-        let mut timed = machine.timed(&way.plan);
+        let mut timed = machine.timed(&way.plan, &parameters);
         let found = timed.session.run_tensor(&input).expect("the device is there");
         let close = if way.kind == Kind::F32 { 1e-5 } else { CLOSE_F16 };
         support::assert_within(close, &found, &expected, &format!("{label} by {}", way.name));
@@ -279,21 +280,20 @@ fn masked_layer(machine: &Machine, quick: bool) {
     for density in [0.1, 0.3, 0.5, 0.7, 0.9] {
         let mask = masks::blobs(shape, density);
         let (mut b, x) = Builder::new("masked convolution", shape, 1.0);
-        let constant = Op::Constant(Constant::new(mask.clone()));
-        let m = b.append("mask", constant, &[]).expect("a constant has its own shape");
-        let conv = MaskedConv2d {
-            weight: support::seeded::parameter([CHANNELS, CHANNELS, 3, 3], 2),
-            bias: Some(support::seeded::parameter([CHANNELS], 3)),
-            dense_inputs: 0,
-            dense_outputs: 0,
-        };
-        let y = b.masked_conv2d("masked_conv2d", x, m, conv).expect("channels match");
-        let graph = b.finish(y);
+        let m = b.constant("mask", mask.clone()).expect("a constant has its own shape");
+        let weight = support::seeded::parameter([CHANNELS, CHANNELS, 3, 3], 2);
+        let bias = support::seeded::parameter([CHANNELS], 3);
+        let weights =
+            support::seeded::weighted(&mut b, "masked_conv2d", &weight, Some(&bias)).expect("two names");
+        let op = MaskedConv2d { kernel: 3, dense_inputs: 0, dense_outputs: 0 };
+        let y = b.masked_conv2d("masked_conv2d", x, m, weights, op).expect("channels match");
+        let (graph, parameters) = b.finish(y);
         let input = support::seeded::noise(shape, 1);
-        let expected = cpu::run(&graph, &input).expect("the input has the graph's shape");
+        let expected = cpu::run(&graph, &parameters, &input).expect("the input has the graph's shape");
         let mut timed = SPARSITIES.map(|sparsity| {
             let options = PlanOptions { sparsity, ..PlanOptions::default() };
-            let mut timed = machine.timed(&support::rerunnable(&graph, &options, machine.gpu.limits()));
+            let plan = support::rerunnable(&graph, &options, machine.gpu.limits());
+            let mut timed = machine.timed(&plan, &parameters);
             let found = timed.session.run_tensor(&input).expect("the device is there");
             support::assert_close(&found, &expected, &format!("density {density}, {sparsity}"));
             timed

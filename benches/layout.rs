@@ -14,11 +14,11 @@
 mod support;
 
 use criterion::{Criterion, Throughput};
-use sparsr::cpu;
-use sparsr::graph::{Builder, Conv2d};
-use sparsr::kernel::{Dispatch, Kernel, Specialization};
-use sparsr::plan::{Buffer, Plan};
-use sparsr::tensor::{Parameter, Shape, Tensor, pack};
+use sparsr::low_level::cpu;
+use sparsr::low_level::graph::{Builder, Conv2d, Parameters};
+use sparsr::low_level::kernel::{Dispatch, Kernel, Specialization};
+use sparsr::low_level::plan::{Buffer, Plan};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor, pack};
 
 use support::Machine;
 
@@ -90,9 +90,10 @@ fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize) {
     let input = support::seeded::noise(shape, 1);
     let weight = support::seeded::parameter([channels, channels, 3, 3], 2);
     let (mut b, x) = Builder::new("convolution", shape, 1.0);
-    let y = b.conv2d("conv2d", x, Conv2d::same(weight.clone(), None)).expect("channels match");
-    let graph = b.finish(y);
-    let expected = cpu::run(&graph, &input).expect("the input has the graph's shape");
+    let w = b.parameter("conv2d.weight", &weight).expect("the only parameter");
+    let y = b.conv2d("conv2d", x, w, Conv2d::same(3)).expect("channels match");
+    let (graph, parameters) = b.finish(y);
+    let expected = cpu::run(&graph, &parameters, &input).expect("the input has the graph's shape");
 
     let name = format!("conv2d 3x3 {channels}→{channels} {}x{} by layout", shape.width, shape.height);
     let mut group = support::group(criterion, &name);
@@ -103,7 +104,7 @@ fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize) {
         let workgroups = [params[0].div_ceil(32), params[1].div_ceil(8), groups / 2];
         let dispatch = dispatch(&layout.conv2d, &params, workgroups);
         let plan = plan(dispatch, vec![layout.arrange(&input), by_block(&weight)], shape);
-        machine.bench(&mut group, layout.name, work.clone(), &plan, |session| {
+        machine.bench(&mut group, layout.name, work.clone(), (&plan, &Parameters::new()), |session| {
             let found = session.run_tensor(&unread()).expect("the device is there");
             support::assert_close(&layout.restore(shape, &pack(&found)), &expected, layout.name);
         });
@@ -128,7 +129,7 @@ fn gather(criterion: &mut Criterion, machine: &Machine, density: f64) {
         // Constants are numbers; the shader reads the same bits as indices.
         let indices = list.iter().map(|p| f32::from_bits(*p as u32)).collect();
         let plan = plan(dispatch, vec![layout.arrange(&input), indices], compact);
-        machine.bench(&mut group, layout.name, work.clone(), &plan, |session| {
+        machine.bench(&mut group, layout.name, work.clone(), (&plan, &Parameters::new()), |session| {
             let found = session.run_tensor(&unread()).expect("the device is there");
             assert_eq!(layout.restore(compact, &pack(&found)), expected, "{}", layout.name);
         });

@@ -5,13 +5,13 @@
 mod support;
 
 use criterion::{Criterion, Throughput};
-use sparsr::cpu;
-use sparsr::graph::{Builder, Conv2d, Graph};
-use sparsr::kernel::conv2d_direct::Conv2dDirect;
-use sparsr::kernel::epilogue::Epilogue;
-use sparsr::kernel::{Dispatch, Kernel, Specialization, conv2d_direct};
-use sparsr::plan::{Algorithm, Buffer, Limits, Options, Plan};
-use sparsr::tensor::{Shape, Tensor, packed_len};
+use sparsr::low_level::cpu;
+use sparsr::low_level::graph::{Builder, Conv2d, Graph, Parameters};
+use sparsr::low_level::kernel::conv2d_direct::Conv2dDirect;
+use sparsr::low_level::kernel::epilogue::Epilogue;
+use sparsr::low_level::kernel::{Dispatch, Kernel, Specialization, conv2d_direct};
+use sparsr::low_level::plan::{Algorithm, Buffer, Limits, Options, Plan};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor, packed_len};
 
 use support::{INPUT, Machine, OUTPUT};
 
@@ -33,18 +33,38 @@ fn main() {
     criterion.final_summary();
 }
 
+/// A convolution and its numbers.
+struct Convolution {
+    op: Conv2d,
+    weight: Parameter,
+    bias: Parameter,
+}
+
+impl Convolution {
+    /// `[out, in, k, k]`.
+    fn new(dims: [usize; 4]) -> Self {
+        let (weight, bias) = (support::seeded::parameter(dims, 2), support::seeded::parameter([dims[0]], 3));
+        Self { op: Conv2d::same(dims[2]), weight, bias }
+    }
+
+    fn outputs(&self) -> usize {
+        self.bias.values().len()
+    }
+}
+
 /// An operator and the numbers that it is run on.
 struct Case {
     name: String,
     graph: Graph,
+    parameters: Parameters,
     input: Tensor,
 }
 
 impl Case {
-    fn new(name: &str, graph: Graph) -> Self {
+    fn new(name: &str, (graph, parameters): (Graph, Parameters)) -> Self {
         let shape = graph.node(graph.input()).shape;
         let name = format!("{name} {}x{}", shape.width, shape.height);
-        Self { name, graph, input: support::seeded::noise(shape, 1) }
+        Self { name, graph, parameters, input: support::seeded::noise(shape, 1) }
     }
 
     /// By one algorithm, for this device or for one without subgroup operations.
@@ -54,12 +74,14 @@ impl Case {
 
     /// Verifies and times each plan; `throughput` is what one run of the operator does.
     fn bench(&self, criterion: &mut Criterion, machine: &Machine, throughput: Throughput, plans: &[Plan]) {
-        let expected = cpu::run(&self.graph, &self.input).expect("the input has the graph's shape");
+        let expected =
+            cpu::run(&self.graph, &self.parameters, &self.input).expect("the input has the graph's shape");
         let mut group = support::group(criterion, &self.name);
         for plan in plans {
             let kernels: Vec<&str> = plan.steps.iter().map(|step| step.dispatch.kernel.name).collect();
             let kernels = kernels.join(" ");
-            machine.bench(&mut group, &kernels, throughput.clone(), plan, |session| {
+            let (plan, work) = ((plan, &self.parameters), throughput.clone());
+            machine.bench(&mut group, &kernels, work, plan, |session| {
                 let found = session.run_tensor(&self.input).expect("the device is there");
                 // By matrices factors are rounded to f16.
                 let tolerance = if kernels.contains("cooperative") { 1e-3 } else { 1e-5 };
@@ -72,10 +94,11 @@ impl Case {
 
 fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize, kernel: usize) {
     let shape = shape(channels);
-    let weight = support::seeded::parameter([channels, channels, kernel, kernel], 2);
-    let conv = Conv2d::same(weight, Some(support::seeded::parameter([channels], 3)));
+    let conv = Convolution::new([channels, channels, kernel, kernel]);
     let (mut b, x) = Builder::new("convolution", shape, 1.0);
-    let y = b.conv2d("conv2d", x, conv.clone()).expect("channels match");
+    let weights =
+        support::seeded::weighted(&mut b, "conv2d", &conv.weight, Some(&conv.bias)).expect("two names");
+    let y = b.conv2d("conv2d", x, weights, conv.op.clone()).expect("channels match");
     let case = Case::new(&format!("conv2d {kernel}x{kernel} {channels}→{channels}"), b.finish(y));
 
     let mut plans = vec![direct(&conv, shape)];
@@ -117,23 +140,23 @@ fn portable(machine: &Machine) -> Limits {
 }
 
 /// The convolution by the kernel that takes what the others do not.
-fn direct(conv: &Conv2d, shape: Shape) -> Plan {
+fn direct(conv: &Convolution, shape: Shape) -> Plan {
     let dispatch = conv2d_direct::dispatch(&Conv2dDirect {
         input: shape,
-        output: shape.with_channels(conv.out_channels()),
-        kernel: conv.kernel(),
-        stride: conv.stride,
-        padding: conv.padding,
-        groups: conv.groups,
+        output: shape.with_channels(conv.outputs()),
+        kernel: conv.op.kernel,
+        stride: conv.op.stride,
+        padding: conv.op.padding,
+        groups: conv.op.groups,
         epilogue: Epilogue::default(),
     });
     alone(dispatch, &[INPUT, INPUT, WEIGHT, BIAS, OUTPUT], conv2d_direct::pack(&conv.weight), conv, shape)
 }
 
 /// The same by the baseline.
-fn naive(conv: &Conv2d, shape: Shape) -> Plan {
-    let (inputs, outputs) = (shape.channels, conv.out_channels());
-    let params = [shape.width, shape.height, inputs, outputs, conv.kernel()].map(|size| size as u32);
+fn naive(conv: &Convolution, shape: Shape) -> Plan {
+    let (inputs, outputs) = (shape.channels, conv.outputs());
+    let params = [shape.width, shape.height, inputs, outputs, conv.op.kernel].map(|size| size as u32);
     let dispatch = Dispatch {
         kernel: &NAIVE,
         specialization: Specialization::default(),
@@ -147,8 +170,13 @@ const WEIGHT: Buffer = Buffer::Constant(0);
 const BIAS: Buffer = Buffer::Constant(1);
 
 /// A plan of one dispatch, with the weights as that reads them. Channels are a multiple of four.
-fn alone(dispatch: Dispatch, bindings: &[Buffer], weight: Vec<f32>, conv: &Conv2d, shape: Shape) -> Plan {
-    let bias = conv.bias.as_ref().expect("a bench's convolution has a bias").values().to_vec();
-    let output = shape.with_channels(conv.out_channels());
+fn alone(
+    dispatch: Dispatch,
+    bindings: &[Buffer],
+    weight: Vec<f32>,
+    conv: &Convolution,
+    shape: Shape,
+) -> Plan {
+    let (bias, output) = (conv.bias.values().to_vec(), shape.with_channels(conv.outputs()));
     support::alone(dispatch, bindings.to_vec(), vec![weight, bias], shape, output)
 }

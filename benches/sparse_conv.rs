@@ -20,10 +20,10 @@ mod support;
 
 use criterion::{Criterion, Throughput};
 use figure::{Figure, Line};
-use sparsr::cpu;
-use sparsr::graph::{Builder, Constant, Graph, MaskedConv2d, Op};
-use sparsr::plan::{Algorithm, Options, Sparsity, Units};
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::low_level::cpu;
+use sparsr::low_level::graph::{Builder, Graph, MaskedConv2d, Parameters};
+use sparsr::low_level::plan::{Algorithm, Options, Sparsity, Units};
+use sparsr::low_level::tensor::{Shape, Tensor};
 use sparsr::{Model, Pixels};
 use support::rounds::Rounds;
 use support::{Machine, masks, pictures};
@@ -101,6 +101,7 @@ struct Case {
     name: String,
     mask: Tensor,
     graph: Graph,
+    parameters: Parameters,
     input: Tensor,
 }
 
@@ -217,26 +218,25 @@ impl Case {
         let Layer { channels, dense } = layer;
         let shape = mask.shape().with_channels(channels);
         let (mut b, x) = Builder::new("masked convolution", shape, 1.0);
-        let constant = Op::Constant(Constant::new(mask.clone()));
-        let m = b.append("mask", constant, &[]).expect("a constant has its own shape");
-        let conv = MaskedConv2d {
-            weight: support::seeded::parameter([channels, channels, 3, 3], 2),
-            bias: Some(support::seeded::parameter([channels], 3)),
-            dense_inputs: dense,
-            dense_outputs: dense,
-        };
-        let y = b.masked_conv2d("masked_conv2d", x, m, conv).expect("channels match");
-        Self { name, mask, graph: b.finish(y), input: support::seeded::noise(shape, 1) }
+        let m = b.constant("mask", mask.clone()).expect("a constant has its own shape");
+        let weight = support::seeded::parameter([channels, channels, 3, 3], 2);
+        let bias = support::seeded::parameter([channels], 3);
+        let weights =
+            support::seeded::weighted(&mut b, "masked_conv2d", &weight, Some(&bias)).expect("two names");
+        let op = MaskedConv2d { kernel: 3, dense_inputs: dense, dense_outputs: dense };
+        let y = b.masked_conv2d("masked_conv2d", x, m, weights, op).expect("channels match");
+        let (graph, parameters) = b.finish(y);
+        Self { name, mask, graph, parameters, input: support::seeded::noise(shape, 1) }
     }
 
-    fn plan(&self, lowering: &Lowering, machine: &Machine) -> sparsr::plan::Plan {
+    fn plan(&self, lowering: &Lowering, machine: &Machine) -> sparsr::low_level::plan::Plan {
         let Lowering { sparsity, units, algorithm, .. } = *lowering;
         let options = Options { sparsity, units, algorithm, ..Options::default() };
         support::rerunnable(&self.graph, &options, machine.gpu.limits())
     }
 
     fn expected(&self) -> Tensor {
-        cpu::run(&self.graph, &self.input).expect("the input has the graph's shape")
+        cpu::run(&self.graph, &self.parameters, &self.input).expect("the input has the graph's shape")
     }
 
     /// The rounds of all lowerings, each verified before and after.
@@ -246,7 +246,7 @@ impl Case {
             support::assert_close(found, &expected, &format!("{} by {}", self.name, lowering.name));
         };
         let ready = |lowering: &Lowering| {
-            let mut timed = machine.timed(&self.plan(lowering, machine));
+            let mut timed = machine.timed(&self.plan(lowering, machine), &self.parameters);
             verify(&timed.session.run_tensor(&self.input).expect("the device is there"), lowering);
             timed
         };
@@ -285,7 +285,7 @@ impl Case {
                 &mut group,
                 lowering.name,
                 work.clone(),
-                &self.plan(lowering, machine),
+                (&self.plan(lowering, machine), &self.parameters),
                 |session| {
                     let found = session.run_tensor(&self.input).expect("the device is there");
                     let expected = expected.get_or_init(|| self.expected());

@@ -11,9 +11,9 @@
 mod support;
 
 use criterion::{Criterion, Throughput};
-use sparsr::gpu::Session;
-use sparsr::plan::{Form, Options as PlanOptions, Plan, Sparsity};
-use sparsr::tensor::Shape;
+use sparsr::low_level::gpu::Session;
+use sparsr::low_level::plan::{Form, Options as PlanOptions, Plan, Sparsity};
+use sparsr::low_level::tensor::Shape;
 use sparsr::{Feature, Model, Options, Pixels, Precision, Samples, Upscaled, Upscaler};
 
 use support::rounds::Rounds;
@@ -183,7 +183,7 @@ impl Network {
         };
         let plan =
             Plan::new(&graph, &options, machine.gpu.limits()).expect("a picture that the device takes");
-        Self { session: machine.session(&plan), picture, size }
+        Self { session: machine.session(&plan, model.net().numbers()), picture, size }
     }
 
     /// As a program does it: with upload, and with the picture and its masks read back.

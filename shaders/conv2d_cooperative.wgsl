@@ -89,7 +89,7 @@ fn multiply_tap(sums: ptr<function, Sums>, a: ptr<function, Span>, column_of_tap
 }
 
 // Adds the products of what is staged. The matrices of its first chunk begin at `matrix`, the job's pixels at `pixel`.
-// Taps are written out and not in a loop, since they index matrices: see ARCHITECTURE.md, "Loops".
+// Taps are written out and not in a loop, since they index matrices: see docs/decisions/loops.md.
 fn multiply(sums: ptr<function, Sums>, matrix: u32, pixel: u32) {
     for (var chunk = 0u; chunk < CHUNKS; chunk++) {
         for (var kx = 0u; kx < KERNEL; kx++) {

@@ -65,7 +65,7 @@ fn strip(workgroup: vec3<u32>, thread: u32, n: u32) -> Strip {
     let tile = workgroup.x * 16u + thread / 4u;
     let entry = 2u + 2u * min(tile, max(list[0], 1u) - 1u);
     let row = list[entry] / params.width + thread % 4u;
-    let live = select(0u, list[entry + 1u] >> (4u * (thread % 4u)) & 15u, tile < list[0]);
+    let live = select(0u, (list[entry + 1u] >> (4u * (thread % 4u))) & 15u, tile < list[0]);
     return Strip(row / params.height, row % params.height, list[entry] % params.width, live);
 }
 
@@ -101,7 +101,7 @@ fn accumulate(sum: ptr<function, Accumulator>, at: Strip, block: u32, group: u32
 
 fn store_pixel(sum: ptr<function, Accumulator>, at: Strip, block: u32, p: u32) {
     let x = at.x + p;
-    if (at.y >= params.height || x >= params.width || (at.live >> p & 1u) == 0u) {
+    if (at.y >= params.height || x >= params.width || ((at.live >> p) & 1u) == 0u) {
         return;
     }
     var m = 1.0;

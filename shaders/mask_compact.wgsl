@@ -45,8 +45,8 @@ fn row_bits(n: u32, y: u32, first: u32) -> u32 {
 
 // Bit 4 · row + column of the tile that begins at column x.
 fn tile_bits(rows: vec4<u32>, x: u32) -> u32 {
-    let bits = rows >> vec4<u32>(x) & vec4<u32>(15u);
-    return bits.x | bits.y << 4u | bits.z << 8u | bits.w << 12u;
+    let bits = (rows >> vec4<u32>(x)) & vec4<u32>(15u);
+    return bits.x | (bits.y << 4u) | (bits.z << 8u) | (bits.w << 12u);
 }
 
 @compute @workgroup_size(64)

@@ -50,7 +50,7 @@ fn column(slot: u32, group: u32, j: u32) -> array<Vec4, TILE> {
 fn store(sum: Vec4, at: Tile, group: u32, dy: u32, dx: u32) {
     let y = at.y + dy;
     let x = at.x + dx;
-    if (y >= params.height || x >= params.width || (at.live >> (TILE * dy + dx) & 1u) == 0u) {
+    if (y >= params.height || x >= params.width || ((at.live >> (TILE * dy + dx)) & 1u) == 0u) {
         return;
     }
     var value = sum;

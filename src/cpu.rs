@@ -1,6 +1,6 @@
 //! The CPU engine: runs a graph node by node, as its operators' documentation says it.
 //!
-//! It is the oracle that every kernel is tested against, and the way to run where there is no GPU. So:
+//! It is the way to run where there is no GPU; `oracle` says what is right. So:
 //!
 //! - Nothing is shared with kernels and plans: a mistake there cannot hide here.
 //! - Results do not depend on the number of threads. Work is cut by shape alone, every number is
@@ -16,7 +16,8 @@
 //!   what is freed for the values of the next run too.
 //!
 //! Processors have different instructions, which round differently: results do depend on the kind of processor. What it
-//! has is found at run time: AVX-512, AVX2 with FMA, NEON, or nothing that is used (`product`).
+//! has is found at run time: AVX-512, AVX2 with FMA, NEON, or nothing that is used ([`vectors()`]; tests leave some out
+//! by the variable `SPARSR_WITHOUT`).
 //!
 //! Values lie pixel by pixel (`map`). What goes through a value number by number, activations and sums, is done to what
 //! a convolution makes before it leaves the cache (`expression`, and `order`, which finds what can be). One file an
@@ -46,35 +47,43 @@ mod spatial_mask;
 #[cfg(test)]
 mod testing;
 mod unfold;
+mod vectors;
 mod window;
 
 use std::collections::HashMap;
 
 pub use buffers::Buffers;
+pub use vectors::vectors;
 
 use self::expression::Expression;
+use self::layer::Weights;
 use self::map::Map;
 use self::order::Order;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Node, Op, Value};
-use crate::tensor::{Tensor, packed_len};
+use crate::graph::{Graph, Node, Op, Parameters, Value};
+use crate::tensor::{Parameter, Shape, Tensor, packed_len};
 
-/// Runs the graph; returns the output.
-pub fn run(graph: &Graph, input: &Tensor) -> Result<Tensor> {
-    run_keeping(graph, input, &[]).map(|(output, _)| output)
+/// Runs the graph, which is folded ([`Graph::check_folded`]), by the numbers of its parameters; returns the output.
+pub fn run(graph: &Graph, parameters: &Parameters, input: &Tensor) -> Result<Tensor> {
+    run_keeping(graph, parameters, input, &[]).map(|(output, _)| output)
 }
 
 /// Runs the graph and returns every value, in the graph's order.
-pub fn run_traced(graph: &Graph, input: &Tensor) -> Result<Vec<Tensor>> {
+pub fn run_traced(graph: &Graph, parameters: &Parameters, input: &Tensor) -> Result<Vec<Tensor>> {
     let all: Vec<Value> = graph.values().map(|(value, _)| value).collect();
-    run_keeping(graph, input, &all).map(|(_, values)| values)
+    run_keeping(graph, parameters, input, &all).map(|(_, values)| values)
 }
 
 /// Runs the graph; returns the output and the values that `keep` names, in that order. Every other value
 /// is freed after its last use.
-pub fn run_keeping(graph: &Graph, input: &Tensor, keep: &[Value]) -> Result<(Tensor, Vec<Tensor>)> {
+pub fn run_keeping(
+    graph: &Graph,
+    parameters: &Parameters,
+    input: &Tensor,
+    keep: &[Value],
+) -> Result<(Tensor, Vec<Tensor>)> {
     let part = Part { picture: Some(input), given: &[], keep, makes_picture: true };
-    let (output, kept) = run_with(graph, part, &mut Buffers::default(), Map::to_tensor)?;
+    let (output, kept) = run_with(graph, parameters, part, &mut Buffers::default(), Map::to_tensor)?;
     Ok((output.expect("asked for"), kept))
 }
 
@@ -94,22 +103,26 @@ pub struct Part<'a> {
 /// [`run_keeping`] for a part of a graph. Whoever runs it again lends the same buffers.
 pub fn run_part(
     graph: &Graph,
+    parameters: &Parameters,
     part: Part<'_>,
     buffers: &mut Buffers,
 ) -> Result<(Option<Tensor>, Vec<Vec<f32>>)> {
-    run_with(graph, part, buffers, Map::to_packed)
+    run_with(graph, parameters, part, buffers, Map::to_packed)
 }
 
 fn run_with<T>(
     graph: &Graph,
+    parameters: &Parameters,
     part: Part<'_>,
     buffers: &mut Buffers,
     kept: impl Fn(&Map) -> T,
 ) -> Result<(Option<Tensor>, Vec<T>)> {
     let Part { picture, given, keep, makes_picture } = part;
+    graph.check_folded()?;
+    vectors()?;
     check(graph, picture, given)?;
     let mut given = given.iter();
-    let mut held = Held { graph, order: Order::new(graph, keep), maps: HashMap::new(), buffers };
+    let mut held = Held { graph, parameters, order: Order::new(graph, keep), maps: HashMap::new(), buffers };
     for (value, node) in graph.values() {
         match (&node.op, picture) {
             (Op::Input(_), Some(picture)) if value == graph.input() => {
@@ -121,6 +134,9 @@ fn run_with<T>(
                 held.put(value, |map| map.read_packed(packed));
             }
             (Op::Constant(op), _) => held.put(value, |map| map.read(&op.numbers)),
+            (Op::Parameter(op), _) => {
+                held.put(value, |map| map.read(&as_tensor(parameters.get(op.id), op.shape)))
+            }
             _ => held.make(value),
         }
     }
@@ -128,6 +144,11 @@ fn run_with<T>(
     let output = makes_picture.then(|| held.get(graph.output()).to_tensor());
     held.release(graph.output());
     Ok((output, kept))
+}
+
+/// A parameter as activations are.
+fn as_tensor(numbers: &Parameter, shape: Shape) -> Tensor {
+    Tensor::new(shape, numbers.values().to_vec())
 }
 
 /// Whether there is a number for each of the inputs' numbers.
@@ -158,6 +179,7 @@ pub fn largest_len(graph: &Graph, keep: &[Value]) -> usize {
 /// The values that are still needed, of those that lie in memory.
 struct Held<'a> {
     graph: &'a Graph,
+    parameters: &'a Parameters,
     order: Order,
     maps: HashMap<Value, Map>,
     buffers: &'a mut Buffers,
@@ -188,11 +210,14 @@ impl Held<'_> {
         let node = self.graph.node(value);
         let x = || self.get(node.inputs[0]);
         match &node.op {
-            Op::Input(_) | Op::Constant(_) => unreachable!("given, not computed"),
+            Op::Input(_) | Op::Constant(_) | Op::Parameter(_) => unreachable!("given, not computed"),
+            Op::Weight(_) => unreachable!("folded"),
             Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Activation(_) | Op::Binary(_) => {
                 self.expression(value).evaluate(y);
             }
-            Op::ConvTranspose2d(op) => conv_transpose2d::conv_transpose2d(op, x(), y),
+            Op::ConvTranspose2d(op) => {
+                conv_transpose2d::conv_transpose2d(op, self.weights(&node.inputs[1..]), x(), y)
+            }
             Op::Concat(_) => concat::concat(&self.all(&node.inputs), y),
             Op::Slice(op) => slice::slice(op, x(), y),
             Op::AveragePool(op) => pool::average_pool(op, x(), y),
@@ -203,8 +228,12 @@ impl Held<'_> {
             Op::PixelUnshuffle(op) => pixel_shuffle::pixel_unshuffle(op, x(), y),
             Op::Resize(op) => resize::resize(op, x(), y),
             Op::ResizeTo(op) => resize::resize_to(op, x(), y),
-            Op::LayerNorm(op) => layer_norm::layer_norm(op, x(), y),
-            Op::Attention(op) => attention::attention(op, x(), y),
+            Op::LayerNorm(op) => {
+                layer_norm::layer_norm(op, [1, 2].map(|at| self.numbers(node.inputs[at])), x(), y)
+            }
+            Op::Attention(op) => {
+                attention::attention(op, node.inputs.get(1).map_or(&[], |table| self.numbers(*table)), x(), y)
+            }
             Op::Unfold(op) => unfold::unfold(op, x(), y),
             Op::Fold(op) => unfold::fold(op, x(), y),
             Op::SpatialMask(_) => spatial_mask::spatial_mask(x(), y),
@@ -221,17 +250,44 @@ impl Held<'_> {
         match op {
             Op::Conv2d(op) if self.order.is_with_reader(inputs[0]) => {
                 let concatenated = self.all(&self.graph.node(inputs[0]).inputs);
-                Expression::Convolution(conv2d::Convolution::new(op, concatenated, *shape))
+                let weights = self.weights(&inputs[1..]);
+                Expression::Convolution(conv2d::Convolution::new(op, weights, concatenated, *shape))
             }
-            Op::Conv2d(op) => Expression::Convolution(conv2d::Convolution::new(op, self.all(inputs), *shape)),
+            Op::Conv2d(op) => {
+                let (x, weights) = (self.get(inputs[0]), self.weights(&inputs[1..]));
+                Expression::Convolution(conv2d::Convolution::new(op, weights, vec![x], *shape))
+            }
             Op::MaskedConv2d(op) => {
                 let [x, mask] = [inputs[0], inputs[1]].map(|input| self.get(input));
-                Expression::Masked(masked_conv2d::MaskedConvolution::new(op, x, mask))
+                Expression::Masked(masked_conv2d::MaskedConvolution::new(
+                    op,
+                    self.weights(&inputs[2..]),
+                    x,
+                    mask,
+                ))
             }
-            Op::Activation(op) => Expression::Activated(op, Box::new(operand(inputs[0]))),
+            Op::Activation(op) => {
+                let slopes = inputs.get(1).map_or(&[][..], |slopes| self.numbers(*slopes));
+                Expression::Activated(op, slopes, Box::new(operand(inputs[0])))
+            }
             Op::Binary(op) => Expression::Combined(op.kind, Box::new([inputs[0], inputs[1]].map(operand))),
             _ => unreachable!("not made unit by unit"),
         }
+    }
+
+    /// A weight and, if there is one, a bias.
+    fn weights(&self, values: &[Value]) -> Weights<'_> {
+        let parameter = |value: Value| {
+            let (id, start) = self.graph.parameter(value).expect("a folded graph's weights are parameters");
+            (self.parameters.get(id), start)
+        };
+        let (weight, start) = parameter(values[0]);
+        Weights { weight, start, bias: values.get(1).map(|bias| parameter(*bias).0) }
+    }
+
+    /// Those of a parameter.
+    fn numbers(&self, value: Value) -> &[f32] {
+        self.weights(&[value]).weight.values()
     }
 
     fn all(&self, values: &[Value]) -> Vec<&Map> {
@@ -268,25 +324,34 @@ mod tests {
         Tensor::new(SHAPE, vec![-1.0, 0.0, 2.0])
     }
 
+    /// A convolution of `[out, in, kernel]` that keeps the size.
+    fn conv(b: &mut Builder, name: &str, x: Value, [out, inputs, kernel]: [usize; 3], seed: u64) -> Value {
+        let numbers = testing::parameter([out, inputs, kernel, kernel], seed);
+        let weight = b.parameter(format!("{name}.weight"), &numbers).unwrap();
+        b.conv2d(name, x, weight, Conv2d::same(kernel)).unwrap()
+    }
+
     /// relu(x) + relu(relu(x)), with a node that nobody reads.
-    fn diamond() -> (Graph, [Value; 4]) {
+    fn diamond() -> (Graph, Parameters, [Value; 4]) {
         let (mut b, x) = Builder::new("diamond", SHAPE, 1.0);
         let once = b.relu("once", x).unwrap();
         b.add("unread", x, x).unwrap();
         let twice = b.relu("twice", once).unwrap();
         let sum = b.add("sum", once, twice).unwrap();
-        (b.finish(sum), [x, once, twice, sum])
+        let (graph, parameters) = b.finish(sum);
+        (graph, parameters, [x, once, twice, sum])
     }
 
     #[test]
     fn a_value_read_twice_is_still_there_the_second_time() {
-        assert_eq!(run(&diamond().0, &picture()).unwrap().values(), [0.0, 0.0, 4.0]);
+        let (graph, parameters, _) = diamond();
+        assert_eq!(run(&graph, &parameters, &picture()).unwrap().values(), [0.0, 0.0, 4.0]);
     }
 
     #[test]
     fn kept_values_come_in_the_order_asked_for_and_as_often() {
-        let (graph, [x, once, _, sum]) = diamond();
-        let (output, kept) = run_keeping(&graph, &picture(), &[sum, x, once, x]).unwrap();
+        let (graph, parameters, [x, once, _, sum]) = diamond();
+        let (output, kept) = run_keeping(&graph, &parameters, &picture(), &[sum, x, once, x]).unwrap();
         assert_eq!(kept[0], output);
         assert_eq!(kept[1], picture());
         assert_eq!(kept[2].values(), [0.0, 0.0, 2.0]);
@@ -295,17 +360,19 @@ mod tests {
 
     #[test]
     fn a_trace_has_every_value_even_the_unread() {
-        let trace = run_traced(&diamond().0, &picture()).unwrap();
+        let (graph, parameters, _) = diamond();
+        let trace = run_traced(&graph, &parameters, &picture()).unwrap();
         assert_eq!(trace.len(), 5);
         assert_eq!(trace[2].values(), [-2.0, 0.0, 4.0]);
     }
 
     #[test]
     fn only_values_with_uses_left_are_held() {
-        let (graph, [x, once, twice, _]) = diamond();
+        let (graph, parameters, [x, once, twice, _]) = diamond();
         let mut buffers = Buffers::default();
         let order = Order::new(&graph, &[once]);
-        let mut held = Held { graph: &graph, order, maps: HashMap::new(), buffers: &mut buffers };
+        let (graph, parameters, maps) = (&graph, &parameters, HashMap::new());
+        let mut held = Held { graph, parameters, order, maps, buffers: &mut buffers };
         held.put(x, |map| map.read(&picture()));
         for (value, expected) in graph.values().skip(1).zip([vec![once], vec![once], vec![once], vec![once]])
         {
@@ -321,51 +388,51 @@ mod tests {
     fn numbers_do_not_depend_on_what_is_kept() {
         let shape = Shape::new(1, 8, 23, 31);
         let (mut b, x) = Builder::new("convolutions", shape, 1.0);
-        let same = |inputs, seed| Conv2d::same(testing::parameter([8, inputs, 3, 3], seed), None);
-        let once = b.conv2d("once", x, same(8, 1)).unwrap();
-        let twice = b.conv2d("twice", x, same(8, 2)).unwrap();
+        let once = conv(&mut b, "once", x, [8, 8, 3], 1);
+        let twice = conv(&mut b, "twice", x, [8, 8, 3], 2);
         let product = b.multiply("product", once, twice).unwrap();
         let subtract = Op::Binary(crate::graph::Binary { kind: crate::graph::BinaryKind::Subtract });
         let difference = b.append("difference", subtract, &[x, product]).unwrap();
         let both = b.concat("both", &[difference, x]).unwrap();
-        let output = b.conv2d("output", both, same(16, 3)).unwrap();
-        let graph = b.finish(output);
+        let output = conv(&mut b, "output", both, [8, 16, 3], 3);
+        let (graph, parameters) = b.finish(output);
         let picture = testing::noise(shape, 4);
-        let expected = run(&graph, &picture).unwrap();
-        assert_eq!(run_traced(&graph, &picture).unwrap().pop(), Some(expected));
+        let expected = run(&graph, &parameters, &picture).unwrap();
+        assert_eq!(run_traced(&graph, &parameters, &picture).unwrap().pop(), Some(expected));
     }
 
     #[test]
     fn the_input_may_be_the_output_and_a_constant_may_stand_for_a_node() {
         let (b, x) = Builder::new("identity", SHAPE, 1.0);
-        assert_eq!(run(&b.finish(x), &picture()).unwrap(), picture());
+        let (graph, parameters) = b.finish(x);
+        assert_eq!(run(&graph, &parameters, &picture()).unwrap(), picture());
 
-        let (graph, [_, once, ..]) = diamond();
+        let (graph, parameters, [_, once, ..]) = diamond();
         let ones = Tensor::new(SHAPE, vec![1.0; 3]);
-        let output = run(&graph.with_constant(once, ones), &picture()).unwrap();
+        let output = run(&graph.with_constant(once, ones), &parameters, &picture()).unwrap();
         assert_eq!(output.values(), [2.0, 2.0, 2.0]);
 
         let (mut b, _) = Builder::new("constant", SHAPE, 1.0);
         let value = b.append("numbers", Op::Constant(Constant::new(picture())), &[]).unwrap();
-        assert_eq!(run(&b.finish(value), &Tensor::zeros(SHAPE)).unwrap(), picture());
+        let (graph, parameters) = b.finish(value);
+        assert_eq!(run(&graph, &parameters, &Tensor::zeros(SHAPE)).unwrap(), picture());
     }
 
     #[test]
     fn results_do_not_depend_on_the_number_of_threads() {
         let shape = Shape::new(2, 8, 45, 61);
         let (mut b, x) = Builder::new("convolutions", shape, 1.0);
-        let weight = testing::parameter([8, 8, 3, 3], 1);
-        let once = b.conv2d("once", x, Conv2d::same(weight.clone(), None)).unwrap();
-        let logits = Conv2d::same(testing::parameter([2, 8, 1, 1], 2), None);
-        let logits = b.conv2d("logits", once, logits).unwrap();
+        let once = conv(&mut b, "once", x, [8, 8, 3], 1);
+        let logits = conv(&mut b, "logits", once, [2, 8, 1], 2);
         let mask = b.spatial_mask("mask", logits).unwrap();
-        let masked = MaskedConv2d { weight, bias: None, dense_inputs: 3, dense_outputs: 5 };
-        let output = b.masked_conv2d("masked", once, mask, masked).unwrap();
-        let (graph, picture) = (b.finish(output), testing::noise(shape, 3));
+        let weight = b.parameter("once.weight", &testing::parameter([8, 8, 3, 3], 1)).unwrap();
+        let masked = MaskedConv2d { kernel: 3, dense_inputs: 3, dense_outputs: 5 };
+        let output = b.masked_conv2d("masked", once, mask, weight, masked).unwrap();
+        let ((graph, parameters), picture) = (b.finish(output), testing::noise(shape, 3));
 
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| run(&graph, &picture).unwrap())
+            pool.install(|| run(&graph, &parameters, &picture).unwrap())
         };
         let alone = on(1);
         assert!([2, 3, 8].into_iter().all(|threads| on(threads) == alone));
@@ -373,7 +440,8 @@ mod tests {
 
     #[test]
     fn a_picture_of_another_shape_is_refused_by_both_shapes() {
-        let error = run(&diamond().0, &Tensor::zeros(Shape::new(1, 1, 2, 3))).unwrap_err();
+        let (graph, parameters, _) = diamond();
+        let error = run(&graph, &parameters, &Tensor::zeros(Shape::new(1, 1, 2, 3))).unwrap_err();
         assert_eq!(error.to_string(), "input: expected an input of 1x1x1x3, found 1x1x2x3");
     }
 }

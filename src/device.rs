@@ -2,8 +2,18 @@
 //!
 //! Plain data: `gpu` fills in the adapters, and [`DeviceChoice::select`] chooses among them.
 
+mod peak;
+mod precision;
+mod shader_compiler;
+mod without;
+
 use std::fmt;
 use std::str::FromStr;
+
+pub use peak::Peak;
+pub use precision::Precision;
+pub use shader_compiler::ShaderCompiler;
+pub use without::{Vectors, Without};
 
 use crate::error::{Error, Result};
 
@@ -48,10 +58,27 @@ pub struct AdapterInfo {
     pub kind: AdapterKind,
     /// The driver and its version.
     pub driver: String,
+    /// Of a DX12 adapter, what compiles its shaders; others' drivers do that themselves.
+    pub shader_compiler: Option<ShaderCompiler>,
     /// Limits that matter here, by name: bytes, invocations, counts.
     pub limits: Vec<(&'static str, u64)>,
     /// Optional abilities that sparsr can use and the adapter has.
     pub features: Vec<String>,
+    /// Abilities that the adapter has, sparsr could use and leaves alone, and why.
+    pub withheld: Vec<(Feature, &'static str)>,
+}
+
+/// Which features sparsr leaves alone, whatever adapter has them, where the driver goes by this name; and why.
+const WITHHELD: &[(&str, Feature, &str)] = &[(
+    "radv",
+    Feature::CooperativeMatrices,
+    "AMD's RADV had not compiled conv2d_cooperative after nine minutes (Mesa 25.0, navi31)",
+)];
+
+/// Why a feature is left alone on adapters of a driver, by the driver's own name alone, without its version.
+pub(crate) fn withheld(driver: &str, feature: Feature) -> Option<&'static str> {
+    let row = WITHHELD.iter().find(|(name, withheld, _)| (*name, *withheld) == (driver, feature));
+    row.map(|(_, _, reason)| *reason)
 }
 
 /// An ability that not every device has, and that some kernels need.
@@ -116,7 +143,7 @@ impl fmt::Display for Tier {
 /// Parsed from `auto`, `cpu`, a number, or a part of an adapter's name in any case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
-    /// The best adapter, else the CPU.
+    /// The best GPU, else the CPU: the CPU engine is faster than an adapter in software.
     #[default]
     Auto,
     /// The CPU engine.
@@ -133,7 +160,7 @@ impl FromStr for DeviceChoice {
     fn from_str(text: &str) -> Result<Self> {
         Ok(match text.trim() {
             "" => {
-                return Err(Error::Unsupported("an empty device name; try `auto`, `cpu` or a number".into()));
+                return Err(Error::parse("auto, cpu, a number or a part of a name", text));
             }
             text if text.eq_ignore_ascii_case("auto") => Self::Auto,
             text if text.eq_ignore_ascii_case("cpu") => Self::Cpu,
@@ -164,7 +191,7 @@ impl DeviceChoice {
     /// Chooses among the machine's adapters.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if none is what was asked for; it lists those there are.
+    /// [`Error::NoAdapter`] if none is what was asked for; it lists those there are.
     pub fn select(&self, adapters: &[AdapterInfo]) -> Result<Selection> {
         let chosen = |adapter: &AdapterInfo, reason: String| {
             Ok(Selection { device: Device::Gpu(adapter.clone()), reason })
@@ -173,42 +200,78 @@ impl DeviceChoice {
             Self::Cpu => Ok(Selection { device: Device::Cpu, reason: "the CPU, as asked".into() }),
             Self::Auto => match best(adapters) {
                 None => {
-                    Ok(Selection { device: Device::Cpu, reason: "the CPU: no GPU adapter was found".into() })
+                    let refused = adapters.iter().find_map(AdapterInfo::refusal);
+                    let why = refused.unwrap_or_else(|| "no GPU adapter was found".into());
+                    Ok(Selection { device: Device::Cpu, reason: format!("the CPU: {why}") })
                 }
-                Some(adapter) if adapter.kind == AdapterKind::Software => {
-                    chosen(adapter, format!("{}: a software adapter, no GPU was found", adapter.name))
+                Some(AdapterInfo { index, name, kind: AdapterKind::Software, .. }) => {
+                    let reason = format!(
+                        "the CPU: no GPU was found, and {name}, an adapter in software, is slower; \
+                         `--device {index}` takes it"
+                    );
+                    Ok(Selection { device: Device::Cpu, reason })
                 }
                 Some(adapter) => {
                     chosen(adapter, format!("{}: the first {} adapter", adapter.name, adapter.kind))
                 }
             },
             Self::Index(index) => match adapters.iter().find(|adapter| adapter.index == *index) {
-                Some(adapter) => chosen(adapter, format!("{}: number {index}, as asked", adapter.name)),
+                Some(adapter) => {
+                    chosen(usable(adapter)?, format!("{}: number {index}, as asked", adapter.name))
+                }
                 None => Err(absent(&format!("number {index}"), adapters)),
             },
             Self::Name(part) => {
                 let wanted = part.to_lowercase();
                 let named = |adapter: &&AdapterInfo| adapter.name.to_lowercase().contains(&wanted);
                 let matching: Vec<AdapterInfo> = adapters.iter().filter(named).cloned().collect();
-                match best(&matching) {
-                    Some(adapter) => chosen(adapter, format!("{}: its name has `{part}`", adapter.name)),
+                match best(&matching).or(matching.first()) {
+                    Some(adapter) => {
+                        chosen(usable(adapter)?, format!("{}: its name has `{part}`", adapter.name))
+                    }
                     None => Err(absent(&format!("`{part}`"), adapters)),
                 }
             }
         }
     }
+
+    /// Chooses an adapter for who needs one, to measure it or to test it: [`DeviceChoice::Auto`] is the best there is,
+    /// one in software if there is no other.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] if there is none, and as [`DeviceChoice::select`]; for [`DeviceChoice::Cpu`] always.
+    pub fn adapter(&self, adapters: &[AdapterInfo]) -> Result<AdapterInfo> {
+        match (self, best(adapters)) {
+            (Self::Auto, Some(adapter)) => Ok(adapter.clone()),
+            (Self::Auto, None) => Err(Error::NoAdapter(
+                "no GPU adapter was found; install a Vulkan driver (Debian: mesa-vulkan-drivers has one in \
+                 software), or use the CPU engine"
+                    .into(),
+            )),
+            _ => match self.select(adapters)?.device {
+                Device::Gpu(adapter) => Ok(adapter),
+                Device::Cpu => Err(Error::NoAdapter("expected a GPU, found the CPU".into())),
+            },
+        }
+    }
 }
 
-/// The first of the best kind.
+/// Of those that are not refused, the first of the best kind; of a card that Vulkan and DX12 both show, Vulkan's.
 fn best(adapters: &[AdapterInfo]) -> Option<&AdapterInfo> {
-    adapters.iter().min_by_key(|adapter| adapter.kind)
+    let usable = adapters.iter().filter(|adapter| adapter.refusal().is_none());
+    usable.min_by_key(|adapter| (adapter.kind, adapter.shader_compiler.is_some()))
+}
+
+/// The adapter, unless it is refused.
+fn usable(adapter: &AdapterInfo) -> Result<&AdapterInfo> {
+    adapter.refusal().map_or(Ok(adapter), |reason| Err(Error::NoAdapter(reason)))
 }
 
 fn absent(wanted: &str, adapters: &[AdapterInfo]) -> Error {
     let list: Vec<String> =
         adapters.iter().map(|adapter| format!("{} {}", adapter.index, adapter.name)).collect();
     let list = if list.is_empty() { "none".into() } else { list.join(", ") };
-    Error::Unsupported(format!("no device {wanted}; there are: {list}; and `cpu`"))
+    Error::NoAdapter(format!("no device {wanted}; there are: {list}; and `cpu`"))
 }
 
 #[cfg(test)]
@@ -223,8 +286,10 @@ mod tests {
             backend: "vulkan".into(),
             kind,
             driver: String::new(),
+            shader_compiler: None,
             limits,
             features,
+            withheld: vec![],
         }
     }
 
@@ -245,14 +310,100 @@ mod tests {
     }
 
     #[test]
-    fn auto_takes_the_discrete_card_then_the_integrated_then_software_then_the_cpu() {
+    fn cooperative_matrices_are_withheld_on_radv_alone() {
+        for (driver, feature, expected) in [
+            ("radv", Feature::CooperativeMatrices, true),
+            ("radv", Feature::Subgroups, false),
+            ("radv", Feature::F16, false),
+            ("AMD proprietary driver", Feature::CooperativeMatrices, false),
+            ("AMD open-source driver", Feature::CooperativeMatrices, false),
+            ("NVIDIA", Feature::CooperativeMatrices, false),
+            ("llvmpipe", Feature::CooperativeMatrices, false),
+            ("", Feature::CooperativeMatrices, false),
+        ] {
+            assert_eq!(withheld(driver, feature).is_some(), expected, "{driver}: {feature}");
+        }
+    }
+
+    #[test]
+    fn auto_takes_the_discrete_card_then_the_integrated_then_the_cpu() {
         let all = machine();
         assert_eq!(name("auto", &all), "RTX 4090");
         assert_eq!(name("auto", &all[..2]), "UHD 770");
-        assert_eq!(name("auto", &all[..1]), "llvmpipe");
+        assert_eq!(name("auto", &all[..1]), "cpu");
         assert_eq!(name("auto", &[]), "cpu");
         let only_software = DeviceChoice::Auto.select(&all[..1]).unwrap();
-        assert!(only_software.reason.contains("software"), "{}", only_software.reason);
+        for part in ["the CPU", "llvmpipe", "software", "slower", "`--device 0`"] {
+            assert!(only_software.reason.contains(part), "{part}: {}", only_software.reason);
+        }
+    }
+
+    #[test]
+    fn an_adapter_in_software_is_taken_by_name_and_by_who_needs_an_adapter() {
+        let software = &machine()[..1];
+        for choice in ["0", "llvm"] {
+            assert_eq!(name(choice, software), "llvmpipe");
+        }
+        let adapter = |choice: &str, adapters: &[AdapterInfo]| {
+            choice.parse::<DeviceChoice>().unwrap().adapter(adapters).map(|adapter| adapter.name)
+        };
+        assert_eq!(adapter("auto", software).unwrap(), "llvmpipe");
+        assert_eq!(adapter("auto", &machine()).unwrap(), "RTX 4090");
+        assert_eq!(adapter("1", &machine()).unwrap(), "UHD 770");
+        assert_eq!(adapter("cpu", &machine()).unwrap_err().to_string(), "expected a GPU, found the CPU");
+        assert!(
+            adapter("auto", &[]).unwrap_err().to_string().starts_with("no GPU adapter was found; install")
+        );
+    }
+
+    /// A machine with Windows: each card as Vulkan shows it, and after or before it as DX12 does.
+    fn windows(compiler: ShaderCompiler) -> Vec<AdapterInfo> {
+        let dx12 = |index, name, kind| AdapterInfo {
+            backend: "dx12".into(),
+            shader_compiler: Some(compiler),
+            ..adapter(index, name, kind)
+        };
+        vec![
+            dx12(0, "RTX 4090", AdapterKind::Discrete),
+            adapter(1, "RTX 4090", AdapterKind::Discrete),
+            adapter(2, "UHD 770", AdapterKind::Integrated),
+            dx12(3, "UHD 770", AdapterKind::Integrated),
+            dx12(4, "Arc A770", AdapterKind::Discrete),
+        ]
+    }
+
+    fn number(choice: &str, adapters: &[AdapterInfo]) -> Result<usize> {
+        match choice.parse::<DeviceChoice>()?.select(adapters)?.device {
+            Device::Gpu(adapter) => Ok(adapter.index),
+            Device::Cpu => panic!("a GPU is chosen"),
+        }
+    }
+
+    #[test]
+    fn of_a_card_that_vulkan_and_dx12_show_vulkan_s_is_taken() {
+        for compiler in [ShaderCompiler::Dxc, ShaderCompiler::Fxc] {
+            let all = windows(compiler);
+            assert_eq!(number("auto", &all).unwrap(), 1);
+            assert_eq!(number("uhd", &all).unwrap(), 2);
+            assert_eq!(number("auto", &all[2..4]).unwrap(), 2);
+        }
+        let all = windows(ShaderCompiler::Dxc);
+        assert_eq!(number("0", &all).unwrap(), 0, "as asked");
+        assert_eq!(number("arc", &all).unwrap(), 4);
+        assert_eq!(number("auto", &all[2..]).unwrap(), 4, "the better card counts more than the interface");
+    }
+
+    #[test]
+    fn what_only_fxc_compiles_for_is_refused_by_name() {
+        let all = windows(ShaderCompiler::Fxc);
+        assert_eq!(number("auto", &all[2..]).unwrap(), 2, "the better card is not usable");
+        for choice in ["4", "arc"] {
+            let error = number(choice, &all).unwrap_err().to_string();
+            assert!(error.starts_with("Arc A770 (dx12): ") && error.contains("dxcompiler.dll"), "{error}");
+        }
+        let alone = DeviceChoice::Auto.select(&all[4..]).unwrap();
+        assert_eq!(alone.device, Device::Cpu);
+        assert!(alone.reason.starts_with("the CPU: Arc A770 (dx12): "), "{}", alone.reason);
     }
 
     #[test]

@@ -31,6 +31,19 @@ pub enum Error {
         reason: String,
     },
 
+    /// A word that names no choice. Give one of those that are expected.
+    #[error("expected {expected}, found `{found}`")]
+    Parse {
+        /// What there is to choose from.
+        expected: String,
+        /// The word.
+        found: String,
+    },
+
+    /// There is no such adapter, or none that can be used. Name another, install a driver, or take the CPU.
+    #[error("{0}")]
+    NoAdapter(String),
+
     /// This device, build or version cannot do what was asked. Ask for something else.
     #[error("{0}")]
     Unsupported(String),
@@ -70,6 +83,10 @@ pub enum Error {
 impl Error {
     pub(crate) fn weights(file: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Weights { file: file.into(), reason: reason.into() }
+    }
+
+    pub(crate) fn parse(expected: impl Into<String>, found: impl Into<String>) -> Self {
+        Self::Parse { expected: expected.into(), found: found.into() }
     }
 
     pub(crate) fn shape(node: impl Into<String>, reason: impl Into<String>) -> Self {

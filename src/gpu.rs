@@ -5,9 +5,12 @@
 //! panics.
 
 mod adapters;
+mod bound;
 mod cache;
+mod dxc;
 mod flight;
 mod memory;
+mod numbers;
 mod pace;
 mod peak;
 mod pipelines;
@@ -21,14 +24,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 pub use adapters::adapters;
-pub use peak::Peak;
 pub use pool::Pool;
 pub use session::{FLIGHTS, Session};
 pub(crate) use session::{form, own_bytes};
 /// The version of wgpu whose devices [`Gpu::from_device`] takes.
 pub use wgpu;
 
-use crate::device::{AdapterInfo, AdapterKind, Device, DeviceChoice, Feature, Tier};
+pub use crate::device::Peak;
+use crate::device::{AdapterInfo, AdapterKind, DeviceChoice, Feature, Tier};
 use crate::error::{Error, Result};
 use crate::plan::Limits;
 use cache::Cache;
@@ -57,26 +60,24 @@ pub struct Gpu {
 pub(crate) type Verdict = Result<(), String>;
 
 impl Gpu {
-    /// Opens the best adapter: discrete first, a software adapter only when it is the only one.
+    /// Opens the best adapter: discrete first, one in software only where there is no other. There the CPU engine is
+    /// faster; [`DeviceChoice::select`] chooses between the two.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if there is none: [`crate::Upscaler::on_cpu`] needs none.
+    /// [`Error::NoAdapter`] if there is none: [`crate::Upscaler::on_cpu`] needs none.
     pub fn new() -> Result<Self> {
-        match DeviceChoice::Auto.select(&adapters())?.device {
-            Device::Gpu(adapter) => Self::open(&adapter),
-            Device::Cpu => Err(Error::Unsupported(
-                "no GPU adapter was found; install a Vulkan driver (Debian: mesa-vulkan-drivers has one in \
-                 software), or use the CPU engine"
-                    .into(),
-            )),
-        }
+        Self::open(&DeviceChoice::Auto.adapter(&adapters())?)
     }
 
     /// Opens one of [`adapters`].
     ///
     /// # Errors
-    /// [`Error::Device`] if the driver refuses, or the adapter is gone.
+    /// [`Error::Device`] if the driver refuses, or the adapter is gone; [`Error::NoAdapter`] if sparsr refuses it, as
+    /// [`AdapterInfo::refusal`] says.
     pub fn open(adapter: &AdapterInfo) -> Result<Self> {
+        if let Some(reason) = adapter.refusal() {
+            return Err(Error::NoAdapter(reason));
+        }
         let (device, queue, cooperative_side) = adapters::open(adapter)?;
         let mut gpu = Self::from_device(device, queue)?;
         if gpu.limits.f16 && gpu.limits.subgroup_lanes.is_some() {

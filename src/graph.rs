@@ -8,25 +8,33 @@
 //! - Node 0 is the picture: N×3×H×W, RGB, in `0 ..= range`. A graph that is a part of another has more inputs,
 //!   the values that are given to it.
 //! - Names are the checkpoint's dotted paths, so that a wrong number can be traced to its layer.
-//! - Weights are shared, never copied: a `Parameter` is a reference count.
+//! - Weights are inputs like any other. A parameter is a node without inputs, and its numbers stand beside the graph
+//!   ([`Parameters`]), so that the same graph takes others. What hangs on parameters alone, such as a normalised weight
+//!   or merged branches, is made of ordinary nodes; [`Graph::fold_parameters`] takes them out.
+//! - It has one output or several, each with a name. The first is the picture.
 //!
 //! Nothing here knows a device, a buffer or a shader.
 
 mod builder;
 mod op;
+mod parameters;
 mod receptive_field;
+mod rewrite;
 
 use std::fmt;
 
-pub use builder::Builder;
+pub use builder::{Builder, Weighted};
 pub use op::{
     Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d,
-    ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, Input, LayerNorm, Macs, MaskedConv2d, MaxPool, Op,
-    Operator, PixelShuffle, PixelUnshuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Unfold,
+    ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, Input, Kind, LayerNorm, Macs, MaskedConv2d, MaxPool,
+    Op, Operator, ParameterValue, PixelShuffle, PixelUnshuffle, Repeats, Resize, ResizeKind, ResizeTo, Slice,
+    SpatialMask, Unfold, WeightOperation,
 };
+pub use parameters::{ParameterId, Parameters, Version};
 pub use receptive_field::ReceptiveField;
+pub use rewrite::Folding;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::tensor::{Shape, Tensor};
 
 /// The value that a node makes: the node's index in its graph.
@@ -41,11 +49,11 @@ impl Value {
 }
 
 /// One operation, what it reads and the shape of what it makes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// The checkpoint's dotted path, or what stands nearest to it.
     pub name: String,
-    /// The operation and its weights.
+    /// The operation.
     pub op: Op,
     /// What it reads, in the operation's order.
     pub inputs: Vec<Value>,
@@ -54,12 +62,22 @@ pub struct Node {
 }
 
 /// A network for one input shape.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Graph {
     pub(crate) name: String,
     pub(crate) range: f32,
     pub(crate) nodes: Vec<Node>,
-    pub(crate) output: Value,
+    /// The first is the picture.
+    pub(crate) outputs: Vec<Output>,
+}
+
+/// A value that comes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// What it is called.
+    pub name: String,
+    /// The value.
+    pub value: Value,
 }
 
 impl Graph {
@@ -100,7 +118,12 @@ impl Graph {
 
     /// What comes out: the picture, unless the graph is a part of another.
     pub fn output(&self) -> Value {
-        self.output
+        self.outputs[0].value
+    }
+
+    /// All that comes out: the picture, and what else was asked for.
+    pub fn outputs(&self) -> &[Output] {
+        &self.outputs
     }
 
     /// The spatial masks, in order of execution.
@@ -119,20 +142,80 @@ impl Graph {
         for input in self.nodes.iter().flat_map(|node| &node.inputs) {
             uses[input.index()] += 1;
         }
-        uses[self.output.index()] += 1;
+        for output in &self.outputs {
+            uses[output.value.index()] += 1;
+        }
         uses
+    }
+
+    /// Of every value whether it is of weights: whether no picture goes into it.
+    pub(crate) fn weights(&self) -> Vec<bool> {
+        let mut weights: Vec<bool> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let own =
+                !matches!(node.op, Op::Input(_)) && node.inputs.iter().all(|input| weights[input.index()]);
+            weights.push(own);
+        }
+        weights
+    }
+
+    /// The parameter that a value is, or some of whose input channels it is, and from which one on.
+    pub(crate) fn parameter(&self, value: Value) -> Option<(ParameterId, usize)> {
+        match &self.node(value).op {
+            Op::Parameter(op) => Some((op.id, 0)),
+            Op::Slice(op) => match &self.node(self.node(value).inputs[0]).op {
+                Op::Parameter(parameter) => Some((parameter.id, op.start)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether an engine can run the graph: weights are parameters, of a convolution in one group also some input channels
+    /// of one, and whatever is computed of weights alone was folded.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the node that no engine runs.
+    pub fn check_folded(&self) -> Result<()> {
+        for node in self.nodes() {
+            let refused = |reason: &str| Err(Error::Unsupported(format!("{}: {reason}", node.name)));
+            if matches!(node.op, Op::Weight(_)) {
+                return refused("an operator of weights; fold the graph, or apply it to parameters alone");
+            }
+            let activations = node.op.operator().activations(node.inputs.len());
+            for (at, weight) in node.inputs[activations..].iter().enumerate() {
+                let some_channels = at == 0 && matches!(&node.op, Op::Conv2d(conv) if conv.groups == 1);
+                let is_parameter = matches!(self.node(*weight).op, Op::Parameter(_));
+                if !(is_parameter || some_channels && self.parameter(*weight).is_some()) {
+                    return refused("expected parameters as weights, found computed ones; fold the graph");
+                }
+            }
+            if let (Op::Binary(_), [a, b]) = (&node.op, &*node.inputs) {
+                let (a, b) = (self.node(*a).shape, self.node(*b).shape);
+                let for_all = Shape { batch: a.batch, ..b }; // of a parameter there is one for all pictures
+                if Binary::repeats(a, b).is_none() && Binary::repeats(a, for_all) != Some(Repeats::Pixels) {
+                    return refused(&format!("{b} beside {a} is repeated in a way that engines do not know"));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Multiply-adds of one run, node by node summed.
     pub fn macs(&self) -> Macs {
-        self.nodes.iter().map(|node| self.node_macs(node)).sum()
+        self.computed().map(|node| self.node_macs(node)).sum()
     }
 
     /// The share of [`Graph::macs`] that masks of these densities leave, as `(value of the mask, density)`.
     /// A mask that is not named counts as full.
     pub fn macs_kept(&self, densities: &[(Value, f64)]) -> f64 {
-        let kept: f64 = self.nodes.iter().map(|node| self.macs_needed(node, densities)).sum();
+        let kept: f64 = self.computed().map(|node| self.macs_needed(node, densities)).sum();
         kept / self.macs().total() as f64
+    }
+
+    /// The nodes that a picture goes into.
+    fn computed(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().zip(self.weights()).filter(|(_, weights)| !weights).map(|(node, _)| node)
     }
 
     /// Multiply-adds of one of the graph's nodes that masks of these densities leave.
@@ -147,10 +230,10 @@ impl Graph {
         macs.always as f64 + share * macs.masked as f64
     }
 
-    /// The same graph for inputs of other shapes: the picture, then what is given. The weights are the same ones.
+    /// The same graph for inputs of other shapes: the picture, then what is given. The parameters are the same ones.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if a node does not take such a shape.
+    /// [`Error::Shape`] if a node does not take such a shape.
     ///
     /// # Panics
     /// If there are not as many shapes as inputs.
@@ -167,7 +250,7 @@ impl Graph {
             nodes.push(Node { op, shape, ..node.clone() });
         }
         assert!(inputs.next().is_none(), "an input a shape");
-        Ok(Self { name: self.name.clone(), nodes, ..*self })
+        Ok(Self { name: self.name.clone(), nodes, outputs: self.outputs.clone(), ..*self })
     }
 
     /// The same graph with the node of `value` replaced by fixed numbers: golden masks, for a test.
@@ -196,7 +279,8 @@ impl fmt::Display for Graph {
         for (value, node) in self.values() {
             let inputs: Vec<String> = node.inputs.iter().map(|input| format!("%{}", input.0)).collect();
             let operation = format!("{} {}", node.op.operator().name(), inputs.join(" "));
-            let mark = if value == self.output { "  (output)" } else { "" };
+            let output = self.outputs.iter().find(|output| output.value == value);
+            let mark = output.map(|output| format!("  ({})", output.name)).unwrap_or_default();
             writeln!(
                 f,
                 "{:>4}  {operation:<32} → {:<16} {}{mark}",

@@ -1,6 +1,7 @@
 //! A picture's way through a network: windows of tiles, computed by an engine, read from rows and written to rows.
 
 pub mod engine;
+pub(crate) mod scratch;
 pub(crate) mod store;
 pub(crate) mod stream;
 pub(crate) mod tiles;

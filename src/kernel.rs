@@ -140,6 +140,12 @@ impl Kernel {
         source::assemble(self.needs, self.source, constants, halves)
     }
 
+    /// The same text as browsers take it: with the lines in front that they want and naga refuses. Kernels of cooperative
+    /// matrices are none for browsers, which have no such thing.
+    pub fn wgsl_in_browsers(&self, constants: &[(&'static str, u32)], halves: &[&str]) -> String {
+        source::in_browsers(self.needs).to_owned() + &self.wgsl(constants, halves)
+    }
+
     /// Of every binding behind the parameters, in order, its name if it may be stored as f16.
     pub fn stored(&self) -> Vec<Option<&'static str>> {
         source::stored(self.source)

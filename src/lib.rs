@@ -16,49 +16,91 @@
 //! # fn main() {}
 //! ```
 //!
+//! To enlarge pictures, take an [`Upscaler`] with a [`Model`], on a [`Gpu`] or on the CPU engine
+//! ([`Upscaler::on_cpu`]). To bring a network of your own, build a graph with
+//! [`graph::Builder`] and make a [`Net`] of it. To see how it is computed, or to compute it
+//! yourself, go on to [`low_level`].
+//!
 //! ```text
-//!    checkpoint ─► Weights ─► Model ─► Graph ─► Plan ─► gpu::Session
-//!                                        │                ▲     │
-//!                                        └─► cpu          │     │
-//!    picture ─► rows ─► window of a tile ─────────────────┘     │
-//!    picture ◄─ rows ◄─ kept part of it ◄───────────────────────┘
+//!    checkpoint ─► Weights ─► Model ─┐
+//!                                    ├─► Net ─► Graph ─► Plan ─► gpu::Session
+//!    graph::Builder, Parameters ─────┘            │                ▲     │
+//!                                                 └─► cpu          │     │
+//!    picture ─► rows ─► window of a tile ──────────────────────────┘     │
+//!    picture ◄─ rows ◄─ kept part of it ◄────────────────────────────────┘
 //! ```
 //!
-//! What to compute is a [`graph::Graph`], how is a [`plan::Plan`], both plain data that print; doing it is a
-//! [`gpu::Session`], or [`cpu`] on the processor; an [`job::engine::Engine`] is either. Nothing here prints, exits, or panics on its input.
+//! Nothing here prints, exits, or panics on its input. For wasm32 there is the CPU engine alone so far, on one thread and
+//! without files.
 
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![deny(unsafe_code)]
 
+#[cfg(all(feature = "image", target_arch = "wasm32"))]
+compile_error!("the feature `image` needs files, which wasm32 has not: build with --no-default-features");
+
+#[doc(hidden)]
 pub mod cpu;
 mod device;
 mod error;
+#[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
 pub mod gpu;
+#[doc(hidden)]
 pub mod graph;
 #[cfg(feature = "image")]
 mod image;
+#[doc(hidden)]
 pub mod job;
+#[doc(hidden)]
 pub mod kernel;
+#[doc(hidden)]
 pub mod metrics;
+#[doc(hidden)]
 pub mod models;
+mod net;
+#[doc(hidden)]
+pub mod oracle;
 mod pixels;
+#[doc(hidden)]
 pub mod plan;
 mod plane;
+#[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
 pub mod probe;
+#[doc(hidden)]
 pub mod tensor;
 mod upscale;
+#[doc(hidden)]
 pub mod weights;
 
-pub use device::{AdapterInfo, AdapterKind, Device, DeviceChoice, Feature, Selection, Tier};
+/// The modules that the façade is made of, for who builds networks by hand, looks at plans or drives the GPU. They move
+/// faster than the names at the crate's root, and may change between minor versions.
+///
+/// [`graph`] says what to compute, [`plan`] how, [`gpu`] and
+/// [`cpu`] do it; [`oracle`] says what is right.
+pub mod low_level {
+    #[doc(inline)]
+    pub use crate::{cpu, graph, job, kernel, metrics, models, oracle, plan, tensor, weights};
+    #[cfg(not(target_arch = "wasm32"))]
+    #[doc(inline)]
+    pub use crate::{gpu, probe};
+}
+
+pub use device::{
+    AdapterInfo, AdapterKind, Device, DeviceChoice, Feature, Peak, Precision, Selection, ShaderCompiler,
+    Tier, Vectors, Without,
+};
 pub use error::{Error, Result};
-pub use gpu::{Gpu, Peak, adapters};
+#[cfg(not(target_arch = "wasm32"))]
+pub use gpu::{Gpu, adapters};
 #[cfg(feature = "image")]
 pub use image::{
     NewFile, Picture, PictureHeader, PictureReader, PictureWriter, UpscaledFile, UpscaledPicture, format_of,
 };
 pub use job::stream::{PixelRows, Sink, Source, Tiling};
 pub use models::{Model, Partition};
-pub use pixels::{Depth, Pixels, Samples};
+pub use net::{Facts, Net};
+pub use pixels::{Depth, Edge, Pixels, Samples};
 pub use plan::Sparsity;
-pub use probe::precision::Precision;
-pub use upscale::{Mask, Options, Profile, ProfileRow, Roofline, Streamed, Upscaled, Upscaler};
+pub use upscale::{Mask, Options, Profile, ProfileRow, Replaced, Roofline, Streamed, Upscaled, Upscaler};

@@ -27,7 +27,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph::Graph;
+use crate::graph::{Graph, Parameters};
+use crate::net::{Facts, Net};
 use crate::pixels::Edge;
 use crate::tensor::Shape;
 use crate::weights::{Stored, Weights};
@@ -38,15 +39,14 @@ const BUILTIN: &[(&str, &[u8])] = &[("smsr-x2", include_bytes!("../weights/smsr-
 /// The version of what [`Model::to_safetensors`] writes.
 const LAYOUT: &str = "1";
 
-/// A network with its weights.
+/// A network with a name and where it comes from.
 #[derive(Clone, Debug)]
 pub struct Model {
     name: String,
     weights: Weights,
-    architecture: &'static str,
-    network: Arc<dyn Network>,
-    /// The network for the smallest picture: that for another has the same weights.
-    smallest: Arc<Graph>,
+    /// What the tensors of a checkpoint told.
+    known: Option<(&'static str, Arc<dyn Network>)>,
+    net: Net,
 }
 
 /// What the sizes of a network, once they are read off the tensors, answer.
@@ -87,8 +87,14 @@ trait Network: fmt::Display + fmt::Debug + Send + Sync {
         true
     }
 
-    /// The network for pictures of `input`'s shape.
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph>;
+    /// What a graph does not say of the pictures that go through it.
+    fn facts(&self) -> Facts {
+        let (scale, alignment) = (self.scale(), self.alignment());
+        Facts { scale, alignment, smallest_side: self.smallest_side(), edge: self.edge() }
+    }
+
+    /// The network for pictures of `input`'s shape, and the numbers of its parameters.
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)>;
 
     /// How each sparse module divides its channels.
     fn partitions(&self, _weights: &Weights) -> Result<Vec<Partition>> {
@@ -211,11 +217,12 @@ impl Model {
     /// [`Error::Weights`], as [`Model::load`].
     pub fn from_weights(name: impl Into<String>, weights: Weights) -> Result<Self> {
         fit::sound(&weights)?;
-        let weights = weights.without_weight_norm()?;
         let (architecture, network) = recognise::recognise(&weights)?;
         // Building reads every tensor once, so a checkpoint that does not fit is refused here.
-        let smallest = Arc::new(fit::build(architecture, &*network, &weights)?);
-        Ok(Self { name: name.into(), weights, architecture, network, smallest })
+        let (graph, parameters) = fit::build(architecture, &*network, &weights)?;
+        let net =
+            Net::from_graph(graph, parameters, network.facts()).map_err(|error| fit::of(&weights, error))?;
+        Ok(Self { name: name.into(), weights, known: Some((architecture, network)), net })
     }
 
     /// The same network at another scale, of a checkpoint that holds several.
@@ -227,12 +234,16 @@ impl Model {
             return Ok(self.clone());
         }
         let source = self.weights.source();
-        let network = self.network.at_scale(scale).ok_or_else(|| {
+        let other = self.known.as_ref().and_then(|(architecture, network)| {
+            network.at_scale(scale).map(|network| (*architecture, network))
+        });
+        let (architecture, network) = other.ok_or_else(|| {
             let reason = format!("expected a network of x{scale}, found one of {}", self.scales_in_words());
             Error::weights(source, reason)
         })?;
-        let smallest = Arc::new(network.build(&self.weights, fit::smallest(&*network))?);
-        Ok(Self { network, smallest, ..self.clone() })
+        let (graph, parameters) = network.build(&self.weights, network.facts().smallest())?;
+        let net = Net::from_graph(graph, parameters, network.facts())?;
+        Ok(Self { known: Some((architecture, network)), net, ..self.clone() })
     }
 
     /// The file's stem, or the built-in name.
@@ -240,24 +251,30 @@ impl Model {
         &self.name
     }
 
-    /// The architecture's name, in lower case.
+    /// The network itself.
+    pub fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// The architecture's name, in lower case; `graph` for a network that was made by hand.
     pub fn architecture(&self) -> &'static str {
-        self.architecture
+        self.known.as_ref().map_or("graph", |(architecture, _)| *architecture)
     }
 
     /// What distinguishes this network from others of its architecture, in words.
     pub fn description(&self) -> String {
-        self.network.to_string()
+        let nodes = || format!("{} nodes", self.net.unfolded().nodes().len());
+        self.known.as_ref().map_or_else(nodes, |(_, network)| network.to_string())
     }
 
     /// Output pixels to an input pixel, along one side.
     pub fn scale(&self) -> usize {
-        self.network.scale()
+        self.net.facts().scale
     }
 
     /// Every scale that the checkpoint holds a network of, upwards.
     pub fn scales(&self) -> Vec<usize> {
-        scales(&*self.network)
+        self.known.as_ref().map_or_else(|| vec![self.scale()], |(_, network)| scales(&**network))
     }
 
     /// `x2, x3, x4`.
@@ -282,7 +299,7 @@ impl Model {
         let source = self.weights.source();
         let source = Path::new(source).file_name().map_or(source.into(), |name| name.to_string_lossy());
         let about = [
-            ("architecture", self.architecture.to_owned()),
+            ("architecture", self.architecture().to_owned()),
             ("layout", LAYOUT.to_owned()),
             ("scale", scales.join(", ")),
             ("source", source.into_owned()),
@@ -293,17 +310,17 @@ impl Model {
 
     /// Input widths and heights must be multiples of this.
     pub fn alignment(&self) -> usize {
-        self.network.alignment()
+        self.net.facts().alignment
     }
 
     /// Input widths and heights must be at least this.
     pub fn smallest_side(&self) -> usize {
-        self.network.smallest_side()
+        self.net.facts().smallest_side
     }
 
     /// What a picture of another size is extended by.
     pub(crate) fn edge(&self) -> Edge {
-        self.network.edge()
+        self.net.facts().edge
     }
 
     /// The size, width and height, that a picture is extended to, so that the network takes it.
@@ -313,26 +330,33 @@ impl Model {
 
     /// Numbers in the network's weights, counted as its paper does.
     pub fn parameters(&self) -> usize {
-        let counted = self.weights.iter().filter(|(name, _)| self.network.counts(name));
+        let counts = |name: &str| self.known.as_ref().is_none_or(|(_, network)| network.counts(name));
+        let counted =
+            self.weights.iter().filter(|(name, _)| !self.weights.is_magnitude(name) && counts(name));
         counted.map(|(_, parameter)| parameter.values().len()).sum()
     }
 
-    /// The network for pictures of one shape: N×3×H×W, RGB. Graphs of one model share its weights.
+    /// What engines run, for pictures of one shape: N×3×H×W, RGB. Its numbers are [`Net::numbers`].
     ///
     /// # Errors
     /// [`Error::Shape`] if the size is no multiple of [`Model::alignment`], or not of three channels.
     pub fn graph(&self, input: Shape) -> Result<Graph> {
-        let side = self.alignment();
-        if input.channels == 3 && input.height.is_multiple_of(side) && input.width.is_multiple_of(side) {
-            self.smallest.resized(&[input])
-        } else {
-            self.network.build(&self.weights, input) // which says what it expects
-        }
+        self.net.graph(input)
     }
 
     /// How each sparse module divides its channels; empty for a dense network.
     pub fn partitions(&self) -> Vec<Partition> {
-        self.network.partitions(&self.weights).expect("the tensors were read when the model was made")
+        let partitions = self.known.as_ref().map(|(_, network)| network.partitions(&self.weights));
+        partitions.map_or_else(Vec::new, |read| read.expect("the tensors were read when the model was made"))
+    }
+}
+
+impl From<Net> for Model {
+    /// A network that was made by hand, called as its graph.
+    fn from(net: Net) -> Self {
+        let name = net.unfolded().name().to_owned();
+        let parameters = net.parameters().iter().map(|(name, numbers)| (name.to_owned(), numbers));
+        Self { weights: Weights::new(name.clone(), parameters), name, known: None, net }
     }
 }
 

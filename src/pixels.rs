@@ -63,7 +63,7 @@ impl Depth {
 
 /// What stands for pixels past the right and bottom edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Edge {
+pub enum Edge {
     /// The last column or row.
     #[default]
     Repeated,

@@ -1,11 +1,12 @@
 //! How to compute a graph on a GPU: dispatches in order, whole buffers, packed weights. Plain data.
 //!
 //! ```text
-//! Graph ─► rewrite ─► fuse ─► lower ─► slots ─► Plan
+//! Graph ─► split_concats ─► fuse ─► lower ─► slots ─► Plan
 //! ```
 //!
 //! A plan is a function of graph, options and limits alone: the same three give the same plan, and its
-//! listing ([`std::fmt::Display`]) is the test and the debugging view. No wgpu object is in it.
+//! listing ([`std::fmt::Display`]) is the test and the debugging view. No wgpu object is in it, and no number of a
+//! parameter: it says how they are packed.
 //!
 //! Within a step no buffer is both read and written, because the device would refuse that: a step's output
 //! never shares a slot with its inputs. (`concat` reads back what it wrote itself, through one binding.)
@@ -15,9 +16,9 @@ mod fuse;
 mod halves;
 mod listing;
 mod lower;
-mod packed;
+#[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "numbers are packed for GPUs"))]
+mod packing;
 mod phases;
-mod rewrite;
 mod slots;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 
 pub use choices::{Candidate, Choices, Class, Extent, Ranked, Side, Width};
 pub use halves::{Storage, exact};
-pub use packed::Packed;
+pub use packing::Packing;
 pub use phases::{Given, Kept, Origin, Phase, uncut};
 
 use crate::device::Feature;
@@ -42,11 +43,36 @@ pub struct Slot(pub u32);
 
 /// What a step binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Buffer {
     /// A slot.
     Slot(Slot),
     /// Numbers fixed when the plan is made, by their place in [`Plan::constants`].
     Constant(u32),
+    /// Parameters of the graph, by their place in [`Plan::parameters`].
+    Parameter(u32),
+    /// Nothing: the kernel has a place for what this step has not.
+    Unused,
+}
+
+/// Numbers that are fixed when a plan is made.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Constant {
+    /// Activations.
+    Numbers(Arc<[f32]>),
+    /// What kernels count with.
+    Words(Arc<[u32]>),
+}
+
+impl Constant {
+    /// As the device reads them.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Numbers(numbers) => bytemuck::cast_slice(numbers),
+            Self::Words(words) => bytemuck::cast_slice(words),
+        }
+    }
 }
 
 /// One dispatch and its buffers.
@@ -98,7 +124,7 @@ impl Step {
 fn slots_of(bindings: &[Buffer]) -> impl Iterator<Item = Slot> {
     bindings.iter().filter_map(|buffer| match buffer {
         Buffer::Slot(slot) => Some(*slot),
-        Buffer::Constant(_) => None,
+        Buffer::Constant(_) | Buffer::Parameter(_) | Buffer::Unused => None,
     })
 }
 
@@ -201,13 +227,13 @@ impl FromStr for Sparsity {
 
     fn from_str(text: &str) -> Result<Self> {
         let named = Self::ALL.into_iter().find(|sparsity| sparsity.to_string() == text);
-        let expected = || format!("expected auto, dense or sparse, found `{text}`");
-        named.ok_or_else(|| Error::Unsupported(expected()))
+        named.ok_or_else(|| Error::parse("auto, dense or sparse", text))
     }
 }
 
 /// How a sparse convolution goes through its active pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Units {
     /// Tiles where many pixels of one are active, single pixels elsewhere.
     #[default]
@@ -222,6 +248,7 @@ pub enum Units {
 
 /// How a 3×3 convolution is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// What was measured to be faster on such a device.
     #[default]
@@ -287,9 +314,7 @@ impl Limits {
 
 /// The classes of convolution that plans of `graph` may ask a choice for, those with the most multiply-adds first.
 pub fn classes(graph: &Graph, limits: &Limits) -> Vec<Class> {
-    let packed = Packed::default();
-    packed.begin();
-    let (graph, _) = rewrite::split_concats(graph, &[], &packed);
+    let (graph, _) = graph.split_concats(&[]);
     let groups = fuse::fuse(&graph, &[]);
     let mut work = BTreeMap::new();
     for algorithm in [Algorithm::Auto, Algorithm::Direct] {
@@ -301,7 +326,7 @@ pub fn classes(graph: &Graph, limits: &Limits) -> Vec<Class> {
     classes
 }
 
-/// Dispatches in order, the buffers that they share, the weights as the kernels read them.
+/// Dispatches in order, the buffers that they share, how kernels read the parameters.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The graph's name.
@@ -310,39 +335,36 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// The bytes of every slot.
     pub slots: Vec<u64>,
-    /// Packed weights and other fixed numbers. Those that are one allocation are one buffer on the device.
-    pub constants: Vec<Arc<[f32]>>,
+    /// Fixed numbers.
+    pub constants: Vec<Constant>,
+    /// How the graph's parameters are packed.
+    pub parameters: Vec<Packing>,
     /// Where the host writes the picture, if anything reads it.
     pub picture: Option<Port>,
     /// Where it writes the graph's further inputs, in order.
     pub given: Vec<Port>,
     /// Where it reads the result.
     pub output: Port,
-    /// Where it reads each of [`Options::keep`], in that order.
+    /// Where it reads each of the graph's further outputs, then each of [`Options::keep`], in that order.
     pub kept: Vec<Port>,
 }
 
 impl Plan {
-    /// Plans `graph`.
+    /// Plans `graph`, which is folded ([`Graph::check_folded`]).
     ///
     /// # Errors
     /// [`Error::Limits`] if a value does not fit into one of the device's bindings, [`Error::Unsupported`] if a head
-    /// of an attention is deeper than its kernel takes.
+    /// of an attention is deeper than its kernel takes, or the graph is not folded.
     pub fn new(graph: &Graph, options: &Options, limits: &Limits) -> Result<Self> {
-        Self::sharing(&Packed::default(), graph, options, limits)
-    }
-
-    /// The same plan, whose constants are those of earlier plans where both pack the same weights.
-    ///
-    /// # Errors
-    /// As [`Plan::new`].
-    pub fn sharing(packed: &Packed, graph: &Graph, options: &Options, limits: &Limits) -> Result<Self> {
+        graph.check_folded()?;
         lower::check(graph)?;
-        packed.begin();
-        let (graph, renamed) = rewrite::split_concats(graph, &options.keep, packed);
+        let further = graph.outputs()[1..].iter().map(|output| output.value);
+        let options =
+            Options { keep: further.chain(options.keep.iter().copied()).collect(), ..options.clone() };
+        let (graph, renamed) = graph.split_concats(&options.keep);
         let keep: Vec<Value> = options.keep.iter().map(|value| renamed[value.index()]).collect();
         let groups = fuse::fuse(&graph, &keep);
-        let mut plan = lower::lower(&graph, &groups, &Options { keep, ..options.clone() }, limits, packed);
+        let mut plan = lower::lower(&graph, &groups, &Options { keep, ..options }, limits);
         slots::assign(&mut plan);
         plan.check(limits)?;
         Ok(plan)
@@ -385,7 +407,7 @@ impl Plan {
 /// The graph as plans see it: the same function, with sums in place of wide convolutions. Its values are those that may
 /// lie in memory.
 pub fn rewritten(graph: &Graph) -> Graph {
-    rewrite::split_concats(graph, &[], &Packed::default()).0
+    graph.split_concats(&[]).0
 }
 
 fn mebibytes(bytes: u64) -> f64 {

@@ -58,6 +58,11 @@ impl Tensor {
         &self.values
     }
 
+    /// The numbers, taken out.
+    pub fn into_values(self) -> Vec<f32> {
+        self.values
+    }
+
     /// The numbers, to be changed in place.
     pub fn values_mut(&mut self) -> &mut [f32] {
         &mut self.values
@@ -97,5 +102,19 @@ impl Parameter {
     /// The numbers, in C order.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// The same numbers under other axes.
+    ///
+    /// # Panics
+    /// If there are not as many numbers as the axes say.
+    #[must_use]
+    pub fn with_dims(&self, dims: impl Into<Vec<usize>>) -> Self {
+        Self::new(dims, self.values.clone())
+    }
+
+    /// Whether both have the same numbers, under whatever axes.
+    pub(crate) fn has_numbers_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.values, &other.values) || self.values == other.values
     }
 }

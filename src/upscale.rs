@@ -1,21 +1,24 @@
 //! The façade: a picture in, one `scale` times as large out.
 
+#[cfg_attr(target_arch = "wasm32", path = "upscale/no_gpu.rs")]
+mod gpu;
 mod profile;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use gpu::OnGpu;
 pub use profile::{Profile, ProfileRow, Roofline};
 
+use crate::device::Precision;
 use crate::error::Result;
-use crate::gpu::Gpu;
 use crate::graph::{Graph, Value};
-use crate::job::engine::{CpuEngine, Engine, GpuEngine};
+use crate::job::engine::{CpuEngine, Engine};
+use crate::job::scratch;
 use crate::job::stream::{Budget, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
 use crate::models::Model;
 use crate::pixels::Pixels;
 use crate::plan::{Choices, Phase, Sparsity};
-use crate::probe::precision::{self, Precision};
 
 /// What the caller may choose.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +32,7 @@ pub struct Options {
     pub tiling: Tiling,
     /// Bytes that a GPU's buffers may take. A half as much may be taken of the host's memory by the CPU engine,
     /// and by what networks with global pools store of a picture in tiles; the rest of that goes to a temporary file.
-    /// By default [`Gpu::memory`], and 1 GiB for the host.
+    /// By default [`crate::Gpu::memory`], and 1 GiB for the host.
     pub memory: Option<u64>,
     /// The folder of that file; by default the system's for temporary files.
     pub scratch: Option<PathBuf>,
@@ -57,6 +60,20 @@ pub struct Upscaler {
     engines: Vec<Box<dyn Engine>>,
     budget: Budget,
     known: Known,
+    /// The GPU that the first engine is, if it is one.
+    gpu: Option<OnGpu>,
+    options: Options,
+}
+
+/// What became of an upscaler's plans when it went on with another model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replaced {
+    /// They hold: numbers alone were replaced. Nothing is planned, compiled or allocated on the device.
+    Numbers,
+    /// The network is another one, or its plans took something from the numbers that no longer holds, such as how many of
+    /// SMSR's channels are dense: plans are made anew, as they are needed.
+    Plans,
 }
 
 /// What enlarging a stream of rows took.
@@ -101,49 +118,58 @@ impl Mask {
 }
 
 impl Upscaler {
-    /// Runs on a GPU. Where [`Precision::F16`] is asked for or may be chosen, the network is tried on a small picture.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) if the device cannot serve a choice.
-    pub fn new(gpu: &Gpu, model: &Model, options: Options) -> Result<Self> {
-        let memory = options.memory.unwrap_or_else(|| gpu.memory());
-        let storage = precision::storage(gpu, model, options.precision)?;
-        let may_widen = options.precision == Precision::Auto;
-        let engine = GpuEngine::new(gpu, options.sparsity, memory)
-            .with_choices(options.choices.clone())
-            .keeping(storage, may_widen);
-        Ok(Self::on(Box::new(engine), memory, model, &options))
-    }
-
     /// Runs on the CPU engine, which needs no driver.
     ///
     /// # Errors
-    /// As [`Upscaler::new`].
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for [`Precision::F16`].
     pub fn on_cpu(model: &Model, options: Options) -> Result<Self> {
         if options.precision == Precision::F16 {
-            return Err(precision::unsupported("the CPU engine"));
+            return Err(Precision::unsupported("the CPU engine"));
         }
         let options = Options { cpu_fallback: false, ..options };
         let memory = cpu_memory(&options);
-        Ok(Self::on(Box::new(CpuEngine::new()), memory, model, &options))
+        Ok(Self::on(Box::new(CpuEngine::new()), memory, model, options))
     }
 
     /// Runs on any engine: a test's that fails on purpose, for example. Of the options `sparsity` and
     /// `precision` have no meaning to it.
     pub fn on_engine(engine: Box<dyn Engine>, model: &Model, options: Options) -> Self {
-        Self::on(engine, options.memory.unwrap_or(HOST_MEMORY), model, &options)
+        Self::on(engine, options.memory.unwrap_or(HOST_MEMORY), model, options)
     }
 
-    fn on(engine: Box<dyn Engine>, memory: u64, model: &Model, options: &Options) -> Self {
+    fn on(engine: Box<dyn Engine>, memory: u64, model: &Model, options: Options) -> Self {
         let (mut engines, mut memory) = (vec![engine], vec![memory]);
         if options.cpu_fallback {
             engines.push(Box::new(CpuEngine::new()));
-            memory.push(cpu_memory(options));
+            memory.push(cpu_memory(&options));
         }
-        let scratch = options.scratch.clone().unwrap_or_else(std::env::temp_dir);
+        engines.iter_mut().for_each(|engine| engine.begin(model.net().numbers()));
+        let scratch = options.scratch.clone().unwrap_or_else(scratch::usual_folder);
         let store = options.memory.unwrap_or(HOST_MEMORY) / 2;
         let budget = Budget { tiling: options.tiling, memory, store, scratch };
-        Self { model: model.clone(), engines, budget, known: Known::default() }
+        Self { model: model.clone(), engines, budget, known: Known::default(), gpu: None, options }
+    }
+
+    /// Goes on with another model: another network, or the same one with other numbers.
+    ///
+    /// # Errors
+    /// As [`Upscaler::new`]. The upscaler then has the model that it had.
+    pub fn set_model(&mut self, model: &Model) -> Result<Replaced> {
+        let stored_so = self.gpu.as_ref().map_or(Ok(true), |gpu| gpu.stores(model, &self.options))?;
+        if stored_so && self.model.net().has_plans_of(model.net()) {
+            for engine in &mut self.engines {
+                engine.set_parameters(model.net().numbers())?;
+            }
+            self.model = model.clone();
+            return Ok(Replaced::Numbers);
+        }
+        if let Some(gpu) = &self.gpu {
+            *self = gpu.upscaler(model, &self.options)?;
+        } else {
+            self.engines.iter_mut().for_each(|engine| engine.begin(model.net().numbers()));
+            (self.model, self.known) = (model.clone(), Known::default());
+        }
+        Ok(Replaced::Plans)
     }
 
     /// The model.
@@ -213,7 +239,7 @@ impl Upscaler {
     }
 
     fn run(&mut self, source: &mut dyn Source, sink: &mut dyn Sink, with_masks: bool) -> Result<Outcome> {
-        let Self { model, engines, budget, known } = self;
+        let Self { model, engines, budget, known, .. } = self;
         let (real, depth) = (source.size(), source.depth());
         Run { model, engines, known, budget, real, depth, with_masks }.run(source, sink)
     }

@@ -30,6 +30,7 @@ use number::Number;
 use reads::Reads;
 pub use safetensors::Stored;
 pub use scope::Scope;
+use weight_norm::Normalised;
 
 /// What a reader makes of a file: its parameters and its metadata.
 #[derive(Debug, Default)]
@@ -47,6 +48,8 @@ type Reading<T> = std::result::Result<T, String>;
 pub struct Weights {
     source: String,
     parameters: BTreeMap<String, Parameter>,
+    /// The weights that are normalised, by their plain names.
+    normalised: BTreeMap<String, Normalised>,
     metadata: BTreeMap<String, String>,
     /// What scopes were asked for, where somebody wants to know.
     reads: Option<Reads>,
@@ -79,9 +82,11 @@ impl Weights {
 
     /// Parameters that were made, not read. As from a file, a prefix that wrappers put before all names goes.
     pub fn new(source: impl Into<String>, parameters: impl IntoIterator<Item = (String, Parameter)>) -> Self {
+        let parameters = names::stripped(parameters.into_iter().collect());
         Self {
             source: source.into(),
-            parameters: names::stripped(parameters.into_iter().collect()),
+            normalised: weight_norm::normalised(&parameters),
+            parameters,
             metadata: BTreeMap::new(),
             reads: None,
         }
@@ -116,9 +121,20 @@ impl Weights {
         &self.metadata
     }
 
-    /// The parameter of exactly this name.
+    /// The parameter of this name; of a normalised weight, under its plain name, the direction.
     pub fn get(&self, name: &str) -> Option<&Parameter> {
+        self.stored(self.normalised.get(name).map_or(name, |normalised| &normalised.direction))
+    }
+
+    /// The tensor of exactly this name.
+    fn stored(&self, name: &str) -> Option<&Parameter> {
         self.parameters.get(name)
+    }
+
+    /// The tensors that what a scope asks for is made of.
+    fn made_of<'n>(&'n self, name: &'n str) -> impl Iterator<Item = &'n str> {
+        let normalised = self.normalised.get(name).map(Normalised::names);
+        normalised.unwrap_or([name; 2]).into_iter()
     }
 
     /// All names, in order.

@@ -20,7 +20,7 @@ use pictures::{TYPES, picture};
 use program::Folder;
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
-use sparsr::metrics::resize_bicubic_matlab;
+use sparsr::low_level::metrics::resize_bicubic_matlab;
 use sparsr::{Pixels, Samples};
 
 /// A checkpoint to spoil.
@@ -428,6 +428,60 @@ fn inspect_and_devices_speak_to_people_and_programs() {
     assert!(report["devices"].is_array() && report["auto"]["reason"].is_string());
     let text = folder.run(&["devices"]).text();
     assert!(text.contains("\ncpu ") || text.starts_with("cpu "), "{text}");
+    let vectors = report["cpu"]["vectors"].as_str().unwrap();
+    assert!(text.contains(&format!("({vectors})")), "{text}");
+    assert_eq!(vectors, sparsr::low_level::cpu::vectors().unwrap().to_string());
+}
+
+#[test]
+fn auto_takes_the_cpu_where_the_only_adapter_is_in_software_and_says_so() {
+    let folder = Folder::new();
+    picture(ColorType::Rgb8, 7, 5).save(folder.path("a.png")).unwrap();
+    let report = folder.json(&["devices", "--json"]);
+    let devices = report["devices"].as_array().unwrap();
+    if devices.iter().any(|device| device["kind"] != "software") {
+        assert_ne!(report["auto"]["device"], "cpu");
+        return eprintln!("skipped: there is a GPU");
+    }
+    assert_eq!(report["auto"]["device"], "cpu");
+    let outcome = folder.run(&["upscale", "a.png", "-o", "auto.png"]);
+    assert!(outcome.success && outcome.stderr.lines().count() == 1, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("runs on the CPU: no GPU"), "{}", outcome.stderr);
+    folder.succeeds(&["upscale", "a.png", "-o", "cpu.png", "--device", "cpu"]);
+    let [auto, cpu] = ["auto.png", "cpu.png"].map(|name| fs::read(folder.path(name)).unwrap());
+    assert!(auto == cpu);
+
+    let told = report["auto"]["reason"].as_str().unwrap();
+    assert!(outcome.stderr.contains(told), "{told}: {}", outcome.stderr);
+    let asked = |device: &&serde_json::Value| told.contains(&format!("`--device {}`", device["index"]));
+    let Some(device) = devices.iter().find(asked) else {
+        return assert!(devices.is_empty(), "the line says how to get the adapter: {told}");
+    };
+    assert!(told.contains(device["name"].as_str().unwrap()), "{told}");
+    fs::create_dir(folder.path("hr")).unwrap();
+    picture(ColorType::Rgb8, 16, 16).save(folder.path("hr/a.png")).unwrap();
+    let index = device["index"].to_string();
+    let report = folder.json(&["eval", "--hr", "hr", "--json", "--device", &index]);
+    assert_eq!(report["device"], device["name"], "who asks for it gets it");
+}
+
+#[test]
+fn what_is_left_unused_is_named_rightly() {
+    let folder = Folder::new();
+    picture(ColorType::Rgb8, 7, 5).save(folder.path("a.png")).unwrap();
+    let upscale = ["upscale", "a.png", "-o", "-", "--device", "cpu"];
+    let outcome = folder.run_without("f16,sse", &upscale);
+    assert!(!outcome.success && outcome.stdout.is_empty());
+    for part in ["SPARSR_WITHOUT: `sse`", "subgroups", "cooperative-matrices", "neon", "avx2", "avx512"] {
+        assert!(outcome.stderr.contains(part), "{part}: {}", outcome.stderr);
+    }
+    let scalar = folder.run_without("avx512,avx2,neon", &["devices", "--json"]).text();
+    assert!(scalar.contains("\"vectors\": \"scalar\""), "{scalar}");
+    let outcome = folder.run_without("avx512,avx2,neon", &upscale);
+    let [scalar, own] = [outcome.stdout, folder.run(&upscale).stdout].map(|bytes| {
+        image::load_from_memory(&bytes).unwrap_or_else(|error| panic!("{error}: {}", outcome.stderr))
+    });
+    assert!(difference(&scalar, &own) < 1e-3, "{}", difference(&scalar, &own));
 }
 
 #[test]

@@ -16,8 +16,8 @@ use pictures::picture;
 use program::Folder;
 use safetensors::SafeTensors;
 use serde_json::json;
-use sparsr::tensor::Parameter;
-use sparsr::weights::{Stored, Weights};
+use sparsr::low_level::tensor::Parameter;
+use sparsr::low_level::weights::{Stored, Weights};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/edsr.safetensors");
 

@@ -1,4 +1,4 @@
-//! The CPU engine against PyTorch, operator by operator, on awkward shapes.
+//! The CPU engine and the oracle against PyTorch, operator by operator, on awkward shapes.
 //!
 //! The expected numbers are made by `tests/golden/operators.py`; `CASES` adds to each case the attributes
 //! that the script used. A case on one side only is a failure.
@@ -6,19 +6,22 @@
 use std::collections::BTreeSet;
 
 use safetensors::SafeTensors;
-use sparsr::cpu;
-use sparsr::graph::{
-    Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Binary, BinaryKind, Builder, Concat,
-    Constant, Conv2d, ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, LayerNorm, MaskedConv2d, MaxPool,
-    Op, PixelShuffle, PixelUnshuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Unfold,
+use sparsr::low_level::graph::{
+    Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Binary, BinaryKind, Builder, Concat, Conv2d,
+    ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, LayerNorm, MaskedConv2d, MaxPool, Op, PixelShuffle,
+    PixelUnshuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Unfold,
 };
-use sparsr::tensor::{Parameter, Shape, Tensor};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
+use sparsr::low_level::{cpu, oracle};
 
 /// Largest error, as a share of the largest expected number (or of 1, if that is less): PyTorch adds up in another
 /// order.
 const TOLERANCE: f32 = 1e-6;
 
-/// A case's name, its inputs in order, its operator.
+/// What operators learn, in the order of their inputs.
+const LEARNED: [&str; 3] = ["weight", "bias", "slope"];
+
+/// A case's name, its inputs in order but for what is [`LEARNED`], its operator.
 type Row = (&'static str, &'static [&'static str], fn(&Case<'_>) -> Op);
 
 /// The cases of `operators.py`.
@@ -57,8 +60,8 @@ const CASES: &[Row] = &[
 
     ("activation/relu",         &["input"], |_| Op::Activation(Activation::Relu)),
     ("activation/leaky_relu",   &["input"], |_| Op::Activation(Activation::LeakyRelu { slope: 0.1 })),
-    ("activation/prelu",        &["input"], prelu),
-    ("activation/prelu_shared", &["input"], prelu),
+    ("activation/prelu",        &["input"], |_| Op::Activation(Activation::Prelu)),
+    ("activation/prelu_shared", &["input"], |_| Op::Activation(Activation::Prelu)),
     ("activation/gelu",         &["input"], |_| Op::Activation(Activation::Gelu)),
     ("activation/sigmoid",      &["input"], |_| Op::Activation(Activation::Sigmoid)),
 
@@ -139,8 +142,8 @@ const CASES: &[Row] = &[
     ("unfold/5", &["input"], |_| Op::Unfold(Unfold { kernel: 5 })),
     ("fold/3",   &["input"], |_| Op::Fold(Fold { kernel: 3 })),
 
-    ("layer_norm/channels",      &["input"], |case| layer_norm(case, 1e-5)),
-    ("layer_norm/large_epsilon", &["input"], |case| layer_norm(case, 0.5)),
+    ("layer_norm/channels",      &["input"], |_| Op::LayerNorm(LayerNorm { epsilon: 1e-5 })),
+    ("layer_norm/large_epsilon", &["input"], |_| Op::LayerNorm(LayerNorm { epsilon: 0.5 })),
 
     ("attention/windows",                 &["input"], |case| in_windows(case, 4, 0)),
     ("attention/windows_shifted",         &["input"], |case| in_windows(case, 4, 2)),
@@ -152,22 +155,15 @@ const CASES: &[Row] = &[
 ];
 
 fn conv2d(case: &Case<'_>, stride: usize, padding: usize, groups: usize) -> Op {
-    let (weight, bias) = (case.parameter("weight").unwrap(), case.parameter("bias"));
-    Op::Conv2d(Conv2d { weight, bias, stride, padding, groups })
+    Op::Conv2d(Conv2d { kernel: case.kernel(), stride, padding, groups })
 }
 
 fn masked_conv2d(case: &Case<'_>, dense_inputs: usize, dense_outputs: usize) -> Op {
-    let (weight, bias) = (case.parameter("weight").unwrap(), case.parameter("bias"));
-    Op::MaskedConv2d(MaskedConv2d { weight, bias, dense_inputs, dense_outputs })
+    Op::MaskedConv2d(MaskedConv2d { kernel: case.kernel(), dense_inputs, dense_outputs })
 }
 
 fn conv_transpose2d(case: &Case<'_>, stride: usize, padding: usize, output_padding: usize) -> Op {
-    let (weight, bias) = (case.parameter("weight").unwrap(), case.parameter("bias"));
-    Op::ConvTranspose2d(ConvTranspose2d { weight, bias, stride, padding, output_padding })
-}
-
-fn prelu(case: &Case<'_>) -> Op {
-    Op::Activation(Activation::Prelu { slope: case.parameter("slope").unwrap() })
+    Op::ConvTranspose2d(ConvTranspose2d { kernel: case.kernel(), stride, padding, output_padding })
 }
 
 fn binary(kind: BinaryKind) -> Op {
@@ -186,15 +182,10 @@ fn global_pool(kind: GlobalPoolKind) -> Op {
     Op::GlobalPool(GlobalPool { kind })
 }
 
-fn layer_norm(case: &Case<'_>, epsilon: f32) -> Op {
-    let [weight, bias] = ["weight", "bias"].map(|name| case.parameter(name).unwrap());
-    Op::LayerNorm(LayerNorm { weight, bias, epsilon })
-}
-
-/// As many heads as the bias has columns.
+/// As many heads as the table of biases has columns.
 fn in_windows(case: &Case<'_>, size: usize, shift: usize) -> Op {
-    let bias = case.parameter("bias").unwrap();
-    attention(case, bias.dims()[1], Among::Windows { size, shift, bias })
+    let table = case.parameter("bias").unwrap();
+    attention(case, table.dims()[1], Among::Windows { size, shift })
 }
 
 /// Its scale is 1 / √depth.
@@ -222,17 +213,26 @@ impl Case<'_> {
         Tensor::new(Shape::new(n, c, h, w), found.values().to_vec())
     }
 
-    /// Runs the operator alone in a graph, on the first input; the others are constants.
-    fn run(&self, inputs: &[&str], op: Op) -> Tensor {
+    /// The side of the weight's kernel.
+    fn kernel(&self) -> usize {
+        *self.parameter("weight").unwrap().dims().last().unwrap()
+    }
+
+    /// Runs the operator alone in a graph, on the first input; the others are constants, and behind them come the
+    /// parameters. What each engine makes of it.
+    fn run(&self, inputs: &[&str], op: Op) -> [(&'static str, Tensor); 2] {
         let picture = self.tensor(inputs[0]);
         let (mut b, x) = Builder::new(self.name, picture.shape(), 1.0);
         let mut values = vec![x];
-        for input in &inputs[1..] {
-            let numbers = Op::Constant(Constant::new(self.tensor(input)));
-            values.push(b.append(*input, numbers, &[]).unwrap());
+        values.extend(inputs[1..].iter().map(|input| b.constant(*input, self.tensor(input)).unwrap()));
+        for name in LEARNED {
+            values.extend(self.parameter(name).map(|numbers| b.parameter(name, &numbers).unwrap()));
         }
         let output = b.append(self.name, op, &values).unwrap();
-        cpu::run(&b.finish(output), &picture).unwrap()
+        let (graph, parameters) = b.finish(output);
+        let by_cpu = cpu::run(&graph, &parameters, &picture).unwrap();
+        let by_oracle = oracle::run(&graph, &parameters, &[&picture]).unwrap()[output.index()].to_tensor();
+        [("the CPU engine", by_cpu), ("the oracle", by_oracle)]
     }
 }
 
@@ -262,10 +262,12 @@ fn every_operator_says_what_pytorch_says() {
 
     let failures: Vec<String> = CASES
         .iter()
-        .filter_map(|(name, inputs, op)| {
+        .flat_map(|(name, inputs, op)| {
             let case = Case { name, golden: &golden };
-            let found = case.run(inputs, op(&case));
-            difference(&found, &case.tensor("output")).map(|difference| format!("{name}: {difference}"))
+            let (found, expected) = (case.run(inputs, op(&case)), case.tensor("output"));
+            found.into_iter().filter_map(move |(engine, found)| {
+                difference(&found, &expected).map(|difference| format!("{name}, {engine}: {difference}"))
+            })
         })
         .collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));

@@ -8,9 +8,10 @@ mod support;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use sparsr::gpu::wgpu;
-use sparsr::job::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
-use sparsr::plan::Phase;
+use sparsr::low_level::gpu::wgpu;
+use sparsr::low_level::graph::Parameters;
+use sparsr::low_level::job::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
+use sparsr::low_level::plan::Phase;
 use sparsr::{
     Depth, Error, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Source, Sparsity, Tiling, Upscaler,
 };
@@ -70,7 +71,16 @@ impl Engine for Faulty {
         "faulty".into()
     }
 
-    fn footprint(&self, phase: &Phase, depth: Depth) -> Result<u64> {
+    fn begin(&mut self, parameters: &Parameters) {
+        self.engine.begin(parameters);
+    }
+
+    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        self.gone()?;
+        self.engine.set_parameters(parameters)
+    }
+
+    fn footprint(&mut self, phase: &Phase, depth: Depth) -> Result<u64> {
         self.engine.footprint(phase, depth)
     }
 
@@ -307,7 +317,15 @@ impl Engine for Small {
         "small".into()
     }
 
-    fn footprint(&self, phase: &Phase, depth: Depth) -> Result<u64> {
+    fn begin(&mut self, parameters: &Parameters) {
+        self.engine.begin(parameters);
+    }
+
+    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        self.engine.set_parameters(parameters)
+    }
+
+    fn footprint(&mut self, phase: &Phase, depth: Depth) -> Result<u64> {
         let pixels = phase.graph.node(phase.graph.input()).shape.pixels();
         if pixels > self.binds {
             return Err(Error::Limits(format!("{pixels} pixels, and {} can be bound", self.binds)));

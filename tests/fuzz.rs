@@ -26,7 +26,7 @@ use std::{env, fs};
 
 use damage::{Random, damaged};
 use sparsr::Model;
-use sparsr::weights::{Stored, Weights};
+use sparsr::low_level::weights::{Stored, Weights};
 use zip::CompressionMethod;
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sparsr::metrics::{psnr_y, resize_bicubic_matlab, ssim_y};
+use sparsr::low_level::metrics::{psnr_y, resize_bicubic_matlab, ssim_y};
 use sparsr::{Pixels, Samples};
 
 const SET5: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/set5");

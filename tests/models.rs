@@ -31,30 +31,32 @@ mod support;
 #[path = "models/swinir.rs"]
 mod swinir;
 
-use sparsr::gpu::Session;
-use sparsr::graph::{Graph, Value};
-use sparsr::models::smsr::Config;
-use sparsr::plan::{Options as PlanOptions, Plan};
-use sparsr::tensor::{Parameter, Shape, Tensor};
-use sparsr::weights::Weights;
-use sparsr::{Feature, Gpu, Model, Options, Pixels, Precision, Samples, Sparsity, Upscaled, Upscaler, cpu};
+use sparsr::low_level::cpu;
+use sparsr::low_level::gpu::Session;
+use sparsr::low_level::graph::{Graph, Parameters, Value};
+use sparsr::low_level::models::smsr::Config;
+use sparsr::low_level::plan::{Options as PlanOptions, Plan};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
+use sparsr::low_level::weights::Weights;
+use sparsr::{Feature, Gpu, Model, Options, Pixels, Precision, Samples, Sparsity, Upscaled, Upscaler};
 
 use support::case::{Case, check_all};
 use support::golden::{self, Golden};
 use support::{adapter, compare, seeded};
 
 /// The output, then the values of `keep`, by the device.
-fn run_on(gpu: &Gpu, graph: &Graph, input: &Tensor, keep: &[Value]) -> Vec<Tensor> {
+fn run_on(gpu: &Gpu, graph: &Graph, parameters: &Parameters, input: &Tensor, keep: &[Value]) -> Vec<Tensor> {
     let options = PlanOptions { keep: keep.to_vec(), ..PlanOptions::default() };
-    let mut session = Session::new(gpu, &Plan::new(graph, &options, gpu.limits()).unwrap()).unwrap();
+    let plan = Plan::new(graph, &options, gpu.limits()).unwrap();
+    let mut session = Session::new(gpu, &plan, parameters).unwrap();
     session.poison();
     let output = session.run_tensor(input).unwrap();
     [vec![output], session.kept()].concat()
 }
 
 /// The same by the CPU engine.
-fn run_reference(graph: &Graph, input: &Tensor, keep: &[Value]) -> Vec<Tensor> {
-    let (output, kept) = cpu::run_keeping(graph, input, keep).unwrap();
+fn run_reference(graph: &Graph, parameters: &Parameters, input: &Tensor, keep: &[Value]) -> Vec<Tensor> {
+    let (output, kept) = cpu::run_keeping(graph, parameters, input, keep).unwrap();
     [vec![output], kept].concat()
 }
 
@@ -109,7 +111,7 @@ fn small_networks_say_what_pytorch_says() {
     for Golden { model, architecture, values, .. } in golden::all() {
         let name = model.name();
         let input = activations(&values.iter().find(|(name, _)| name == "input").unwrap().1);
-        let graph = model.graph(input.shape()).unwrap();
+        let (graph, numbers) = (model.graph(input.shape()).unwrap(), model.net().numbers());
         assert_eq!(model.architecture(), architecture);
         let brightest = input.values().iter().fold(0.0, |a: f32, b| a.max(*b));
         assert!((0.5..=1.0).contains(&(brightest / graph.range())), "{name}: {}", graph.range());
@@ -121,9 +123,9 @@ fn small_networks_say_what_pytorch_says() {
                     .unwrap_or_else(|reason| panic!("{name} on {engine}, {node} {reason}"));
             }
         };
-        check("the CPU engine", run_reference(&graph, &input, &keep), 1e-4);
+        check("the CPU engine", run_reference(&graph, numbers, &input, &keep), 1e-4);
         for (engine, gpu) in &gpus {
-            check(engine, run_on(gpu, &graph, &input, &keep), 5e-4);
+            check(engine, run_on(gpu, &graph, numbers, &input, &keep), 5e-4);
         }
     }
 }
@@ -142,14 +144,16 @@ fn a_whole_network_agrees_value_by_value() {
             let numbers =
                 seeded::noise(shape, 1).values().iter().map(|value| 127.5 * (value + 1.0)).collect();
             let name = format!("tiny {} {shape}", model.architecture());
-            let graph = model.graph(shape).unwrap();
-            Case { name, graph, input: Tensor::new(shape, numbers), keep: vec![], tolerance: 1e-4 }
+            let (graph, parameters) = (model.graph(shape).unwrap(), model.net().numbers().clone());
+            let input = Tensor::new(shape, numbers);
+            Case { name, graph, parameters, input, keep: vec![], tolerance: 1e-4 }
         })
     });
     let cases: Vec<Case> = cases.collect();
     let kept = cases.iter().map(|case| Case {
         name: format!("{}, every value kept", case.name),
         graph: case.graph.clone(),
+        parameters: case.parameters.clone(),
         input: case.input.clone(),
         keep: vec![],
         tolerance: case.tolerance,
@@ -238,12 +242,13 @@ fn masks_matter() {
         let error = compare::close(&ignored, &obeyed, 0.01).err();
         assert!(error.is_some(), "{engine}: masks of ones change the picture by more than a hundredth");
     };
-    let run = |graph| run_reference(graph, &input, &[]).remove(0);
+    let numbers = model.net().numbers();
+    let run = |graph| run_reference(graph, numbers, &input, &[]).remove(0);
     differ("the CPU engine", [run(&graph), run(&opened)]);
     for (engine, gpu) in adapter::gpu("masks on the device").into_iter().flat_map(both_ways) {
-        let run = |graph| run_on(&gpu, graph, &input, &[]).remove(0);
+        let run = |graph| run_on(&gpu, graph, numbers, &input, &[]).remove(0);
         differ(engine, [run(&graph), run(&opened)]);
-        let (found, expected) = (run(&opened), run_reference(&opened, &input, &[]).remove(0));
+        let (found, expected) = (run(&opened), run_reference(&opened, numbers, &input, &[]).remove(0));
         compare::close(&found, &expected, 1e-4).unwrap_or_else(|reason| panic!("{engine}, opened: {reason}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Every operator on the device against the CPU engine, on awkward shapes: a table of cases a file.
+//! Every operator on the device and by the CPU engine against the oracle, on awkward shapes: a table of cases a file.
 //!
 //! ```text
 //! SPARSR_CASE='prelu' cargo test --release --test operators      the cases whose names hold `prelu`
@@ -25,39 +25,41 @@ mod pixels;
 mod pools;
 mod support;
 
-use std::sync::Arc;
-
 use sparsr::Feature;
-use sparsr::gpu::Pool;
-use sparsr::graph::{Conv2d, MaskedConv2d};
-use sparsr::plan::{Algorithm, Options, Plan, Sparsity};
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::low_level::gpu::Pool;
+use sparsr::low_level::graph::{Conv2d, MaskedConv2d, Parameters};
+use sparsr::low_level::plan::{Algorithm, Buffer, Constant, Options, Plan, Sparsity};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 
 use support::case::Case;
-use support::seeded::{noise, parameter};
+use support::seeded::{conv, noise, parameter, weighted};
 use support::{adapter, compare};
 
 /// A masked convolution and a plain one, wide enough for the subgroup kernels.
 fn two_convolutions() -> Case {
-    let masked =
-        MaskedConv2d { weight: parameter([12, 5, 3, 3], 1), bias: None, dense_inputs: 3, dense_outputs: 4 };
-    let logits = Conv2d::same(parameter([2, 5, 1, 1], 2), None);
-    let plain = Conv2d::same(parameter([5, 12, 3, 3], 3), Some(parameter([5], 4)));
     Case::new("two convolutions", Shape::new(1, 5, 7, 9), 1e-5, |b, x| {
-        let logits = b.conv2d("logits", x, logits)?;
+        let weight = b.parameter("logits.weight", &parameter([2, 5, 1, 1], 2))?;
+        let logits = b.conv2d("logits", x, weight, Conv2d::same(1))?;
         let mask = b.spatial_mask("mask", logits)?;
-        let y = b.masked_conv2d("masked", x, mask, masked)?;
-        b.conv2d("plain", y, plain)
+        let weights = weighted(b, "masked", &parameter([12, 5, 3, 3], 1), None)?;
+        let op = MaskedConv2d { kernel: 3, dense_inputs: 3, dense_outputs: 4 };
+        let y = b.masked_conv2d("masked", x, mask, weights, op)?;
+        conv(b, "plain", y, 5, 3)
     })
 }
 
-/// What the check says of the case's plan after `damage`.
-fn check_damaged(case: &Case, damage: impl FnOnce(&mut Plan)) -> Option<Result<(), String>> {
+/// What the check says of the case's plan and numbers after `damage`.
+fn check_damaged(case: &Case, damage: impl FnOnce(&mut Plan, &mut Parameters)) -> Option<Result<(), String>> {
     let gpu = adapter::gpu("the harness")?.without(Feature::Subgroups);
     let dense = Options { sparsity: Sparsity::Dense, algorithm: Algorithm::Direct, ..Options::default() };
-    let mut plan = case.plan_with(&gpu, &dense);
-    damage(&mut plan);
-    Some(case.check_plan(&mut Pool::new(&gpu), &plan))
+    let (mut plan, mut parameters) = (case.plan_with(&gpu, &dense), case.parameters.clone());
+    damage(&mut plan, &mut parameters);
+    Some(case.check_plan(&mut Pool::new(&gpu, &parameters), &plan))
+}
+
+/// The numbers of the parameter of this name.
+fn numbers(parameters: &Parameters, name: &str) -> Parameter {
+    parameters.iter().find(|(found, _)| *found == name).expect("a parameter of the case").1
 }
 
 fn assert_seen(what: &str, checked: Option<Result<(), String>>) {
@@ -69,24 +71,26 @@ fn assert_seen(what: &str, checked: Option<Result<(), String>>) {
 
 #[test]
 fn the_harness_passes_what_is_right() {
-    if let Some(checked) = check_damaged(&two_convolutions(), |_| {}) {
+    if let Some(checked) = check_damaged(&two_convolutions(), |_, _| {}) {
         assert_eq!(checked, Ok(()));
     }
 }
 
 #[test]
 fn the_harness_sees_a_wrong_weight() {
-    let last = |plan: &mut Plan| {
-        let weight = plan.constants.iter_mut().rev().find(|numbers| numbers.len() > 8).unwrap();
-        Arc::make_mut(weight)[0] += 0.001;
+    let move_one = |_: &mut Plan, parameters: &mut Parameters| {
+        let weight = numbers(parameters, "plain.weight");
+        let mut moved = weight.values().to_vec();
+        moved[0] += 0.001;
+        *parameters = parameters.with([("plain.weight", Parameter::new(weight.dims(), moved))]).unwrap();
     };
-    assert_seen("a weight off by a thousandth", check_damaged(&two_convolutions(), last));
+    assert_seen("a weight off by a thousandth", check_damaged(&two_convolutions(), move_one));
 }
 
 #[test]
 fn the_harness_sees_a_mask_that_is_ignored() {
     let case = two_convolutions();
-    let unmask = |plan: &mut Plan| {
+    let unmask = |plan: &mut Plan, _: &mut Parameters| {
         let overrides = plan.steps.iter_mut().flat_map(|step| &mut step.dispatch.specialization.overrides);
         let (_, value) = overrides.into_iter().find(|pair| **pair == ("MASKED", 1)).unwrap();
         *value = 0;
@@ -96,7 +100,7 @@ fn the_harness_sees_a_mask_that_is_ignored() {
 
 #[test]
 fn the_harness_sees_two_parameters_swapped() {
-    let swap = |plan: &mut Plan| {
+    let swap = |plan: &mut Plan, _: &mut Parameters| {
         let params = &mut plan.steps.last_mut().unwrap().dispatch.params;
         let (width, height) = params.split_at_mut(4);
         width.swap_with_slice(&mut height[..4]);
@@ -106,18 +110,20 @@ fn the_harness_sees_two_parameters_swapped() {
 
 #[test]
 fn the_harness_sees_what_is_read_before_it_is_written() {
-    let forget = |plan: &mut Plan| drop(plan.steps.remove(1));
+    let forget = |plan: &mut Plan, _: &mut Parameters| drop(plan.steps.remove(1));
     assert_seen("a step left out", check_damaged(&two_convolutions(), forget));
 }
 
 #[test]
 fn the_harness_sees_a_lane_past_the_last_channel() {
-    let widen = |plan: &mut Plan| {
-        let bias = Arc::make_mut(plan.constants.last_mut().unwrap());
-        assert_eq!((bias.len(), bias[5]), (8, 0.0));
-        bias[5] = 1.0;
-        let params = &mut plan.steps.last_mut().unwrap().dispatch.params;
-        params[28..32].copy_from_slice(&8u32.to_le_bytes()); // output_channels, by which lanes are cut off
+    let widen = |plan: &mut Plan, parameters: &mut Parameters| {
+        let bias = [numbers(parameters, "plain.bias").values(), &[1.0, 0.0, 0.0]].concat();
+        plan.constants.push(Constant::Numbers(bias.into()));
+        let step = plan.steps.last_mut().unwrap();
+        let [.., bias, _] = &mut *step.bindings else { panic!("a bias before the output") };
+        assert!(matches!(bias, Buffer::Parameter(_)));
+        *bias = Buffer::Constant(plan.constants.len() as u32 - 1);
+        step.dispatch.params[28..32].copy_from_slice(&8u32.to_le_bytes()); // output_channels, by which lanes are cut off
     };
     assert_seen("a lane past the last channel", check_damaged(&two_convolutions(), widen));
 }
@@ -130,7 +136,7 @@ fn the_harness_sees_a_slot_that_is_overwritten_too_early() {
         let sum = b.add("sum", relu, x)?;
         b.multiply("product", sum, square)
     });
-    let overwrite = |plan: &mut Plan| {
+    let overwrite = |plan: &mut Plan, _: &mut Parameters| {
         let output = |plan: &Plan, at: usize| *plan.steps[at].bindings.last().unwrap();
         let (square, sum) = (output(plan, 0), output(plan, 2));
         let later = plan.steps[2..].iter_mut().flat_map(|step| &mut step.bindings);

@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use sparsr::gpu::Peak;
+use sparsr::low_level::gpu::Peak;
 use sparsr::{Feature, Gpu};
 use support::adapter;
 

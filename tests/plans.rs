@@ -11,18 +11,18 @@ mod support;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use sparsr::graph::{Activation, Builder, Conv2d, Graph, MaskedConv2d, Value};
-use sparsr::kernel::conv2d_tiled;
-use sparsr::kernel::product::{self, Weights};
-use sparsr::models::smsr::Config;
-use sparsr::plan::{
+use sparsr::low_level::graph::{Activation, Builder, Graph, MaskedConv2d, Value};
+use sparsr::low_level::kernel::conv2d_tiled;
+use sparsr::low_level::kernel::product::{self, Weights};
+use sparsr::low_level::models::smsr::Config;
+use sparsr::low_level::plan::{
     Algorithm, Buffer, Candidate, Choices, Class, Form, Limits, Options, Plan, Ranked, Slot, Sparsity, Step,
     Storage, Units, classes, exact, rewritten,
 };
-use sparsr::tensor::{Shape, packed_len};
+use sparsr::low_level::tensor::{Shape, packed_len};
 use sparsr::{Error, Model, Result};
 
-use support::seeded::{self, parameter};
+use support::seeded::{self, conv, parameter, weighted};
 
 const HALVES: Limits = Limits { f16: true, ..Limits::PORTABLE };
 const BROADCAST: Limits = Limits { subgroup_lanes: Some(8), ..Limits::PORTABLE };
@@ -58,18 +58,14 @@ const MATRICES: Limits = Limits {
 fn graph(name: &str, channels: usize, build: impl FnOnce(&mut Builder, Value) -> Result<Value>) -> Graph {
     let (mut b, x) = Builder::new(name, Shape::new(1, channels, 64, 80), 1.0);
     let output = build(&mut b, x).unwrap();
-    b.finish(output)
-}
-
-fn conv(out: usize, inputs: usize, kernel: usize) -> Conv2d {
-    Conv2d::same(parameter([out, inputs, kernel, kernel], 1), Some(parameter([out], 2)))
+    b.finish(output).0
 }
 
 fn residual_block() -> Graph {
     graph("residual block", 12, |b, x| {
-        let y = b.conv2d("first", x, conv(12, 12, 3))?;
+        let y = conv(b, "first", x, 12, 3)?;
         let y = b.relu("relu", y)?;
-        let y = b.conv2d("second", y, conv(12, 12, 3))?;
+        let y = conv(b, "second", y, 12, 3)?;
         b.add("sum", y, x)
     })
 }
@@ -77,9 +73,9 @@ fn residual_block() -> Graph {
 fn channel_attention() -> Graph {
     graph("channel attention", 12, |b, x| {
         let y = b.global_average_pool("mean", x)?;
-        let y = b.conv2d("squeeze", y, conv(3, 12, 1))?;
+        let y = conv(b, "squeeze", y, 3, 1)?;
         let y = b.relu("relu", y)?;
-        let y = b.conv2d("excite", y, conv(12, 3, 1))?;
+        let y = conv(b, "excite", y, 12, 1)?;
         let y = b.activation("sigmoid", y, Activation::Sigmoid)?;
         b.multiply("scaled", x, y)
     })
@@ -87,25 +83,21 @@ fn channel_attention() -> Graph {
 
 fn concat_pointwise() -> Graph {
     graph("concatenation", 3, |b, x| {
-        let y = b.conv2d("first", x, conv(5, 3, 3))?;
-        let z = b.conv2d("second", y, conv(4, 5, 3))?;
+        let y = conv(b, "first", x, 5, 3)?;
+        let z = conv(b, "second", y, 4, 3)?;
         let all = b.concat("concat", &[x, y, z])?;
-        let all = b.conv2d("collect", all, conv(6, 12, 1))?;
+        let all = conv(b, "collect", all, 6, 1)?;
         b.relu("relu", all)
     })
 }
 
 fn masked() -> Graph {
     graph("masked", 3, |b, x| {
-        let logits = b.conv2d("logits", x, conv(2, 3, 1))?;
+        let logits = conv(b, "logits", x, 2, 1)?;
         let mask = b.spatial_mask("mask", logits)?;
-        let weight = parameter([3, 3, 3, 3], 3);
-        let y = b.masked_conv2d(
-            "masked",
-            x,
-            mask,
-            MaskedConv2d { weight, bias: None, dense_inputs: 1, dense_outputs: 2 },
-        )?;
+        let weights = weighted(b, "masked", &parameter([3, 3, 3, 3], 3), None)?;
+        let op = MaskedConv2d { kernel: 3, dense_inputs: 1, dense_outputs: 2 };
+        let y = b.masked_conv2d("masked", x, mask, weights, op)?;
         b.relu("relu", y)
     })
 }
@@ -170,7 +162,7 @@ fn flow(step: &Step) -> (Vec<Slot>, Vec<Slot>) {
     let slots = |bindings: &[Buffer]| -> Vec<Slot> {
         let slot = |buffer: &Buffer| match buffer {
             Buffer::Slot(slot) => Some(*slot),
-            Buffer::Constant(_) => None,
+            _ => None,
         };
         bindings.iter().filter_map(slot).collect()
     };
@@ -256,9 +248,9 @@ fn a_module_more_takes_its_feature_more() {
 fn what_a_device_cannot_bind_is_refused_by_name_and_size() {
     let refused = |side: usize, limits: Limits| {
         let (mut b, x) = Builder::new("large", Shape::new(1, 12, side, side), 1.0);
-        let output = b.conv2d("conv", x, conv(12, 12, 3)).unwrap();
+        let output = conv(&mut b, "conv", x, 12, 3).unwrap();
         let options = Options::default();
-        match Plan::new(&b.finish(output), &options, &limits) {
+        match Plan::new(&b.finish(output).0, &options, &limits) {
             Err(Error::Limits(text)) => text,
             other => panic!("expected a limit, found {other:?}"),
         }
@@ -291,7 +283,7 @@ fn marks(candidate: Candidate) -> (&'static str, String) {
 }
 
 fn wide(kernel: usize) -> Graph {
-    graph("wide", 64, |b, x| b.conv2d("conv", x, conv(64, 64, kernel)))
+    graph("wide", 64, |b, x| conv(b, "conv", x, 64, kernel))
 }
 
 #[test]

@@ -4,16 +4,16 @@
 mod pictures;
 mod support;
 
-use sparsr::gpu::Session;
-use sparsr::graph::Value;
-use sparsr::job::engine::GpuEngine;
-use sparsr::plan::{Algorithm, Options as PlanOptions, Plan, Step, Storage};
-use sparsr::probe::precision::Calibration;
-use sparsr::tensor::{Parameter, Shape, Tensor};
-use sparsr::weights::Weights;
+use sparsr::low_level::cpu;
+use sparsr::low_level::gpu::Session;
+use sparsr::low_level::graph::Value;
+use sparsr::low_level::job::engine::GpuEngine;
+use sparsr::low_level::plan::{Algorithm, Options as PlanOptions, Plan, Step, Storage};
+use sparsr::low_level::probe::precision::Calibration;
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
+use sparsr::low_level::weights::Weights;
 use sparsr::{
     AdapterKind, Error, Feature, Gpu, Model, Options, Pixels, Precision, Samples, Sparsity, Tiling, Upscaler,
-    cpu,
 };
 
 use support::golden::{self, Golden};
@@ -55,14 +55,14 @@ fn small_networks_are_close_in_f16() {
         let &[n, c, h, w] = numbers.dims() else { panic!("activations have four axes") };
         let input = Tensor::new(Shape::new(n, c, h, w), numbers.values().to_vec());
         let graph = model.graph(input.shape()).unwrap();
-        let expected = cpu::run(&graph, &input).unwrap();
+        let expected = cpu::run(&graph, model.net().numbers(), &input).unwrap();
         let storage = Calibration::new(&model).unwrap().storage();
         // One way and the other by turns: `operators` has each kernel both ways.
         let engine = if at % 2 == 0 { gpu.clone() } else { gpu.clone().without(Feature::Subgroups) };
         let options = PlanOptions { storage, ..PlanOptions::default() };
         let plan = Plan::new(&graph, &options, engine.limits()).unwrap();
         assert!(plan.to_string().contains("f16="), "{}: something lies as f16\n{plan}", model.name());
-        let mut session = Session::new(&engine, &plan).unwrap();
+        let mut session = Session::new(&engine, &plan, model.net().numbers()).unwrap();
         session.poison();
         let found = session.run_tensor(&input).unwrap();
         let error = compare::close(&found, &expected, TOLERANCE)
@@ -222,11 +222,11 @@ fn values_that_are_too_large_stay_f32() {
     assert!(large.contains(&"head.0"), "{large:?}");
     let input = seeded::picture(32, 24, 1).to_tensor(255.0);
     let graph = model.graph(input.shape()).unwrap();
-    let expected = cpu::run(&graph, &input).unwrap();
+    let expected = cpu::run(&graph, model.net().numbers(), &input).unwrap();
     let plan = plan(&model, calibration.storage(), &gpu);
     let head = plan.steps.iter().find(|step| step.label == "head.0").unwrap();
     assert!(!head.dispatch.specialization.halves.contains(&"output"), "{plan}");
-    let found = Session::new(&gpu, &plan).unwrap().run_tensor(&input).unwrap();
+    let found = Session::new(&gpu, &plan, model.net().numbers()).unwrap().run_tensor(&input).unwrap();
     compare::close(&found, &expected, TOLERANCE).unwrap_or_else(|reason| panic!("{reason}"));
 }
 

@@ -2,7 +2,7 @@
 
 mod support;
 
-use sparsr::tensor::Shape;
+use sparsr::low_level::tensor::Shape;
 use sparsr::{Error, Options, Profile, ProfileRow, Sparsity, Upscaler};
 use support::{adapter, seeded};
 

@@ -12,8 +12,8 @@ mod seeded;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 
-use sparsr::models::smsr;
-use sparsr::probe::selftest::{self, Outcome};
+use sparsr::low_level::models::smsr;
+use sparsr::low_level::probe::selftest::{self, Outcome};
 use sparsr::{Error, Feature, Gpu, Model, Options, Tier, Upscaler};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};

@@ -1,12 +1,18 @@
 //! Every shader, without a GPU: it is registered, it validates, its host twin agrees, and naga translates it
-//! to SPIR-V, Metal and HLSL under every specialisation that a plan of ours asks for.
+//! to SPIR-V, Metal and HLSL under every specialisation that a plan of ours asks for. What browsers refuse and naga lets
+//! pass is looked for in the texts (`shaders/grammar.rs`).
+
+#[path = "shaders/grammar.rs"]
+mod grammar;
+#[path = "shaders/written.rs"]
+mod written;
 
 use std::collections::BTreeSet;
 
 use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use sparsr::Feature;
-use sparsr::kernel::{self, BindingKind, Kernel, Specialization};
+use sparsr::low_level::kernel::{self, BindingKind, Kernel, Specialization};
 
 #[test]
 fn every_shader_is_registered_under_its_files_name() {
@@ -48,12 +54,50 @@ fn every_binding_follows_the_rule() {
 
 #[test]
 fn every_shader_translates_to_every_backend() {
+    let mut written = written::Written::default();
     for kernel in kernel::ALL {
-        for specialization in specializations(kernel) {
-            translate(kernel, &specialization);
+        for specialization in specializations(kernel).into_iter().chain(in_f16(kernel)) {
+            let hlsl = translate(kernel, &specialization);
+            written.add(kernel, &specialization, hlsl);
         }
-        for specialization in in_f16(kernel) {
-            translate(kernel, &specialization);
+    }
+    written.save();
+}
+
+#[test]
+fn subgroup_operations_are_enabled_where_they_stand() {
+    let words = |wgsl: &str| -> Vec<String> {
+        let code: String =
+            wgsl.lines().map(|line| line.split("//").next().unwrap_or_default().to_owned() + "\n").collect();
+        code.split(|character: char| !character.is_alphanumeric() && character != '_')
+            .map(str::to_owned)
+            .collect()
+    };
+    let for_browsers = |kernel: &&&Kernel| !kernel.needs.contains(&Feature::CooperativeMatrices);
+    for kernel in kernel::ALL.iter().filter(for_browsers) {
+        let native = kernel.wgsl(kernel.constants, &[]);
+        // `subgroupAdd` and its like, and the built-in values such as `subgroup_size`.
+        let built_in = |word: &String| {
+            word.strip_prefix("subgroup").is_some_and(|rest| rest.starts_with(char::is_uppercase))
+                || ["subgroup_invocation_id", "subgroup_size", "subgroup_id", "num_subgroups"]
+                    .contains(&word.as_str())
+        };
+        let uses = words(&native).iter().any(built_in);
+        let browsers = kernel.wgsl_in_browsers(kernel.constants, &[]);
+        let enabled = browsers.starts_with("enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n");
+        assert_eq!(enabled, uses, "{}: a kernel that `needs` subgroups uses them, and no other", kernel.name);
+        assert!(browsers.ends_with(&native) && (enabled || browsers == native), "{}", kernel.name);
+    }
+}
+
+#[test]
+fn operators_have_the_parentheses_that_browsers_want() {
+    for folder in ["shaders", "shaders/shared"] {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        for path in paths.filter(|path| path.is_file()) {
+            let faults = grammar::faults(&std::fs::read_to_string(&path).unwrap());
+            assert!(faults.is_empty(), "{}: put parentheses at (line, operators) {faults:?}", path.display());
         }
     }
 }
@@ -168,7 +212,8 @@ fn what_is_f16_differs_in_its_type_alone() {
     assert_eq!(text(&["b"]), format!("enable f16;\n{expected}"));
 }
 
-fn translate(kernel: &Kernel, specialization: &Specialization) {
+/// Translates to SPIR-V, MSL and HLSL; returns the last, which kernels of cooperative matrices have none of.
+fn translate(kernel: &Kernel, specialization: &Specialization) -> Option<String> {
     let name = format!("{} {specialization}", kernel.name);
     let wgsl = kernel.wgsl(&specialization.constants, &specialization.halves);
     let module = parse(&wgsl);
@@ -188,17 +233,19 @@ fn translate(kernel: &Kernel, specialization: &Specialization) {
         .unwrap_or_else(|error| panic!("{name}: MSL: {error}"));
 
     if kernel.needs.contains(&Feature::CooperativeMatrices) {
-        return; // naga writes none in HLSL, and wgpu offers none there
+        return None; // naga writes none in HLSL, and wgpu offers none there
     }
     let options = hlsl::Options {
         shader_model: hlsl::ShaderModel::V6_2,
         fake_missing_bindings: true,
+        force_loop_bounding: false, // as `gpu/pipelines.rs` asks
         ..Default::default()
     };
     let mut text = String::new();
     hlsl::Writer::new(&mut text, &options, &hlsl::PipelineOptions::default())
         .write(&module, &info, None)
         .unwrap_or_else(|error| panic!("{name}: HLSL: {error}"));
+    Some(text)
 }
 
 fn parse(wgsl: &str) -> naga::Module {

@@ -9,7 +9,7 @@ mod seeded;
 use std::path::Path;
 use std::{fs, thread};
 
-use sparsr::gpu::wgpu;
+use sparsr::low_level::gpu::wgpu;
 use sparsr::{AdapterKind, Feature, Gpu, Options, Pixels, Upscaler};
 
 fn enlarged(gpu: &Gpu) -> Pixels {

@@ -3,10 +3,10 @@
 mod support;
 
 use proptest::prelude::*;
-use sparsr::cpu;
-use sparsr::models::{edsr, swinir};
-use sparsr::plan::{Phase, uncut};
-use sparsr::tensor::Shape;
+use sparsr::low_level::cpu;
+use sparsr::low_level::models::{edsr, swinir};
+use sparsr::low_level::plan::{Phase, uncut};
+use sparsr::low_level::tensor::Shape;
 use sparsr::{Gpu, Model, Options, Pixels, Precision, Samples, Tiling, Upscaled, Upscaler};
 use support::{adapter, compare, golden, seeded};
 
@@ -143,7 +143,8 @@ fn masks_come_tile_by_tile_as_the_network_makes_them() {
     let (model, picture) = (seeded::tiny_smsr(), picture(90, 70));
     let graph = model.graph(Shape::new(1, 3, 70, 90)).unwrap();
     let masks: Vec<_> = graph.masks().collect();
-    let (_, expected) = cpu::run_keeping(&graph, &picture.to_tensor(graph.range()), &masks).unwrap();
+    let input = picture.to_tensor(graph.range());
+    let (_, expected) = cpu::run_keeping(&graph, model.net().numbers(), &input, &masks).unwrap();
     for tiling in [Tiling::Whole, Tiling::Pixels(32)] {
         let found = enlarged(None, &model, tiling, &picture).masks;
         for ((found, expected), value) in found.iter().zip(&expected).zip(&masks) {

@@ -9,8 +9,8 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
-use sparsr::plan::{Candidate, Choices, Class};
-use sparsr::probe::tune::{Outcome, file_name, measured_on, tune};
+use sparsr::low_level::plan::{Candidate, Choices, Class};
+use sparsr::low_level::probe::tune::{Outcome, file_name, measured_on, tune};
 use sparsr::{Error, Feature};
 use support::adapter;
 use tempfile::TempDir;

@@ -10,7 +10,8 @@ use std::{fs, path::Path};
 
 use forge::{Storage, View, archive, legacy, object, objects};
 use proptest::prelude::*;
-use sparsr::{Error, weights::Weights};
+use sparsr::Error;
+use sparsr::low_level::weights::Weights;
 use zip::CompressionMethod::{Deflated, Stored};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/weights");

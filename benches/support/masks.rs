@@ -6,7 +6,7 @@
 //! salt    single pixels, anywhere
 //! ```
 
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::low_level::tensor::{Shape, Tensor};
 use sparsr::{Model, Options, Pixels, Upscaler};
 
 use super::seeded;

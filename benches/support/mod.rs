@@ -19,17 +19,16 @@ pub mod seeded;
 #[path = "../../tests/support/shared_data.rs"]
 pub mod shared_data;
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
-use sparsr::gpu::{Peak, Session};
-use sparsr::graph::Graph;
-use sparsr::kernel::{Dispatch, product};
-use sparsr::plan::{Buffer, Form, Limits, Options, Plan, Port, Slot, Step};
-use sparsr::tensor::{Shape, Tensor, packed_len};
-use sparsr::{AdapterInfo, AdapterKind, Device, DeviceChoice, Gpu, adapters};
+use sparsr::low_level::gpu::{Peak, Session};
+use sparsr::low_level::graph::{Graph, Parameters};
+use sparsr::low_level::kernel::{Dispatch, product};
+use sparsr::low_level::plan::{Buffer, Constant, Form, Limits, Options, Plan, Port, Slot, Step};
+use sparsr::low_level::tensor::{Shape, Tensor, packed_len};
+use sparsr::{AdapterInfo, AdapterKind, DeviceChoice, Gpu, adapters};
 
 /// Runs in one submission on a GPU, so that the submission's own time disappears in theirs.
 const GPU_REPEATS: u32 = 16;
@@ -106,14 +105,14 @@ impl Machine {
         group: &mut BenchmarkGroup<'_, WallTime>,
         name: &str,
         work: Throughput,
-        plan: &Plan,
+        (plan, parameters): (&Plan, &Parameters),
         verify: impl Fn(&mut Session),
     ) {
         group.throughput(work.clone());
         let (mut ready, mut best) = (None, f64::INFINITY);
         group.bench_function(name, |bencher| {
             let timed = ready.get_or_insert_with(|| {
-                let mut timed = self.timed(plan);
+                let mut timed = self.timed(plan, parameters);
                 verify(&mut timed.session);
                 timed
             });
@@ -133,7 +132,7 @@ impl Machine {
     ///
     /// # Panics
     /// If the plan writes over its input; one made by [`rerunnable`] does not.
-    pub fn timed(&self, plan: &Plan) -> Timed {
+    pub fn timed(&self, plan: &Plan, parameters: &Parameters) -> Timed {
         let input = Buffer::Slot(plan.picture.expect("the operator reads it").slot);
         let kept = |bindings: &[Buffer]| !bindings.contains(&input);
         let survives =
@@ -141,7 +140,7 @@ impl Machine {
         assert!(survives, "a plan that writes over its input cannot be run again");
         let repeats = if self.clock == Clock::Wall { GPU_REPEATS } else { 1 };
         let steps = vec![plan.steps.as_slice(); repeats as usize].concat();
-        let session = self.session(&Plan { steps, ..plan.clone() });
+        let session = self.session(&Plan { steps, ..plan.clone() }, parameters);
         Timed { session, clock: self.clock, repeats }
     }
 
@@ -150,9 +149,9 @@ impl Machine {
         self.gpu.limits().subgroup_lanes == Some(product::LANES)
     }
 
-    /// A session of `plan`.
-    pub fn session(&self, plan: &Plan) -> Session {
-        Session::new(&self.gpu, plan).expect("a plan that the device takes")
+    /// A session of `plan`, with these numbers.
+    pub fn session(&self, plan: &Plan, parameters: &Parameters) -> Session {
+        Session::new(&self.gpu, plan, parameters).expect("a plan that the device takes")
     }
 }
 
@@ -163,9 +162,7 @@ impl Machine {
 pub fn adapter() -> AdapterInfo {
     let choice = std::env::var("SPARSR_DEVICE").unwrap_or_else(|_| "auto".into());
     let choice: DeviceChoice = choice.parse().expect("SPARSR_DEVICE is what --device takes");
-    let selection = choice.select(&adapters()).expect("a device that the machine has");
-    let Device::Gpu(adapter) = selection.device else { panic!("an adapter to measure; there is none") };
-    adapter
+    choice.adapter(&adapters()).expect("an adapter to measure")
 }
 
 /// A peak in a line.
@@ -229,7 +226,8 @@ pub fn alone(
         name,
         steps: vec![step],
         slots: [input, output].map(|shape| 4 * packed_len(shape) as u64).to_vec(),
-        constants: constants.into_iter().map(Arc::from).collect(),
+        constants: constants.into_iter().map(|numbers| Constant::Numbers(numbers.into())).collect(),
+        parameters: vec![],
         picture: Some(Port { slot: Slot(0), shape: input, form: Form::Tensor }),
         given: vec![],
         output: Port { slot: Slot(1), shape: output, form: Form::Tensor },

@@ -6,7 +6,7 @@
 // of them share 8 · ITEMS neighbours, so that their loads join. `weights_broadcast` and `weights_storage` say
 // where W comes from. Weights lie as [step][pair of groups][group of the pair][input lane].
 //
-// Pairs are written out and not in a loop: see ARCHITECTURE.md, "Loops".
+// Pairs are written out and not in a loop: see docs/decisions/loops.md.
 //
 // The host puts in front: const CHANNEL_GROUPS, even and at most 16.
 

@@ -2,16 +2,15 @@
 
 use std::f64::consts::FRAC_1_SQRT_2;
 
-use pulp::Arch;
-
+use super::vectors;
 use crate::graph::Activation;
 
-/// In place, of some pixels of `channels` numbers each.
-pub(super) fn activate(op: &Activation, channels: usize, y: &mut [f32]) {
+/// In place, of some pixels of `channels` numbers each; `slopes` are those of a PReLU.
+pub(super) fn activate(op: &Activation, slopes: &[f32], channels: usize, y: &mut [f32]) {
     match op {
         Activation::Relu => map(y, relu),
         Activation::LeakyRelu { slope } => map(y, |x| leaky_relu(x, *slope)),
-        Activation::Prelu { slope } => match slope.values() {
+        Activation::Prelu => match slopes {
             [slope] => map(y, |x| leaky_relu(x, *slope)),
             slopes => {
                 for pixel in y.chunks_exact_mut(channels) {
@@ -27,7 +26,7 @@ pub(super) fn activate(op: &Activation, channels: usize, y: &mut [f32]) {
 }
 
 fn map(y: &mut [f32], function: impl Fn(f32) -> f32) {
-    Arch::new().dispatch(
+    vectors::arch().dispatch(
         #[inline(always)]
         || y.iter_mut().for_each(|y| *y = function(*y)),
     );
@@ -60,19 +59,17 @@ fn silu(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Activation::{Gelu, LeakyRelu, Relu, Sigmoid, Silu, Tanh};
-    use crate::tensor::Parameter;
+    use crate::graph::Activation::{Gelu, LeakyRelu, Prelu, Relu, Sigmoid, Silu, Tanh};
 
     #[test]
     fn limits_and_nan() {
-        let prelu = Activation::Prelu { slope: Parameter::new([1], vec![0.5]) };
-        for op in [Relu, LeakyRelu { slope: 0.5 }, prelu, Gelu, Sigmoid, Silu, Tanh] {
+        for op in [Relu, LeakyRelu { slope: 0.5 }, Prelu, Gelu, Sigmoid, Silu, Tanh] {
             let mut y = [f32::NAN, 1000.0, -1000.0];
-            activate(&op, 1, &mut y);
+            activate(&op, &[0.5], 1, &mut y);
             let (right, left) = match op {
                 Sigmoid => (1.0, 0.0),
                 Tanh => (1.0, -1.0),
-                LeakyRelu { .. } | Activation::Prelu { .. } => (1000.0, -500.0),
+                LeakyRelu { .. } | Prelu => (1000.0, -500.0),
                 Relu | Gelu | Silu => (1000.0, 0.0),
             };
             assert!(y[0].is_nan(), "{op:?} keeps NaN");

@@ -21,11 +21,12 @@ enum Set {
     Run(Range<usize>),
 }
 
-pub(super) fn attention(op: &Attention, x: &Map, y: &mut Map) {
+/// `table` holds the biases of windows.
+pub(super) fn attention(op: &Attention, table: &[f32], x: &Map, y: &mut Map) {
     let output = y.shape();
     let depth = output.channels / op.heads;
     let sets = sets(op, output);
-    let offsets: Vec<Offsets> = (0..op.heads).map(|head| Offsets::new(op, head)).collect();
+    let offsets: Vec<Offsets> = (0..op.heads).map(|head| Offsets::new(op, table, head)).collect();
     // What every picture, set and head gives: `depth` numbers a token, token by token.
     let task = |at: usize| {
         let (n, set, head) = (at / op.heads / sets.len(), &sets[at / op.heads % sets.len()], at % op.heads);
@@ -47,7 +48,7 @@ pub(super) fn attention(op: &Attention, x: &Map, y: &mut Map) {
 /// All sets of a picture; every pixel is in one.
 fn sets(op: &Attention, shape: Shape) -> Vec<Set> {
     match op.among {
-        Among::Windows { size, shift, .. } => {
+        Among::Windows { size, shift } => {
             // The first window begins at the corner, or ends `shift` pixels from it.
             let cuts = |side: usize| {
                 let first = if shift == 0 { size } else { shift };
@@ -95,9 +96,9 @@ struct Offsets {
 }
 
 impl Offsets {
-    fn new(op: &Attention, head: usize) -> Self {
-        let Among::Windows { size, bias, .. } = &op.among else { return Self { size: 0, reversed: vec![] } };
-        let table = bias.values().iter().skip(head).step_by(op.heads);
+    fn new(op: &Attention, table: &[f32], head: usize) -> Self {
+        let Among::Windows { size, .. } = &op.among else { return Self { size: 0, reversed: vec![] } };
+        let table = table.iter().skip(head).step_by(op.heads);
         Self { size: *size, reversed: table.rev().copied().collect() }
     }
 
@@ -184,7 +185,7 @@ mod tests {
     /// The set that pixel (y, x) is in, as the corner of its window or the number of its run.
     fn set_of(op: &Attention, shape: Shape, [y, x]: [usize; 2]) -> [isize; 2] {
         match op.among {
-            Among::Windows { size, shift, .. } => {
+            Among::Windows { size, shift } => {
                 [y, x].map(|place| (place as isize - shift as isize).div_euclid(size as isize))
             }
             Among::Runs { count } => [((y * shape.width + x) / (shape.pixels() / count).max(1)) as isize, 0],
@@ -192,7 +193,7 @@ mod tests {
     }
 
     /// [`Attention`]'s formula, pixel by pixel, in f64.
-    fn by_definition(op: &Attention, x: &Tensor, shape: Shape) -> Tensor {
+    fn by_definition(op: &Attention, table: &[f32], x: &Tensor, shape: Shape) -> Tensor {
         let depth = shape.channels / op.heads;
         let number = |part: usize, n: usize, c: usize, [y, column]: [usize; 2]| {
             f64::from(x.plane(n, part * shape.channels + c)[y * shape.width + column])
@@ -207,9 +208,9 @@ mod tests {
                 let channels = head * depth..(head + 1) * depth;
                 let product: f64 = channels.map(|c| number(0, n, c, p) * number(1, n, c, q)).sum();
                 let bias = match &op.among {
-                    Among::Windows { size, bias, .. } => {
+                    Among::Windows { size, .. } => {
                         let [dy, dx] = [0, 1].map(|axis| p[axis] + size - 1 - q[axis]);
-                        bias.values()[(dy * (2 * size - 1) + dx) * op.heads + head]
+                        table[(dy * (2 * size - 1) + dx) * op.heads + head]
                     }
                     Among::Runs { .. } => 0.0,
                 };
@@ -223,9 +224,9 @@ mod tests {
 
     #[test]
     fn products_of_matrices_do_what_the_formula_says() {
-        let windows = |heads, size: usize, shift| {
-            let bias = parameter([(2 * size - 1).pow(2), heads], 1);
-            Attention { heads, scale: 0.7, among: Among::Windows { size, shift, bias } }
+        let windows = |heads, size, shift| {
+            let among = Among::Windows { size, shift };
+            Attention { heads, scale: 0.7, among }
         };
         let runs = |heads, count| Attention { heads, scale: 2.0, among: Among::Runs { count } };
         let cases = [
@@ -245,8 +246,13 @@ mod tests {
             let output = Shape::new(2, op.heads * depth, height, width);
             let x = noise(output.with_channels(3 * output.channels), 2);
             let case = format!("{:?} {:?} {output}", op.heads, op.among);
-            let found = on_maps(&[&x], output, |x, y| attention(&op, x[0], y));
-            assert_close(&found, &by_definition(&op, &x, output), &case);
+            let table = match op.among {
+                Among::Windows { size, .. } => parameter([(2 * size - 1).pow(2), op.heads], 1),
+                Among::Runs { .. } => parameter([0], 1),
+            };
+            let table = table.values();
+            let found = on_maps(&[&x], output, |x, y| attention(&op, table, x[0], y));
+            assert_close(&found, &by_definition(&op, table, &x, output), &case);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Sums, differences, products and quotients of two values, the second repeated where it is smaller.
 
-use pulp::Arch;
-
+use super::vectors;
 use crate::graph::BinaryKind;
 
 /// The other value of an operation, at the pixels of a unit.
@@ -19,7 +18,7 @@ pub(super) enum Other<'a> {
 
 /// In place, of some pixels of `channels` numbers each.
 pub(super) fn combine(kind: BinaryKind, channels: usize, y: &mut [f32], other: Other<'_>) {
-    Arch::new().dispatch(
+    vectors::arch().dispatch(
         #[inline(always)]
         || match kind {
             BinaryKind::Add => with(channels, y, other, |a, b| a + b),

@@ -3,10 +3,9 @@
 
 use std::ops::Range;
 
-use pulp::Arch;
-
-use super::layer::{Input, Layer, Scratch};
+use super::layer::{Input, Layer, Scratch, Weights};
 use super::map::{Map, Unit};
+use super::vectors;
 use super::window::Window;
 use crate::graph::Conv2d;
 use crate::tensor::Shape;
@@ -32,15 +31,19 @@ impl<'a> Convolution<'a> {
     ///
     /// # Panics
     /// If there are several maps and several groups.
-    pub(super) fn new(op: &Conv2d, maps: Vec<&'a Map>, output: Shape) -> Self {
+    pub(super) fn new(op: &Conv2d, weights: Weights<'_>, maps: Vec<&'a Map>, output: Shape) -> Self {
         let inputs: usize = maps.iter().map(|map| map.shape().channels).sum();
         let window = window(op);
         let sums = if op.groups == 1 {
             let read: Vec<Range<usize>> = maps.iter().map(|map| 0..map.shape().channels).collect();
-            Sums::Products(vec![Layer::new(&op.weight, op.bias.as_ref(), 0..output.channels, &read)])
+            Sums::Products(vec![Layer::new(weights, 0..output.channels, &read)])
         } else {
             assert_eq!(maps.len(), 1, "groups of one map's channels");
-            if [op.groups; 2] == [output.channels, inputs] { depthwise(op) } else { groups(op, inputs) }
+            if [op.groups; 2] == [output.channels, inputs] {
+                depthwise(op, weights)
+            } else {
+                groups(op, weights, inputs)
+            }
         };
         Self { input: Input { maps, window, width: output.width }, channels: output.channels, sums }
     }
@@ -55,7 +58,7 @@ impl<'a> Convolution<'a> {
             }
             Sums::Depthwise { weights, biases } => {
                 let task = Depthwise { input: &self.input, weights, biases };
-                Arch::new().dispatch(
+                vectors::arch().dispatch(
                     #[inline(always)]
                     || task.fill(unit, y),
                 );
@@ -65,22 +68,21 @@ impl<'a> Convolution<'a> {
 }
 
 fn window(op: &Conv2d) -> Window {
-    Window { kernel: op.kernel(), stride: op.stride, padding: op.padding }
+    Window { kernel: op.kernel, stride: op.stride, padding: op.padding }
 }
 
-fn groups(op: &Conv2d, inputs: usize) -> Sums {
-    let [outputs, inputs] = [op.out_channels(), inputs].map(|channels| channels / op.groups);
+fn groups(op: &Conv2d, weights: Weights<'_>, inputs: usize) -> Sums {
+    let [outputs, inputs] = [weights.outputs(), inputs].map(|channels| channels / op.groups);
     let part = |channels: usize, group: usize| group * channels..(group + 1) * channels;
-    let layer =
-        |group| Layer::new(&op.weight, op.bias.as_ref(), part(outputs, group), &[part(inputs, group)]);
+    let layer = |group| Layer::new(weights, part(outputs, group), &[part(inputs, group)]);
     Sums::Products((0..op.groups).map(layer).collect())
 }
 
-fn depthwise(op: &Conv2d) -> Sums {
-    let (channels, taps) = (op.out_channels(), op.kernel() * op.kernel());
+fn depthwise(op: &Conv2d, Weights { weight, bias, .. }: Weights<'_>) -> Sums {
+    let (channels, taps) = (weight.dims()[0], op.kernel * op.kernel);
     let weights =
-        (0..taps).flat_map(|tap| (0..channels).map(move |c| op.weight.values()[c * taps + tap])).collect();
-    let biases = op.bias.as_ref().map_or(vec![0.0; channels], |bias| bias.values().to_vec());
+        (0..taps).flat_map(|tap| (0..channels).map(move |c| weight.values()[c * taps + tap])).collect();
+    let biases = bias.map_or(vec![0.0; channels], |bias| bias.values().to_vec());
     Sums::Depthwise { weights, biases }
 }
 
@@ -124,12 +126,12 @@ mod tests {
     use crate::tensor::Tensor;
 
     /// The formula, each sum in f64 and rounded once.
-    fn textbook(op: &Conv2d, x: &Tensor, output: Shape) -> Tensor {
-        let within = op.weight.dims()[1];
+    fn textbook(op: &Conv2d, weights: Weights<'_>, x: &Tensor, output: Shape) -> Tensor {
+        let within = weights.weight.dims()[1];
         by_plane(output, |n, o, plane| {
             let patches = Patches { x, n, window: window(op) };
             let first = o / (output.channels / op.groups) * within;
-            let (weights, bias) = (filter(&op.weight, o), bias(op.bias.as_ref(), o));
+            let (weights, bias) = (filter(weights.weight, o), bias(weights.bias, o));
             for (p, y) in plane.iter_mut().enumerate() {
                 let pixel = (p / output.width, p % output.width);
                 *y = (bias + patches.dot(pixel, first..first + within, weights)) as f32;
@@ -142,14 +144,16 @@ mod tests {
         let Window { kernel, stride, padding } = window;
         let weight = parameter([out, input.channels / groups, kernel, kernel], seed);
         let bias = seed.is_multiple_of(2).then(|| parameter([out], seed + 1));
-        let op = Conv2d { weight, bias, stride, padding, groups };
-        let Ok(output) = op.infer(&[input]) else { return };
+        let op = Conv2d { kernel, stride, padding, groups };
+        let weights = Weights { weight: &weight, start: 0, bias: bias.as_ref() };
+        let of_weight = Shape::new(out, input.channels / groups, kernel, kernel);
+        let Ok(output) = op.infer(&[input, of_weight]) else { return };
         let x = noise(input, seed + 2);
         let case = format!("{input} to {out} channels, {groups} groups, {window:?}, seed {seed}");
         let found = on_maps(&[&x], output, |x, y| {
-            Expression::Convolution(Convolution::new(&op, x.to_vec(), output)).evaluate(y);
+            Expression::Convolution(Convolution::new(&op, weights, x.to_vec(), output)).evaluate(y);
         });
-        assert_close(&found, &textbook(&op, &x, output), &case);
+        assert_close(&found, &textbook(&op, weights, &x, output), &case);
     }
 
     #[test]

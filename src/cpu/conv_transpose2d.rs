@@ -3,6 +3,7 @@
 //! Seen from the output: pixels whose places leave the same remainders by the stride look through the same taps, so
 //! each such set is a product.
 
+use super::layer::Weights;
 use super::map::{Map, Unit};
 use super::product::{Panels, Rows, Segment};
 use crate::graph::ConvTranspose2d;
@@ -22,10 +23,10 @@ struct Scratch {
     places: Vec<usize>,
 }
 
-pub(super) fn conv_transpose2d(op: &ConvTranspose2d, x: &Map, y: &mut Map) {
+pub(super) fn conv_transpose2d(op: &ConvTranspose2d, weights: Weights<'_>, x: &Map, y: &mut Map) {
     let output = y.shape();
     let remainders = (0..op.stride).flat_map(|row| (0..op.stride).map(move |column| [row, column]));
-    let phases: Vec<Phase> = remainders.map(|remainders| phase(op, remainders)).collect();
+    let phases: Vec<Phase> = remainders.map(|remainders| phase(op, weights, remainders)).collect();
     y.by_unit(|unit, y, scratch: &mut Scratch| {
         for (index, phase) in phases.iter().enumerate() {
             let of_phase = |p: &usize| {
@@ -38,18 +39,19 @@ pub(super) fn conv_transpose2d(op: &ConvTranspose2d, x: &Map, y: &mut Map) {
 }
 
 /// The pixels whose row and column leave these remainders.
-fn phase(op: &ConvTranspose2d, remainders: [usize; 2]) -> Phase {
-    let &[inputs, outputs, side, _] = op.weight.dims() else { unreachable!("a checked convolution weight") };
+fn phase(op: &ConvTranspose2d, weights: Weights<'_>, remainders: [usize; 2]) -> Phase {
+    let Weights { weight: numbers, bias, .. } = weights;
+    let &[inputs, outputs, side, _] = numbers.dims() else { unreachable!("a checked convolution weight") };
     let [rows, columns]: [Vec<usize>; 2] = remainders.map(|remainder| {
         // Not through a negative number: `side · stride` is at least what is taken away.
         let meets = |tap: &usize| (remainder + op.padding + side * op.stride - tap).is_multiple_of(op.stride);
         (0..side).filter(meets).collect()
     });
     let taps: Vec<[usize; 2]> = rows.iter().flat_map(|ky| columns.iter().map(|kx| [*ky, *kx])).collect();
-    let start = |o: usize| op.bias.as_ref().map_or(0.0, |bias| bias.values()[o]);
+    let start = |o: usize| bias.map_or(0.0, |bias| bias.values()[o]);
     let weight = |k: usize, o: usize| {
         let ([ky, kx], i) = (taps[k / inputs], k % inputs);
-        op.weight.values()[((i * outputs + o) * side + ky) * side + kx]
+        numbers.values()[((i * outputs + o) * side + ky) * side + kx]
     };
     let panels = Panels::new([taps.len() * inputs, outputs], start, weight);
     Phase { taps, panels }

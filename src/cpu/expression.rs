@@ -9,7 +9,7 @@ use super::conv2d::Convolution;
 use super::layer::Scratch;
 use super::map::{Map, Unit};
 use super::masked_conv2d::MaskedConvolution;
-use crate::graph::{Activation, BinaryKind, Op};
+use crate::graph::{Activation, BinaryKind, Kind, Op};
 use crate::tensor::Shape;
 
 /// What a unit is made of.
@@ -19,18 +19,19 @@ pub(super) enum Expression<'a> {
     Read(&'a Map),
     Convolution(Convolution<'a>),
     Masked(MaskedConvolution<'a>),
-    Activated(&'a Activation, Box<Self>),
+    /// With the slopes of a PReLU.
+    Activated(&'a Activation, &'a [f32], Box<Self>),
     Combined(BinaryKind, Box<[Self; 2]>),
 }
 
 /// Whether a node's value can be made unit by unit.
 pub(super) fn is_expression(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Activation(_) | Op::Binary(_))
+    matches!(op, Op::Conv2d(_) | Op::MaskedConv2d(_)) || takes_expressions(op)
 }
 
 /// Whether what such a node reads may be an expression too, of which it needs no more than the unit that it makes.
 pub(super) fn takes_expressions(op: &Op) -> bool {
-    matches!(op, Op::Activation(_) | Op::Binary(_))
+    op.operator().kind() == Kind::Pointwise
 }
 
 impl Expression<'_> {
@@ -46,9 +47,9 @@ impl Expression<'_> {
             Self::Read(map) => y.copy_from_slice(map.of(unit)),
             Self::Convolution(convolution) => convolution.fill(unit, y, scratch),
             Self::Masked(convolution) => convolution.fill(unit, y, scratch),
-            Self::Activated(op, x) => {
+            Self::Activated(op, slopes, x) => {
                 x.fill(unit, shape, y, scratch);
-                activate(op, shape.channels, y);
+                activate(op, slopes, shape.channels, y);
             }
             Self::Combined(kind, operands) => match &**operands {
                 [a, Self::Read(b)] => {
@@ -79,6 +80,6 @@ fn second<'a>(b: &'a Map, unit: &Unit, shape: Shape) -> Other<'a> {
     } else if b.shape() == shape.with_channels(1) {
         Other::Channel(b.of(unit))
     } else {
-        Other::Pixel(b.picture(unit.n))
+        Other::Pixel(b.picture(unit.n % b.shape().batch)) // of a parameter there is one for all pictures
     }
 }

@@ -19,6 +19,23 @@ pub(super) struct Input<'a> {
     pub(super) width: usize,
 }
 
+/// A convolution's numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weights<'a> {
+    /// `[out, in, k, k]`.
+    pub(super) weight: &'a Parameter,
+    /// The first of its inputs that is read.
+    pub(super) start: usize,
+    /// A number an output.
+    pub(super) bias: Option<&'a Parameter>,
+}
+
+impl Weights<'_> {
+    pub(super) fn outputs(&self) -> usize {
+        self.weight.dims()[0]
+    }
+}
+
 /// Some outputs as sums over some inputs.
 #[derive(Debug)]
 pub(super) struct Layer {
@@ -42,20 +59,16 @@ pub(super) struct Scratch {
 }
 
 impl Layer {
-    /// The outputs `outputs` of a weight `[out, in, k, k]`, of which the inputs' first columns are those of `inputs`:
-    /// for every map its channels.
-    pub(super) fn new(
-        weight: &Parameter,
-        bias: Option<&Parameter>,
-        outputs: Range<usize>,
-        inputs: &[Range<usize>],
-    ) -> Self {
+    /// The outputs `outputs` of a convolution, of whose inputs the first are those of `inputs`: for every map its
+    /// channels.
+    pub(super) fn new(weights: Weights<'_>, outputs: Range<usize>, inputs: &[Range<usize>]) -> Self {
+        let Weights { weight, start: column, bias } = weights;
         let &[_, columns, side, _] = weight.dims() else { unreachable!("a checked convolution weight") };
         let (taps, depth) = (side * side, inputs.iter().map(Range::len).sum::<usize>());
         let first = outputs.start;
         let start = |o: usize| bias.map_or(0.0, |bias| bias.values()[first + o]);
         let number = |k: usize, o: usize| {
-            let (tap, column) = (k / depth, k % depth);
+            let (tap, column) = (k / depth, column + k % depth);
             weight.values()[((first + o) * columns + column) * taps + tap]
         };
         let panels = Panels::new([taps * depth, outputs.len()], start, number);

@@ -6,19 +6,20 @@ use crate::graph::LayerNorm;
 /// How many sums run side by side.
 const LANES: usize = 8;
 
-pub(super) fn layer_norm(op: &LayerNorm, x: &Map, y: &mut Map) {
+/// `weights` are a weight and a bias for every channel.
+pub(super) fn layer_norm(op: &LayerNorm, weights: [&[f32]; 2], x: &Map, y: &mut Map) {
     let channels = y.shape().channels;
     y.by_unit(|unit, y, _: &mut ()| {
         let pixels = y.chunks_exact_mut(channels).zip(x.of(unit).chunks_exact(channels));
-        pixels.for_each(|(y, x)| normalise(op, x, y));
+        pixels.for_each(|(y, x)| normalise(op, weights, x, y));
     });
 }
 
-fn normalise(op: &LayerNorm, x: &[f32], y: &mut [f32]) {
+fn normalise(op: &LayerNorm, [weight, bias]: [&[f32]; 2], x: &[f32], y: &mut [f32]) {
     let mean = sum(x, |x| x) / x.len() as f64;
     let variance = sum(x, |x| (x - mean) * (x - mean)) / x.len() as f64;
     let inverse = 1.0 / (variance + f64::from(op.epsilon)).sqrt();
-    let parameters = op.weight.values().iter().zip(op.bias.values());
+    let parameters = weight.iter().zip(bias);
     for ((y, x), (weight, bias)) in y.iter_mut().zip(x).zip(parameters) {
         *y = ((f64::from(*x) - mean) * inverse * f64::from(*weight) + f64::from(*bias)) as f32;
     }

@@ -2,7 +2,7 @@
 //!
 //! Where the mask is 0 nothing sparse is computed, so a NaN there stays out of the result.
 
-use super::layer::{Input, Layer, Scratch};
+use super::layer::{Input, Layer, Scratch, Weights};
 use super::map::{Map, Unit};
 use super::window::Window;
 use crate::graph::MaskedConv2d;
@@ -20,13 +20,13 @@ pub(super) struct MaskedConvolution<'a> {
 }
 
 impl<'a> MaskedConvolution<'a> {
-    pub(super) fn new(op: &MaskedConv2d, x: &'a Map, mask: &'a Map) -> Self {
-        let (outputs, bias) = (op.out_channels(), op.bias.as_ref());
+    pub(super) fn new(op: &MaskedConv2d, weights: Weights<'_>, x: &'a Map, mask: &'a Map) -> Self {
+        let outputs = weights.outputs();
         let layer = |outputs: usize, inputs: usize| {
-            Layer::new(&op.weight, bias, 0..outputs, std::slice::from_ref(&(0..inputs)))
+            Layer::new(weights, 0..outputs, std::slice::from_ref(&(0..inputs)))
         };
         Self {
-            input: Input { maps: vec![x], window: Window::same(op.kernel()), width: x.shape().width },
+            input: Input { maps: vec![x], window: Window::same(op.kernel), width: x.shape().width },
             mask,
             channels: outputs,
             all: layer(outputs, x.shape().channels),
@@ -65,22 +65,37 @@ mod tests {
     use super::super::testing::{assert_close, bias, by_plane, filter, noise, on_maps, parameter};
     use super::super::window::Patches;
     use super::*;
-    use crate::tensor::{Shape, Tensor};
+    use crate::tensor::{Parameter, Shape, Tensor};
 
-    fn masked_conv2d(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
+    /// An operator with its numbers.
+    struct Operator {
+        op: MaskedConv2d,
+        weight: Parameter,
+        bias: Option<Parameter>,
+    }
+
+    impl Operator {
+        fn weights(&self) -> Weights<'_> {
+            Weights { weight: &self.weight, start: 0, bias: self.bias.as_ref() }
+        }
+    }
+
+    fn masked_conv2d(operator: &Operator, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
         on_maps(&[x, mask], output, |maps, y| {
-            Expression::Masked(MaskedConvolution::new(op, maps[0], maps[1])).evaluate(y);
+            let convolution = MaskedConvolution::new(&operator.op, operator.weights(), maps[0], maps[1]);
+            Expression::Masked(convolution).evaluate(y);
         })
     }
 
     /// The two formulas, each sum in f64 and rounded once.
-    fn textbook(op: &MaskedConv2d, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
-        let window = Window::same(op.kernel());
+    fn textbook(operator: &Operator, x: &Tensor, mask: &Tensor, output: Shape) -> Tensor {
+        let Operator { op, weight, bias: of_output } = operator;
+        let window = Window::same(op.kernel);
         let (dense, all) = (op.dense_inputs, x.shape().channels);
         by_plane(output, |n, o, plane| {
             let patches = Patches { x, n, window };
-            let (of_dense, of_sparse) = filter(&op.weight, o).split_at(dense * op.kernel() * op.kernel());
-            let bias = bias(op.bias.as_ref(), o);
+            let (of_dense, of_sparse) = filter(weight, o).split_at(dense * op.kernel * op.kernel);
+            let bias = bias(of_output.as_ref(), o);
             for (p, (y, mask)) in plane.iter_mut().zip(mask.plane(n, 0)).enumerate() {
                 let pixel = (p / output.width, p % output.width);
                 let set = *mask != 0.0;
@@ -96,24 +111,29 @@ mod tests {
         })
     }
 
-    fn operator(out: usize, input: usize, kernel: usize, dense: (usize, usize), seed: u64) -> MaskedConv2d {
+    fn operator(out: usize, input: usize, kernel: usize, dense: (usize, usize), seed: u64) -> Operator {
         let weight = parameter([out, input, kernel, kernel], seed);
         let bias = seed.is_multiple_of(2).then(|| parameter([out], seed + 1));
-        MaskedConv2d { weight, bias, dense_inputs: dense.0, dense_outputs: dense.1 }
+        let op = MaskedConv2d { kernel, dense_inputs: dense.0, dense_outputs: dense.1 };
+        Operator { op, weight, bias }
     }
 
     /// Holds the product against the textbook, the mask set where noise in −1 ‥ 1 is below `level`.
-    fn check(input: Shape, op: &MaskedConv2d, level: f32, seed: u64) {
+    fn check(input: Shape, operator: &Operator, level: f32, seed: u64) {
         let mut mask = noise(input.with_channels(1), seed);
         mask.values_mut().iter_mut().for_each(|mask| *mask = if *mask < level { 1.0 } else { 0.0 });
-        let (x, output) = (noise(input, seed + 2), input.with_channels(op.out_channels()));
+        let (x, output) = (noise(input, seed + 2), input.with_channels(operator.weights().outputs()));
         let case = format!(
             "{input}, {:?}, dense {}, {}, level {level}, seed {seed}",
-            op.weight.dims(),
-            op.dense_inputs,
-            op.dense_outputs
+            operator.weight.dims(),
+            operator.op.dense_inputs,
+            operator.op.dense_outputs
         );
-        assert_close(&masked_conv2d(op, &x, &mask, output), &textbook(op, &x, &mask, output), &case);
+        assert_close(
+            &masked_conv2d(operator, &x, &mask, output),
+            &textbook(operator, &x, &mask, output),
+            &case,
+        );
     }
 
     #[test]
@@ -142,13 +162,13 @@ mod tests {
 
     #[test]
     fn nan_stays_out_where_the_mask_is_zero() {
-        let op = MaskedConv2d { dense_inputs: 0, dense_outputs: 1, ..operator(2, 3, 3, (0, 1), 4) };
+        let operator = operator(2, 3, 3, (0, 1), 4);
         let input = Shape::new(1, 3, 4, 4);
         let x = Tensor::new(input, vec![f32::NAN; input.len()]);
         let (mask, output) = (Tensor::zeros(input.with_channels(1)), input.with_channels(2));
-        let bias = op.bias.as_ref().unwrap().values()[0];
+        let bias = operator.bias.as_ref().unwrap().values()[0];
         let expected = Tensor::from_fn(output, |_, c, _, _| if c == 0 { bias } else { 0.0 });
-        assert_eq!(textbook(&op, &x, &mask, output), expected);
-        assert_eq!(masked_conv2d(&op, &x, &mask, output), expected);
+        assert_eq!(textbook(&operator, &x, &mask, output), expected);
+        assert_eq!(masked_conv2d(&operator, &x, &mask, output), expected);
     }
 }

@@ -20,15 +20,16 @@ impl Order {
         let mut uses = graph.uses();
         keep.iter().for_each(|value| uses[value.index()] += 1);
         for (value, node) in graph.values().rev() {
-            if uses[value.index()] == 0 {
-                node.inputs.iter().for_each(|input| uses[input.index()] -= 1); // nobody needs what it makes
-            }
+            // Weights are read where they are, and what nobody needs reads nothing.
+            let from = if uses[value.index()] == 0 { 0 } else { activations(node) };
+            node.inputs[from..].iter().for_each(|input| uses[input.index()] -= 1);
         }
         let mut with_reader = vec![false; uses.len()];
         let mut reads = vec![0; uses.len()];
         for (value, node) in graph.values() {
-            reads[value.index()] = node.inputs.len();
-            for input in &node.inputs {
+            let inputs = &node.inputs[..activations(node)];
+            reads[value.index()] = inputs.len();
+            for input in inputs {
                 let more = reads[input.index()].saturating_sub(1);
                 if uses[input.index()] == 1
                     && joins(graph.node(*input), node)
@@ -54,7 +55,8 @@ impl Order {
 
     /// What is read when the value is made, each as often as it is read.
     pub(super) fn reads(&self, graph: &Graph, value: Value) -> Vec<Value> {
-        let inputs = &graph.node(value).inputs;
+        let node = graph.node(value);
+        let inputs = &node.inputs[..activations(node)];
         let through = |input: &Value| match self.is_with_reader(*input) {
             true => self.reads(graph, *input),
             false => vec![*input],
@@ -87,6 +89,11 @@ impl Order {
     }
 }
 
+/// How many of a node's inputs, the first ones, are read as values.
+fn activations(node: &Node) -> usize {
+    node.op.operator().activations(node.inputs.len())
+}
+
 /// Whether `node` is made in the course of what `reader` makes of it. Either the reader goes through it number by
 /// number, or it is a convolution, which takes what would be concatenated side by side.
 fn joins(node: &Node, reader: &Node) -> bool {
@@ -106,13 +113,16 @@ mod tests {
     #[test]
     fn what_is_read_once_is_made_with_its_reader_unless_it_is_kept() {
         let (mut b, x) = Builder::new("chain", Shape::new(1, 4, 3, 3), 1.0);
-        let same = |inputs: usize| Conv2d::same(parameter([4, inputs, 3, 3], 1), None);
-        let convolved = b.conv2d("convolved", x, same(4)).unwrap();
+        let conv = |b: &mut Builder, name: &str, x, inputs| {
+            let weight = b.parameter(format!("{name}.weight"), &parameter([4, inputs, 3, 3], 1)).unwrap();
+            b.conv2d(name, x, weight, Conv2d::same(3)).unwrap()
+        };
+        let convolved = conv(&mut b, "convolved", x, 4);
         let relu = b.relu("relu", convolved).unwrap();
         let sum = b.add("sum", relu, x).unwrap();
         let both = b.concat("both", &[sum, x]).unwrap();
-        let output = b.conv2d("output", both, same(8)).unwrap();
-        let graph = b.finish(output);
+        let output = conv(&mut b, "output", both, 8);
+        let (graph, _) = b.finish(output);
         let made = |keep: &[Value]| {
             let order = Order::new(&graph, keep);
             let made = [convolved, relu, sum, both, output].into_iter().filter(|value| order.is_made(*value));
@@ -130,7 +140,7 @@ mod tests {
         for _ in 0..3 * MOST_READ {
             sum = b.add("sum", sum, x).unwrap();
         }
-        let graph = b.finish(sum);
+        let (graph, _) = b.finish(sum);
         let order = Order::new(&graph, &[]);
         let most = graph.values().map(|(value, _)| order.reads(&graph, value).len()).max();
         assert_eq!(most, Some(MOST_READ));

@@ -17,8 +17,8 @@ use super::run;
 use super::testing::{noise, parameter};
 use crate::graph::{
     Activation, Among, Attention, AveragePool, Binary, BinaryKind, Builder, Concat, Conv2d, ConvTranspose2d,
-    Fold, Graph, LayerNorm, MaskedConv2d, MaxPool, Op, PixelShuffle, PixelUnshuffle, Resize, ResizeKind,
-    Slice, SpatialMask, Unfold,
+    Fold, Graph, LayerNorm, MaskedConv2d, MaxPool, Op, Parameters, PixelShuffle, PixelUnshuffle, Resize,
+    ResizeKind, Slice, SpatialMask, Unfold,
 };
 use crate::tensor::{Parameter, Shape, Tensor};
 
@@ -28,6 +28,8 @@ struct Case {
     /// Of its input.
     channels: usize,
     op: Op,
+    /// The numbers of what it reads behind the activations.
+    weights: Vec<Parameter>,
     /// Output pixel p lies at input pixel `p · step / scale`; pieces begin at multiples of `step`.
     step: usize,
     scale: usize,
@@ -43,43 +45,58 @@ struct Case {
 
 impl Case {
     fn new(name: impl Into<String>, channels: usize, op: Op) -> Self {
-        let (name, level) = (name.into(), 0.0);
-        Self { name, channels, op, step: 1, scale: 1, margin: 0, least: 1, whole_steps: false, level }
+        Self {
+            name: name.into(),
+            channels,
+            op,
+            weights: vec![],
+            step: 1,
+            scale: 1,
+            margin: 0,
+            least: 1,
+            whole_steps: false,
+            level: 0.0,
+        }
     }
 
     /// Kernel and stride as said, padded by half the kernel.
     fn conv2d([out, within, kernel]: [usize; 3], stride: usize, groups: usize, seed: u64) -> Self {
-        let (weight, bias) = parameters([out, within, kernel, kernel], out, seed);
-        let op = Op::Conv2d(Conv2d { weight, bias, stride, padding: kernel / 2, groups });
+        let weights = parameters([out, within, kernel, kernel], out, seed);
+        let op = Op::Conv2d(Conv2d { kernel, stride, padding: kernel / 2, groups });
         let name = format!(
             "conv2d {within} to {out}, kernel {kernel}, stride {stride}, {groups} groups, seed {seed}"
         );
-        Self { step: stride, margin: kernel / 2, ..Self::new(name, within * groups, op) }
+        Self { weights, step: stride, margin: kernel / 2, ..Self::new(name, within * groups, op) }
     }
 
     fn masked_conv2d([out, inputs, kernel]: [usize; 3], dense: [usize; 2], level: f32, seed: u64) -> Self {
-        let (weight, bias) = parameters([out, inputs, kernel, kernel], out, seed);
+        let weights = parameters([out, inputs, kernel, kernel], out, seed);
         let [dense_inputs, dense_outputs] = dense;
-        let op = Op::MaskedConv2d(MaskedConv2d { weight, bias, dense_inputs, dense_outputs });
+        let op = Op::MaskedConv2d(MaskedConv2d { kernel, dense_inputs, dense_outputs });
         let name = format!(
             "masked_conv2d {inputs} to {out}, kernel {kernel}, dense {dense:?}, level {level}, seed {seed}"
         );
-        Self { margin: kernel / 2, level, ..Self::new(name, inputs, op) }
+        Self { weights, margin: kernel / 2, level, ..Self::new(name, inputs, op) }
     }
 
     /// One that makes pictures twice as large.
     fn conv_transpose2d(kernel: usize, padding: usize, output_padding: usize) -> Self {
-        let (weight, bias) = parameters([5, 3, kernel, kernel], 3, 4);
-        let op = Op::ConvTranspose2d(ConvTranspose2d { weight, bias, stride: 2, padding, output_padding });
-        Self { scale: 2, margin: 1, ..Self::new(format!("conv_transpose2d, kernel {kernel}"), 5, op) }
+        let weights = parameters([5, 3, kernel, kernel], 3, 4);
+        let op = Op::ConvTranspose2d(ConvTranspose2d { kernel, stride: 2, padding, output_padding });
+        Self {
+            weights,
+            scale: 2,
+            margin: 1,
+            ..Self::new(format!("conv_transpose2d, kernel {kernel}"), 5, op)
+        }
     }
 
     /// Among the pixels of windows, on which pieces begin.
     fn attention(size: usize, shift: usize) -> Self {
-        let bias = parameter([(2 * size - 1) * (2 * size - 1), 2], 8);
-        let op = Attention { heads: 2, scale: 0.7, among: Among::Windows { size, shift, bias } };
+        let weights = vec![parameter([(2 * size - 1) * (2 * size - 1), 2], 8)];
+        let op = Attention { heads: 2, scale: 0.7, among: Among::Windows { size, shift } };
         let case = Self::new(format!("attention, windows of {size} from {shift}"), 18, Op::Attention(op));
-        Self { step: size, scale: size, margin: shift, ..case }
+        Self { weights, step: size, scale: size, margin: shift, ..case }
     }
 
     fn max_pool(size: usize, stride: usize) -> Self {
@@ -88,25 +105,30 @@ impl Case {
         Self { step: stride, margin: size.saturating_sub(stride), least: size, ..case }
     }
 
-    fn graph(&self, shape: Shape) -> Graph {
+    fn graph(&self, shape: Shape) -> (Graph, Parameters) {
         let (mut b, x) = Builder::new(self.name.clone(), shape, 1.0);
-        let inputs = match self.op {
+        let mut inputs = match self.op {
             Op::MaskedConv2d(_) => {
                 let deviation = (2.0 * self.channels as f32).sqrt() / 3.0; // of a difference of two logits
                 let bias = Parameter::new([2], vec![0.0, self.level * deviation]);
-                let logits = Conv2d::same(parameter([2, self.channels, 1, 1], 5), Some(bias));
-                let logits = b.conv2d("logits", x, logits).unwrap();
+                let weight = b.parameter("logits.weight", &parameter([2, self.channels, 1, 1], 5)).unwrap();
+                let bias = b.parameter("logits.bias", &bias).unwrap();
+                let logits = b.conv2d("logits", x, [weight, bias], Conv2d::same(1)).unwrap();
                 vec![x, b.spatial_mask("mask", logits).unwrap()]
             }
             Op::Binary(_) | Op::Concat(_) => vec![x, b.relu("relu", x).unwrap()],
             _ => vec![x],
         };
+        for (at, numbers) in self.weights.iter().enumerate() {
+            inputs.push(b.parameter(format!("operator.{at}"), numbers).unwrap());
+        }
         let output = b.append("operator", self.op.clone(), &inputs).unwrap();
         b.finish(output)
     }
 
     fn run(&self, picture: &Tensor) -> Tensor {
-        run(&self.graph(picture.shape()), picture).unwrap()
+        let (graph, parameters) = self.graph(picture.shape());
+        run(&graph, &parameters, picture).unwrap()
     }
 
     /// Holds every piece, so many rows and columns of a picture, against the whole.
@@ -148,12 +170,10 @@ impl Case {
     }
 }
 
-fn parameters<const AXES: usize>(
-    dims: [usize; AXES],
-    out: usize,
-    seed: u64,
-) -> (Parameter, Option<Parameter>) {
-    (parameter(dims, seed), seed.is_multiple_of(2).then(|| parameter([out], seed + 1)))
+/// A weight, and with an even seed a bias.
+fn parameters(dims: [usize; 4], out: usize, seed: u64) -> Vec<Parameter> {
+    let bias = seed.is_multiple_of(2).then(|| parameter([out], seed + 1));
+    std::iter::once(parameter(dims, seed)).chain(bias).collect()
 }
 
 /// These rows and columns of every channel.
@@ -166,19 +186,21 @@ fn cut(x: &Tensor, rows: &Range<usize>, columns: &Range<usize>) -> Tensor {
 
 /// All operators that look no further than their surroundings, but for convolutions of one picture size.
 fn others() -> Vec<Case> {
-    let prelu = Activation::Prelu { slope: parameter([3], 7) };
     let leaky = Activation::LeakyRelu { slope: 0.1 };
     let (gelu, sigmoid) = (Activation::Gelu, Activation::Sigmoid);
-    let activations = [Activation::Relu, leaky, prelu, gelu, sigmoid, Activation::Silu, Activation::Tanh];
+    let activations = [Activation::Relu, leaky, gelu, sigmoid, Activation::Silu, Activation::Tanh];
     let mut cases: Vec<Case> =
         activations.map(|op| Case::new(format!("{op:?}"), 3, Op::Activation(op))).into();
+    let prelu = Case::new("prelu", 3, Op::Activation(Activation::Prelu));
+    cases.push(Case { weights: vec![parameter([3], 7)], ..prelu });
     for kind in [BinaryKind::Add, BinaryKind::Subtract, BinaryKind::Multiply, BinaryKind::Divide] {
         cases.push(Case::new(format!("{kind:?}"), 3, Op::Binary(Binary { kind })));
     }
     cases.push(Case::new("concat", 2, Op::Concat(Concat)));
     cases.push(Case::new("slice", 7, Op::Slice(Slice { start: 2, channels: 3 })));
-    let [weight, bias] = [9, 10].map(|seed| parameter([5], seed));
-    cases.push(Case::new("layer_norm", 5, Op::LayerNorm(LayerNorm { weight, bias, epsilon: 1e-5 })));
+    let weights = [9, 10].map(|seed| parameter([5], seed)).into();
+    let norm = Case::new("layer_norm", 5, Op::LayerNorm(LayerNorm { epsilon: 1e-5 }));
+    cases.push(Case { weights, ..norm });
     cases.push(Case::new("spatial_mask", 2, Op::SpatialMask(SpatialMask)));
     for kernel in [3, 5] {
         let (unfold, fold) = (Op::Unfold(Unfold { kernel }), Op::Fold(Fold { kernel }));

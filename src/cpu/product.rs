@@ -4,14 +4,16 @@
 //!   y[place, o] = start[o] + Σ_k row[k] · weights[k, o]
 //! ```
 //!
-//! The `pulp` crate finds at run time what the processor has: AVX-512, AVX2 with FMA, NEON, or nothing. Outputs stand
+//! By the vectors that the engine has chosen (`vectors`): AVX-512, AVX2 with FMA, NEON, or none. Outputs stand
 //! in the lanes of vectors, and a kernel makes so many rows times vectors as there are registers for. Rows are read
 //! where they are, number by number, in segments; so a convolution needs no copy of its input.
 //!
 //! A number is one chain of multiply-adds from its start on, first to last, whatever stands beside it: the same bits
 //! wherever its row lies and however many rows there are.
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
+
+use super::vectors;
 
 /// A part of every row: `values[base · stride + at ..][.. len]` of the row at `base`.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +60,7 @@ impl Panels {
         start: impl Fn(usize) -> f32,
         weight: impl Fn(usize, usize) -> f32,
     ) -> Self {
-        let (lanes, most) = Arch::new().dispatch(Registers);
+        let (lanes, most) = vectors::arch().dispatch(Registers);
         let vectors = outputs.div_ceil(lanes);
         let count = vectors.div_ceil(most);
         let mut panels = Vec::with_capacity(count);
@@ -92,7 +94,7 @@ impl Panels {
         assert_eq!(depth, self.depth, "rows as long as the weights are deep");
         assert_eq!(rows.bases.len(), rows.places.len(), "a place for every row");
         for panel in &self.panels {
-            Arch::new().dispatch(Job { panel, rows, y: &mut *y });
+            vectors::arch().dispatch(Job { panel, rows, y: &mut *y });
         }
     }
 }

@@ -1,7 +1,5 @@
 //! How much of a device's memory a run may take when nobody says.
 
-use wgpu::hal::api::Vulkan;
-
 /// Where the driver does not tell, or names a small part of the host's memory.
 const ENOUGH: u64 = 1 << 30;
 
@@ -18,17 +16,24 @@ fn shared(bytes: u64) -> u64 {
 }
 
 /// Bytes of the largest heap that is near the device, as Vulkan tells them.
+#[cfg(not(target_vendor = "apple"))]
 fn heap(device: &wgpu::Device) -> Option<u64> {
     const DEVICE_LOCAL: u32 = 1;
     // SAFETY: the handle is only asked for properties, and is not kept.
     #[expect(unsafe_code, reason = "wgpu itself does not tell")]
     let properties = unsafe {
-        let device = device.as_hal::<Vulkan>()?;
+        let device = device.as_hal::<wgpu::hal::api::Vulkan>()?;
         let instance = device.shared_instance().raw_instance();
         instance.get_physical_device_memory_properties(device.raw_physical_device())
     };
     let heaps = properties.memory_heaps_as_slice().iter();
     heaps.filter(|heap| heap.flags.as_raw() & DEVICE_LOCAL != 0).map(|heap| heap.size).max()
+}
+
+/// Metal is not asked.
+#[cfg(target_vendor = "apple")]
+fn heap(_: &wgpu::Device) -> Option<u64> {
+    None
 }
 
 #[cfg(test)]

@@ -6,30 +6,17 @@
 //!
 //! A rate whose kernel does not give the known answer, or that cannot be measured, is unknown, never an error.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Gpu, Session};
+use crate::device::Peak;
 use crate::error::Result;
+use crate::graph::Parameters;
 use crate::kernel::{
     Dispatch, peak_cooperative, peak_copy, peak_multiply_add, peak_multiply_add_f16 as peak_f16,
 };
-use crate::plan::{Buffer, Form, Plan, Port, Slot, Step};
+use crate::plan::{Buffer, Constant, Form, Plan, Port, Slot, Step};
 use crate::tensor::Shape;
-
-/// What a device can do at best, measured.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Peak {
-    /// Multiply-adds a second in f32.
-    pub multiply_adds_per_second: f64,
-    /// Multiply-adds a second in f16, where the device has it.
-    pub f16: Option<f64>,
-    /// Multiply-adds a second by cooperative matrices of f16 with sums in f32, where the device has them.
-    pub cooperative: Option<f64>,
-    /// Bytes a second, read and written ones added, of a copy within the device's memory.
-    pub bytes_per_second: f64,
-}
 
 /// What a turn should take, so that beginning it is nothing beside it.
 const TURN: Duration = Duration::from_millis(8);
@@ -131,7 +118,7 @@ struct Timed<'a> {
 
 impl<'a> Timed<'a> {
     fn new(gpu: &Gpu, probe: &'a Probe, rounds: u32) -> Result<Self> {
-        let session = Session::new(gpu, &probe.plan(rounds))?;
+        let session = Session::new(gpu, &probe.plan(rounds), &Parameters::new())?;
         Ok(Self { probe, rounds, session, runs: 0 })
     }
 
@@ -236,7 +223,12 @@ impl Probe {
             name: "peak".into(),
             steps: steps.into_iter().map(step).collect(),
             slots: [4 * self.words() as u64].iter().chain(slots).copied().collect(),
-            constants: [constant].into_iter().filter(|numbers| !numbers.is_empty()).map(Arc::from).collect(),
+            constants: [constant]
+                .into_iter()
+                .filter(|numbers| !numbers.is_empty())
+                .map(|numbers| Constant::Numbers(numbers.into()))
+                .collect(),
+            parameters: vec![],
             picture: None,
             given: vec![],
             output: Port { slot: Slot(0), shape, form: Form::Tensor },

@@ -76,6 +76,8 @@ fn compile(device: &wgpu::Device, dispatch: &Dispatch, cache: Option<&wgpu::Pipe
         bind_group_layouts: &[Some(&layout)],
         immediate_size: 0,
     });
+    let wgsl =
+        if cfg!(target_arch = "wasm32") { dispatch.kernel.wgsl_in_browsers(constants, halves) } else { wgsl };
     let source = wgpu::ShaderSource::Wgsl(wgsl.into());
     let module = unbounded_loops(device, wgpu::ShaderModuleDescriptor { label, source });
     let overrides: Vec<(&str, f64)> =

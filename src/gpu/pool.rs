@@ -1,37 +1,30 @@
 //! What the sessions of one device have in common, so that one for another picture size costs little.
 //!
-//! - Fixed numbers are uploaded once. They are known by their identity, and stay while somebody else holds them: a
-//!   plan, or [`crate::plan::Packed`].
+//! - A network's parameters are packed and uploaded once for each order that kernels ask for ([`Numbers`]), and others
+//!   take their place where they are.
 //! - All sessions lie in the same slots. No run reads what an earlier one left, and the device goes through runs in
 //!   order; a session's commands are submitted as a whole before another's. What is learnt of the device's speed
 //!   serves all.
 //! - Buffers between host and device belong to one session, which hands them on at its end.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::flight::Flight;
+use super::numbers::Numbers;
 use super::pace::Speed;
 use super::{Gpu, Session};
 use crate::error::Result;
+use crate::graph::Parameters;
 use crate::plan::{Plan, Port};
 
 /// Where sessions take their buffers from.
 #[derive(Debug)]
 pub struct Pool {
     gpu: Gpu,
-    /// By the address of the numbers, which stays theirs while they are referred to.
-    constants: HashMap<usize, Constant>,
+    numbers: Numbers,
     slots: Vec<Arc<wgpu::Buffer>>,
     flights: Vec<Flight>,
     turn: Arc<Mutex<Speed>>,
-    uploads: usize,
-}
-
-#[derive(Debug)]
-struct Constant {
-    numbers: Weak<[f32]>,
-    buffer: Arc<wgpu::Buffer>,
 }
 
 /// Where a slot lies: at the beginning of a buffer that may be larger.
@@ -53,10 +46,23 @@ impl Place {
 }
 
 impl Pool {
-    /// An empty one.
-    pub fn new(gpu: &Gpu) -> Self {
-        let (constants, turn) = (HashMap::new(), Arc::default());
-        Self { gpu: gpu.clone(), constants, slots: Vec::new(), flights: Vec::new(), turn, uploads: 0 }
+    /// An empty one, for plans of a network with these numbers.
+    pub fn new(gpu: &Gpu, parameters: &Parameters) -> Self {
+        let (numbers, turn) = (Numbers::new(parameters), Arc::default());
+        Self { gpu: gpu.clone(), numbers, slots: Vec::new(), flights: Vec::new(), turn }
+    }
+
+    /// Puts other numbers in the place of the network's, in all sessions. Runs that were begun have the earlier ones.
+    /// Nothing is planned, compiled or allocated on the device.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) with a number that is too large for how a plan stores it,
+    /// [`Error::Device`](crate::Error::Device) if the device is lost. Nothing is replaced then.
+    ///
+    /// # Panics
+    /// If they are not the same parameters; [`Net::with_parameters`](crate::net::Net::with_parameters) sees to that.
+    pub fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        self.numbers.replace(&self.gpu, parameters)
     }
 
     /// Makes the plan's pipelines, and those of its buffers that are not there yet.
@@ -78,26 +84,27 @@ impl Pool {
         self.flights.extend(session.into_flights());
     }
 
-    /// How many constants have been uploaded so far.
+    /// How many packings of parameters have been uploaded so far.
     pub fn uploads(&self) -> usize {
-        self.uploads
+        self.numbers.uploads()
+    }
+
+    /// Bytes of a plan's buffers.
+    pub fn bytes_of(&mut self, plan: &Plan) -> u64 {
+        plan.slots.iter().sum::<u64>() + self.numbers.bytes_of(plan) + super::own_bytes(plan)
     }
 
     /// Bytes of all buffers but those that sessions have for themselves.
     pub fn bytes(&self) -> u64 {
-        let constants = self.constants.values().map(|constant| &constant.buffer);
         let flights: u64 = self.flights.iter().map(Flight::bytes).sum();
-        flights + self.slots.iter().chain(constants).map(|buffer| buffer.size()).sum::<u64>()
+        flights + self.numbers.bytes() + self.slots.iter().map(|buffer| buffer.size()).sum::<u64>()
     }
 
     /// Bytes that a session would add: buffers that are not there, and those that it would have for itself.
-    pub fn missing(&self, plan: &Plan) -> u64 {
+    pub fn missing(&mut self, plan: &Plan) -> u64 {
         let slots = plan.slots.iter().zip(self.fitting(&plan.slots));
         let slots: u64 = slots.filter(|(_, found)| found.is_none()).map(|(bytes, _)| bytes).sum();
-        let mut constants: HashMap<usize, u64> =
-            plan.constants.iter().map(|numbers| (address(numbers), size_of_val(&**numbers) as u64)).collect();
-        constants.retain(|address, _| !self.constants.contains_key(address));
-        slots + constants.values().sum::<u64>() + super::own_bytes(plan)
+        slots + self.numbers.missing(plan) + super::own_bytes(plan)
     }
 
     /// Drops what neither a session nor `plan` needs.
@@ -108,16 +115,14 @@ impl Pool {
             at += 1;
             Arc::strong_count(slot) > 1 || fitting.contains(&(at - 1))
         });
-        let wanted: Vec<usize> = plan.constants.iter().map(address).collect();
-        self.constants
-            .retain(|address, constant| Arc::strong_count(&constant.buffer) > 1 || wanted.contains(address));
+        self.numbers.trim(plan);
         let (inputs, outputs) = words(plan);
         self.flights.retain(|flight| flight.suits(inputs, outputs));
     }
 
     /// Drops everything; sessions keep what they have.
     pub fn clear(&mut self) {
-        self.constants.clear();
+        self.numbers.clear();
         self.slots.clear();
         self.flights.clear();
     }
@@ -130,20 +135,9 @@ impl Pool {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A buffer for every constant of a plan. Those that nobody uses or could ask for again are dropped first.
-    pub(super) fn constants(&mut self, plan: &Plan) -> Vec<Arc<wgpu::Buffer>> {
-        self.constants.retain(|_, constant| {
-            constant.numbers.strong_count() > 0 || Arc::strong_count(&constant.buffer) > 1
-        });
-        let (gpu, uploads, known) = (&self.gpu, &mut self.uploads, &mut self.constants);
-        let constant = |numbers: &Arc<[f32]>| {
-            let make = || {
-                *uploads += 1;
-                Constant { numbers: Arc::downgrade(numbers), buffer: Arc::new(upload(gpu, numbers)) }
-            };
-            known.entry(address(numbers)).or_insert_with(make).buffer.clone()
-        };
-        plan.constants.iter().map(constant).collect()
+    /// A buffer for every packing of a plan's parameters.
+    pub(super) fn parameters(&mut self, plan: &Plan) -> Vec<Arc<wgpu::Buffer>> {
+        self.numbers.buffers(&self.gpu, plan)
     }
 
     /// A place for every slot of a plan.
@@ -187,10 +181,6 @@ impl Pool {
     }
 }
 
-fn address(numbers: &Arc<[f32]>) -> usize {
-    numbers.as_ptr().addr()
-}
-
 /// Words that go up and that come down.
 fn words(plan: &Plan) -> (usize, usize) {
     (plan.inputs().map(Port::words).sum(), plan.outputs().map(Port::words).sum())
@@ -208,8 +198,9 @@ fn storage(gpu: &Gpu, bytes: u64) -> wgpu::Buffer {
     })
 }
 
-fn upload(gpu: &Gpu, numbers: &[f32]) -> wgpu::Buffer {
-    let buffer = storage(gpu, size_of_val(numbers) as u64);
-    gpu.queue.write_buffer(&buffer, 0, bytemuck::cast_slice(numbers));
+/// A buffer that holds these bytes.
+pub(super) fn upload(gpu: &Gpu, bytes: &[u8]) -> wgpu::Buffer {
+    let buffer = storage(gpu, bytes.len() as u64);
+    gpu.queue.write_buffer(&buffer, 0, bytes);
     buffer
 }

@@ -13,20 +13,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Gpu;
+use super::bound::{Bound, PARAMS_STEP};
 use super::flight::{Flight, copy_all};
+use super::numbers;
 use super::pace::{Pace, Speed};
 use super::pipelines::Pipeline;
 use super::pool::{Place, Pool};
 use crate::error::{Error, Result};
+use crate::graph::Parameters;
 use crate::kernel::Dispatch;
 use crate::kernel::mask_arguments::ARGUMENT_WORDS;
 use crate::kernel::pixel_store;
 use crate::pixels::{Depth, Pixels};
-use crate::plan::{Buffer, Form, Indirect, Plan, Port, Slot, Step};
+use crate::plan::{Form, Indirect, Packing, Plan, Port, Slot, Step};
 use crate::tensor::{Tensor, pack, unpack};
-
-/// Parameters lie at multiples of this in their one buffer: WebGPU's largest alignment for offsets.
-const PARAMS_STEP: usize = 256;
 
 /// A word that is NaN as an f32, and twice as an f16.
 const NAN: u32 = 0x7fff_7fff;
@@ -43,8 +43,8 @@ pub struct Session {
     output: Port,
     kept: Vec<Port>,
     slots: Vec<Place>,
-    /// Held so that the pool knows them to be in use.
-    _constants: Vec<Arc<wgpu::Buffer>>,
+    /// How the parameters are packed, and where.
+    parameters: Vec<(Packing, Arc<wgpu::Buffer>)>,
     /// Held by that one of all sessions in the same slots whose commands are being submitted.
     turn: Arc<Mutex<Speed>>,
     pub(super) steps: Vec<Recorded>,
@@ -95,19 +95,27 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`] if they do not fit, [`Error::Device`] if the device is lost.
-    pub fn new(gpu: &Gpu, plan: &Plan) -> Result<Self> {
-        Pool::new(gpu).session(plan)
+    pub fn new(gpu: &Gpu, plan: &Plan, parameters: &Parameters) -> Result<Self> {
+        Pool::new(gpu, parameters).session(plan)
+    }
+
+    /// Puts other numbers in the place of the network's, as [`Pool::set_parameters`]; for a session of a pool that does.
+    ///
+    /// # Errors
+    /// As [`Pool::set_parameters`].
+    pub fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        let buffers = self.parameters.iter().map(|(packing, buffer)| (packing, buffer));
+        numbers::write(&self.gpu, buffers, parameters)
     }
 
     /// The same with what the pool has.
     pub(super) fn make(gpu: &Gpu, plan: &Plan, pool: &mut Pool) -> Result<Self> {
         let dispatches: Vec<&Dispatch> = plan.steps.iter().map(|step| &step.dispatch).collect();
         let pipelines = gpu.pipelines(&dispatches)?;
-        let (slots, constants, steps, idle) = gpu.guarded(|| {
-            let (slots, constants) = (pool.slots(&plan.slots), pool.constants(plan));
-            let params = params(gpu, plan);
-            let steps = record(gpu, plan, pipelines, &slots, &constants, &params);
-            (slots, constants, steps, pool.flights(plan, FLIGHTS))
+        let (slots, parameters, steps, idle) = gpu.guarded(|| {
+            let (slots, parameters) = (pool.slots(&plan.slots), pool.parameters(plan));
+            let steps = record(gpu, plan, pipelines, &Bound::new(gpu, plan, &slots, &parameters));
+            (slots, parameters, steps, pool.flights(plan, FLIGHTS))
         })?;
         let (output, kept) = (plan.output, plan.kept.clone());
         Ok(Self {
@@ -117,7 +125,7 @@ impl Session {
             output,
             kept,
             slots,
-            _constants: constants,
+            parameters: plan.parameters.iter().cloned().zip(parameters).collect(),
             turn: pool.turn(),
             pace: Pace::new(plan, &pool.speed()),
             steps,
@@ -402,7 +410,8 @@ pub(crate) fn form(depth: Depth) -> Form {
 /// Bytes that a plan's session needs for itself.
 pub(crate) fn own_bytes(plan: &Plan) -> u64 {
     let transfers: usize = plan.inputs().chain(plan.outputs()).map(Port::words).sum();
-    (FLIGHTS * 4 * transfers + plan.steps.len() * PARAMS_STEP) as u64
+    let constants: usize = plan.constants.iter().map(|constant| constant.bytes().len()).sum();
+    (FLIGHTS * 4 * transfers + plan.steps.len() * PARAMS_STEP + constants) as u64
 }
 
 /// Whether a step writes pixels with their proofs: an earlier picture's may not be left over.
@@ -410,34 +419,8 @@ fn proves(step: &Step) -> bool {
     step.dispatch.kernel.name == pixel_store::KERNEL.name
 }
 
-/// The parameters of every step in one buffer.
-fn params(gpu: &Gpu, plan: &Plan) -> wgpu::Buffer {
-    let mut bytes = vec![0; plan.steps.len() * PARAMS_STEP];
-    for (step, place) in plan.steps.iter().zip(bytes.chunks_exact_mut(PARAMS_STEP)) {
-        place[..step.dispatch.params.len()].copy_from_slice(&step.dispatch.params);
-    }
-    let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("sparsr.params"),
-        size: bytes.len() as u64,
-        usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
-    gpu.queue.write_buffer(&buffer, 0, &bytes);
-    buffer
-}
-
-fn record(
-    gpu: &Gpu,
-    plan: &Plan,
-    pipelines: Vec<Arc<Pipeline>>,
-    slots: &[Place],
-    constants: &[Arc<wgpu::Buffer>],
-    params: &wgpu::Buffer,
-) -> Vec<Recorded> {
-    let resource = |buffer: &Buffer| match buffer {
-        Buffer::Slot(slot) => slots[slot.0 as usize].binding(),
-        Buffer::Constant(constant) => constants[*constant as usize].as_entire_binding(),
-    };
+fn record(gpu: &Gpu, plan: &Plan, pipelines: Vec<Arc<Pipeline>>, bound: &Bound<'_>) -> Vec<Recorded> {
+    let Bound { slots, params, .. } = bound;
     let steps = plan.steps.iter().zip(pipelines).enumerate();
     steps
         .map(|(at, (step, pipeline))| {
@@ -446,7 +429,8 @@ fn record(
                 offset: 0,
                 size: wgpu::BufferSize::new(step.dispatch.params.len() as u64),
             });
-            let resources = [own].into_iter().chain(step.bindings.iter().map(resource));
+            let resources =
+                [own].into_iter().chain(step.bindings.iter().map(|buffer| bound.resource(buffer)));
             let entries: Vec<wgpu::BindGroupEntry<'_>> = resources
                 .zip(0..)
                 .map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource })

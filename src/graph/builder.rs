@@ -1,12 +1,14 @@
 //! Appends nodes to a graph: one method an operator.
 
+use std::collections::HashMap;
+
 use super::{
     Activation, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d, ConvTranspose2d, GlobalPool,
-    GlobalPoolKind, Graph, Input, MaskedConv2d, Node, Op, PixelShuffle, Resize, ResizeKind, ResizeTo, Slice,
-    SpatialMask, Value,
+    GlobalPoolKind, Graph, Input, MaskedConv2d, Node, Op, Output, ParameterId, ParameterValue, Parameters,
+    PixelShuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Value, WeightOperation,
 };
-use crate::error::Result;
-use crate::tensor::{Shape, Tensor};
+use crate::error::{Error, Result};
+use crate::tensor::{Parameter, Shape, Tensor};
 
 /// Builds a [`Graph`] for one input shape. Every method names its node by the checkpoint's path, infers the
 /// shape, and refuses inputs that do not fit with [`Error::Shape`](crate::Error::Shape).
@@ -15,6 +17,37 @@ pub struct Builder {
     name: String,
     range: f32,
     nodes: Vec<Node>,
+    parameters: Parameters,
+    named: HashMap<String, (Value, ParameterId)>,
+}
+
+/// A convolution's weight and, if it has one, its bias.
+#[derive(Clone, Copy, Debug)]
+pub struct Weighted {
+    /// The weight.
+    pub weight: Value,
+    /// A number an output channel.
+    pub bias: Option<Value>,
+}
+
+impl Weighted {
+    fn values(self) -> Vec<Value> {
+        std::iter::once(self.weight).chain(self.bias).collect()
+    }
+}
+
+impl From<Value> for Weighted {
+    /// A weight alone.
+    fn from(weight: Value) -> Self {
+        Self { weight, bias: None }
+    }
+}
+
+impl From<[Value; 2]> for Weighted {
+    /// Weight and bias.
+    fn from([weight, bias]: [Value; 2]) -> Self {
+        Self { weight, bias: Some(bias) }
+    }
 }
 
 impl Builder {
@@ -27,12 +60,54 @@ impl Builder {
             inputs: vec![],
             shape: input,
         };
-        (Self { name: name.into(), range, nodes: vec![node] }, Value(0))
+        (
+            Self {
+                name: name.into(),
+                range,
+                nodes: vec![node],
+                parameters: Parameters::new(),
+                named: HashMap::new(),
+            },
+            Value(0),
+        )
     }
 
-    /// The graph that ends in `output`.
-    pub fn finish(self, output: Value) -> Graph {
-        Graph { name: self.name, range: self.range, nodes: self.nodes, output }
+    /// The graph that ends in `output`, and the numbers of its parameters.
+    pub fn finish(self, output: Value) -> (Graph, Parameters) {
+        self.finish_all([("output", output)])
+    }
+
+    /// The graph with several outputs, each with its name; the first is the picture.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn finish_all<N: Into<String>>(
+        self,
+        outputs: impl IntoIterator<Item = (N, Value)>,
+    ) -> (Graph, Parameters) {
+        let Self { name, range, nodes, parameters, .. } = self;
+        let outputs = outputs.into_iter().map(|(name, value)| Output { name: name.into(), value });
+        let outputs: Vec<Output> = outputs.collect();
+        assert!(!outputs.is_empty(), "a graph has an output");
+        (Graph { name, range, nodes, outputs }, parameters)
+    }
+
+    /// Learned numbers: a convolution's weight `[out, in, k, k]`, a bias or a slope `[channels]`, a linear layer's
+    /// `[out, in]`. Under one name there are the same numbers; whoever asks again gets the same value.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if there are others of that name, or more than four axes.
+    pub fn parameter(&mut self, name: impl Into<String>, numbers: &Parameter) -> Result<Value> {
+        let name = name.into();
+        if let Some((value, id)) = self.named.get(&name) {
+            let same = self.parameters.get(*id).has_numbers_of(numbers);
+            let message = "expected one parameter of this name, found two with other numbers";
+            return if same { Ok(*value) } else { Err(Error::shape(name, message)) };
+        }
+        let (id, shape) = self.parameters.add(name.clone(), numbers)?;
+        let value = self.append(name.clone(), Op::Parameter(ParameterValue { id, shape }), &[])?;
+        self.named.insert(name, (value, id));
+        Ok(value)
     }
 
     /// The shape of a value.
@@ -40,9 +115,15 @@ impl Builder {
         self.nodes[value.index()].shape
     }
 
-    /// Convolution.
-    pub fn conv2d(&mut self, name: impl Into<String>, x: Value, op: Conv2d) -> Result<Value> {
-        self.append(name, Op::Conv2d(op), &[x])
+    /// Convolution of `x` by `weights`: the weight `[out, in / groups, k, k]` and, if there is one, the bias.
+    pub fn conv2d(
+        &mut self,
+        name: impl Into<String>,
+        x: Value,
+        weights: impl Into<Weighted>,
+        op: Conv2d,
+    ) -> Result<Value> {
+        self.append(name, Op::Conv2d(op), &[&[x], &*weights.into().values()].concat())
     }
 
     /// Convolution whose sparse channels live where `mask` is set.
@@ -51,22 +132,39 @@ impl Builder {
         name: impl Into<String>,
         x: Value,
         mask: Value,
+        weights: impl Into<Weighted>,
         op: MaskedConv2d,
     ) -> Result<Value> {
-        self.append(name, Op::MaskedConv2d(op), &[x, mask])
+        self.append(name, Op::MaskedConv2d(op), &[&[x, mask], &*weights.into().values()].concat())
     }
 
-    /// Transposed convolution.
+    /// Transposed convolution of `x` by `weights`: the weight `[in, out, k, k]` and, if there is one, the bias.
     pub fn conv_transpose2d(
         &mut self,
         name: impl Into<String>,
         x: Value,
+        weights: impl Into<Weighted>,
         op: ConvTranspose2d,
     ) -> Result<Value> {
-        self.append(name, Op::ConvTranspose2d(op), &[x])
+        self.append(name, Op::ConvTranspose2d(op), &[&[x], &*weights.into().values()].concat())
     }
 
-    /// A pointwise function.
+    /// Leaky ReLU with learned slopes, a number a channel or one for all.
+    pub fn prelu(&mut self, name: impl Into<String>, x: Value, slopes: Value) -> Result<Value> {
+        self.append(name, Op::Activation(Activation::Prelu), &[x, slopes])
+    }
+
+    /// Something done to weights.
+    pub fn weight(
+        &mut self,
+        name: impl Into<String>,
+        op: WeightOperation,
+        inputs: &[Value],
+    ) -> Result<Value> {
+        self.append(name, Op::Weight(op), inputs)
+    }
+
+    /// A pointwise function without parameters.
     pub fn activation(&mut self, name: impl Into<String>, x: Value, op: Activation) -> Result<Value> {
         self.append(name, Op::Activation(op), &[x])
     }
@@ -166,5 +264,20 @@ impl Builder {
         let shape = op.infer(&name, &shapes)?;
         self.nodes.push(Node { name, op, inputs: inputs.to_vec(), shape });
         Ok(Value(self.nodes.len() as u32 - 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_is_one_parameter() {
+        let numbers = |value| Parameter::new([3], vec![value; 3]);
+        let (mut b, _) = Builder::new("names", Shape::new(1, 3, 4, 4), 1.0);
+        let first = b.parameter("a", &numbers(1.0)).unwrap();
+        assert_eq!(b.parameter("a", &numbers(1.0)).unwrap(), first);
+        let message = b.parameter("a", &numbers(2.0)).unwrap_err().to_string();
+        assert_eq!(message, "a: expected one parameter of this name, found two with other numbers");
     }
 }

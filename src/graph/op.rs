@@ -1,4 +1,4 @@
-//! The operators: a closed enum, and the three questions that each of them answers.
+//! The operators: a closed enum, and the questions that each of them answers.
 
 mod activation;
 mod attention;
@@ -15,13 +15,14 @@ mod slice;
 mod source;
 mod spatial_mask;
 mod unfold;
+mod weight;
 
 use std::iter::Sum;
 use std::ops::{Add, Range};
 
 pub use activation::Activation;
 pub use attention::{Among, Attention};
-pub use binary::{Binary, BinaryKind};
+pub use binary::{Binary, BinaryKind, Repeats};
 pub use concat::Concat;
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
@@ -31,19 +32,22 @@ pub use pixel_shuffle::{PixelShuffle, PixelUnshuffle};
 pub use pool::{AdaptiveMaxPool, AveragePool, GlobalPool, GlobalPoolKind, MaxPool};
 pub use resize::{Resize, ResizeKind, ResizeTo};
 pub use slice::Slice;
-pub use source::{Constant, Input};
+pub use source::{Constant, Input, ParameterValue};
 pub use spatial_mask::SpatialMask;
 pub use unfold::{Fold, Unfold};
+pub use weight::WeightOperation;
 
 use crate::error::Error;
 use crate::tensor::Shape;
 
-/// What a node computes, with its attributes and weights.
-#[derive(Clone, Debug)]
+/// What a node computes, with its attributes.
+#[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "each variant's type is documented")]
+#[non_exhaustive]
 pub enum Op {
     Input(Input),
     Constant(Constant),
+    Parameter(ParameterValue),
     Conv2d(Conv2d),
     MaskedConv2d(MaskedConv2d),
     ConvTranspose2d(ConvTranspose2d),
@@ -64,6 +68,7 @@ pub enum Op {
     Unfold(Unfold),
     Fold(Fold),
     SpatialMask(SpatialMask),
+    Weight(WeightOperation),
 }
 
 impl Op {
@@ -72,6 +77,7 @@ impl Op {
         match self {
             Self::Input(op) => op,
             Self::Constant(op) => op,
+            Self::Parameter(op) => op,
             Self::Conv2d(op) => op,
             Self::MaskedConv2d(op) => op,
             Self::ConvTranspose2d(op) => op,
@@ -92,6 +98,7 @@ impl Op {
             Self::Unfold(op) => op,
             Self::Fold(op) => op,
             Self::SpatialMask(op) => op,
+            Self::Weight(op) => op,
         }
     }
 
@@ -103,7 +110,23 @@ impl Op {
     }
 }
 
-/// What every operator answers.
+/// What an operator does to numbers, as far as passes over a graph ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Has no inputs.
+    Source,
+    /// Makes a number from those of its place.
+    Pointwise,
+    /// Moves numbers, or interpolates between them.
+    Moving,
+    /// Makes one number of many pixels.
+    Reducing,
+    /// Sums over channels or neighbours, by weights or by one another.
+    Mixing,
+}
+
+/// What every operator answers. No question has an answer by default, so that a new operator forgets none.
 pub trait Operator {
     /// Its name in listings, and the name of its reference, shader and tests.
     fn name(&self) -> &'static str;
@@ -111,26 +134,24 @@ pub trait Operator {
     /// The shape of what it makes, or what was expected and what was found.
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String>;
 
+    /// What it does to numbers.
+    fn kind(&self) -> Kind;
+
+    /// How many of so many inputs, the first ones, are activations. The others are weights.
+    fn activations(&self, inputs: usize) -> usize;
+
     /// Output pixels to input pixels along a side, as a fraction.
-    fn scale(&self) -> [usize; 2] {
-        [1, 1]
-    }
+    fn scale(&self) -> [usize; 2];
 
     /// What an input's sides, or those of the picture's part that it is, are cut at multiples of.
-    fn alignment(&self) -> usize {
-        1
-    }
+    fn alignment(&self) -> usize;
 
     /// Along either axis, the pixels of one of the inputs that these output pixels are made from, those past the
-    /// picture's edge included; `None` if that is the whole picture.
-    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
-        Some(output)
-    }
+    /// picture's edge included; `None` if that is the whole input.
+    fn input_region(&self, input: usize, output: Range<isize>) -> Option<Range<isize>>;
 
     /// Multiply-adds of one run. Only convolutions count, as super-resolution papers do.
-    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
-        Macs::default()
-    }
+    fn macs(&self, inputs: &[Shape], output: Shape) -> Macs;
 }
 
 /// Multiply-adds, split by whether a spatial mask can save them.

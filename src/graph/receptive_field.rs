@@ -28,7 +28,7 @@ impl ReceptiveField {
 }
 
 impl Graph {
-    /// The receptive field of the output and of `keep`. `None` if something looks at the whole picture, or has
+    /// The receptive field of the outputs and of `keep`. `None` if something looks at the whole picture, or has
     /// no place in it, so that only the whole picture will do.
     pub fn receptive_field(&self, keep: &[Value]) -> Option<ReceptiveField> {
         let scales = self.scales()?;
@@ -41,7 +41,8 @@ impl Graph {
         };
         let alignment = self.nodes.iter().fold(alignment, |all, node| lcm(all, own(node)));
         let mut regions: Vec<Option<Range<isize>>> = vec![None; self.nodes.len()];
-        for value in keep.iter().chain([&self.output]) {
+        let weights = self.weights();
+        for value in keep.iter().copied().chain(self.outputs.iter().map(|output| output.value)) {
             let pixels = scales[value.index()].map_or(1, |[over, below]| alignment * over / below);
             regions[value.index()] = Some(0..pixels as isize);
         }
@@ -53,7 +54,7 @@ impl Graph {
                 let right = (region.end * below + over - 1).div_euclid(over) - alignment as isize;
                 radius = radius.max(-(region.start * below).div_euclid(over)).max(right);
             }
-            for (at, input) in node.inputs.iter().enumerate() {
+            for (at, input) in node.inputs.iter().enumerate().filter(|(_, input)| !weights[input.index()]) {
                 let needed = node.op.operator().input_region(at, region.clone())?;
                 let all = regions[input.index()].get_or_insert_with(|| needed.clone());
                 *all = all.start.min(needed.start)..all.end.max(needed.end);
@@ -63,12 +64,16 @@ impl Graph {
     }
 
     /// Of every value how many of its pixels there are to the picture's, along a side, as a fraction in lowest
-    /// terms; nothing for a single pixel that stands for all. `None` if a value's size is not that multiple; of a
+    /// terms; nothing for weights, and for a single pixel that stands for all. `None` if a value's size is not that multiple; of a
     /// value smaller than the picture it may be less, by what strides and windows within the picture leave over.
     pub(crate) fn scales(&self) -> Option<Vec<Option<[usize; 2]>>> {
-        let picture = self.nodes[0].shape;
+        let (picture, weights) = (self.nodes[0].shape, self.weights());
         let mut scales: Vec<Option<[usize; 2]>> = Vec::with_capacity(self.nodes.len());
-        for node in &self.nodes {
+        for (node, weights) in self.nodes.iter().zip(weights) {
+            if weights && !matches!(node.op, Op::Constant(_)) {
+                scales.push(None);
+                continue;
+            }
             let own = match node.op {
                 Op::Input(_) => Some([node.shape.height, picture.height]),
                 Op::ResizeTo(_) => scales[node.inputs[1].index()],
@@ -114,25 +119,29 @@ mod tests {
     };
     use crate::tensor::{Parameter, Shape};
 
-    fn weight(dims: [usize; 4]) -> Parameter {
-        Parameter::new(dims, vec![0.0; dims.iter().product()])
+    /// Zeros.
+    fn parameter<const AXES: usize>(b: &mut Builder, name: &str, dims: [usize; AXES]) -> Value {
+        let numbers = Parameter::new(dims, vec![0.0; dims.iter().product()]);
+        b.parameter(name, &numbers).unwrap()
     }
 
-    fn same(kernel: usize) -> Conv2d {
-        Conv2d::same(weight([3, 3, kernel, kernel]), None)
+    /// A convolution of `[out, in, kernel]` that keeps the size.
+    fn conv(b: &mut Builder, name: &str, x: Value, [out, inputs, kernel]: [usize; 3]) -> Value {
+        let weight = parameter(b, &format!("{name}.weight"), [out, inputs, kernel, kernel]);
+        b.conv2d(name, x, weight, Conv2d::same(kernel)).unwrap()
     }
 
     fn attention(among: Among) -> Op {
         Op::Attention(Attention { heads: 1, scale: 1.0, among })
     }
 
-    fn windows(size: usize, shift: usize) -> Op {
-        let bias =
-            Parameter::new([(2 * size - 1) * (2 * size - 1), 1], vec![0.0; (2 * size - 1) * (2 * size - 1)]);
-        attention(Among::Windows { size, shift, bias })
+    /// Attention in windows.
+    fn windows(b: &mut Builder, name: &str, x: Value, size: usize, shift: usize) -> Value {
+        let table = parameter(b, &format!("{name}.table"), [(2 * size - 1) * (2 * size - 1), 1]);
+        b.append(name, attention(Among::Windows { size, shift }), &[x, table]).unwrap()
     }
 
-    /// The field of one operator.
+    /// The field of one operator without weights.
     fn alone(op: Op) -> Option<ReceptiveField> {
         field(|b, x| b.append("operator", op, &[x]).unwrap())
     }
@@ -141,7 +150,7 @@ mod tests {
     fn field(build: impl FnOnce(&mut Builder, Value) -> Value) -> Option<ReceptiveField> {
         let (mut b, x) = Builder::new("graph", Shape::new(1, 3, 32, 48), 1.0);
         let output = build(&mut b, x);
-        b.finish(output).receptive_field(&[])
+        b.finish(output).0.receptive_field(&[])
     }
 
     fn of(radius: usize, alignment: usize) -> Option<ReceptiveField> {
@@ -151,11 +160,11 @@ mod tests {
     #[test]
     fn kernels_add_up_and_branches_take_the_wider() {
         let found = field(|b, x| {
-            let wide = b.conv2d("wide", x, same(5)).unwrap();
-            let once = b.conv2d("once", x, same(3)).unwrap();
-            let twice = b.conv2d("twice", once, same(3)).unwrap();
+            let wide = conv(b, "wide", x, [3, 3, 5]);
+            let once = conv(b, "once", x, [3, 3, 3]);
+            let twice = conv(b, "twice", once, [3, 3, 3]);
             let sum = b.add("sum", wide, twice).unwrap();
-            b.conv2d("pointwise", sum, same(1)).unwrap()
+            conv(b, "pointwise", sum, [3, 3, 1])
         });
         assert_eq!(found, of(2, 1));
     }
@@ -169,9 +178,9 @@ mod tests {
             assert_eq!(field(bilinear), of(1, 1), "bilinear by {scale}");
         }
         let shuffled = field(|b, x| {
-            let wide = b.conv2d("wide", x, Conv2d::same(weight([12, 3, 3, 3]), None)).unwrap();
+            let wide = conv(b, "wide", x, [12, 3, 3]);
             let large = b.pixel_shuffle("shuffle", wide, 2).unwrap();
-            b.conv2d("last", large, same(3)).unwrap()
+            conv(b, "last", large, [3, 3, 3])
         });
         assert_eq!(shuffled, of(2, 1));
     }
@@ -180,17 +189,12 @@ mod tests {
     #[test]
     fn halving_and_doubling_ask_for_even_windows() {
         let found = field(|b, x| {
-            let h = b.conv2d("0", x, same(3)).unwrap();
+            let h = conv(b, "0", x, [3, 3, 3]);
             let h = b.average_pool("2", h, 2).unwrap();
-            let h = b.conv2d("3", h, same(3)).unwrap();
-            let up = ConvTranspose2d {
-                weight: weight([3, 3, 3, 3]),
-                bias: None,
-                stride: 2,
-                padding: 1,
-                output_padding: 1,
-            };
-            b.conv_transpose2d("5", h, up).unwrap()
+            let h = conv(b, "3", h, [3, 3, 3]);
+            let weight = parameter(b, "5.weight", [3, 3, 3, 3]);
+            let up = ConvTranspose2d { kernel: 3, stride: 2, padding: 1, output_padding: 1 };
+            b.conv_transpose2d("5", h, weight, up).unwrap()
         });
         // Of the pixels 0 and 1: 0 … 1 in halves, -1 … 2 before the inner convolution, -2 … 5 before the pool,
         // -3 … 6 of the picture: three to the left, five to the right; made even.
@@ -199,8 +203,11 @@ mod tests {
 
     #[test]
     fn channels_come_from_the_pixel_or_its_neighbours() {
-        let [weight, bias] = [0, 1].map(|_| Parameter::new([3], vec![0.0; 3]));
-        assert_eq!(alone(Op::LayerNorm(LayerNorm { weight, bias, epsilon: 1e-5 })), of(0, 1));
+        let normalised = field(|b, x| {
+            let [weight, bias] = ["weight", "bias"].map(|name| parameter(b, name, [3]));
+            b.append("norm", Op::LayerNorm(LayerNorm { epsilon: 1e-5 }), &[x, weight, bias]).unwrap()
+        });
+        assert_eq!(normalised, of(0, 1));
         assert_eq!(field(|b, x| b.slice("slice", x, 1, 2).unwrap()), of(0, 1));
         assert_eq!(alone(Op::Unfold(Unfold { kernel: 5 })), of(2, 1));
         let both = field(|b, x| {
@@ -218,7 +225,7 @@ mod tests {
         assert_eq!(alone(Op::PixelUnshuffle(PixelUnshuffle { scale: 4 })), of(0, 4));
         let between = field(|b, x| {
             let y = b.append("unshuffle", Op::PixelUnshuffle(PixelUnshuffle { scale: 2 }), &[x]).unwrap();
-            let y = b.conv2d("conv", y, Conv2d::same(weight([12, 12, 5, 5]), None)).unwrap();
+            let y = conv(b, "conv", y, [12, 12, 5]);
             b.pixel_shuffle("shuffle", y, 2).unwrap()
         });
         assert_eq!(between, of(4, 2));
@@ -227,13 +234,13 @@ mod tests {
     /// With a shift the windows of the first and the last kept pixel reach half a window out, which is made whole.
     #[test]
     fn attention_in_windows_asks_for_whole_windows() {
-        assert_eq!(alone(windows(8, 0)), of(0, 8));
-        assert_eq!(alone(windows(8, 4)), of(8, 8));
+        assert_eq!(field(|b, x| windows(b, "attention", x, 8, 0)), of(0, 8));
+        assert_eq!(field(|b, x| windows(b, "attention", x, 8, 4)), of(8, 8));
         let twice = field(|b, x| {
-            let y = b.conv2d("wide", x, Conv2d::same(weight([9, 3, 1, 1]), None)).unwrap();
-            let y = b.append("first", windows(4, 0), &[y]).unwrap();
-            let y = b.conv2d("wide again", y, Conv2d::same(weight([9, 3, 1, 1]), None)).unwrap();
-            b.append("second", windows(4, 2), &[y]).unwrap()
+            let y = conv(b, "wide", x, [9, 3, 1]);
+            let y = windows(b, "first", y, 4, 0);
+            let y = conv(b, "wide again", y, [9, 3, 1]);
+            windows(b, "second", y, 4, 2)
         });
         assert_eq!(twice, of(4, 4));
     }
@@ -242,11 +249,11 @@ mod tests {
     fn windows_are_counted_in_pixels_of_the_picture() {
         let halved = field(|b, x| {
             let y = b.append("unshuffle", Op::PixelUnshuffle(PixelUnshuffle { scale: 2 }), &[x]).unwrap();
-            b.append("attention", windows(4, 0), &[y]).unwrap()
+            windows(b, "attention", y, 4, 0)
         });
         let doubled = field(|b, x| {
             let y = b.resize("nearest", x, ResizeKind::Nearest, 2).unwrap();
-            b.append("attention", windows(4, 0), &[y]).unwrap()
+            windows(b, "attention", y, 4, 0)
         });
         assert_eq!((halved, doubled), (of(0, 8), of(0, 2)));
     }
@@ -258,8 +265,8 @@ mod tests {
             b.multiply("scaled", x, mean).unwrap()
         });
         let shrunk = field(|b, x| {
-            let valid = Conv2d { padding: 0, ..same(3) };
-            b.conv2d("valid", x, valid).unwrap()
+            let weight = parameter(b, "valid.weight", [3, 3, 3, 3]);
+            b.conv2d("valid", x, weight, Conv2d { padding: 0, ..Conv2d::same(3) }).unwrap()
         });
         assert_eq!((pooled, shrunk), (None, None));
         for kind in [GlobalPoolKind::Deviation, GlobalPoolKind::Norm] {

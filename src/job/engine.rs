@@ -8,6 +8,7 @@
 //! gives is right or an error; after an error nothing of what was under way is to be had.
 
 mod cpu;
+#[cfg(not(target_arch = "wasm32"))]
 mod gpu;
 
 use std::fmt;
@@ -15,13 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use cpu::CpuEngine;
+#[cfg(not(target_arch = "wasm32"))]
 pub use gpu::GpuEngine;
 
+use crate::device::{Peak, Precision};
 use crate::error::{Error, Result};
-use crate::gpu::Peak;
+use crate::graph::Parameters;
 use crate::pixels::{Depth, Pixels};
 use crate::plan::Phase;
-use crate::probe::precision::Precision;
 
 /// What a phase reads for one window.
 #[derive(Clone, Debug)]
@@ -57,11 +59,21 @@ pub trait Engine: fmt::Debug + Send {
     /// The device's name.
     fn name(&self) -> String;
 
+    /// Begins with a network, by the numbers of its parameters. What was prepared for another is forgotten.
+    fn begin(&mut self, parameters: &Parameters);
+
+    /// Puts other numbers in the place of the network's. What is prepared stays prepared.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with a number that cannot be stored as what is prepared stores it, [`Error::Device`]; nothing
+    /// is replaced then.
+    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()>;
+
     /// The bytes that [`Engine::prepare`] would need, on the device or, for the CPU, on the host.
     ///
     /// # Errors
     /// [`Error::Limits`] if the phase's windows are larger than the device can bind.
-    fn footprint(&self, phase: &Phase, depth: Depth) -> Result<u64>;
+    fn footprint(&mut self, phase: &Phase, depth: Depth) -> Result<u64>;
 
     /// Makes ready for windows of the size of the phase's graph. What was under way is forgotten.
     ///

@@ -5,11 +5,11 @@
 //! is there at a time. The file has no name: when the program ends, however it ends, it is gone.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::graph::Value;
+use crate::job::scratch;
 use crate::job::tiles::Rect;
 use crate::tensor::{Shape, channel_groups};
 
@@ -44,7 +44,7 @@ enum Band {
 
 #[derive(Debug)]
 struct Scratch {
-    file: File,
+    file: scratch::File,
     end: u64,
     /// Places that are free again, by their length.
     free: HashMap<u64, Vec<u64>>,
@@ -113,7 +113,7 @@ impl Store {
                     Band::Memory(band) => band[at..at + numbers.len()].copy_from_slice(numbers),
                     Band::File(start) => {
                         let Scratch { file, .. } = self.file.as_ref().expect("a band lies in it");
-                        write_at(file, bytemuck::cast_slice(numbers), *start + 4 * at as u64)
+                        file.write_at(bytemuck::cast_slice(numbers), *start + 4 * at as u64)
                             .map_err(Error::io(&self.folder))?;
                     }
                 }
@@ -141,7 +141,7 @@ impl Store {
                     Band::Memory(band) => row.copy_from_slice(&band[at..at + row.len()]),
                     Band::File(start) => {
                         let Scratch { file, .. } = self.file.as_ref().expect("a band lies in it");
-                        read_at(file, bytemuck::cast_slice_mut(row), *start + 4 * at as u64)
+                        file.read_at(bytemuck::cast_slice_mut(row), *start + 4 * at as u64)
                             .map_err(Error::io(&self.folder))?;
                     }
                 }
@@ -188,9 +188,7 @@ impl Store {
         let scratch = match &mut self.file {
             Some(scratch) => scratch,
             none => {
-                let file = tempfile::tempfile_in(&self.folder)
-                    .or_else(|_| tempfile::tempfile())
-                    .map_err(Error::io(&self.folder))?;
+                let file = scratch::File::new(&self.folder).map_err(Error::io(&self.folder))?;
                 none.insert(Scratch { file, end: 0, free: HashMap::new() })
             }
         };
@@ -216,30 +214,6 @@ impl Stored {
     fn at(&self, group: usize, y: usize, x: usize) -> usize {
         ((group * self.rows(y / ROWS) + y % ROWS) * self.shape.width + x) * LANES
     }
-}
-
-#[cfg(unix)]
-fn write_at(file: &File, bytes: &[u8], at: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, bytes, at)
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
-}
-
-#[cfg(not(unix))]
-fn write_at(mut file: &File, bytes: &[u8], at: u64) -> std::io::Result<()> {
-    use std::io::{Seek, SeekFrom, Write};
-    file.seek(SeekFrom::Start(at))?;
-    file.write_all(bytes)
-}
-
-#[cfg(not(unix))]
-fn read_at(mut file: &File, bytes: &mut [u8], at: u64) -> std::io::Result<()> {
-    use std::io::{Read, Seek, SeekFrom};
-    file.seek(SeekFrom::Start(at))?;
-    file.read_exact(bytes)
 }
 
 #[cfg(test)]

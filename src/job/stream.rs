@@ -47,6 +47,7 @@ const BAND_BYTES: usize = 48 << 20;
 
 /// Whether and how pictures are cut into tiles. The result is the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Tiling {
     /// Not while a picture fits into the memory in one piece; else into tiles as large as fit.
     #[default]

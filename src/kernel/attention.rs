@@ -35,7 +35,7 @@ const THREADS: usize = 64;
 const LANES: usize = 32;
 
 /// Multiply-adds of one dispatch, where it can be cut: what slow devices do within a fraction of a second.
-const MACS: usize = 1 << 34;
+const MACS: u64 = 1 << 34;
 
 /// Which pixels attend to each other.
 #[derive(Clone, Copy, Debug)]
@@ -129,8 +129,9 @@ impl Attention {
         let blocks = grid.tokens().div_ceil(queries * threads);
         let all = grid.sets() * blocks;
         let planes = self.output.batch * self.heads;
-        let macs = 2 * queries * threads * grid.tokens() * self.depth() * planes;
-        let most = (MACS / macs).clamp(1, all);
+        let macs: u64 =
+            [2, queries, threads, grid.tokens(), self.depth(), planes].map(|n| n as u64).iter().product();
+        let most = (MACS / macs).clamp(1, all as u64) as usize;
         (0..all)
             .step_by(most)
             .map(|first| {

@@ -39,12 +39,10 @@ pub const INPUTS: usize = 4;
 pub struct Conv2dGather<'a> {
     /// The shape of each input.
     pub input: Shape,
-    /// For each input `[out, in, k, k]`, and how many of its channels, the first ones, are summed.
-    pub terms: &'a [(&'a Parameter, usize)],
-    /// A number an output channel of the value.
-    pub bias: &'a [f32],
-    /// A slope each, padded to whole groups, if the epilogue has such.
-    pub slopes: &'a [f32],
+    /// The kernel's side.
+    pub kernel: usize,
+    /// For each input how many of its channels, the first ones, are summed.
+    pub inputs: &'a [usize],
     /// Which of the value's channels are computed.
     pub channels: Channels,
     /// Which pixels are made.
@@ -56,16 +54,12 @@ pub struct Conv2dGather<'a> {
 }
 
 impl Conv2dGather<'_> {
-    fn kernel(&self) -> usize {
-        self.terms[0].0.dims()[2]
-    }
-
     fn groups(&self) -> impl Iterator<Item = usize> {
-        self.terms.iter().map(|(_, channels)| channel_groups(*channels))
+        self.inputs.iter().map(|channels| channel_groups(*channels))
     }
 
     fn steps(&self) -> usize {
-        self.groups().sum::<usize>() * self.kernel() * self.kernel()
+        self.groups().sum::<usize>() * self.kernel * self.kernel
     }
 
     /// Bindings: the four inputs, list or mask (or any buffer), residual (or any buffer), weight, output.
@@ -85,7 +79,7 @@ impl Conv2dGather<'_> {
     /// If there is more than one input, or the weights are handed round.
     pub fn compact_dispatch(&self) -> Dispatch {
         assert!(
-            self.terms.len() == 1 && self.tile.weights == Weights::Storage,
+            self.inputs.len() == 1 && self.tile.weights == Weights::Storage,
             "one input, weights from storage"
         );
         let tiles = [self.input.width.div_ceil(SIDE), self.input.batch * self.input.height.div_ceil(SIDE)];
@@ -120,8 +114,8 @@ impl Conv2dGather<'_> {
         };
         let mut overrides = self.epilogue.overrides().to_vec();
         overrides.extend([self.pixels.listed(), self.pixels.masked()]);
-        overrides.push(("INPUTS", self.terms.len() as u32));
-        let constants = vec![("KERNEL", self.kernel() as u32), ("CHANNEL_GROUPS", groups_a_thread as u32)];
+        overrides.push(("INPUTS", self.inputs.len() as u32));
+        let constants = vec![("KERNEL", self.kernel as u32), ("CHANNEL_GROUPS", groups_a_thread as u32)];
         kernel.dispatch(
             Specialization::new(constants, overrides),
             &params,
@@ -130,8 +124,11 @@ impl Conv2dGather<'_> {
     }
 
     /// Weights `[block][step]` of the inputs in turn, their groups, ky and kx; then biases, then slopes.
-    pub fn pack(&self) -> Vec<f32> {
-        let taps = self.kernel() * self.kernel();
+    ///
+    /// Of `weights`, `[out, in, k, k]`, there is one an input; of `bias` a number an output channel of the value; of
+    /// `slopes` one each, padded to whole groups, if the epilogue has such.
+    pub fn pack(&self, weights: &[Parameter], bias: &[f32], slopes: &[f32]) -> Vec<f32> {
+        let taps = self.kernel * self.kernel;
         // For every step's four input lanes: term, channel and tap.
         let lanes: Vec<(usize, usize, usize)> = (self.groups().enumerate())
             .flat_map(|(term, groups)| {
@@ -144,16 +141,16 @@ impl Conv2dGather<'_> {
         let first = self.channels.start;
         self.tile.pack(&mut packed, self.channels.len(), self.steps(), |o, lane| {
             let (term, channel, tap) = lanes[lane];
-            let (weight, channels) = self.terms[term];
+            let (weight, channels) = (&weights[term], self.inputs[term]);
             if channel < channels {
                 weight.values()[((first + o) * weight.dims()[1] + channel) * taps + tap]
             } else {
                 0.0
             }
         });
-        packed.extend_from_slice(&self.bias[first..self.channels.end]);
+        packed.extend_from_slice(&bias[first..self.channels.end]);
         packed.resize(packed.len().next_multiple_of(4), 0.0);
-        packed.extend(self.slopes.iter().skip(first).take(4 * self.channels.groups()));
+        packed.extend(slopes.iter().skip(first).take(4 * self.channels.groups()));
         packed
     }
 }

@@ -30,8 +30,10 @@ pub static KERNEL: Kernel = Kernel {
 pub struct Conv2dGatherCooperative<'a> {
     /// The shape of each input.
     pub input: Shape,
-    /// For each input `[out, in, k, k]`, and how many of its channels, the first ones, are summed.
-    pub terms: &'a [(&'a Parameter, usize)],
+    /// The kernel's side.
+    pub kernel: usize,
+    /// For each input how many of its channels, the first ones, are summed.
+    pub inputs: &'a [usize],
     /// Which of the value's channels are computed.
     pub channels: Channels,
     /// Which pixels are made.
@@ -58,12 +60,12 @@ pub fn pixels(tile: &Tile) -> u32 {
 impl Conv2dGatherCooperative<'_> {
     /// Bindings: the four inputs, list or mask (or any buffer), residual (or any buffer), weight, output.
     pub fn dispatch(&self) -> Dispatch {
-        let (kernel, order) = (self.terms[0].0.dims()[2], self.tile.order());
+        let (kernel, order) = (self.kernel, self.tile.order());
         let mut groups = [0; INPUTS];
-        let each = self.terms.iter().map(|(_, channels)| channel_groups(*channels) as u32);
+        let each = self.inputs.iter().map(|channels| channel_groups(*channels) as u32);
         groups.iter_mut().zip(each).for_each(|(to, groups)| *to = groups);
         let [groups_0, groups_1, groups_2, groups_3] = groups;
-        let steps: usize = self.terms.iter().map(|(_, channels)| order.chunks(*channels)).sum();
+        let steps: usize = self.inputs.iter().map(|channels| order.chunks(*channels)).sum();
         let blocks = self.channels.len().div_ceil(self.tile.channels() as usize);
         let matrix = (self.tile.matrices.side * self.tile.channels()) as usize;
         let all_pixels = (self.input.batch * self.input.pixels()) as u32;
@@ -89,7 +91,7 @@ impl Conv2dGatherCooperative<'_> {
         constants.push(("JOBS", self.tile.jobs()));
         let mut overrides = self.epilogue.overrides().to_vec();
         overrides.extend([self.pixels.listed(), self.pixels.masked()]);
-        overrides.push(("INPUTS", self.terms.len() as u32));
+        overrides.push(("INPUTS", self.inputs.len() as u32));
         let workgroups = [all_pixels.div_ceil(pixels(&self.tile)), 1, blocks as u32];
         KERNEL.dispatch(Specialization::new(constants, overrides), &params, workgroups)
     }

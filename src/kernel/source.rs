@@ -93,7 +93,18 @@ pub(super) fn stored(source: &'static str) -> Vec<Option<&'static str>> {
     bindings.into_iter().skip(1).map(|(_, name)| name).collect()
 }
 
-/// Subgroup operations are there without being asked for; naga refuses the line that browsers want.
+/// What stands before a text of [`assemble`] where a browser compiles it: the line that allows subgroup operations, which
+/// naga refuses, and one that takes a browser's word back that they stand in uniform control flow. It cannot see that:
+/// eight threads go through the same rounds, as each kernel's host half makes sure.
+pub(super) fn in_browsers(needs: &[Feature]) -> &'static str {
+    if needs.contains(&Feature::Subgroups) {
+        "enable subgroups;\ndiagnostic(off, subgroup_uniformity);\n"
+    } else {
+        ""
+    }
+}
+
+/// naga has subgroup operations without being asked: [`in_browsers`] says what browsers want.
 fn enable(feature: Feature) -> &'static str {
     match feature {
         Feature::Subgroups => "",

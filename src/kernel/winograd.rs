@@ -166,7 +166,7 @@ impl Winograd {
     }
 
     /// `[out, in, 3, 3]` of each output → the products' weights at every point, G w Gᵀ, computed in f64.
-    pub fn pack(&self, weights: &[&Parameter]) -> Vec<f32> {
+    pub fn pack(&self, weights: &[Parameter]) -> Vec<f32> {
         let inputs = self.input.channels;
         // For every column of the products the kernels of its output channel, if it has one.
         let columns: Vec<Option<Vec<[f64; POINTS]>>> = (self.outputs.iter().zip(weights))

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The sum has r_1 … r_16 and not x_1 … x_16, since activations in the authors' code overwrite what they read. `AB_i` is
-//! linear without a bias, so its three kernels are added to one of 3×3 when the graph is built, which is exact.
+//! linear without a bias, so its three kernels are added to one of 3×3, which is exact.
 //!
 //! A checkpoint has one upsampler, or (ACNet-B, for blind super-resolution) one for each of x2, x3 and x4.
 
@@ -21,10 +21,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Network;
-use super::parts::{Conv, axis, conv, has_all, start, upsampler, upsampler_scale};
+use super::parts::{Conv, axis, conv, has_all, parameter, start, upsampler, upsampler_scale};
 use crate::error::Result;
-use crate::graph::{Builder, Conv2d, Graph, Value};
-use crate::tensor::{Parameter, Shape};
+use crate::graph::{Builder, Conv2d, Graph, Parameters, Value, WeightOperation};
+use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
@@ -91,13 +91,13 @@ impl Network for Config {
         !parameter.starts_with("upsample.") || parameter.starts_with(&format!("{}.", self.upsampler()))
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let w = weights.root();
     let (mut b, picture) = start(config, "acnet", input, RANGE)?;
 
@@ -120,8 +120,8 @@ fn asymmetric_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -
     for i in 1..=config.layers {
         let kernels = [1, 2, 3].map(|branch| w.scope(format!("conv{i}_{branch}.0")));
         let inputs = b.shape(y).channels;
-        let weight = merged(&kernels, [config.channels, inputs])?;
-        y = b.conv2d(format!("conv{i}"), y, Conv2d::same(weight, None))?;
+        let weight = merged(b, &kernels, [config.channels, inputs])?;
+        y = b.conv2d(format!("conv{i}"), y, weight, Conv2d::same(3))?;
         if i < config.layers {
             y = b.relu(format!("conv{i}.relu"), y)?;
         }
@@ -134,20 +134,15 @@ fn asymmetric_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -
 }
 
 /// The kernels 1×3, 3×1 and 3×3 as one of 3×3: what is added at an output is added in the kernel.
-fn merged(kernels: &[Scope<'_>; 3], [out, inputs]: [usize; 2]) -> Result<Parameter> {
-    let [row, column, square] = kernels;
-    let row = row.parameter("weight", &[out, inputs, 1, 3])?;
-    let column = column.parameter("weight", &[out, inputs, 3, 1])?;
-    let square = square.parameter("weight", &[out, inputs, 3, 3])?;
-    let mut values = square.values().to_vec();
-    let lines = row.values().chunks_exact(3).zip(column.values().chunks_exact(3));
-    for (kernel, (row, column)) in values.chunks_exact_mut(9).zip(lines) {
-        for i in 0..3 {
-            kernel[3 + i] += row[i];
-            kernel[3 * i + 1] += column[i];
-        }
+fn merged(b: &mut Builder, kernels: &[Scope<'_>; 3], [out, inputs]: [usize; 2]) -> Result<Value> {
+    let mut sum = parameter(b, &kernels[2], "weight", &[out, inputs, 3, 3])?;
+    for (w, [height, width]) in kernels.iter().zip([[1, 3], [3, 1]]) {
+        let kernel = parameter(b, w, "weight", &[out, inputs, height, width])?;
+        let pad = WeightOperation::Pad { rows: (3 - height) / 2, columns: (3 - width) / 2 };
+        let square = b.weight(w.path("weight.square"), pad, &[kernel])?;
+        sum = b.add(w.path("weight.merged"), sum, square)?;
     }
-    Ok(Parameter::new(square.dims(), values))
+    Ok(sum)
 }
 
 /// The high-frequency feature enhancement block, from what the upsampler makes.

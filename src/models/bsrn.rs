@@ -22,10 +22,10 @@ use std::fmt;
 use super::Network;
 use super::esa::{self, Conv3x3, Esa};
 use super::imdn::contrast_aware_channel_attention;
-use super::parts::{Conv, axis, channels, has_all, last_number, shuffle_scale, shuffled, start};
+use super::parts::{Conv, axis, has_all, last_number, parameter, shuffle_scale, shuffled, start};
 use super::rfdn::Steps;
 use crate::error::Result;
-use crate::graph::{Activation, Builder, Graph, Value};
+use crate::graph::{Activation, Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
@@ -81,13 +81,13 @@ impl Network for Config {
         esa::SMALLEST_SIDE
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let (w, conv) = (weights.root(), config.conv3x3());
     let (mut b, picture) = start(config, "bsrn", input, 1.0)?;
     let x = b.concat("cat", &[picture; 4])?;
@@ -128,8 +128,8 @@ fn separable_distillation_block(b: &mut Builder, x: Value, w: &Scope<'_>, config
 
 /// BSRN-S: every channel times a learned number, and a 1×1 convolution to so many channels.
 fn weighted_channels(b: &mut Builder, x: Value, w: &Scope<'_>, out: usize) -> Result<Value> {
-    let cw = w.parameter("cw", &[1, b.shape(x).channels])?;
-    let cw = channels(b, w.path("cw"), cw.values(), x)?;
+    let c = b.shape(x).channels;
+    let cw = parameter(b, w, "cw", &[1, c])?;
     let y = b.multiply(w.path("weighted"), x, cw)?;
     Conv::same(1).making(b, y, &w.scope("conv_out"), out)
 }

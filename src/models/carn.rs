@@ -22,7 +22,7 @@ use std::sync::Arc;
 use super::Network;
 use super::parts::{Conv, axis, conv, has_all, has_any, start};
 use crate::error::{Error, Result};
-use crate::graph::{Builder, Graph, Value};
+use crate::graph::{Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
@@ -133,13 +133,13 @@ impl Network for Config {
         !parameter.starts_with("upsample.") || parameter.starts_with(&format!("{}.", self.upsampler()))
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let w = weights.root();
     let (mut b, picture) = start(config, "carn", input, 1.0)?;
 

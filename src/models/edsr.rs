@@ -19,7 +19,7 @@ use super::parts::{
     Conv, axis, conv, count, has_all, mean_shift, scaled, start, stored_mean, upsampler, upsampler_scale,
 };
 use crate::error::Result;
-use crate::graph::{Builder, Conv2d, Graph, Value};
+use crate::graph::{Builder, Conv2d, Graph, Parameters, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
@@ -138,13 +138,13 @@ impl Network for Config {
         self.scale
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let (names, c) = (config.keys.names(), config.channels);
     let (w, body) = (weights.root(), weights.root().scope("body"));
     let (mut b, picture) = start(config, "edsr", input, config.range)?;
@@ -167,15 +167,15 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> 
     Ok(b.finish(y))
 }
 
-/// Residual block (figure 2c), of any width in the middle: pruning may narrow it there. `res_scale` goes into the second
-/// convolution's numbers.
+/// Residual block (figure 2c), of any width in the middle: pruning may narrow it there. `res_scale` is a
+/// factor of the second convolution's weights.
 fn res_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
     let (c, [first, second]) = (config.channels, config.keys.names().convs);
     let y = Conv::same(3).of(b, x, &w.scope(first))?;
     let y = b.relu(w.path("relu"), y)?;
     let (second, inner) = (w.scope(second), b.shape(y).channels);
-    let weight = scaled(&second.parameter("weight", &[c, inner, 3, 3])?, config.res_scale);
-    let bias = scaled(&second.parameter("bias", &[c])?, config.res_scale);
-    let y = b.conv2d(second.prefix(), y, Conv2d::same(weight, Some(bias)))?;
+    let weights = Conv::same(3).read_to(b, c, inner, &second)?;
+    let weights = scaled(b, &second, weights, config.res_scale)?;
+    let y = b.conv2d(second.prefix(), y, weights, Conv2d::same(3))?;
     b.add(w.prefix(), y, x)
 }

@@ -21,12 +21,13 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, channels, has_all, layer_norm, scaled, start, upsampler, upsampler_scale};
+use super::parts::{Conv, axis, has_all, layer_norm, parameter, start, times, upsampler, upsampler_scale};
 use crate::error::Result;
 use crate::graph::{
-    Activation, Among, Attention, BinaryKind, Builder, Conv2d, Fold, Graph, Op, ResizeKind, Unfold, Value,
+    Activation, Among, Attention, BinaryKind, Builder, Conv2d, Fold, Graph, Op, Parameters, ResizeKind,
+    Unfold, Value, Weighted,
 };
-use crate::tensor::{Parameter, Shape};
+use crate::tensor::{Shape, Tensor};
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
@@ -87,13 +88,13 @@ impl Network for Config {
         2
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let w = weights.root();
     let (mut builder, picture) = start(config, "esrt", input, 1.0)?;
     let b = &mut builder;
@@ -123,30 +124,33 @@ fn backbone(b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
     let y = transformer(b, y, &w.scope("attention"))?;
     let y = b.append(w.path("fold"), Op::Fold(Fold { kernel: 3 }), &[y])?;
     let alise = w.scope("alise");
-    let conv = Conv::same(3).read(b.shape(y).channels, &alise)?;
-    let y = b.conv2d(alise.prefix(), y, times(conv, factor(w, "weight2")?))?;
-    let x = multiplied(b, &w.scope("weight1"), x, factor(w, "weight1")?)?;
+    let inputs = b.shape(y).channels;
+    let weights = Conv::same(3).read(b, inputs, &alise)?;
+    let factor = factor(b, w, "weight2")?;
+    let weights = times(b, &alise, weights, factor)?;
+    let y = b.conv2d(alise.prefix(), y, weights, Conv2d::same(3))?;
+    let x = multiplied(b, w, "weight1", x)?;
     b.add(w.prefix(), x, y)
 }
 
 /// High-preserving block (figure 3), with the high-frequency filtering module.
 fn high_preserving_block(b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
     let width = b.shape(x).channels;
-    let module = |name| FeatureBlock::read(width, w.scope(name));
-    let y = module("encoder")?.append(b, x)?;
+    let module = |b: &mut Builder, name| FeatureBlock::read(b, width, w.scope(name));
+    let y = module(b, "encoder")?.append(b, x)?;
     let mut low = b.average_pool(w.path("down"), y, 2)?;
     let smooth = b.resize_to(w.path("smooth"), low, ResizeKind::BilinearCorners, y)?;
     let high = b.binary(w.path("high"), BinaryKind::Subtract, y, smooth)?;
-    let decoder = module("decoder_low")?;
+    let decoder = module(b, "decoder_low")?;
     for _ in 0..PASSES {
         low = decoder.append(b, low)?;
     }
-    let high = module("decoder_high")?.append(b, high)?;
+    let high = module(b, "decoder_high")?.append(b, high)?;
     let low = b.resize_to(w.path("low"), low, ResizeKind::BilinearCorners, x)?;
     let y = b.concat(w.path("concat"), &[low, high])?;
     let y = basic_conv(b, y, &w.scope("alise2"), 1)?;
-    let y = ChannelAttention::read(width, w.scope("att"))?.append(b, y)?;
-    let y = module("alise")?.append(b, y)?;
+    let y = ChannelAttention::read(b, width, w.scope("att"))?.append(b, y)?;
+    let y = module(b, "alise")?.append(b, y)?;
     b.add(w.prefix(), y, x)
 }
 
@@ -154,35 +158,29 @@ fn high_preserving_block(b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Val
 struct FeatureBlock<'w> {
     w: Scope<'w>,
     units: [ResidualUnit<'w>; 2],
-    alise: Conv2d,
+    alise: Weighted,
     attention: ChannelAttention<'w>,
-    last: Conv2d,
-    /// Of the block's input.
-    alpha: f32,
-    /// Of what is added to it. Its magnitude is in `last`: a ReLU lets factors through that are not negative.
-    beta: f32,
+    last: Weighted,
 }
 
 impl<'w> FeatureBlock<'w> {
-    fn read(width: usize, w: Scope<'w>) -> Result<Self> {
+    fn read(b: &mut Builder, width: usize, w: Scope<'w>) -> Result<Self> {
         let plain = |kernel| Conv::same(kernel).without_bias();
         let (alise, last) = (w.scope("alise").scope("conv"), w.scope("layer4").scope("conv"));
-        let factors = [factor(&w, "weight2")?, factor(&w, "weight3")?];
-        let beta = factor(&w, "weight5")?;
-        let alise = plain(1).read(2 * width, &alise)?;
-        let hidden = alise.out_channels();
-        Ok(Self {
-            units: [
-                ResidualUnit::read(width, w.scope("layer1"))?,
-                ResidualUnit::read(width, w.scope("layer2"))?,
-            ],
-            alise: Conv2d { weight: halves_times(&alise.weight, factors), ..alise },
-            attention: ChannelAttention::read(hidden, w.scope("atten"))?,
-            last: times(plain(3).read(hidden, &last)?, beta.abs()),
-            alpha: factor(&w, "weight4")?,
-            beta,
-            w,
-        })
+        // The factors of what is concatenated are those of the weight's inputs.
+        let halves = ["weight2", "weight3"].map(|name| factor_of(b, &w, name, width));
+        let [first, second] = halves;
+        let factors = b.concat(w.path("factors"), &[first?, second?])?;
+        let weight = plain(1).read(b, 2 * width, &alise)?.weight;
+        let hidden = b.shape(weight).batch;
+        let weight = b.multiply(alise.path("weight.scaled"), weight, factors)?;
+        let units = [
+            ResidualUnit::read(b, width, w.scope("layer1"))?,
+            ResidualUnit::read(b, width, w.scope("layer2"))?,
+        ];
+        let attention = ChannelAttention::read(b, hidden, w.scope("atten"))?;
+        let last = plain(3).read(b, hidden, &last)?;
+        Ok(Self { w, units, alise: weight.into(), attention, last })
     }
 
     fn append(&self, b: &mut Builder, x: Value) -> Result<Value> {
@@ -190,46 +188,42 @@ impl<'w> FeatureBlock<'w> {
         let x1 = self.units[0].append(b, x)?;
         let x2 = self.units[1].append(b, x1)?;
         let y = b.concat(w.path("concat"), &[x2, x1])?;
-        let y = b.conv2d(w.path("alise.conv"), y, self.alise.clone())?;
+        let y = b.conv2d(w.path("alise.conv"), y, self.alise, Conv2d::same(1))?;
         let y = b.relu(w.path("alise.relu"), y)?;
         let y = self.attention.append(b, y)?;
-        let y = b.conv2d(w.path("layer4.conv"), y, self.last.clone())?;
+        let y = b.conv2d(w.path("layer4.conv"), y, self.last, Conv2d::same(3))?;
         let y = b.relu(w.path("layer4.relu"), y)?;
-        let x = multiplied(b, &w.scope("weight4"), x, self.alpha)?;
-        let kind = if self.beta < 0.0 { BinaryKind::Subtract } else { BinaryKind::Add };
-        b.binary(w.prefix(), kind, x, y)
+        let x = multiplied(b, w, "weight4", x)?;
+        let y = multiplied(b, w, "weight5", y)?;
+        b.add(w.prefix(), x, y)
     }
 }
 
 /// Residual unit (figure 4c).
 struct ResidualUnit<'w> {
     w: Scope<'w>,
-    reduction: Conv2d,
-    slope: Parameter,
-    expansion: Conv2d,
-    alpha: f32,
+    reduction: Weighted,
+    slopes: Value,
+    expansion: Weighted,
 }
 
 impl<'w> ResidualUnit<'w> {
-    fn read(width: usize, w: Scope<'w>) -> Result<Self> {
-        let reduction = Conv::same(3).read(width, &w.scope("conv"))?;
-        let hidden = reduction.out_channels();
-        let expansion = Conv::same(3).read(hidden, &w.scope("conv1"))?;
-        Ok(Self {
-            slope: w.parameter("relu.weight", &[hidden])?,
-            expansion: times(expansion, factor(&w, "weight2")?),
-            alpha: factor(&w, "weight1")?,
-            reduction,
-            w,
-        })
+    fn read(b: &mut Builder, width: usize, w: Scope<'w>) -> Result<Self> {
+        let reduction = Conv::same(3).read(b, width, &w.scope("conv"))?;
+        let hidden = b.shape(reduction.weight).batch;
+        let slopes = parameter(b, &w, "relu.weight", &[hidden])?;
+        let expansion = Conv::same(3).read(b, hidden, &w.scope("conv1"))?;
+        let factor = factor(b, &w, "weight2")?;
+        let expansion = times(b, &w.scope("conv1"), expansion, factor)?;
+        Ok(Self { w, reduction, slopes, expansion })
     }
 
     fn append(&self, b: &mut Builder, x: Value) -> Result<Value> {
         let w = &self.w;
-        let y = b.conv2d(w.path("conv"), x, self.reduction.clone())?;
-        let y = b.activation(w.path("relu"), y, Activation::Prelu { slope: self.slope.clone() })?;
-        let y = b.conv2d(w.path("conv1"), y, self.expansion.clone())?;
-        let x = multiplied(b, &w.scope("weight1"), x, self.alpha)?;
+        let y = b.conv2d(w.path("conv"), x, self.reduction, Conv2d::same(3))?;
+        let y = b.prelu(w.path("relu"), y, self.slopes)?;
+        let y = b.conv2d(w.path("conv1"), y, self.expansion, Conv2d::same(3))?;
+        let x = multiplied(b, w, "weight1", x)?;
         b.add(w.prefix(), y, x)
     }
 }
@@ -237,24 +231,25 @@ impl<'w> ResidualUnit<'w> {
 /// Channel attention (Zhang et al., *RCAN*, ECCV 2018, figure 3).
 struct ChannelAttention<'w> {
     w: Scope<'w>,
-    squeeze: Conv2d,
-    excite: Conv2d,
+    squeeze: Weighted,
+    excite: Weighted,
 }
 
 impl<'w> ChannelAttention<'w> {
-    fn read(width: usize, w: Scope<'w>) -> Result<Self> {
+    fn read(b: &mut Builder, width: usize, w: Scope<'w>) -> Result<Self> {
         let du = w.scope("conv_du");
-        let squeeze = Conv::same(1).read(width, &du.scope(0))?;
-        let excite = Conv::same(1).read(squeeze.out_channels(), &du.scope(2))?;
+        let squeeze = Conv::same(1).read(b, width, &du.scope(0))?;
+        let squeezed = b.shape(squeeze.weight).batch;
+        let excite = Conv::same(1).read(b, squeezed, &du.scope(2))?;
         Ok(Self { w, squeeze, excite })
     }
 
     fn append(&self, b: &mut Builder, x: Value) -> Result<Value> {
         let w = &self.w;
         let y = b.global_average_pool(w.path("avg_pool"), x)?;
-        let y = b.conv2d(w.path("conv_du.0"), y, self.squeeze.clone())?;
+        let y = b.conv2d(w.path("conv_du.0"), y, self.squeeze, Conv2d::same(1))?;
         let y = b.relu(w.path("conv_du.1"), y)?;
-        let y = b.conv2d(w.path("conv_du.2"), y, self.excite.clone())?;
+        let y = b.conv2d(w.path("conv_du.2"), y, self.excite, Conv2d::same(1))?;
         let y = b.activation(w.path("conv_du.3"), y, Activation::Sigmoid)?;
         b.multiply(w.prefix(), x, y)
     }
@@ -290,30 +285,20 @@ fn basic_conv(b: &mut Builder, x: Value, w: &Scope<'_>, kernel: usize) -> Result
 }
 
 /// A learned factor.
-fn factor(w: &Scope<'_>, name: &str) -> Result<f32> {
-    Ok(w.scope(name).parameter("scale", &[1])?.values()[0])
+fn factor(b: &mut Builder, w: &Scope<'_>, name: &str) -> Result<Value> {
+    parameter(b, &w.scope(name), "scale", &[1])
 }
 
-/// `factor · x`.
-fn multiplied(b: &mut Builder, w: &Scope<'_>, x: Value, factor: f32) -> Result<Value> {
-    if factor == 1.0 {
-        return Ok(x);
-    }
-    let numbers = vec![factor; b.shape(x).channels];
-    let factors = channels(b, w.path("scale"), &numbers, x)?;
-    b.multiply(w.prefix(), x, factors)
+/// The same for each of so many channels.
+fn factor_of(b: &mut Builder, w: &Scope<'_>, name: &str, width: usize) -> Result<Value> {
+    let factor = factor(b, w, name)?;
+    let ones = b.constant(w.path("ones"), Tensor::new(Shape::new(1, width, 1, 1), vec![1.0; width]))?;
+    b.multiply(w.scope(name).path("scales"), ones, factor)
 }
 
-/// `factor` times a convolution.
-fn times(op: Conv2d, factor: f32) -> Conv2d {
-    let bias = op.bias.as_ref().map(|bias| scaled(bias, factor));
-    Conv2d { weight: scaled(&op.weight, factor), bias, ..op }
-}
-
-/// The weight of a 1×1 convolution whose inputs come times a factor each half.
-fn halves_times(weight: &Parameter, factors: [f32; 2]) -> Parameter {
-    let inputs = weight.dims()[1];
-    let factor = |at: usize| factors[usize::from(at % inputs >= inputs / 2)];
-    let values: Vec<f32> = weight.values().iter().enumerate().map(|(at, value)| factor(at) * value).collect();
-    Parameter::new(weight.dims(), values)
+/// A learned factor times `x`.
+fn multiplied(b: &mut Builder, w: &Scope<'_>, name: &str, x: Value) -> Result<Value> {
+    let width = b.shape(x).channels;
+    let factors = factor_of(b, w, name, width)?;
+    b.multiply(w.path(name), x, factors)
 }

@@ -4,35 +4,35 @@
 
 use super::{Network, scales};
 use crate::error::{Error, Result};
-use crate::graph::Graph;
-use crate::tensor::Shape;
+use crate::graph::{Graph, Parameters};
 use crate::weights::Weights;
 
 /// So many names are told of a list.
 const TOLD: usize = 3;
 
-/// The smallest picture that a network takes.
-pub(super) fn smallest(network: &dyn Network) -> Shape {
-    let side = network.smallest_side().next_multiple_of(network.alignment());
-    Shape::new(1, 3, side, side)
-}
-
-/// The network for the smallest picture.
+/// The network for the smallest picture, and the numbers of its parameters.
 ///
 /// # Errors
 /// [`Error::Weights`] with the first tensor that is missing or misshapen, and how many more are; or with the tensors
 /// that no scale of the network reads.
-pub(super) fn build(architecture: &str, network: &dyn Network, weights: &Weights) -> Result<Graph> {
+pub(super) fn build(
+    architecture: &str,
+    network: &dyn Network,
+    weights: &Weights,
+) -> Result<(Graph, Parameters)> {
     let observed = weights.observed();
-    let graph =
-        network.build(&observed, smallest(network)).map_err(|error| complete(error, network, weights))?;
+    let built = network
+        .build(&observed, network.facts().smallest())
+        .map_err(|error| complete(error, network, weights))?;
     for scale in scales(network) {
         if let Some(other) = network.at_scale(scale).filter(|_| !unread(network, &observed).is_empty()) {
-            other.build(&observed, smallest(&*other)).map_err(|error| complete(error, &*other, weights))?;
+            other
+                .build(&observed, other.facts().smallest())
+                .map_err(|error| complete(error, &*other, weights))?;
         }
     }
     match unread(network, &observed).as_slice() {
-        [] => Ok(graph),
+        [] => Ok(built),
         unread => {
             let reason = format!(
                 "expected the tensors of {architecture} ({network}) and no others, found {} that it does not read: {}",
@@ -51,14 +51,12 @@ fn unread<'w>(network: &dyn Network, observed: &'w Weights) -> Vec<&'w str> {
 
 /// Adds to the error on the first tensor what else does not fit.
 fn complete(error: Error, network: &dyn Network, weights: &Weights) -> Error {
-    let (file, mut reason) = match error {
+    let (file, mut reason) = match of(weights, error) {
         Error::Weights { file, reason } => (file, reason),
-        // Tensors that fit where each is read and not together.
-        Error::Shape { node, reason } => (weights.source().into(), format!("{node}: {reason}")),
         error => return error,
     };
     let completed = weights.completed();
-    let built = network.build(&completed, smallest(network));
+    let built = network.build(&completed, network.facts().smallest());
     let mut missing = completed.missing();
     missing.sort_unstable();
     missing.dedup();
@@ -73,6 +71,14 @@ fn complete(error: Error, network: &dyn Network, weights: &Weights) -> Error {
         reason += &format!("; {} are not read: {}", unread.len(), first(&unread));
     }
     Error::Weights { file, reason }
+}
+
+/// An error on a checkpoint's tensors that fit where each is read and not together.
+pub(super) fn of(weights: &Weights, error: Error) -> Error {
+    match error {
+        Error::Shape { node, reason } => Error::weights(weights.source(), format!("{node}: {reason}")),
+        error => error,
+    }
 }
 
 /// The first few of them.
@@ -109,7 +115,7 @@ mod tests {
     use super::*;
     use crate::graph::Builder;
     use crate::models::parts::conv;
-    use crate::tensor::Parameter;
+    use crate::tensor::{Parameter, Shape};
 
     /// A convolution to three channels, of one or two scales in a file.
     #[derive(Debug)]
@@ -138,7 +144,7 @@ mod tests {
             name.ends_with(".attn_mask")
         }
 
-        fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+        fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
             let (mut b, x) = Builder::new("tiny", input, 1.0);
             let w = weights.root();
             let y = conv(&mut b, x, &w.scope("head"), [3, 3, 1])?;

@@ -18,7 +18,7 @@ use std::fmt;
 use super::Network;
 use super::parts::{Conv, axis, has_all, last_number, shuffle_scale, shuffled, start};
 use crate::error::{Error, Result};
-use crate::graph::{Activation, Builder, GlobalPoolKind, Graph, Value};
+use crate::graph::{Activation, Builder, GlobalPoolKind, Graph, Parameters, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
@@ -64,13 +64,13 @@ impl Network for Config {
         self.scale
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let w = weights.root();
     let (mut b, picture) = start(config, "imdn", input, 1.0)?;
     let x = Conv::same(3).of(&mut b, picture, &w.scope("fea_conv"))?;

@@ -13,7 +13,7 @@
 //! ```
 //!
 //! All convolutions are 3×3 with bias. While it is pruned, the network has weight normalisation, which
-//! [`Weights::without_weight_norm`] carries out.
+//! [`WeightOperation::Norm`](crate::graph::WeightOperation::Norm) carries out.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ use super::parts::{
     axis, conv, conv_relu_conv, count, has_all, mean_shift, shuffle_scale, start, stored_mean,
 };
 use crate::error::Result;
-use crate::graph::{Builder, Graph, Value};
+use crate::graph::{Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
@@ -92,13 +92,13 @@ impl Network for Config {
         self.scale
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let (c, scale) = (config.channels, config.scale);
     let (w, body) = (weights.root(), weights.root().scope("body"));
     let (mut b, picture) = start(config, "ledsr", input, config.range)?;

@@ -18,7 +18,7 @@ use super::parts::{
     axis, conv, conv_relu_conv, count, has_all, mean_shift, start, stored_mean, upsampler, upsampler_scale,
 };
 use crate::error::Result;
-use crate::graph::{Builder, Graph, Value};
+use crate::graph::{Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
@@ -94,13 +94,13 @@ impl Network for Config {
         }
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape, at the scale of the branch that is taken.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let scale = config.scale();
     let c = config.channels;
     let (w, body) = (weights.root(), weights.root().scope("body"));

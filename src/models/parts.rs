@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::error::{Error, Result};
-use crate::graph::{Builder, Conv2d, LayerNorm, Op, Value};
+use crate::graph::{Builder, Conv2d, LayerNorm, Op, Value, WeightOperation, Weighted};
 use crate::tensor::{Parameter, Shape, Tensor};
 use crate::weights::{Scope, Weights};
 
@@ -95,32 +95,57 @@ impl Conv {
     /// Appends the convolution of this scope: `weight`, and `bias` if it has one. PyTorch's `Linear` over channels,
     /// whose weight has two axes, is one of 1×1.
     pub(super) fn of(self, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
-        let op = self.read(b.shape(x).channels, w)?;
-        b.conv2d(w.prefix(), x, op)
+        let inputs = b.shape(x).channels;
+        let weights = self.read(b, inputs, w)?;
+        b.conv2d(w.prefix(), x, weights, self.op())
     }
 
     /// The same to so many channels, where the network's structure asks for them.
     pub(super) fn making(self, b: &mut Builder, x: Value, w: &Scope<'_>, out: usize) -> Result<Value> {
-        let op = self.read_to(out, b.shape(x).channels, w)?;
-        b.conv2d(w.prefix(), x, op)
+        let inputs = b.shape(x).channels;
+        let weights = self.read_to(b, out, inputs, w)?;
+        b.conv2d(w.prefix(), x, weights, self.op())
     }
 
-    /// The convolution of this scope over so many channels, for who changes its numbers or appends it more than once.
-    pub(super) fn read(self, inputs: usize, w: &Scope<'_>) -> Result<Conv2d> {
-        self.read_to(stored_width(w).unwrap_or(self.groups), inputs, w)
+    /// The operator, for who appends it by weights of its own.
+    pub(super) const fn op(self) -> Conv2d {
+        let Self { kernel, stride, padding, groups, .. } = self;
+        Conv2d { kernel, stride, padding, groups }
     }
 
-    fn read_to(self, out: usize, inputs: usize, w: &Scope<'_>) -> Result<Conv2d> {
-        let Self { kernel, stride, padding, groups, bias } = self;
-        let within = inputs / groups;
-        let stored = w.get("weight").map_or(&[][..], Parameter::dims);
-        let weight = if kernel == 1 && stored.len() == 2 {
-            reshaped(&w.parameter("weight", &[out, within])?, [out, within, 1, 1])
-        } else {
-            w.parameter("weight", &[out, within, kernel, kernel])?
-        };
-        let bias = if bias { Some(w.parameter("bias", &[out])?) } else { None };
-        Ok(Conv2d { weight, bias, stride, padding, groups })
+    /// The weights of the convolution of this scope over so many channels.
+    pub(super) fn read(self, b: &mut Builder, inputs: usize, w: &Scope<'_>) -> Result<Weighted> {
+        self.read_to(b, stored_width(w).unwrap_or(self.groups), inputs, w)
+    }
+
+    /// The same to so many channels.
+    pub(super) fn read_to(
+        self,
+        b: &mut Builder,
+        out: usize,
+        inputs: usize,
+        w: &Scope<'_>,
+    ) -> Result<Weighted> {
+        let Self { kernel, groups, bias, .. } = self;
+        let dims = [out, inputs / groups, kernel, kernel];
+        let linear = kernel == 1 && w.get("weight").is_some_and(|weight| weight.dims().len() == 2);
+        let weight = parameter(b, w, "weight", if linear { &dims[..2] } else { &dims })?;
+        let bias = if bias { Some(parameter(b, w, "bias", &[out])?) } else { None };
+        Ok(Weighted { weight, bias })
+    }
+}
+
+/// The parameter `name` of this scope, which has exactly the axes `dims`: a value of the graph. A normalised weight is
+/// made of two.
+pub(super) fn parameter(b: &mut Builder, w: &Scope<'_>, name: &str, dims: &[usize]) -> Result<Value> {
+    let numbers = w.parameter(name, dims)?;
+    match w.magnitude(name) {
+        None => b.parameter(w.path(name), &numbers),
+        Some(([of_direction, of_magnitude], magnitude)) => {
+            let direction = b.parameter(of_direction, &numbers)?;
+            let magnitude = b.parameter(of_magnitude, magnitude)?;
+            b.weight(w.path(&format!("{name}.normalised")), WeightOperation::Norm, &[direction, magnitude])
+        }
     }
 }
 
@@ -136,9 +161,8 @@ pub(super) fn conv(
     w: &Scope<'_>,
     [out, inputs, kernel]: [usize; 3],
 ) -> Result<Value> {
-    let weight = w.parameter("weight", &[out, inputs, kernel, kernel])?;
-    let bias = w.parameter("bias", &[out])?;
-    b.conv2d(w.prefix(), x, Conv2d::same(weight, Some(bias)))
+    let weights = Conv::same(kernel).read_to(b, out, inputs, w)?;
+    b.conv2d(w.prefix(), x, weights, Conv2d::same(kernel))
 }
 
 /// Convolutions and pixel shuffles in turn, `<w>.0`, `<w>.2`, …: by 3, or by 2 up to three times (EDSR, figure 3).
@@ -217,18 +241,21 @@ pub(super) fn channels(
     b.constant(name, Tensor::from_fn(shape, |_, c, _, _| numbers[c]))
 }
 
-/// The same number times all.
-pub(super) fn scaled(parameter: &Parameter, factor: f32) -> Parameter {
+/// The weights of `factor` times a convolution.
+pub(super) fn scaled(b: &mut Builder, w: &Scope<'_>, weights: Weighted, factor: f32) -> Result<Weighted> {
     if factor == 1.0 {
-        return parameter.clone();
+        return Ok(weights);
     }
-    let values: Vec<f32> = parameter.values().iter().map(|value| factor * value).collect();
-    Parameter::new(parameter.dims(), values)
+    let factor = b.constant(w.path("factor"), Tensor::new(Shape::new(1, 1, 1, 1), vec![factor]))?;
+    times(b, w, weights, factor)
 }
 
-/// The same numbers under other axes.
-pub(super) fn reshaped<const AXES: usize>(parameter: &Parameter, dims: [usize; AXES]) -> Parameter {
-    Parameter::new(dims, parameter.values().to_vec())
+/// The weights of a convolution times a number that is a value.
+pub(super) fn times(b: &mut Builder, w: &Scope<'_>, weights: Weighted, factor: Value) -> Result<Weighted> {
+    let mut scaled = |name: &str, value| b.multiply(w.path(&format!("{name}.scaled")), value, factor);
+    let weight = scaled("weight", weights.weight)?;
+    let bias = weights.bias.map(|bias| scaled("bias", bias)).transpose()?;
+    Ok(Weighted { weight, bias })
 }
 
 /// What is said of the mean that a network takes from a picture: whether the tensors hold it, as the 1×1 convolution
@@ -271,7 +298,12 @@ pub(super) fn conv_relu_conv(
 
 /// Layer normalisation over channels, of PyTorch's epsilon: `weight` and `bias` of this scope.
 pub(super) fn layer_norm(b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
+    layer_norm_by(b, x, w, 1e-5)
+}
+
+/// The same, of another epsilon.
+pub(super) fn layer_norm_by(b: &mut Builder, x: Value, w: &Scope<'_>, epsilon: f32) -> Result<Value> {
     let channels = [b.shape(x).channels];
-    let [weight, bias] = [w.parameter("weight", &channels)?, w.parameter("bias", &channels)?];
-    b.append(w.prefix(), Op::LayerNorm(LayerNorm { weight, bias, epsilon: 1e-5 }), &[x])
+    let [weight, bias] = [parameter(b, w, "weight", &channels)?, parameter(b, w, "bias", &channels)?];
+    b.append(w.prefix(), Op::LayerNorm(LayerNorm { epsilon }), &[x, weight, bias])
 }

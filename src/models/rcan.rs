@@ -25,7 +25,7 @@ use super::parts::{
     upsampler_to,
 };
 use crate::error::Result;
-use crate::graph::{Activation, Builder, Graph, Value};
+use crate::graph::{Activation, Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
@@ -155,13 +155,13 @@ impl Network for Config {
         self.scale
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let (names, c) = (config.keys.names(), config.channels);
     let (w, body) = (weights.root(), weights.root().scope("body"));
     let (mut b, picture) = start(config, "rcan", input, config.range)?;

@@ -202,7 +202,6 @@ mod tests {
                     Some((name.strip_prefix(&prefix)?.to_owned(), numbers.clone()))
                 };
                 let weights = Weights::new(case, golden.iter().filter_map(tensor));
-                let weights = weights.without_weight_norm().unwrap();
                 let found = ARCHITECTURES.iter().filter(|known| (known.detect)(&weights).is_some());
                 assert_eq!(found.map(|known| known.name).collect::<Vec<_>>(), [*name], "{case}");
             }

@@ -21,7 +21,7 @@ use super::Network;
 use super::esa::{self, Conv3x3, Esa};
 use super::parts::{Conv, axis, has_all, last_number, shuffle_scale, shuffled, start};
 use crate::error::Result;
-use crate::graph::{Activation, Builder, Graph, Value};
+use crate::graph::{Activation, Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
@@ -80,13 +80,13 @@ impl Network for Config {
         esa::SMALLEST_SIDE
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let steps = Steps { conv: Conv3x3::Full, act: LEAKY_RELU, residual: config.residual };
     let esa = Esa { conv2: Conv3x3::Full, conv3: Conv3x3::Full, act: Some(Activation::Relu), conv_f: true };
     let w = weights.root();

@@ -19,7 +19,7 @@ use super::Network;
 use super::esa::{self, Conv3x3, Esa};
 use super::parts::{Conv, axis, has_any, last_number, shuffle_scale, shuffled, start};
 use crate::error::Result;
-use crate::graph::{Activation, Builder, Graph, Value};
+use crate::graph::{Activation, Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
@@ -130,13 +130,13 @@ impl Network for Config {
         esa::SMALLEST_SIDE
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let esa = Esa { conv2: Conv3x3::Full, conv3: Conv3x3::Full, act: None, conv_f: config.conv_f };
     let (names, w) = (config.keys.names(), weights.root());
     let (mut b, picture) = start(config, "rlfn", input, 255.0)?;

@@ -24,7 +24,7 @@ use std::fmt;
 use super::Network;
 use super::parts::{Conv, axis, channels, conv, has_all, last_number, scaled, start};
 use crate::error::{Error, Result};
-use crate::graph::{Activation, Builder, Conv2d, Graph, Op, PixelUnshuffle, ResizeKind, Value};
+use crate::graph::{Activation, Builder, Conv2d, Graph, Op, Parameters, PixelUnshuffle, ResizeKind, Value};
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
@@ -202,13 +202,13 @@ impl Network for Config {
         self.unshuffle
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let side = config.unshuffle;
     let (w, keys, c) = (weights.root(), config.keys, config.channels);
     let names = keys.names();
@@ -251,7 +251,7 @@ fn rrdb(b: &mut Builder, x: Value, fifth: Value, w: &Scope<'_>, config: &Config)
     b.add(w.prefix(), y, x)
 }
 
-/// Residual dense block. The factor on its residual goes into the last convolution's numbers.
+/// Residual dense block. The factor on its residual is one of the last convolution's weights.
 fn dense_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
     let suffix = config.keys.names().suffix;
     let scope = |k: usize| w.scope(format!("conv{k}{suffix}"));
@@ -275,9 +275,9 @@ fn dense_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Res
     }
     let y = b.concat(w.path("cat5"), &made)?;
     let (last, within, c) = (scope(5), b.shape(y).channels, b.shape(x).channels);
-    let weight = scaled(&last.parameter("weight", &[c, within, 3, 3])?, RES_SCALE);
-    let bias = scaled(&last.parameter("bias", &[c])?, RES_SCALE);
-    let y = b.conv2d(last.prefix(), y, Conv2d::same(weight, Some(bias)))?;
+    let weights = Conv::same(3).read_to(b, c, within, &last)?;
+    let weights = scaled(b, &last, weights, RES_SCALE)?;
+    let y = b.conv2d(last.prefix(), y, weights, Conv2d::same(3))?;
     b.add(w.prefix(), y, x)
 }
 

@@ -19,13 +19,16 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, channels, has_all, has_any, last_number, shuffle_scale, shuffled, start};
+use super::parts::{
+    Conv, axis, channels, has_all, has_any, last_number, layer_norm_by, parameter, shuffle_scale, shuffled,
+    start,
+};
 use crate::error::{Error, Result};
 use crate::graph::{
-    Activation, AdaptiveMaxPool, BinaryKind, Builder, Conv2d, GlobalPoolKind, Graph, LayerNorm, Op,
+    Activation, AdaptiveMaxPool, BinaryKind, Builder, Conv2d, GlobalPoolKind, Graph, Op, Parameters,
     ResizeKind, Value,
 };
-use crate::tensor::{Parameter, Shape};
+use crate::tensor::{Shape, Tensor};
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
@@ -119,13 +122,13 @@ impl Network for Config {
         self.divisor(self.levels - 1)
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let (w, feats) = (weights.root(), weights.root().scope("feats"));
     let (mut b, picture) = start(config, "safmn", input, 1.0)?;
 
@@ -165,9 +168,7 @@ fn norm(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Val
     if config.form == Form::Challenge {
         return Ok(x);
     }
-    let c = b.shape(x).channels;
-    let [weight, bias] = [w.parameter("weight", &[c])?, w.parameter("bias", &[c])?];
-    b.append(w.prefix(), Op::LayerNorm(LayerNorm { weight, bias, epsilon: EPSILON }), &[x])
+    layer_norm_by(b, x, w, EPSILON)
 }
 
 /// Spatially-adaptive feature modulation.
@@ -196,12 +197,8 @@ fn safm(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Val
 /// 3×3 on each channel alone.
 fn depthwise(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
     let c = b.shape(x).channels;
-    let weight = w.parameter("weight", &[c, 1, 3, 3])?;
-    let bias = match config.form {
-        Form::Paper => Some(w.parameter("bias", &[c])?),
-        Form::Challenge => None,
-    };
-    b.conv2d(w.prefix(), x, Conv2d { weight, bias, stride: 1, padding: 1, groups: c })
+    let conv = Conv { bias: config.form == Form::Paper, ..Conv::same(3) };
+    conv.in_groups(c).making(b, x, w, c)
 }
 
 /// Convolutional channel mixer.
@@ -215,18 +212,17 @@ fn ccm(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Valu
 /// of the channels' mean norm.
 fn response_norm(b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
     let c = b.shape(x).channels;
-    let [gamma, beta] = [w.parameter("gamma", &[1, c, 1, 1])?, w.parameter("beta", &[1, c, 1, 1])?];
+    let [gamma, beta] = [parameter(b, w, "gamma", &[1, c, 1, 1])?, parameter(b, w, "beta", &[1, c, 1, 1])?];
     let norms = b.global_pool(w.path("norm"), x, GlobalPoolKind::Norm)?;
-    let mean = Parameter::new([1, c, 1, 1], vec![1.0 / c as f32; c]);
-    let mean = Conv2d::same(mean, Some(Parameter::new([1], vec![EPSILON])));
-    let mean = b.conv2d(w.path("mean"), norms, mean)?;
+    let shares = Tensor::new(Shape::new(1, c, 1, 1), vec![1.0 / c as f32; c]);
+    let shares = b.constant(w.path("mean.weight"), shares)?;
+    let epsilon = b.constant(w.path("mean.bias"), Tensor::new(Shape::new(1, 1, 1, 1), vec![EPSILON]))?;
+    let mean = b.conv2d(w.path("mean"), norms, [shares, epsilon], Conv2d::same(1))?;
     let share = b.binary(w.path("share"), BinaryKind::Divide, norms, mean)?;
 
-    let gamma = channels(b, w.path("gamma"), gamma.values(), x)?;
     let one = channels(b, w.path("one"), &vec![1.0; c], x)?;
     let factor = b.multiply(w.path("share.gamma"), share, gamma)?;
     let factor = b.add(w.path("factor"), factor, one)?;
     let y = b.multiply(w.path("product"), x, factor)?;
-    let beta = channels(b, w.path("beta"), beta.values(), x)?;
     b.add(w.prefix(), y, beta)
 }

@@ -12,11 +12,14 @@
 
 use std::fmt;
 
-use super::parts::{axis, conv, start};
+use super::parts::{axis, conv, parameter, start};
 use super::{Network, Partition};
 use crate::error::{Error, Result};
-use crate::graph::{Activation, Builder, ConvTranspose2d, Graph, MaskedConv2d, ResizeKind, Value};
-use crate::tensor::{Parameter, Shape};
+use crate::graph::{
+    Activation, Builder, ConvTranspose2d, Graph, MaskedConv2d, Parameters, ResizeKind, Value,
+    WeightOperation, Weighted,
+};
+use crate::tensor::{Shape, Tensor};
 use crate::weights::{Scope, Weights};
 
 /// The mask branch halves the picture and doubles it again.
@@ -95,7 +98,7 @@ impl Network for Config {
         !parameter.ends_with(".ch_mask")
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 
@@ -105,7 +108,7 @@ impl Network for Config {
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let (c, scale) = (config.channels, config.scale);
     let w = weights.root();
     let (mut builder, picture) = start(config, "smsr", input, RANGE)?;
@@ -154,21 +157,17 @@ fn spatial_mask(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Re
     let h = conv(b, h, &w.scope(3), [m, m, 3])?;
     let h = b.relu(w.path("4"), h)?;
     let up = w.scope(5);
-    let deconvolution = ConvTranspose2d {
-        weight: up.parameter("weight", &[m, 2, 3, 3])?,
-        bias: Some(up.parameter("bias", &[2])?),
-        stride: 2,
-        padding: 1,
-        output_padding: 1,
-    };
-    let logits = b.conv_transpose2d(w.path("5"), h, deconvolution)?;
+    let weights = [parameter(b, &up, "weight", &[m, 2, 3, 3])?, parameter(b, &up, "bias", &[2])?];
+    let deconvolution = ConvTranspose2d { kernel: 3, stride: 2, padding: 1, output_padding: 1 };
+    let logits = b.conv_transpose2d(w.path("5"), h, weights, deconvolution)?;
     b.spatial_mask(w.prefix(), logits)
 }
 
 /// The masked layers and the 1×1 convolution that collects them (section 3.3).
 ///
 /// `collect` is linear in the layers' concatenation, so it is written as a sum over them: each term is
-/// masked by its own layer's channels, and no concatenation is made.
+/// masked by its own layer's channels, and no concatenation is made. The channels of a layer come dense ones first: the
+/// rows of its weight, and the columns of those that read it, are put into that order.
 fn sparse_mask_convolutions(
     b: &mut Builder,
     x: Value,
@@ -176,38 +175,41 @@ fn sparse_mask_convolutions(
     w: &Scope<'_>,
     config: &Config,
 ) -> Result<Value> {
-    let c = config.channels;
-    let orders = channel_orders(w, config)?;
+    let (c, layers) = (config.channels, config.layers);
+    let dense = dense_channels(w, config)?;
+    let logits = parameter(b, w, "ch_mask", &[1, c, layers, 2])?;
     let collect = w.scope("collect");
-    let collect_weight = collect.parameter("weight", &[c, c * config.layers, 1, 1])?;
-    let mut bias = Some(collect.parameter("bias", &[c])?);
+    let collect_weight = parameter(b, &collect, "weight", &[c, c * layers, 1, 1])?;
+    let mut bias = Some(parameter(b, &collect, "bias", &[c])?);
 
-    let every = ChannelOrder::dense(c);
-    let (mut inputs, mut feature, mut sum) = (&every, x, None);
-    for (l, outputs) in orders.iter().enumerate() {
+    let in_order = Tensor::new(Shape::new(1, c, 1, 1), (0..c).map(|channel| channel as f32).collect());
+    let in_order = b.constant(w.path("in_order"), in_order)?;
+    let (mut inputs, mut dense_inputs, mut feature, mut sum) = (in_order, c, x, None);
+    for (l, dense) in dense.into_iter().enumerate() {
         let layer = w.scope("body").scope(l);
-        let op = MaskedConv2d {
-            weight: reorder(&layer.parameter("weight", &[c, c, 3, 3])?, &outputs.order, &inputs.order),
-            bias: None,
-            dense_inputs: inputs.dense,
-            dense_outputs: outputs.dense,
-        };
-        feature = b.masked_conv2d(layer.prefix(), feature, mask, op)?;
+        let order = WeightOperation::ChannelOrder { layer: l, dense };
+        let order = b.weight(layer.path("order"), order, &[logits])?;
+        let weight = parameter(b, &layer, "weight", &[c, c, 3, 3])?;
+        let weight =
+            b.weight(layer.path("weight.ordered"), WeightOperation::Reorder, &[weight, order, inputs])?;
+        let op = MaskedConv2d { kernel: 3, dense_inputs, dense_outputs: dense };
+        feature = b.masked_conv2d(layer.prefix(), feature, mask, weight, op)?;
         feature = b.relu(layer.path("relu"), feature)?;
 
-        let columns: Vec<usize> = outputs.order.iter().map(|i| l * c + i).collect();
-        let op = MaskedConv2d {
-            weight: reorder(&collect_weight, &every.order, &columns),
-            bias: bias.take(),
-            dense_inputs: outputs.dense,
-            dense_outputs: c,
-        };
-        let term = b.masked_conv2d(collect.prefix(), feature, mask, op)?;
+        let columns = b.slice(collect.path(&format!("weight.{l}")), collect_weight, l * c, c)?;
+        let columns = b.weight(
+            collect.path(&format!("weight.{l}.ordered")),
+            WeightOperation::Reorder,
+            &[columns, in_order, order],
+        )?;
+        let op = MaskedConv2d { kernel: 1, dense_inputs: dense, dense_outputs: c };
+        let weights = Weighted { weight: columns, bias: bias.take() };
+        let term = b.masked_conv2d(collect.prefix(), feature, mask, weights, op)?;
         sum = Some(match sum {
             None => term,
             Some(sum) => b.add(collect.prefix(), term, sum)?,
         });
-        inputs = outputs;
+        (inputs, dense_inputs) = (order, dense);
     }
     Ok(sum.expect("a module has at least one layer"))
 }
@@ -223,42 +225,16 @@ fn channel_attention(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) 
     b.multiply(w.prefix(), x, factors)
 }
 
-/// The channels of a layer, dense ones first.
-struct ChannelOrder {
-    order: Vec<usize>,
-    dense: usize,
-}
-
-impl ChannelOrder {
-    fn dense(channels: usize) -> Self {
-        Self { order: (0..channels).collect(), dense: channels }
-    }
-}
-
-/// The order of each layer's channels, from `ch_mask`: `[1, channels, layers, 2]` logits of which the
-/// first wins in a dense channel (section 3.2: a softmax, rounded).
-fn channel_orders(w: &Scope<'_>, config: &Config) -> Result<Vec<ChannelOrder>> {
+/// How many channels of each layer are dense, from `ch_mask`: `[1, channels, layers, 2]` logits of which the first wins
+/// in a dense channel (section 3.2: a softmax, rounded).
+fn dense_channels(w: &Scope<'_>, config: &Config) -> Result<Vec<usize>> {
     let (c, layers) = (config.channels, config.layers);
     let logits = w.parameter("ch_mask", &[1, c, layers, 2])?;
-    Ok((0..layers)
-        .map(|l| {
-            let is_dense = |i: &usize| {
-                let at = (i * layers + l) * 2;
-                logits.values()[at] > logits.values()[at + 1]
-            };
-            let (dense, sparse): (Vec<usize>, Vec<usize>) = (0..c).partition(is_dense);
-            ChannelOrder { dense: dense.len(), order: [dense, sparse].concat() }
-        })
-        .collect())
-}
-
-/// Rows and columns of an `[out, in, k, k]` weight, chosen and ordered.
-fn reorder(weight: &Parameter, out: &[usize], inputs: &[usize]) -> Parameter {
-    let &[_, columns, height, width] = weight.dims() else { unreachable!("a checked convolution weight") };
-    let taps = height * width;
-    let kernels = out.iter().flat_map(|o| inputs.iter().map(move |i| (o * columns + i) * taps));
-    let values: Vec<f32> = kernels.flat_map(|at| &weight.values()[at..at + taps]).copied().collect();
-    Parameter::new([out.len(), inputs.len(), height, width], values)
+    let is_dense = |l: usize, channel: usize| {
+        let at = (channel * layers + l) * 2;
+        logits.values()[at] > logits.values()[at + 1]
+    };
+    Ok((0..layers).map(|l| (0..c).filter(|channel| is_dense(l, *channel)).count()).collect())
 }
 
 /// How each module divides its channels.
@@ -266,8 +242,7 @@ pub fn partitions(config: &Config, weights: &Weights) -> Result<Vec<Partition>> 
     (0..config.modules)
         .map(|k| {
             let module = weights.root().scope("body").scope(k);
-            let dense =
-                channel_orders(&module.scope("body"), config)?.iter().map(|order| order.dense).collect();
+            let dense = dense_channels(&module.scope("body"), config)?;
             Ok(Partition { module: module.prefix().into(), channels: config.channels, dense })
         })
         .collect()

@@ -25,8 +25,10 @@ use super::parts::{
     stored_width,
 };
 use crate::error::Result;
-use crate::graph::{Activation, BinaryKind, Builder, Conv2d, Graph, Value};
-use crate::tensor::{Parameter, Shape};
+use crate::graph::{
+    Activation, BinaryKind, Builder, Conv2d, Graph, Parameters, ResizeKind, Value, WeightOperation, Weighted,
+};
+use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others.
@@ -100,13 +102,13 @@ impl Network for Config {
         !is_branch(parameter) && parameter != "no_norm"
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let w = weights.root();
     let (mut b, picture) = start(config, "span", input, 1.0)?;
 
@@ -142,8 +144,9 @@ fn spab(b: &mut Builder, x: Value, half: Value, w: &Scope<'_>, config: &Config) 
     let y = conv3xc(b, first, &w.scope("c2_r"), config, 1.0)?;
     let y = b.activation(w.path("out2_act"), y, Activation::Silu)?;
     let c3 = w.scope("c3_r");
-    let (weight, bias) = numbers(&c3, [b.shape(x).channels, b.shape(y).channels], config)?;
-    let h = b.conv2d(c3.prefix(), y, Conv2d::same(weight, Some(bias)))?;
+    let widths = [b.shape(x).channels, b.shape(y).channels];
+    let weights = weights_of(b, &c3, widths, config)?;
+    let h = b.conv2d(c3.prefix(), y, weights, Conv2d::same(3))?;
 
     let attention = b.activation(w.path("sigmoid"), h, Activation::Sigmoid)?;
     let attention = b.binary(w.path("sim_att"), BinaryKind::Subtract, attention, half)?;
@@ -155,71 +158,56 @@ fn spab(b: &mut Builder, x: Value, half: Value, w: &Scope<'_>, config: &Config) 
 fn conv3xc(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config, factor: f32) -> Result<Value> {
     let last = w.scope(if config.branches { "conv.2" } else { "eval_conv" });
     let out = stored_width(&last).unwrap_or(1); // without one it is refused with what was expected
-    let (weight, bias) = numbers(w, [out, b.shape(x).channels], config)?;
-    b.conv2d(w.prefix(), x, Conv2d::same(scaled(&weight, factor), Some(bias)))
+    let widths = [out, b.shape(x).channels];
+    let Weighted { weight, bias } = weights_of(b, w, widths, config)?;
+    let Weighted { weight, .. } = scaled(b, w, weight.into(), factor)?;
+    b.conv2d(w.prefix(), x, Weighted { weight, bias }, Conv2d::same(3))
 }
 
 /// Weight and bias of a 3×3 convolution, `[out, inputs]`.
-fn numbers(w: &Scope<'_>, [out, inputs]: [usize; 2], config: &Config) -> Result<(Parameter, Parameter)> {
+fn weights_of(
+    b: &mut Builder,
+    w: &Scope<'_>,
+    [out, inputs]: [usize; 2],
+    config: &Config,
+) -> Result<Weighted> {
     if config.branches {
-        return merged(w, [out, inputs]);
+        return merged(b, w, [out, inputs]);
     }
-    let stored = w.scope("eval_conv");
-    Ok((stored.parameter("weight", &[out, inputs, 3, 3])?, stored.parameter("bias", &[out])?))
+    Conv::same(3).read_to(b, out, inputs, &w.scope("eval_conv"))
 }
 
 /// The 3×3 convolution that the branches `conv.2 ∘ conv.1 ∘ conv.0 + sk` (1×1, 3×3, 1×1; 1×1) come to, as the
 /// authors' code makes it before every evaluation. What is stored as `eval_conv` may be of an earlier step.
 ///
-/// `W = W₂ W₁ W₀ + S`,  `b = W₂ (Σ W₁ b₀ + b₁) + b₂ + s`: the sum is over all taps, also those past the picture's edge,
-/// since the zeros lie around what goes into `conv.0`.
-fn merged(w: &Scope<'_>, [out, inputs]: [usize; 2]) -> Result<(Parameter, Parameter)> {
+/// The three in a row are linear, so their weights go through one another as pictures do: of outputs as pictures and
+/// inputs as channels `conv.1`'s go through `conv.0`'s transpose, and the other way round through `conv.2`. The bias is
+/// what they make of `conv.0`'s at every pixel, also of those past the picture's edge, since the zeros lie around what
+/// goes into `conv.0`.
+fn merged(b: &mut Builder, w: &Scope<'_>, [out, inputs]: [usize; 2]) -> Result<Weighted> {
     let [expanded, wide] = ["conv.0", "conv.1"].map(|name| stored_width(&w.scope(name)).unwrap_or(1));
-    let read = |name: &str, dims: [usize; 4]| -> Result<[Vec<f64>; 2]> {
-        let numbers =
-            |parameter: Parameter| parameter.values().iter().map(|value| f64::from(*value)).collect();
-        let w = w.scope(name);
-        Ok([numbers(w.parameter("weight", &dims)?), numbers(w.parameter("bias", &dims[..1])?)])
+    let first = Conv::same(1).read_to(b, expanded, inputs, &w.scope("conv.0"))?;
+    let second = Conv::same(3).read_to(b, wide, expanded, &w.scope("conv.1"))?;
+    let third = Conv::same(1).read_to(b, out, wide, &w.scope("conv.2"))?;
+    let skip = Conv::same(1).read_to(b, out, inputs, &w.scope("sk"))?;
+
+    let transpose = |b: &mut Builder, value: Value| {
+        b.weight(w.path("merged.transposed"), WeightOperation::Transpose, &[value])
     };
-    let [w0, b0] = read("conv.0", [expanded, inputs, 1, 1])?;
-    let [w1, b1] = read("conv.1", [wide, expanded, 3, 3])?;
-    let [w2, b2] = read("conv.2", [out, wide, 1, 1])?;
-    let [skip, b_skip] = read("sk", [out, inputs, 1, 1])?;
+    let columns = transpose(b, first.weight)?;
+    let weight = b.conv2d(w.path("merged.second"), second.weight, columns, Conv2d::same(1))?;
+    let weight = transpose(b, weight)?;
+    let weight = b.conv2d(w.path("merged.third"), weight, third.weight, Conv2d::same(1))?;
+    let weight = transpose(b, weight)?;
+    let centre = WeightOperation::Pad { rows: 1, columns: 1 };
+    let centre = b.weight(w.path("merged.skip"), centre, &[skip.weight])?;
+    let weight = b.add(w.path("merged.weight"), weight, centre)?;
 
-    let (mut weight, mut bias) = (vec![], vec![]);
-    for row in w1.chunks_exact(expanded * 9) {
-        weight.extend(through(&w0, row, inputs));
-        bias.extend(through(&b0, row, 1).chunks_exact(9).map(|taps| taps.iter().sum::<f64>()));
-    }
-    bias.iter_mut().zip(&b1).for_each(|(sum, b)| *sum += b);
-
-    let (mut weight, mut bias) = (product(&w2, &weight, wide), product(&w2, &bias, wide));
-    weight.chunks_exact_mut(9).zip(&skip).for_each(|(taps, skip)| taps[4] += skip);
-    bias.iter_mut().zip(b2.iter().zip(&b_skip)).for_each(|(sum, (b, skip))| *sum += b + skip);
-    let rounded = |numbers: Vec<f64>| numbers.into_iter().map(|number| number as f32).collect::<Vec<f32>>();
-    Ok((Parameter::new([out, inputs, 3, 3], rounded(weight)), Parameter::new([out], rounded(bias))))
-}
-
-/// `y[i, k] = Σ_a x[a, i] · taps[a, k]`: one row of a 3×3 convolution behind a 1×1 with `columns` inputs.
-fn through(x: &[f64], taps: &[f64], columns: usize) -> Vec<f64> {
-    let mut y = vec![0.0; columns * 9];
-    for (x, taps) in x.chunks_exact(columns).zip(taps.chunks_exact(9)) {
-        for (y, x) in y.chunks_exact_mut(9).zip(x) {
-            y.iter_mut().zip(taps).for_each(|(y, tap)| *y += x * tap);
-        }
-    }
-    y
-}
-
-/// The product of two matrices, `inner` being what they have in common.
-fn product(left: &[f64], right: &[f64], inner: usize) -> Vec<f64> {
-    let columns = right.len() / inner;
-    let row = |left: &[f64]| {
-        let mut sums = vec![0.0; columns];
-        for (left, right) in left.iter().zip(right.chunks_exact(columns)) {
-            sums.iter_mut().zip(right).for_each(|(sum, right)| *sum += left * right);
-        }
-        sums
-    };
-    left.chunks_exact(inner).flat_map(row).collect()
+    let bias = |weights: Weighted| weights.bias.expect("read with a bias");
+    let everywhere = b.resize(w.path("merged.bias"), bias(first), ResizeKind::Nearest, 3)?;
+    let valid = Conv2d { padding: 0, ..Conv2d::same(3) };
+    let sum = b.conv2d(w.path("merged.bias"), everywhere, second, valid)?;
+    let sum = b.conv2d(w.path("merged.bias"), sum, third, Conv2d::same(1))?;
+    let bias = b.add(w.path("merged.bias"), sum, bias(skip))?;
+    Ok(Weighted { weight, bias: Some(bias) })
 }

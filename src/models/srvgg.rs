@@ -13,9 +13,9 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, last_number, shuffle_scale, shuffled, start};
+use super::parts::{Conv, axis, last_number, parameter, shuffle_scale, shuffled, start};
 use crate::error::Result;
-use crate::graph::{Activation, Builder, Graph, ResizeKind, Value};
+use crate::graph::{Builder, Graph, Parameters, ResizeKind, Value};
 use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
 
@@ -80,13 +80,13 @@ impl Network for Config {
         self.scale
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let body = weights.root().scope("body");
     let (mut b, picture) = start(config, "srvgg", input, 1.0)?;
 
@@ -114,6 +114,6 @@ fn act(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Valu
         Some([1]) => 1,
         _ => b.shape(x).channels,
     };
-    let slope = w.parameter("weight", &[slopes])?;
-    b.activation(w.prefix(), x, Activation::Prelu { slope })
+    let slopes = parameter(b, w, "weight", &[slopes])?;
+    b.prelu(w.prefix(), x, slopes)
 }

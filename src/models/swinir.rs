@@ -21,10 +21,12 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, DIV2K_MEAN, axis, channels, count, layer_norm, shuffle_scale, start};
+use super::parts::{Conv, DIV2K_MEAN, axis, channels, count, layer_norm, parameter, shuffle_scale, start};
 use super::parts::{upsampler, upsampler_scale};
 use crate::error::{Error, Result};
-use crate::graph::{Activation, Among, Attention, BinaryKind, Builder, Graph, Op, ResizeKind, Value};
+use crate::graph::{
+    Activation, Among, Attention, BinaryKind, Builder, Graph, Op, Parameters, ResizeKind, Value,
+};
 use crate::pixels::Edge;
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
@@ -160,13 +162,13 @@ impl Network for Config {
         !self.ignores(parameter)
     }
 
-    fn build(&self, weights: &Weights, input: Shape) -> Result<Graph> {
+    fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
 }
 
 /// The network for pictures of `input`'s shape.
-pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<Graph> {
+pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let w = weights.root();
     let (mut b, picture) = start(config, "swinir", input, 1.0)?;
 
@@ -224,11 +226,11 @@ fn transformer_layer(
     let y = layer_norm(b, x, &w.scope("norm1"))?;
     let y = Conv::same(1).of(b, y, &attn.scope("qkv"))?;
     let offsets = (2 * size - 1).pow(2);
-    let bias = attn.parameter("relative_position_bias_table", &[offsets, heads])?;
+    let table = parameter(b, &attn, "relative_position_bias_table", &[offsets, heads])?;
     let depth = b.shape(y).channels / (3 * heads);
     let scale = (depth as f32).powf(-0.5);
-    let attention = Attention { heads, scale, among: Among::Windows { size, shift, bias } };
-    let y = b.append(attn.prefix(), Op::Attention(attention), &[y])?;
+    let attention = Attention { heads, scale, among: Among::Windows { size, shift } };
+    let y = b.append(attn.prefix(), Op::Attention(attention), &[y, table])?;
     let y = Conv::same(1).of(b, y, &attn.scope("proj"))?;
     let x = b.add(attn.path("add"), y, x)?;
 

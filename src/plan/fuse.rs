@@ -64,7 +64,8 @@ fn sole_followers(graph: &Graph, keep: &[Value]) -> Vec<Option<Value>> {
     let uses = graph.uses();
     let mut followers = vec![None; graph.nodes().len()];
     for (user, node) in graph.values() {
-        for input in &node.inputs {
+        let activations = node.op.operator().activations(node.inputs.len());
+        for input in &node.inputs[..activations] {
             if uses[input.index()] == 1 && !keep.contains(input) {
                 followers[input.index()] = Some(user);
             }
@@ -129,7 +130,7 @@ fn pointwise(graph: &Graph, root: Value) -> Option<(Shape, Option<Value>)> {
     let (fits, mask) = match &node.op {
         Op::Conv2d(op) => (op.is_pointwise(), None),
         Op::MaskedConv2d(op) => {
-            (op.kernel() == 1 && op.dense_outputs == op.out_channels(), Some(node.inputs[1]))
+            (op.kernel == 1 && op.dense_outputs == node.shape.channels, Some(node.inputs[1]))
         }
         _ => (false, None),
     };
@@ -142,22 +143,28 @@ mod tests {
     use crate::graph::{Builder, Conv2d};
     use crate::tensor::Parameter;
 
-    fn conv() -> Conv2d {
-        Conv2d::same(Parameter::new([3, 3, 1, 1], vec![0.0; 9]), None)
+    /// A convolution of three channels.
+    fn conv(b: &mut Builder, name: &str, x: Value, kernel: usize) -> Value {
+        let numbers = Parameter::new([3, 3, kernel, kernel], vec![0.0; 9 * kernel * kernel]);
+        let weight = b.parameter(format!("{name}.weight"), &numbers).unwrap();
+        b.conv2d(name, x, weight, Conv2d::same(kernel)).unwrap()
     }
 
-    fn wide() -> Conv2d {
-        Conv2d::same(Parameter::new([3, 3, 3, 3], vec![0.0; 81]), None)
+    /// The groups of what is computed: parameters are not.
+    fn groups(b: Builder, output: Value, keep: &[Value]) -> Vec<Option<Group>> {
+        let (graph, _) = b.finish(output);
+        let groups = fuse(&graph, keep).into_iter().zip(graph.nodes());
+        groups.map(|(group, node)| group.filter(|_| !matches!(node.op, Op::Parameter(_)))).collect()
     }
 
     #[test]
     fn a_residual_block_is_two_dispatches() {
         let (mut b, x) = Builder::new("block", Shape::new(1, 3, 4, 4), 1.0);
-        let first = b.conv2d("first", x, conv()).unwrap();
+        let first = conv(&mut b, "first", x, 1);
         let relu = b.relu("relu", first).unwrap();
-        let second = b.conv2d("second", relu, conv()).unwrap();
+        let second = conv(&mut b, "second", relu, 1);
         let sum = b.add("sum", second, x).unwrap();
-        let groups = fuse(&b.finish(sum), &[]);
+        let groups = groups(b, sum, &[]);
         let made: Vec<usize> =
             groups.iter().enumerate().filter(|(_, g)| g.is_some()).map(|(i, _)| i).collect();
         assert_eq!(made, [0, relu.index(), sum.index()]);
@@ -167,11 +174,11 @@ mod tests {
     #[test]
     fn of_two_convolutions_added_one_takes_the_other_as_residual() {
         let (mut b, x) = Builder::new("sum", Shape::new(1, 3, 4, 4), 1.0);
-        let left = b.conv2d("left", x, wide()).unwrap();
-        let right = b.conv2d("right", x, wide()).unwrap();
+        let left = conv(&mut b, "left", x, 3);
+        let right = conv(&mut b, "right", x, 3);
         let sum = b.add("sum", left, right).unwrap();
         let relu = b.relu("relu", sum).unwrap();
-        let groups = fuse(&b.finish(relu), &[]);
+        let groups = groups(b, relu, &[]);
         let group = groups[relu.index()].as_ref().unwrap();
         assert_eq!((group.root, group.residual), (left, Some((right, Residual::Before))));
         assert!(groups[right.index()].is_some());
@@ -180,11 +187,11 @@ mod tests {
     #[test]
     fn pointwise_convolutions_added_are_one_product() {
         let (mut b, x) = Builder::new("sum", Shape::new(1, 3, 4, 4), 1.0);
-        let terms = [1, 2, 3].map(|_| b.conv2d("term", x, conv()).unwrap());
+        let terms = [1, 2, 3].map(|_| conv(&mut b, "term", x, 1));
         let sum = b.add("sum", terms[1], terms[0]).unwrap();
         let sum = b.add("sum", terms[2], sum).unwrap();
         let y = b.add("residual", sum, x).unwrap();
-        let groups = fuse(&b.finish(y), &[]);
+        let groups = groups(b, y, &[]);
         let made: Vec<&Group> = groups.iter().flatten().collect();
         assert_eq!(made.len(), 3, "the input, the product, and the residual that it cannot take: {made:?}");
         assert_eq!(made[1].terms.len() + 1, 3);
@@ -193,8 +200,8 @@ mod tests {
     #[test]
     fn a_kept_value_is_made() {
         let (mut b, x) = Builder::new("kept", Shape::new(1, 3, 4, 4), 1.0);
-        let sum = b.conv2d("conv", x, conv()).unwrap();
+        let sum = conv(&mut b, "conv", x, 1);
         let relu = b.relu("relu", sum).unwrap();
-        assert!(fuse(&b.finish(relu), &[sum])[sum.index()].is_some());
+        assert!(groups(b, relu, &[sum])[sum.index()].is_some());
     }
 }

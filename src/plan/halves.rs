@@ -9,8 +9,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Buffer, Packed, Plan, Slot};
-use crate::graph::{Graph, Op};
+use super::{Buffer, Plan, Slot};
+use crate::graph::{Graph, Kind, Node, Op};
 
 /// How values and weights lie in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,8 +28,10 @@ pub enum Storage {
 pub fn exact(graph: &Graph) -> BTreeSet<String> {
     let decides = for_masks_only(graph);
     let exact = pictures(graph).into_iter().zip(decides).map(|(picture, decides)| picture || decides);
-    let named = graph.nodes().iter().zip(exact).filter(|(_, exact)| *exact);
-    named.map(|(node, _)| node.name.clone()).collect()
+    let named = graph.nodes().iter().zip(exact).zip(graph.weights());
+    let named =
+        named.filter(|((node, exact), weights)| *exact && (!weights || matches!(node.op, Op::Constant(_))));
+    named.map(|((node, _), _)| node.name.clone()).collect()
 }
 
 /// For every value whether nothing but spatial masks hangs on it, and for masks themselves. They are f32 throughout:
@@ -37,7 +39,7 @@ pub fn exact(graph: &Graph) -> BTreeSet<String> {
 pub(super) fn for_masks_only(graph: &Graph) -> Vec<bool> {
     let mut read = vec![false; graph.nodes().len()];
     let mut only = vec![true; graph.nodes().len()];
-    only[graph.output().index()] = false;
+    graph.outputs().iter().for_each(|output| only[output.value.index()] = false);
     for (value, node) in graph.values().rev() {
         let at = value.index();
         only[at] &= read[at];
@@ -58,27 +60,25 @@ fn pictures(graph: &Graph) -> Vec<bool> {
     let mut exact = vec![false; graph.nodes().len()];
     exact[graph.output().index()] = true;
     // As the means of colours are taken away and added.
-    let shifts =
-        |op: &Op| matches!(op, Op::Conv2d(conv) if conv.is_pointwise() && conv.weight.dims()[1] <= COLOURS);
+    let shifts = |node: &Node| match &node.op {
+        Op::Conv2d(conv) => conv.is_pointwise() && graph.node(node.inputs[0]).shape.channels <= COLOURS,
+        _ => false,
+    };
     for (value, node) in graph.values().rev().filter(|(value, _)| *value != graph.input()) {
-        let passes = match &node.op {
-            Op::PixelShuffle(_) | Op::PixelUnshuffle(_) | Op::Resize(_) | Op::ResizeTo(_) => true,
-            Op::Binary(_) | Op::Activation(_) | Op::Slice(_) | Op::Concat(_) => true,
-            op => shifts(op),
-        };
+        let passes = matches!(node.op.operator().kind(), Kind::Pointwise | Kind::Moving) || shifts(node);
         if exact[value.index()] && passes {
             node.inputs.iter().for_each(|input| exact[input.index()] = true);
         }
     }
     exact[graph.input().index()] = true;
-    for (value, node) in graph.values().filter(|(_, node)| shifts(&node.op)) {
+    for (value, node) in graph.values().filter(|(_, node)| shifts(node)) {
         exact[value.index()] |= exact[node.inputs[0].index()] && node.shape.channels <= COLOURS;
     }
     exact
 }
 
 /// Has values and weights lie as f16. `values` says which values may, by their slots; a slot is still one value's alone.
-pub(super) fn apply(plan: &mut Plan, values: &[Slot], packed: &Packed) {
+pub(super) fn apply(plan: &mut Plan, values: &[Slot]) {
     let mut forms: HashMap<&str, Vec<Option<&'static str>>> = HashMap::new();
     for step in &plan.steps {
         let kernel = step.dispatch.kernel;
@@ -90,7 +90,8 @@ pub(super) fn apply(plan: &mut Plan, values: &[Slot], packed: &Packed) {
         let names = &forms[step.dispatch.kernel.name];
         let is_half = |buffer: &Buffer| match buffer {
             Buffer::Slot(slot) => slots[slot.0 as usize],
-            Buffer::Constant(constant) => weights[*constant as usize],
+            Buffer::Parameter(parameter) => weights[*parameter as usize],
+            Buffer::Constant(_) | Buffer::Unused => false,
         };
         let halves = names.iter().zip(&step.bindings).filter(|(_, buffer)| is_half(buffer));
         step.dispatch.specialization.halves = halves.filter_map(|(name, _)| *name).collect();
@@ -98,8 +99,8 @@ pub(super) fn apply(plan: &mut Plan, values: &[Slot], packed: &Packed) {
     for (bytes, _) in plan.slots.iter_mut().zip(&slots).filter(|(_, half)| **half) {
         *bytes /= 2;
     }
-    for (numbers, _) in plan.constants.iter_mut().zip(&weights).filter(|(_, half)| **half) {
-        *numbers = packed.halves(numbers);
+    for (packing, half) in plan.parameters.iter_mut().zip(weights) {
+        packing.half = half;
     }
 }
 
@@ -110,11 +111,9 @@ fn half_slots(plan: &Plan, values: &[Slot], forms: &HashMap<&str, Vec<Option<&'s
     plan.inputs().chain(plan.outputs()).for_each(|port| half[port.slot.0 as usize] = false);
     for step in &plan.steps {
         let names = &forms[step.dispatch.kernel.name];
-        for (at, (name, buffer)) in names.iter().zip(&step.bindings).enumerate() {
-            // What a step binds once more fills a place that it does not read.
+        for (name, buffer) in names.iter().zip(&step.bindings) {
             if let Buffer::Slot(slot) = buffer
                 && name.is_none()
-                && !step.bindings[..at].contains(buffer)
             {
                 half[slot.0 as usize] = false;
             }
@@ -123,14 +122,14 @@ fn half_slots(plan: &Plan, values: &[Slot], forms: &HashMap<&str, Vec<Option<&'s
     half
 }
 
-/// Of every constant whether it is halved: weights whose every step writes f16.
+/// Of every packing whether it is halved: weights whose every step writes f16.
 fn half_weights(plan: &Plan, slots: &[bool], forms: &HashMap<&str, Vec<Option<&'static str>>>) -> Vec<bool> {
-    let mut half: Vec<Option<bool>> = vec![None; plan.constants.len()];
+    let mut half: Vec<Option<bool>> = vec![None; plan.parameters.len()];
     for step in &plan.steps {
         let writes_half = step.outputs().all(|slot| slots[slot.0 as usize]);
         for (name, buffer) in forms[step.dispatch.kernel.name].iter().zip(&step.bindings) {
-            if let Buffer::Constant(constant) = buffer {
-                let half = &mut half[*constant as usize];
+            if let Buffer::Parameter(parameter) = buffer {
+                let half = &mut half[*parameter as usize];
                 *half = Some(half.unwrap_or(true) && writes_half && *name == Some("weight"));
             }
         }
@@ -141,27 +140,30 @@ fn half_weights(plan: &Plan, slots: &[bool], forms: &HashMap<&str, Vec<Option<&'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Builder, Conv2d, ResizeKind};
+    use crate::graph::{Builder, Conv2d, ResizeKind, Value};
     use crate::tensor::{Parameter, Shape};
 
-    fn conv(out: usize, inputs: usize) -> Conv2d {
-        Conv2d::same(Parameter::new([out, inputs, 1, 1], vec![0.0; out * inputs]), None)
+    /// A pointwise convolution.
+    fn conv(b: &mut Builder, name: &str, x: Value, [out, inputs]: [usize; 2]) -> Value {
+        let numbers = Parameter::new([out, inputs, 1, 1], vec![0.0; out * inputs]);
+        let weight = b.parameter(format!("{name}.weight"), &numbers).unwrap();
+        b.conv2d(name, x, weight, Conv2d::same(1)).unwrap()
     }
 
     #[test]
     fn pictures_and_what_decides_a_mask_are_exact() {
         let (mut b, x) = Builder::new("all", Shape::new(1, 3, 8, 8), 1.0);
-        let centred = b.conv2d("centred", x, conv(3, 3)).unwrap();
-        let feature = b.conv2d("feature", centred, conv(8, 3)).unwrap();
-        let branch = b.conv2d("branch", feature, conv(4, 8)).unwrap();
-        let logits = b.conv2d("logits", branch, conv(2, 4)).unwrap();
+        let centred = conv(&mut b, "centred", x, [3, 3]);
+        let feature = conv(&mut b, "feature", centred, [8, 3]);
+        let branch = conv(&mut b, "branch", feature, [4, 8]);
+        let logits = conv(&mut b, "logits", branch, [2, 4]);
         let mask = b.spatial_mask("mask", logits).unwrap();
         let product = b.multiply("product", feature, mask).unwrap();
-        let tail = b.conv2d("tail", product, conv(12, 8)).unwrap();
+        let tail = conv(&mut b, "tail", product, [12, 8]);
         let shuffled = b.pixel_shuffle("shuffled", tail, 2).unwrap();
         let enlarged = b.resize("enlarged", centred, ResizeKind::Bicubic, 2).unwrap();
         let output = b.add("output", shuffled, enlarged).unwrap();
-        let graph = b.finish(output);
+        let (graph, _) = b.finish(output);
         let expected =
             ["branch", "centred", "enlarged", "input", "logits", "mask", "output", "shuffled", "tail"];
         assert_eq!(exact(&graph).iter().collect::<Vec<_>>(), expected);

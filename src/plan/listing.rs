@@ -40,5 +40,7 @@ fn describe(buffer: &Buffer) -> String {
     match buffer {
         Buffer::Slot(slot) => format!("s{}", slot.0),
         Buffer::Constant(constant) => format!("c{constant}"),
+        Buffer::Parameter(parameter) => format!("p{parameter}"),
+        Buffer::Unused => "-".into(),
     }
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use super::choices::{Choices, Class};
 use super::fuse::Group;
-use super::packed::{Packed, Packing, Same, bits};
-use super::{Buffer, Form, Limits, Options, Plan, Port, Slot, Step, Storage, halves};
+use super::packing::{Biases, Layout, Packing, Weight};
+use super::{Buffer, Constant, Form, Limits, Options, Plan, Port, Slot, Step, Storage, halves};
 use crate::graph::{Activation, BinaryKind, GlobalPoolKind, Graph, Node, Op, ResizeKind, Value};
 use crate::kernel::activation::Function;
 use crate::kernel::epilogue::Epilogue;
@@ -24,24 +24,18 @@ use crate::kernel::{self, Channels, Dispatch};
 use crate::tensor::{Shape, pack, packed_len};
 
 /// A plan in which every value still has a slot of its own.
-pub(super) fn lower(
-    graph: &Graph,
-    groups: &[Option<Group>],
-    options: &Options,
-    limits: &Limits,
-    packed: &Packed,
-) -> Plan {
-    lowered(graph, groups, options, limits, Some(packed)).0
+pub(super) fn lower(graph: &Graph, groups: &[Option<Group>], options: &Options, limits: &Limits) -> Plan {
+    lowered(graph, groups, options, limits).0
 }
 
-/// The classes of convolution for which a choice is made, each with its multiply-adds. Nothing is packed.
+/// The classes of convolution for which a choice is made, each with its multiply-adds.
 pub(super) fn classes(
     graph: &Graph,
     groups: &[Option<Group>],
     options: &Options,
     limits: &Limits,
 ) -> BTreeMap<Class, u64> {
-    lowered(graph, groups, options, limits, None).1
+    lowered(graph, groups, options, limits).1
 }
 
 fn lowered(
@@ -49,7 +43,6 @@ fn lowered(
     groups: &[Option<Group>],
     options: &Options,
     limits: &Limits,
-    packed: Option<&Packed>,
 ) -> (Plan, BTreeMap<Class, u64>) {
     let keep = &options.keep;
     let mut lowering = Lowering {
@@ -57,7 +50,6 @@ fn lowered(
         groups,
         options,
         limits,
-        packed,
         shipped: Choices::shipped(limits),
         classes: BTreeMap::new(),
         lists: HashMap::new(),
@@ -67,9 +59,11 @@ fn lowered(
         steps: Vec::new(),
         slots: Vec::new(),
         constants: Vec::new(),
+        parameters: Vec::new(),
     };
     let uses = graph.uses();
     let wanted = |value: Value| uses[value.index()] > 0 || keep.contains(&value);
+    let weights = weights_alone(graph, keep);
     let picture = lowering.picture(wanted(graph.input()));
     let mut given = Vec::new();
     for ((value, node), group) in graph.values().zip(groups).skip(1) {
@@ -82,8 +76,8 @@ fn lowered(
                 });
                 Buffer::Slot(given[given.len() - 1].slot)
             }
-            Some(group) if wanted(value) => lowering.group(value, group),
-            _ => Buffer::Constant(u32::MAX), // inside a group, or wanted no more: nobody reads it
+            Some(group) if wanted(value) && !weights[value.index()] => lowering.group(value, group),
+            _ => Buffer::Unused, // inside a group, weights, or wanted no more: no step binds it as it is
         };
         lowering.buffers.push(buffer);
     }
@@ -91,12 +85,28 @@ fn lowered(
     let kept = keep.iter().map(|value| lowering.port(*value)).collect();
     lowering.answer_requests();
     let halves = lowering.may_be_halves();
-    let Lowering { steps, slots, constants, classes, .. } = lowering;
-    let mut plan = Plan { name: graph.name().into(), steps, slots, constants, picture, given, output, kept };
-    if let Some((values, packed)) = halves.zip(packed) {
-        halves::apply(&mut plan, &values, packed);
+    let Lowering { steps, slots, constants, parameters, classes, .. } = lowering;
+    let name = graph.name().into();
+    let mut plan = Plan { name, steps, slots, constants, parameters, picture, given, output, kept };
+    if let Some(values) = halves {
+        halves::apply(&mut plan, &values);
     }
     (plan, classes)
+}
+
+/// Of every value whether it is read as weights alone.
+fn weights_alone(graph: &Graph, keep: &[Value]) -> Vec<bool> {
+    let mut weights = graph.weights();
+    let outputs = graph.outputs().iter().map(|output| output.value);
+    outputs.chain(keep.iter().copied()).for_each(|value| weights[value.index()] = false);
+    for (value, node) in graph.values().rev() {
+        let activations = node.op.operator().activations(node.inputs.len());
+        // Of a parameter some channels are taken where they are packed, unless they are activations themselves.
+        if !matches!(node.op, Op::Slice(_)) || !weights[value.index()] {
+            node.inputs[..activations].iter().for_each(|input| weights[input.index()] = false);
+        }
+    }
+    weights
 }
 
 struct Lowering<'a> {
@@ -104,8 +114,6 @@ struct Lowering<'a> {
     groups: &'a [Option<Group>],
     options: &'a Options,
     limits: &'a Limits,
-    /// Nowhere, if only the classes are wanted.
-    packed: Option<&'a Packed>,
     shipped: Arc<Choices>,
     /// Those that were asked for, with the multiply-adds of their convolutions.
     classes: BTreeMap<Class, u64>,
@@ -119,7 +127,8 @@ struct Lowering<'a> {
     buffers: Vec<Buffer>,
     steps: Vec<Step>,
     slots: Vec<u64>,
-    constants: Vec<Arc<[f32]>>,
+    constants: Vec<Constant>,
+    parameters: Vec<Packing>,
 }
 
 impl Lowering<'_> {
@@ -143,7 +152,7 @@ impl Lowering<'_> {
     /// Where the picture goes in, if it is wanted.
     fn picture(&mut self, wanted: bool) -> Option<Port> {
         if !wanted {
-            self.buffers.push(Buffer::Constant(u32::MAX));
+            self.buffers.push(Buffer::Unused);
             return None;
         }
         let (shape, form) = (self.graph.node(self.graph.input()).shape, self.options.input);
@@ -175,9 +184,9 @@ impl Lowering<'_> {
             Buffer::Slot(slot) if !matches!(node.op, Op::Input(_)) => slot,
             buffer => {
                 let copy = kernel::activation::dispatch(node.shape, Function::Identity);
-                match self.step(copy, vec![buffer, buffer], &node.name, node.shape) {
+                match self.step(copy, vec![buffer, Buffer::Unused], &node.name, node.shape) {
                     Buffer::Slot(slot) => slot,
-                    Buffer::Constant(_) => unreachable!("a step writes a slot"),
+                    _ => unreachable!("a step writes a slot"),
                 }
             }
         };
@@ -190,24 +199,30 @@ impl Lowering<'_> {
         let (root, name, output) =
             (graph.node(group.root), &graph.node(group.root).name, graph.node(value).shape);
         let x = root.inputs.first().map_or(Shape::new(0, 0, 0, 0), |input| graph.node(*input).shape);
-        let mut read: Vec<Buffer> = root.inputs.iter().map(|input| self.buffers[input.index()]).collect();
+        let (activations, weights) = root.inputs.split_at(root.op.operator().activations(root.inputs.len()));
+        let mut read: Vec<Buffer> = activations.iter().map(|input| self.buffers[input.index()]).collect();
         let dispatch = match &root.op {
             Op::Input(_) => unreachable!("inputs are lowered by themselves"),
-            Op::Constant(op) => return self.constant(pack(&op.numbers)),
+            Op::Constant(op) => return self.constant(Constant::Numbers(pack(&op.numbers).into())),
+            Op::Parameter(op) => {
+                // One for all pictures is there for each of them.
+                let copies = if op.shape.batch == 1 { graph.node(graph.input()).shape.batch } else { 1 };
+                return self.packed(Layout::Activations(op.id, copies));
+            }
+            Op::Weight(_) => unreachable!("a folded graph has no operator of weights"),
             Op::Conv2d(op) => return self.conv2d(op, output, group),
             Op::MaskedConv2d(_) => return self.masked_conv2d(group),
             Op::ConvTranspose2d(op) => {
-                read.push(self.packed(Packing::Transposed(Same::new(&op.weight))));
-                let bias = op.bias.as_ref().map_or(&[][..], |bias| bias.values());
-                read.push(self.packed(Packing::Bias([bits(bias), vec![]], Channels::all(output.channels))));
-                kernel::conv_transpose2d::dispatch(x, output, op.weight.dims()[2], op.stride, op.padding)
+                read.push(self.packed(Layout::Transposed(self.weight(weights[0]))));
+                read.push(self.numbers(weights.get(1), output.channels));
+                kernel::conv_transpose2d::dispatch(x, output, op.kernel, op.stride, op.padding)
             }
-            Op::Activation(Activation::Prelu { slope }) => {
-                read.push(self.packed(Packing::Slope(Same::new(slope), x.channels)));
+            Op::Activation(Activation::Prelu) => {
+                read.push(self.packed(Layout::Slope(self.weight(weights[0]).id, x.channels)));
                 kernel::activation::dispatch(x, Function::Prelu)
             }
             Op::Activation(op) => {
-                read.push(read[0]);
+                read.push(Buffer::Unused);
                 kernel::activation::dispatch(x, function(op))
             }
             Op::Binary(op) => {
@@ -217,8 +232,10 @@ impl Lowering<'_> {
                     BinaryKind::Multiply => kernel::binary::Kind::Multiply,
                     BinaryKind::Divide => kernel::binary::Kind::Divide,
                 };
-                read.push(group.residual.map_or(read[0], |(residual, _)| self.buffers[residual.index()]));
-                let second = graph.node(root.inputs[1]).shape;
+                read.push(
+                    group.residual.map_or(Buffer::Unused, |(residual, _)| self.buffers[residual.index()]),
+                );
+                let second = Shape { batch: x.batch, ..graph.node(root.inputs[1]).shape };
                 kernel::binary::dispatch(kind, x, second, group.residual.is_some())
             }
             Op::Concat(_) => return self.concat(&root.inputs, output, name),
@@ -244,19 +261,17 @@ impl Lowering<'_> {
                 }
             }
             Op::LayerNorm(op) => {
-                read.extend([&op.weight, &op.bias].map(|numbers| {
-                    self.packed(Packing::Bias([bits(numbers.values()), vec![]], Channels::all(x.channels)))
-                }));
+                read.extend([0, 1].map(|at| self.numbers(weights.get(at), x.channels)));
                 kernel::layer_norm::dispatch(x, op.epsilon)
             }
-            Op::Attention(op) => return self.attention(op, read[0], output, name),
+            Op::Attention(op) => return self.attention(op, read[0], weights, output, name),
             Op::SpatialMask(_) => kernel::spatial_mask::dispatch(output),
         };
         self.step(dispatch, read, name, output)
     }
 
     /// What the group's convolution does after its sum, and the buffer to bind as residual.
-    fn epilogue(&self, group: &Group, otherwise: Buffer) -> (Epilogue, Buffer) {
+    fn epilogue(&self, group: &Group) -> (Epilogue, Buffer) {
         let function =
             group.activation.map_or(Function::Identity, |value| match &self.graph.node(value).op {
                 Op::Activation(op) => function(op),
@@ -264,7 +279,7 @@ impl Lowering<'_> {
             });
         match group.residual {
             Some((value, residual)) => (Epilogue { function, residual }, self.buffers[value.index()]),
-            None => (Epilogue { function, ..Epilogue::default() }, otherwise),
+            None => (Epilogue { function, ..Epilogue::default() }, Buffer::Unused),
         }
     }
 
@@ -283,20 +298,20 @@ impl Lowering<'_> {
     fn global_pool(&mut self, kind: GlobalPoolKind, x: Shape, input: Buffer, name: &str) -> Buffer {
         let mean = Finish { scale: 1.0 / x.pixels() as f32, root: false };
         match kind {
-            GlobalPoolKind::Mean => self.sum_of_pixels(x, [input; 2], Term::Value, mean, name),
+            GlobalPoolKind::Mean => self.sum_of_pixels(x, [input, Buffer::Unused], Term::Value, mean, name),
             GlobalPoolKind::Deviation => {
-                let centre = self.sum_of_pixels(x, [input; 2], Term::Value, mean, name);
+                let centre = self.sum_of_pixels(x, [input, Buffer::Unused], Term::Value, mean, name);
                 let root = Finish { root: true, ..mean };
                 self.sum_of_pixels(x, [input, centre], Term::SquaredDistance, root, name)
             }
             GlobalPoolKind::Norm => {
                 let root = Finish { root: true, ..Finish::NONE };
-                self.sum_of_pixels(x, [input; 2], Term::Square, root, name)
+                self.sum_of_pixels(x, [input, Buffer::Unused], Term::Square, root, name)
             }
         }
     }
 
-    /// Sums over the whole picture; `read` are the input and the mean, or any buffer.
+    /// Sums over the whole picture; `read` are the input and, if the term has one, the mean.
     fn sum_of_pixels(&mut self, x: Shape, read: [Buffer; 2], term: Term, last: Finish, name: &str) -> Buffer {
         let (mut shape, mut read, mut term) = (x, read, term);
         loop {
@@ -307,7 +322,7 @@ impl Lowering<'_> {
             if next.pixels() == 1 {
                 return sums;
             }
-            (shape, read, term) = (next, [sums; 2], Term::Value);
+            (shape, read, term) = (next, [sums, Buffer::Unused], Term::Value);
         }
     }
 
@@ -342,15 +357,30 @@ impl Lowering<'_> {
         Slot(self.slots.len() as u32 - 1)
     }
 
-    fn packed(&mut self, packing: Packing) -> Buffer {
-        match self.packed {
-            Some(packed) => self.constant(packed.constant(packing)),
-            None => self.constant([]),
-        }
+    /// The weight that a value is.
+    fn weight(&self, value: Value) -> Weight {
+        let (id, start) = self.graph.parameter(value).expect("a folded graph's weights are parameters");
+        Weight { id, start, shape: self.graph.node(value).shape }
     }
 
-    fn constant(&mut self, numbers: impl Into<Arc<[f32]>>) -> Buffer {
-        self.constants.push(numbers.into());
+    /// A number a channel: those of a parameter, or zeros.
+    fn numbers(&mut self, value: Option<&Value>, channels: usize) -> Buffer {
+        let biases = value.map(|value| self.weight(*value).id).into_iter().collect();
+        self.packed(Layout::Bias(Biases { biases, slopes: None, channels }, Channels::all(channels)))
+    }
+
+    /// Parameters in a kernel's order. Of what was packed before there is one.
+    fn packed(&mut self, layout: Layout) -> Buffer {
+        let packing = Packing::new(layout);
+        let known = self.parameters.iter().position(|known| *known == packing);
+        Buffer::Parameter(known.unwrap_or_else(|| {
+            self.parameters.push(packing);
+            self.parameters.len() - 1
+        }) as u32)
+    }
+
+    fn constant(&mut self, constant: Constant) -> Buffer {
+        self.constants.push(constant);
         Buffer::Constant(self.constants.len() as u32 - 1)
     }
 }
@@ -372,6 +402,6 @@ fn function(op: &Activation) -> Function {
         Activation::Sigmoid => Function::Sigmoid,
         Activation::Silu => Function::Silu,
         Activation::Tanh => Function::Tanh,
-        Activation::Prelu { .. } => Function::Prelu,
+        Activation::Prelu => Function::Prelu,
     }
 }

@@ -13,10 +13,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Packed;
-use super::rewrite::split_concats;
 use crate::error::Result;
-use crate::graph::{GlobalPoolKind, Graph, Input, Node, Op, ReceptiveField, ResizeKind, Value};
+use crate::graph::{GlobalPoolKind, Graph, Input, Node, Op, Output, ReceptiveField, ResizeKind, Value};
 use crate::tensor::Shape;
 
 /// Multiply-adds a pixel up to which a value is made again rather than stored: what 64 bytes cost, generously.
@@ -93,12 +91,12 @@ impl Phase {
         if !graph.nodes().iter().any(is_cut) {
             return vec![Self::whole(graph)];
         }
-        let graph = split_concats(&graph, &[], &Packed::default()).0;
+        let graph = graph.split_concats(&[]).0;
         let cut = Cut::new(&graph);
         (0..cut.wanted.len()).map(|phase| cut.phase(phase)).collect()
     }
 
-    /// The same phase for windows of another size. The weights are the same ones.
+    /// The same phase for windows of another size. The parameters are the same ones.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if a node does not take such a size.
@@ -128,7 +126,8 @@ pub fn uncut(phases: &[Phase]) -> Option<&Node> {
     let phase = phases.iter().find(|phase| phase.receptive_field().is_none())?;
     let nodes = phase.graph.nodes();
     let everything = |node: &&Node| {
-        (0..node.inputs.len()).any(|input| node.op.operator().input_region(input, 0..1).is_none())
+        let operator = node.op.operator();
+        (0..operator.activations(node.inputs.len())).any(|input| operator.input_region(input, 0..1).is_none())
     };
     // Without one it is a size that does not follow the picture's.
     nodes.iter().find(everything).or(nodes.last())
@@ -242,7 +241,8 @@ impl<'a> Cut<'a> {
         let kept: Vec<Kept> = others.map(|value| self.kept(value)).collect();
         let keep: Vec<Value> =
             kept.iter().map(|kept| renamed[kept.value.index()].expect("wanted, so computed")).collect();
-        graph.output = picture.and_then(|output| renamed[output.index()]).unwrap_or_else(|| keep[0]);
+        let output = picture.and_then(|output| renamed[output.index()]).unwrap_or_else(|| keep[0]);
+        graph.outputs = vec![Output { name: "output".into(), value: output }];
         let reads_picture = computed.contains(&input);
         Phase { graph, reads_picture, makes_picture, given, kept, keep }
     }

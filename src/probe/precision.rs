@@ -1,4 +1,4 @@
-//! How numbers are kept: as f32 or, where a device can, as f16; and whether that makes the same picture.
+//! Whether numbers may be kept as f16 on a device that can: whether that makes the same picture.
 //!
 //! ```text
 //!   model ─► a small picture ─► CPU engine ─► largest magnitude of every value ─► what stays f32
@@ -6,58 +6,18 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
+use half::f16;
+
 use crate::cpu;
-use crate::device::AdapterKind;
-use crate::error::{Error, Result};
+use crate::device::{AdapterKind, Precision};
+use crate::error::Result;
 use crate::gpu::{Gpu, Session};
-use crate::graph::Graph;
+use crate::graph::{Graph, Parameters};
 use crate::models::Model;
 use crate::plan::{Options, Plan, Storage, exact, rewritten};
 use crate::tensor::{Shape, Tensor};
-
-/// How numbers are kept. They are computed in f32 always.
-///
-/// Printed as, and parsed from, `auto`, `f32` and `f16`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Precision {
-    /// As f16 where that is faster and makes the same picture: on a GPU that can, if the network agrees. A picture that
-    /// does not come out in f16 is made in f32, and so are those after it.
-    #[default]
-    Auto,
-    /// As 32-bit floating point.
-    F32,
-    /// As 16-bit floating point, but for what needs more: pictures, masks' own branches, large values.
-    F16,
-}
-
-impl Precision {
-    /// Every choice.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::F32, Self::F16];
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Auto => "auto",
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-        })
-    }
-}
-
-impl FromStr for Precision {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let named = Self::ALL.into_iter().find(|precision| precision.to_string() == text);
-        named.ok_or_else(|| Error::Unsupported(format!("expected auto, f32 or f16, found `{text}`")))
-    }
-}
 
 /// Magnitude up to which values lie as f16: a sixteenth of the largest f16, since other pictures have larger values.
 const LARGEST: f32 = 65504.0 / 16.0;
@@ -72,6 +32,7 @@ const SIDE: usize = 32;
 #[derive(Debug)]
 pub struct Calibration {
     graph: Graph,
+    parameters: Parameters,
     picture: Tensor,
     made: Tensor,
     exact: Arc<BTreeSet<String>>,
@@ -87,13 +48,22 @@ impl Calibration {
         let [side, _] = model.extended([SIDE; 2]);
         let graph = rewritten(&model.graph(Shape::new(1, 3, side, side))?);
         let picture = picture(side, graph.range());
-        let mut values = cpu::run_traced(&graph, &picture)?;
+        let parameters = model.net().numbers().clone();
+        let mut values = cpu::run_traced(&graph, &parameters, &picture)?;
         let is_large = |tensor: &Tensor| !tensor.values().iter().all(|value| value.abs() <= LARGEST);
-        let large = graph.nodes().iter().zip(&values).filter(|(_, tensor)| is_large(tensor));
-        let large: BTreeSet<String> = large.map(|(node, _)| node.name.clone()).collect();
+        let computed = graph.nodes().iter().zip(&values).zip(graph.weights()).filter(|(_, weights)| !weights);
+        let large = computed.map(|(made, _)| made).filter(|(_, tensor)| is_large(tensor));
+        let too_large = |number: &f32| number.abs() > f32::from(f16::MAX);
+        let heavy = graph.nodes().iter().filter(|node| {
+            let weights = &node.inputs[node.op.operator().activations(node.inputs.len())..];
+            let mut numbers = weights.iter().filter_map(|weight| graph.parameter(*weight));
+            numbers.any(|(id, _)| parameters.get(id).values().iter().any(too_large))
+        });
+        let large = large.map(|(node, _)| node).chain(heavy);
+        let large: BTreeSet<String> = large.map(|node| node.name.clone()).collect();
         let exact = Arc::new(exact(&graph).union(&large).cloned().collect());
         let made = values.swap_remove(graph.output().index());
-        Ok(Self { graph, picture, made, exact, large })
+        Ok(Self { graph, parameters, picture, made, exact, large })
     }
 
     /// How plans of the network, and of its phases, keep f16.
@@ -113,7 +83,7 @@ impl Calibration {
     pub fn psnr(&self, gpu: &Gpu) -> Result<f64> {
         let options = Options { storage: self.storage(), cooperative: true, ..Options::default() };
         let plan = Plan::new(&self.graph, &options, gpu.limits())?;
-        let found = Session::new(gpu, &plan)?.run_tensor(&self.picture)?;
+        let found = Session::new(gpu, &plan, &self.parameters)?.run_tensor(&self.picture)?;
         let squares = found.values().iter().zip(self.made.values());
         let squares = squares.map(|(found, made)| f64::from(found - made).powi(2));
         let mean = squares.sum::<f64>() / found.values().len() as f64;
@@ -126,7 +96,7 @@ pub(crate) fn storage(gpu: &Gpu, model: &Model, asked: Precision) -> Result<Stor
     match asked {
         Precision::F32 => Ok(Storage::F32),
         Precision::F16 if gpu.limits().f16 => Ok(Calibration::new(model)?.storage()),
-        Precision::F16 => Err(unsupported(gpu.name())),
+        Precision::F16 => Err(Precision::unsupported(gpu.name())),
         Precision::Auto if gpu.kind() == AdapterKind::Software || !gpu.limits().f16 => Ok(Storage::F32),
         Precision::Auto => {
             let calibration = Calibration::new(model)?;
@@ -144,13 +114,6 @@ pub(crate) fn storage(gpu: &Gpu, model: &Model, asked: Precision) -> Result<Stor
             }
         }
     }
-}
-
-/// What is said where f16 is asked for and not there.
-pub(crate) fn unsupported(device: &str) -> Error {
-    Error::Unsupported(format!(
-        "{device}: it cannot keep numbers as 16-bit floating point; choose the precision f32 or auto, or another device"
-    ))
 }
 
 /// A picture of what pictures have: slopes, edges of every direction and colour, noise; black and white among them.
@@ -181,15 +144,6 @@ fn noise(at: usize) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_precision_is_parsed_as_it_is_printed() {
-        for precision in Precision::ALL {
-            assert_eq!(precision.to_string().parse::<Precision>().unwrap(), precision);
-        }
-        let error = "half".parse::<Precision>().unwrap_err();
-        assert_eq!(error.to_string(), "expected auto, f32 or f16, found `half`");
-    }
 
     #[test]
     fn the_picture_goes_from_black_to_white() {

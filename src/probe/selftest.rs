@@ -18,7 +18,7 @@ use crate::cpu;
 use crate::device::{Feature, Tier};
 use crate::error::Result;
 use crate::gpu::{Gpu, Pool};
-use crate::graph::{Builder, Graph, Op, Slice, Value};
+use crate::graph::{Builder, Graph, Op, Parameters, Slice, Value};
 use crate::plan::{Algorithm, Limits, Options, Plan, Storage};
 use crate::tensor::Tensor;
 
@@ -78,7 +78,7 @@ fn between_copies(graph: &Graph) -> Result<Graph> {
         values.push(b.append(&node.name, node.op.clone(), &inputs)?);
     }
     let output = copy(&mut b, "copy of the output", values[graph.output().index()])?;
-    Ok(b.finish(output))
+    Ok(b.finish(output).0)
 }
 
 fn row(tier: Tier) -> Option<&'static Row> {
@@ -90,6 +90,7 @@ fn row(tier: Tier) -> Option<&'static Row> {
 struct Case {
     name: &'static str,
     graph: Graph,
+    parameters: Parameters,
     input: Tensor,
     options: Options,
 }
@@ -147,7 +148,6 @@ pub fn up_to(gpu: &Gpu, tier: Tier) -> Gpu {
 pub fn run(gpu: &Gpu, tier: Tier) -> Result<Vec<Report>> {
     let gpu = up_to(gpu, tier);
     let Some(row) = row(tier).filter(|_| absent(gpu.limits(), tier).is_none()) else { return Ok(vec![]) };
-    let mut pool = Pool::new(&gpu);
     let mut reports = Vec::new();
     for case in cases::all()? {
         let graph = if row.inside { between_copies(&case.graph)? } else { case.graph };
@@ -156,11 +156,12 @@ pub fn run(gpu: &Gpu, tier: Tier) -> Result<Vec<Report>> {
             continue;
         }
         let start = Instant::now();
-        let mut expected = cpu::run(&graph, &case.input)?;
+        let mut expected = cpu::run(&graph, &case.parameters, &case.input)?;
         if gpu.is_spoilt(tier) {
             spoil(&mut expected);
         }
-        let outcome = outcome(twice(&mut pool, &plan, &case.input), &expected, row.tolerance);
+        let runs = twice(&mut Pool::new(&gpu, &case.parameters), &plan, &case.input);
+        let outcome = outcome(runs, &expected, row.tolerance);
         reports.push(Report { name: case.name.into(), outcome, time: start.elapsed() });
     }
     Ok(reports)
@@ -173,7 +174,7 @@ pub fn run(gpu: &Gpu, tier: Tier) -> Result<Vec<Report>> {
 pub fn run_cpu() -> Result<Vec<Report>> {
     let report = |(case, expected): (Case, Tensor)| {
         let start = Instant::now();
-        let found = cpu::run(&case.graph, &case.input)?;
+        let found = cpu::run(&case.graph, &case.parameters, &case.input)?;
         let outcome = compare(&found, &expected, 0.0);
         Ok(Report { name: case.name.into(), outcome, time: start.elapsed() })
     };

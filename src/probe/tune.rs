@@ -14,7 +14,8 @@
 //! ```no_run
 //! # fn main() -> sparsr::Result<()> {
 //! use std::sync::Arc;
-//! use sparsr::{Gpu, Model, Options, Upscaler, plan, probe::tune, tensor::Shape};
+//! use sparsr::{Gpu, Model, Options, Upscaler};
+//! use sparsr::low_level::{plan, probe::tune, tensor::Shape};
 //!
 //! let (gpu, model) = (Gpu::new()?, Model::builtin("smsr-x2")?);
 //! let classes = plan::classes(&model.graph(Shape::new(1, 3, 512, 512))?, gpu.limits());

@@ -6,12 +6,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use crate::gpu::Peak;
-use crate::graph::{Activation, Graph, Op, Value};
+use crate::device::{Peak, Precision};
+use crate::graph::{Graph, Kind, Node, Op, Value};
 use crate::job::engine::StepTime;
 use crate::pixels::Depth;
-use crate::probe::precision::Precision;
-use crate::tensor::Parameter;
 
 /// Where the time of one run on a GPU went.
 #[derive(Clone, Debug)]
@@ -133,8 +131,9 @@ impl ProfileRow {
 fn owners(graph: &Graph, row_of: &HashMap<&str, usize>) -> Vec<Option<usize>> {
     let mut owners: Vec<Option<usize>> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {
-        let follows = matches!(node.op, Op::Activation(_) | Op::Binary(_));
-        let before = node.inputs.iter().max().filter(|_| follows);
+        let follows = node.op.operator().kind() == Kind::Pointwise;
+        let computed = node.inputs.iter().filter(|input| !matches!(graph.node(**input).op, Op::Parameter(_)));
+        let before = computed.max().filter(|_| follows);
         let own = row_of.get(node.name.as_str()).copied();
         owners.push(own.or_else(|| before.and_then(|input| owners[input.index()])));
     }
@@ -156,8 +155,8 @@ fn traffic(graph: &Graph, depth: Depth, owners: &[Option<usize>], ends: [usize; 
     let rows = 1 + owners.iter().flatten().chain(&ends).max().expect("an end has a row");
     let mut numbers = vec![0; rows];
     for ((node, owner), mut readers) in graph.nodes().iter().zip(owners).zip(readers) {
-        let Some(owner) = *owner else { continue };
-        numbers[owner] += weights(&node.op);
+        let Some(owner) = owner.filter(|_| !matches!(node.op, Op::Parameter(_))) else { continue };
+        numbers[owner] += weights(graph, node);
         readers.remove(&owner);
         let movers = readers.iter().chain((!readers.is_empty()).then_some(&owner));
         movers.for_each(|row| numbers[*row] += node.shape.len());
@@ -168,16 +167,8 @@ fn traffic(graph: &Graph, depth: Depth, owners: &[Option<usize>], ends: [usize; 
     numbers.into_iter().map(|numbers| 4 * numbers as u64).collect()
 }
 
-/// How many weights an operator reads.
-fn weights(op: &Op) -> usize {
-    let all = |weight: &Parameter, bias: &Option<Parameter>| {
-        weight.values().len() + bias.as_ref().map_or(0, |bias| bias.values().len())
-    };
-    match op {
-        Op::Conv2d(op) => all(&op.weight, &op.bias),
-        Op::MaskedConv2d(op) => all(&op.weight, &op.bias),
-        Op::ConvTranspose2d(op) => all(&op.weight, &op.bias),
-        Op::Activation(Activation::Prelu { slope }) => all(slope, &None),
-        _ => 0,
-    }
+/// How many weights a node reads.
+fn weights(graph: &Graph, node: &Node) -> usize {
+    let weights = &node.inputs[node.op.operator().activations(node.inputs.len())..];
+    weights.iter().map(|weight| graph.node(*weight).shape.len()).sum()
 }

@@ -8,7 +8,7 @@ use crate::{Error, Result, tensor::Parameter};
 /// A dotted prefix into a checkpoint.
 ///
 /// ```
-/// # use sparsr::{tensor::Parameter, weights::Weights};
+/// # use sparsr::low_level::{tensor::Parameter, weights::Weights};
 /// let weights = Weights::new("example", [("body.0.weight".to_owned(), Parameter::new([1], vec![0.5]))]);
 /// let block = weights.root().scope("body").scope(0);
 /// assert_eq!(block.parameter("weight", &[1])?.values(), [0.5]);
@@ -23,6 +23,10 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     pub(super) fn root(weights: &'a Weights) -> Self {
         Self { weights, prefix: String::new() }
+    }
+
+    pub(super) fn weights(&self) -> &'a Weights {
+        self.weights
     }
 
     /// The scope below this one: a module's name, or its number in a sequence.
@@ -45,7 +49,7 @@ impl<'a> Scope<'a> {
         let path = self.path(name);
         let found = self.weights.get(&path);
         if let (Some(reads), Some(_)) = (&self.weights.reads, found) {
-            reads.found(&path);
+            self.weights.made_of(&path).for_each(|name| reads.found(name));
         }
         found
     }

@@ -1,7 +1,12 @@
-//! Weight normalisation carried out, so that networks see plain weights.
+//! Weight normalisation under its names, so that networks find their weights where they look for them.
+//!
+//! A checkpoint in training holds a direction and a magnitude in place of a weight (Salimans and Kingma, NIPS 2016). What
+//! asks for `<module>.weight` gets the direction, and [`Scope::magnitude`] tells that there is a magnitude to it.
 
-use super::Weights;
-use crate::{Error, Result, tensor::Parameter};
+use std::collections::BTreeMap;
+
+use super::{Scope, Weights};
+use crate::tensor::Parameter;
 
 /// What the tensors of a convolution with weight normalisation are called, magnitude before direction: by
 /// `torch.nn.utils.weight_norm`, by its successor in `parametrizations`, and by ASSL (Zhang et al., NeurIPS 2021),
@@ -12,84 +17,69 @@ const SCHEMES: [[&str; 2]; 3] = [
     [".wn_scale", ".weight"],
 ];
 
-/// Directions shorter than this are not divided by their length, as in ASSL.
-const SHORTEST: f64 = 1e-12;
+/// The tensors that a weight is made of, by their names.
+#[derive(Clone, Debug)]
+pub(super) struct Normalised {
+    magnitude: String,
+    pub(super) direction: String,
+}
 
-impl Weights {
-    /// Weight normalisation (Salimans and Kingma, NIPS 2016) carried out, `weight = g · v / ‖v‖` with a length an
-    /// output channel, so that `<module>.weight` stands in place of the two.
-    ///
-    /// # Errors
-    /// [`Error::Weights`] if a magnitude and its direction do not fit.
-    pub fn without_weight_norm(mut self) -> Result<Self> {
-        for [g, v] in SCHEMES {
-            let modules = self.names().filter_map(|name| name.strip_suffix(g)).map(str::to_owned);
-            for module in modules.collect::<Vec<_>>() {
-                let Some(direction) = self.parameters.remove(&format!("{module}{v}")) else { continue };
-                let name = format!("{module}{g}");
-                let weight = self.get(&name).and_then(|magnitude| normalised(magnitude, &direction));
-                let weight = weight.ok_or_else(|| {
-                    let channels = direction.dims().first().copied().unwrap_or(0);
-                    Error::weights(
-                        &*self.source,
-                        format!("{name}: expected {channels} magnitudes, one a channel"),
-                    )
-                })?;
-                self.parameters.remove(&name);
-                self.parameters.insert(format!("{module}.weight"), weight);
-            }
-        }
-        Ok(self)
+impl Normalised {
+    pub(super) fn names(&self) -> [&str; 2] {
+        [&self.direction, &self.magnitude]
     }
 }
 
-/// `g · v / ‖v‖`; `None` if there is not one magnitude to each of the first axis.
-fn normalised(magnitude: &Parameter, direction: &Parameter) -> Option<Parameter> {
-    let (lengths, numbers) = (magnitude.values(), direction.values());
-    if direction.dims().first() != Some(&lengths.len()) || numbers.is_empty() {
-        return None;
+/// By the weight's plain name, those that are normalised.
+pub(super) fn normalised(parameters: &BTreeMap<String, Parameter>) -> BTreeMap<String, Normalised> {
+    let mut found = BTreeMap::new();
+    for [g, v] in SCHEMES {
+        for module in parameters.keys().filter_map(|name| name.strip_suffix(g)) {
+            let [magnitude, direction] = [g, v].map(|suffix| format!("{module}{suffix}"));
+            if parameters.contains_key(&direction) {
+                found.insert(format!("{module}.weight"), Normalised { magnitude, direction });
+            }
+        }
     }
-    let filters = numbers.chunks_exact(numbers.len() / lengths.len());
-    let filter = |(filter, length): (&[f32], &f32)| {
-        let norm = filter.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt();
-        let factor = f64::from(*length) / norm.max(SHORTEST);
-        filter.iter().map(|number| (factor * f64::from(*number)) as f32).collect::<Vec<_>>()
-    };
-    let values: Vec<f32> = filters.zip(lengths).flat_map(filter).collect();
-    Some(Parameter::new(direction.dims(), values))
+    found
+}
+
+impl Weights {
+    /// Whether a tensor is the magnitude of a normalised weight, which says nothing that the weight does not.
+    pub(crate) fn is_magnitude(&self, name: &str) -> bool {
+        self.normalised.values().any(|normalised| normalised.magnitude == name)
+    }
+}
+
+impl<'a> Scope<'a> {
+    /// Where the weight `name` of this scope is normalised, the names of its direction and magnitude and the magnitude's
+    /// numbers. [`Scope::parameter`] gives the direction.
+    pub fn magnitude(&self, name: &str) -> Option<([&'a str; 2], &'a Parameter)> {
+        let Normalised { magnitude, direction } = self.weights().normalised.get(&self.path(name))?;
+        let numbers = self.weights().stored(magnitude)?;
+        Some(([direction, magnitude], numbers))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn weights(tensors: &[(&str, &[usize], &[f32])]) -> Weights {
-        let tensor = |(name, dims, values): &(&str, &[usize], &[f32])| {
-            ((*name).to_owned(), Parameter::new(*dims, *values))
-        };
-        Weights::new("some.pth", tensors.iter().map(tensor).collect::<Vec<_>>())
-    }
-
     #[test]
-    fn weight_normalisation_is_carried_out_under_every_name() {
+    fn a_normalised_weight_is_found_under_its_plain_name() {
         for [g, v] in SCHEMES {
             let [g, v] = [g, v].map(|suffix| format!("body.0{suffix}"));
-            let direction: (&str, &[usize], &[f32]) = (&v, &[2, 2, 1, 1], &[3.0, 4.0, 0.0, 2.0]);
-            let tensors =
-                [(&*g, &[2, 1, 1, 1][..], &[10.0, -1.0][..]), direction, ("body.0.bias", &[1], &[7.0])];
-            let plain = weights(&tensors).without_weight_norm().unwrap();
-            assert_eq!(plain.names().collect::<Vec<_>>(), ["body.0.bias", "body.0.weight"]);
-            assert_eq!(plain.get("body.0.weight").unwrap().values(), [6.0, 8.0, 0.0, -1.0]);
-
-            let few = weights(&[(&*g, &[1], &[10.0]), direction]);
-            let message = few.without_weight_norm().unwrap_err().to_string();
-            assert_eq!(message, format!("some.pth: {g}: expected 2 magnitudes, one a channel"));
+            let direction = Parameter::new([2, 2, 1, 1], vec![3.0, 4.0, 0.0, 2.0]);
+            let magnitude = Parameter::new([2], vec![10.0, -1.0]);
+            let tensors = [(g.clone(), magnitude.clone()), (v.clone(), direction.clone())];
+            let weights = Weights::new("some.pth", tensors).observed();
+            assert_eq!(weights.get("body.0.weight"), Some(&direction));
+            assert!(weights.is_magnitude(&g) && !weights.is_magnitude(&v));
+            let scope = weights.root().scope("body.0");
+            assert_eq!(scope.parameter("weight", &[2, 2, 1, 1]).unwrap(), direction);
+            assert_eq!(scope.magnitude("weight"), Some(([&*v, &*g], &magnitude)));
+            assert_eq!(weights.unread(), Vec::<&str>::new(), "both are read");
+            assert!(weights.root().scope("body.1").magnitude("weight").is_none());
         }
-    }
-
-    #[test]
-    fn a_direction_of_zeros_stays_zero() {
-        let plain = weights(&[("a.wn_scale", &[1], &[1.0]), ("a.weight", &[1, 2], &[0.0, 0.0])]);
-        assert_eq!(plain.without_weight_norm().unwrap().get("a.weight").unwrap().values(), [0.0, 0.0]);
     }
 }

@@ -1,8 +1,8 @@
 //! ACNet: what the tensors tell, that a scale is asked for, and what it costs.
 
 use sparsr::Model;
-use sparsr::models::acnet::Config;
-use sparsr::weights::Weights;
+use sparsr::low_level::models::acnet::Config;
+use sparsr::low_level::weights::Weights;
 
 use crate::support::seeded::Made;
 use crate::{assert_costs, costs, spoilt};

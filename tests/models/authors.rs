@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use sparsr::graph::{Graph, Value};
-use sparsr::metrics::psnr_y;
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::low_level::graph::{Graph, Parameters, Value};
+use sparsr::low_level::metrics::psnr_y;
+use sparsr::low_level::tensor::{Shape, Tensor};
 use sparsr::{Model, Options, Pixels, Precision, Samples, Sparsity, Upscaler};
 
 use crate::support::{adapter, compare, npy, shared_data};
@@ -28,6 +28,7 @@ fn model(test: &str) -> Option<Model> {
 /// One crop: the picture, and the folder of the values that the authors' network makes of it.
 struct Crop {
     graph: Graph,
+    parameters: Parameters,
     input: Tensor,
     /// Name of the file, node of the graph, golden numbers.
     values: Vec<(String, Value, Tensor)>,
@@ -62,7 +63,7 @@ impl Crop {
             (file, value, golden)
         };
         let values = names.into_iter().map(read).collect();
-        Self { graph, input, values }
+        Self { graph, parameters: model.net().numbers().clone(), input, values }
     }
 
     fn keep(&self) -> Vec<Value> {
@@ -120,12 +121,14 @@ fn every_golden_activation_is_met() {
     for name in ["woman_crop32", "butterfly_crop16"] {
         let crop = Crop::read(&model, &shared_data::path(test, &format!("smsr_x2/{name}")).unwrap());
         let (given, keep) = (crop.with_golden_masks(), crop.keep());
-        let (error, whose) = crop.check("the CPU engine", &run_reference(&given, &crop.input, &keep));
-        let flips = crop.check_masks("the CPU engine", &run_reference(&crop.graph, &crop.input, &keep));
+        let run = |graph: &Graph| run_reference(graph, &crop.parameters, &crop.input, &keep);
+        let (error, whose) = crop.check("the CPU engine", &run(&given));
+        let flips = crop.check_masks("the CPU engine", &run(&crop.graph));
         println!("{name} on the CPU engine: largest error {error:.1e} ({whose}), {flips} mask pixels differ");
         for (engine, gpu) in &gpus {
-            let (error, whose) = crop.check(engine, &run_on(gpu, &given, &crop.input, &keep));
-            let flips = crop.check_masks(engine, &run_on(gpu, &crop.graph, &crop.input, &keep));
+            let run = |graph: &Graph| run_on(gpu, graph, &crop.parameters, &crop.input, &keep);
+            let (error, whose) = crop.check(engine, &run(&given));
+            let flips = crop.check_masks(engine, &run(&crop.graph));
             println!("{name} on {engine}: largest error {error:.1e} ({whose}), {flips} mask pixels differ");
         }
     }
@@ -144,7 +147,7 @@ fn both_forms_of_the_checkpoint_are_one_network() {
     let input = crate::seeded::picture(8, 6, 1).to_tensor(255.0);
     let [a, b] = [&model, &pickled].map(|model| {
         let graph = model.graph(Shape::new(1, 3, 6, 8)).unwrap();
-        run_reference(&graph, &input, &[]).remove(0)
+        run_reference(&graph, model.net().numbers(), &input, &[]).remove(0)
     });
     assert_eq!(a, b);
 }

@@ -1,9 +1,9 @@
 //! Networks by cooperative matrices: what factors rounded to f16 cost a picture.
 
-use sparsr::gpu::Session;
-use sparsr::metrics::psnr_y;
-use sparsr::plan::{Algorithm, Form, Options, Plan};
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::low_level::gpu::Session;
+use sparsr::low_level::metrics::psnr_y;
+use sparsr::low_level::plan::{Algorithm, Form, Options, Plan};
+use sparsr::low_level::tensor::{Shape, Tensor};
 use sparsr::{Gpu, Model, Pixels};
 
 use crate::authors::read;
@@ -17,7 +17,7 @@ fn run(gpu: &Gpu, model: &Model, picture: &Pixels, algorithm: Algorithm) -> (Pix
     let plan = Plan::new(&graph, &options, gpu.limits()).unwrap();
     let by_matrices = plan.steps.iter().any(|step| step.dispatch.kernel.name.contains("cooperative"));
     assert_eq!(by_matrices, algorithm == Algorithm::Cooperative, "{plan}");
-    let mut session = Session::new(gpu, &plan).unwrap();
+    let mut session = Session::new(gpu, &plan, model.net().numbers()).unwrap();
     session.poison();
     let found = session.run_pixels(picture).unwrap();
     (found, session.kept())

@@ -1,9 +1,9 @@
 //! IMDN, RFDN, RLFN and BSRN: what their published networks cost, how their tensors tell them apart, and what they
 //! say to tensors that do not fit.
 
-use sparsr::models::{bsrn, imdn, rfdn, rlfn};
-use sparsr::tensor::{Parameter, Shape};
-use sparsr::weights::Weights;
+use sparsr::low_level::models::{bsrn, imdn, rfdn, rlfn};
+use sparsr::low_level::tensor::{Parameter, Shape};
+use sparsr::low_level::weights::Weights;
 use sparsr::{Model, Options, Upscaler};
 
 use crate::support::golden::{self, Golden};

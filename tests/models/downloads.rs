@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use serde_json::Value as Json;
-use sparsr::metrics::psnr_y;
-use sparsr::tensor::Tensor;
+use sparsr::low_level::metrics::psnr_y;
+use sparsr::low_level::tensor::Tensor;
 use sparsr::{Model, Options, Upscaler};
 
 use crate::authors::read;
@@ -64,7 +64,7 @@ fn downloads_make_what_their_authors_code_makes() {
             let picture = read(&folder.join(crop));
             let range = model.graph(picture.to_tensor(1.0).shape()).unwrap().range();
             let input = picture.to_tensor(range);
-            let graph = model.graph(input.shape()).unwrap();
+            let (graph, parameters) = (model.graph(input.shape()).unwrap(), model.net().numbers());
             let numbers = npy::read(&folder.join(golden)).values().to_vec();
             let expected = Tensor::new(graph.node(graph.output()).shape, numbers);
             let check = |engine: &str, found: &Tensor, tolerance| {
@@ -72,9 +72,9 @@ fn downloads_make_what_their_authors_code_makes() {
                     .unwrap_or_else(|reason| panic!("{name}, {crop} on {engine} {reason}"));
                 println!("{name}, {crop} on {engine}: {error:.1e}");
             };
-            check("the CPU engine", &run_reference(&graph, &input, &[])[0], ON_CPU);
+            check("the CPU engine", &run_reference(&graph, parameters, &input, &[])[0], ON_CPU);
             if let Some(gpu) = adapter::gpu(name) {
-                check("the device", &run_on(&gpu, &graph, &input, &[])[0], ON_DEVICE);
+                check("the device", &run_on(&gpu, &graph, parameters, &input, &[])[0], ON_DEVICE);
             }
         }
     }

@@ -1,10 +1,10 @@
 //! EDSR: what its tensors tell, what it costs, and the one number that no tensor tells.
 
 use sparsr::Model;
-use sparsr::graph::{Builder, Conv2d};
-use sparsr::models::edsr::{Config, Keys};
-use sparsr::tensor::Tensor;
-use sparsr::weights::Weights;
+use sparsr::low_level::graph::{Builder, Conv2d};
+use sparsr::low_level::models::edsr::{Config, Keys};
+use sparsr::low_level::tensor::Tensor;
+use sparsr::low_level::weights::Weights;
 
 use crate::support::{adapter, compare, seeded};
 use crate::{assert_all_agree, assert_costs, run_reference, spoilt};
@@ -64,12 +64,17 @@ fn residuals_are_scaled_as_published() {
         let input = seeded::picture(5, 4, 1).to_tensor(255.0);
         let graph = model.graph(input.shape()).unwrap();
         let keep = ["conv_first", "body.0.relu", "body.0"].map(|name| graph.find(name).unwrap());
-        let [_, x, relu, found] = run_reference(&graph, &input, &keep).try_into().unwrap();
+        let [_, x, relu, found] =
+            run_reference(&graph, model.net().numbers(), &input, &keep).try_into().unwrap();
 
-        let parameter = |name: &str| weights.get(&format!("body.0.conv2.{name}")).unwrap().clone();
         let (mut b, y) = Builder::new("conv2", relu.shape(), 1.0);
-        let y = b.conv2d("conv2", y, Conv2d::same(parameter("weight"), Some(parameter("bias")))).unwrap();
-        let residual = run_reference(&b.finish(y), &relu, &[]).remove(0);
+        let learned = ["weight", "bias"].map(|name| {
+            let name = format!("body.0.conv2.{name}");
+            b.parameter(&name, weights.get(&name).unwrap()).unwrap()
+        });
+        let y = b.conv2d("conv2", y, learned, Conv2d::same(3)).unwrap();
+        let (graph, parameters) = b.finish(y);
+        let residual = run_reference(&graph, &parameters, &relu, &[]).remove(0);
         let sum = x.values().iter().zip(residual.values()).map(|(x, residual)| x + factor * residual);
         compare::close(&found, &Tensor::new(x.shape(), sum.collect()), 1e-5)
             .unwrap_or_else(|reason| panic!("{channels} channels, {blocks} blocks: {reason}"));
@@ -122,7 +127,10 @@ fn a_prefix_around_the_network_is_no_part_of_it() {
         assert_eq!(model.architecture(), "edsr", "{prefix}");
         assert_eq!(model.parameters(), expected.parameters());
         let input = seeded::picture(3, 2, 1).to_tensor(255.0);
-        let run = |model: &Model| run_reference(&model.graph(input.shape()).unwrap(), &input, &[]).remove(0);
+        let run = |model: &Model| {
+            let graph = model.graph(input.shape()).unwrap();
+            run_reference(&graph, model.net().numbers(), &input, &[]).remove(0)
+        };
         assert_eq!(run(&model), run(&expected));
     }
     let foreign = plain.iter().map(|(name, parameter)| (format!("{}.{name}", name.len()), parameter.clone()));

@@ -1,9 +1,9 @@
 //! ESRT: what its tensors tell, what it costs, that it looks at the whole picture.
 
 use sparsr::Model;
-use sparsr::graph::{Graph, Op};
-use sparsr::models::esrt::Config;
-use sparsr::tensor::Shape;
+use sparsr::low_level::graph::{Graph, Op, Value};
+use sparsr::low_level::models::esrt::Config;
+use sparsr::low_level::tensor::Shape;
 
 use crate::support::seeded;
 
@@ -59,9 +59,9 @@ fn passes_share_their_weights() {
     let graph = model.graph(Shape::new(1, 3, 4, 4)).unwrap();
     let name = "body.0.encoder2.decoder_low.layer4.conv";
     let passes = graph.nodes().iter().filter(|node| node.name == name);
-    let weights: Vec<*const f32> = passes
+    let weights: Vec<Value> = passes
         .map(|node| match &node.op {
-            Op::Conv2d(op) => op.weight.values().as_ptr(),
+            Op::Conv2d(_) => node.inputs[1],
             op => panic!("{name} is a convolution, found {}", op.operator().name()),
         })
         .collect();

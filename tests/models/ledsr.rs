@@ -1,8 +1,8 @@
 //! LEDSR, and ASSLN and SRPN-Lite as which it is pruned: what the tensors tell, and what it costs.
 
 use sparsr::Model;
-use sparsr::models::ledsr::Config;
-use sparsr::weights::Weights;
+use sparsr::low_level::models::ledsr::Config;
+use sparsr::low_level::weights::Weights;
 
 use crate::support::seeded::Made;
 use crate::{assert_costs, spoilt};

@@ -1,8 +1,8 @@
 //! MDSR: what the tensors tell, that a scale is asked for, and what each costs.
 
 use sparsr::Model;
-use sparsr::models::mdsr::Config;
-use sparsr::weights::Weights;
+use sparsr::low_level::models::mdsr::Config;
+use sparsr::low_level::weights::Weights;
 
 use crate::support::seeded::Made;
 use crate::{costs, spoilt};

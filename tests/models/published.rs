@@ -1,8 +1,8 @@
 //! CARN, RRDBNet, SAFMN, SPAN and SRVGGNetCompact at the sizes that were published: parameters, work and scales. And
 //! what is said to who brings tensors that do not fit.
 
-use sparsr::tensor::{Parameter, Shape};
-use sparsr::weights::Weights;
+use sparsr::low_level::tensor::{Parameter, Shape};
+use sparsr::low_level::weights::Weights;
 use sparsr::{Model, Options, Upscaler};
 
 use crate::downloads::{PSNR, set5_psnr};

@@ -1,8 +1,8 @@
 //! RCAN and SRPN: what the tensors tell, and what they cost.
 
 use sparsr::Model;
-use sparsr::models::rcan::{Config, Keys};
-use sparsr::weights::Weights;
+use sparsr::low_level::models::rcan::{Config, Keys};
+use sparsr::low_level::weights::Weights;
 
 use crate::support::seeded::Made;
 use crate::{assert_costs, spoilt};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sparsr::tensor::Parameter;
-use sparsr::weights::Weights;
+use sparsr::low_level::tensor::Parameter;
+use sparsr::low_level::weights::Weights;
 use sparsr::{Error, Model};
 
 use crate::support::golden::{self, Golden};

@@ -1,10 +1,10 @@
 //! SwinIR: what its tensors tell, what it costs, how far it looks.
 
 use sparsr::Model;
-use sparsr::graph::ReceptiveField;
-use sparsr::models::swinir::{Config, Upsampler};
-use sparsr::tensor::{Parameter, Shape};
-use sparsr::weights::Weights;
+use sparsr::low_level::graph::ReceptiveField;
+use sparsr::low_level::models::swinir::{Config, Upsampler};
+use sparsr::low_level::tensor::{Parameter, Shape};
+use sparsr::low_level::weights::Weights;
 
 use crate::support::seeded;
 

@@ -1,10 +1,10 @@
 //! Attention in windows and runs, and layer normalisation.
 
-use sparsr::gpu::Pool;
-use sparsr::graph::{Among, Attention, LayerNorm, Op};
-use sparsr::plan::{Limits, Options, Plan};
-use sparsr::tensor::{Parameter, Shape, Tensor};
-use sparsr::{Error, cpu};
+use sparsr::Error;
+use sparsr::low_level::cpu;
+use sparsr::low_level::graph::{Among, Attention, LayerNorm, Op};
+use sparsr::low_level::plan::{Limits, Options, Plan};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 
 use crate::support::adapter;
 use crate::support::case::{Case, check_all};
@@ -16,10 +16,8 @@ const TOLERANCE: f32 = 1e-5;
 /// Heads, and the channels of each: those of SwinIR, its light form, HAT, ESRT; and what is smaller than a group.
 const HEADS: [[usize; 2]; 6] = [[6, 4], [6, 10], [6, 30], [8, 18], [1, 3], [2, 1]];
 
-fn windows(size: usize, shift: usize, heads: usize) -> Among {
-    let offsets = (2 * size - 1) * (2 * size - 1);
-    let bias = Parameter::new([offsets, heads], numbers(7, offsets * heads));
-    Among::Windows { size, shift, bias }
+const fn windows(size: usize, shift: usize) -> Among {
+    Among::Windows { size, shift }
 }
 
 /// Attention within a picture of `[pictures, height, width]`.
@@ -28,12 +26,20 @@ fn attention(among: Among, [heads, depth]: [usize; 2], [n, height, width]: [usiz
     let (kind, scale) = (kind(&among), (depth as f32).powf(-0.5));
     let name = format!("attention {kind}, {heads} heads of {depth}, {n}x{height}x{width}");
     let op = Attention { heads, scale, among };
-    Case::new(name, shape, TOLERANCE, |b, x| b.append("attention", Op::Attention(op), &[x]))
+    Case::new(name, shape, TOLERANCE, |b, x| {
+        let mut inputs = vec![x];
+        if let Among::Windows { size, .. } = op.among {
+            let offsets = (2 * size - 1) * (2 * size - 1);
+            let table = Parameter::new([offsets, heads], numbers(7, offsets * heads));
+            inputs.push(b.parameter("attention.bias", &table)?);
+        }
+        b.append("attention", Op::Attention(op), &inputs)
+    })
 }
 
 fn kind(among: &Among) -> String {
     match among {
-        Among::Windows { size, shift, .. } => format!("windows {size} from {shift}"),
+        Among::Windows { size, shift } => format!("windows {size} from {shift}"),
         Among::Runs { count } => format!("{count} runs"),
     }
 }
@@ -54,20 +60,20 @@ fn attention_in_windows() {
     for [height, width] in [[8, 8], [16, 24], [24, 40]] {
         for heads in HEADS {
             for shift in [0, 4] {
-                cases.push(attention(windows(8, shift, heads[0]), heads, [1, height, width]));
+                cases.push(attention(windows(8, shift), heads, [1, height, width]));
             }
         }
     }
     // Pictures smaller than a window, and sides that are no multiples of it.
     for [height, width] in [[1, 1], [1, 9], [2, 3], [3, 2], [5, 7], [13, 6], [17, 33]] {
         for (size, shift) in [(4, 0), (4, 2), (4, 3), (7, 0), (7, 3), (16, 8), (1, 0), (8, 4)] {
-            cases.push(attention(windows(size, shift, 6), [6, 10], [1, height, width]));
+            cases.push(attention(windows(size, shift), [6, 10], [1, height, width]));
         }
     }
-    cases.push(attention(windows(7, 3, 2), [2, 3], [2, 10, 9]));
-    cases.push(attention(windows(16, 8, 3), [3, 30], [2, 32, 40]));
-    cases.push(attention(windows(8, 4, 1), [1, 64], [1, 9, 11]));
-    cases.push(attention(windows(1, 0, 1), [1, 1], [1, 270, 250])); // more windows than an axis takes
+    cases.push(attention(windows(7, 3), [2, 3], [2, 10, 9]));
+    cases.push(attention(windows(16, 8), [3, 30], [2, 32, 40]));
+    cases.push(attention(windows(8, 4), [1, 64], [1, 9, 11]));
+    cases.push(attention(windows(1, 0), [1, 1], [1, 270, 250])); // more windows than an axis takes
     check_all("attention_in_windows", cases);
 }
 
@@ -93,7 +99,7 @@ fn attention_in_runs() {
 #[test]
 fn attention_with_large_scores() {
     let cases = [
-        (windows(8, 4, 6), [6, 10], [1, 16, 24]),
+        (windows(8, 4), [6, 10], [1, 16, 24]),
         (Among::Runs { count: 4 }, [6, 10], [1, 16, 24]),
         (Among::Runs { count: 4 }, [8, 18], [1, 31, 33]),
     ]
@@ -108,7 +114,7 @@ fn attention_with_large_scores() {
 #[test]
 fn attention_to_what_is_not_a_number() {
     let mut cases = Vec::new();
-    for among in [windows(4, 2, 2), Among::Runs { count: 4 }] {
+    for among in [windows(4, 2), Among::Runs { count: 4 }] {
         for (part, channel) in [("query", 1), ("key", 8), ("value", 16)] {
             let case = attention(among.clone(), [2, 3], [2, 7, 9]);
             let mut input = noise(case.input.shape(), 5);
@@ -128,9 +134,11 @@ fn layer_norm() {
         for [n, height, width] in [[1, 1, 1], [1, 1, 9], [2, 7, 5], [1, 33, 35]] {
             let shape = Shape::new(n, channels, height, width);
             let case = |name: String| {
-                let [weight, bias] = [1, 2].map(|seed| parameter([channels], seed));
-                let op = LayerNorm { weight, bias, epsilon: 1e-5 };
-                Case::new(name, shape, TOLERANCE, |b, x| b.append("norm", Op::LayerNorm(op), &[x]))
+                Case::new(name, shape, TOLERANCE, |b, x| {
+                    let weight = b.parameter("norm.weight", &parameter([channels], 1))?;
+                    let bias = b.parameter("norm.bias", &parameter([channels], 2))?;
+                    b.append("norm", Op::LayerNorm(LayerNorm { epsilon: 1e-5 }), &[x, weight, bias])
+                })
             };
             let far = noise(shape, 3).values().iter().map(|x| 3.0 * x + 20.0).collect();
             cases.push(case(format!("layer_norm {shape}")));
@@ -147,7 +155,7 @@ fn heads_that_are_too_deep_are_refused() {
     let said = "attention: heads of 65 channels, and on the GPU they have at most 64; choose the CPU";
     assert!(matches!(error, Error::Unsupported(_)));
     assert_eq!(error.to_string(), said);
-    assert!(cpu::run(&case.graph, &case.input).is_ok());
+    assert!(cpu::run(&case.graph, &case.parameters, &case.input).is_ok());
 }
 
 /// What would take a slow device long is more than one dispatch.
@@ -166,7 +174,7 @@ fn long_runs_are_cut_into_dispatches() {
 #[test]
 fn attention_in_two_dispatches() {
     let Some(gpu) = adapter::gpu("attention_in_two_dispatches") else { return };
-    let case = attention(windows(4, 2, 2), [2, 3], [2, 17, 23]);
+    let case = attention(windows(4, 2), [2, 3], [2, 17, 23]);
     let mut plan = case.plan(&gpu);
     let whole = plan.steps.pop().unwrap();
     let blocks = whole.dispatch.workgroups[0];
@@ -179,5 +187,5 @@ fn attention_in_two_dispatches() {
         part.dispatch.workgroups[0] = end - first;
         plan.steps.push(part);
     }
-    assert_eq!(case.check_plan(&mut Pool::new(&gpu), &plan), Ok(()));
+    assert_eq!(case.check_plan(&mut case.pool(&gpu), &plan), Ok(()));
 }

@@ -1,15 +1,14 @@
-//! Every candidate of `plan::Choices` on the device against the CPU engine, on awkward shapes.
+//! Every candidate of `plan::Choices` on the device against the oracle, on awkward shapes.
 
 use std::sync::Arc;
 
-use sparsr::gpu::Pool;
-use sparsr::graph::{Constant, Conv2d, MaskedConv2d, Op};
-use sparsr::plan::{Candidate, Choices, Options, Sparsity};
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::low_level::graph::MaskedConv2d;
+use sparsr::low_level::plan::{Candidate, Choices, Options, Sparsity};
+use sparsr::low_level::tensor::{Shape, Tensor};
 
 use crate::support::adapter;
 use crate::support::case::Case;
-use crate::support::seeded::{noise, parameter};
+use crate::support::seeded::{conv, noise, parameter, weighted};
 
 /// Input, output channels, kernel: every remainder of channels in blocks and of pixels in a strip of eight.
 #[rustfmt::skip]
@@ -23,17 +22,15 @@ fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for &([n, inputs, height, width], out, k) in SHAPES {
         let (input, kind) = (Shape::new(n, inputs, height, width), format!("{inputs} → {out} k{k}"));
-        let weight = parameter([out, inputs, k, k], 1);
-        let bias = Some(parameter([out], 2));
-        let op = Conv2d::same(weight.clone(), bias.clone());
-        cases.push(Case::new(format!("conv2d {kind}"), input, 1e-5, |b, x| b.conv2d("conv", x, op)));
-        let op = MaskedConv2d { weight, bias, dense_inputs: inputs / 2, dense_outputs: out / 3 };
+        cases.push(Case::new(format!("conv2d {kind}"), input, 1e-5, |b, x| conv(b, "conv", x, out, k)));
+        let (weight, bias) = (parameter([out, inputs, k, k], 1), parameter([out], 2));
+        let op = MaskedConv2d { kernel: k, dense_inputs: inputs / 2, dense_outputs: out / 3 };
         let some = noise(input.with_channels(1), 3);
         let mask = some.values().iter().map(|value| f32::from(u8::from(*value > -0.2))).collect();
-        let mask = Op::Constant(Constant::new(Tensor::new(some.shape(), mask)));
         cases.push(Case::new(format!("masked conv2d {kind}"), input, 1e-5, |b, x| {
-            let mask = b.append("mask", mask, &[])?;
-            b.masked_conv2d("conv", x, mask, op)
+            let mask = b.constant("mask", Tensor::new(some.shape(), mask))?;
+            let weights = weighted(b, "conv", &weight, Some(&bias))?;
+            b.masked_conv2d("conv", x, mask, weights, op)
         }));
     }
     cases
@@ -42,9 +39,9 @@ fn cases() -> Vec<Case> {
 #[test]
 fn every_candidate_is_right() {
     let Some(gpu) = adapter::gpu("every_candidate_is_right") else { return };
-    let (mut pool, cases) = (Pool::new(&gpu), cases());
     let mut failures = Vec::new();
-    for case in &cases {
+    for case in cases() {
+        let (mut pool, trials) = (case.pool(&gpu), case.trials().unwrap());
         let mut seen = Vec::new();
         for candidate in Candidate::all().filter(|candidate| candidate.runs_on(gpu.limits())) {
             for sparsity in [Sparsity::Dense, Sparsity::Sparse] {
@@ -53,7 +50,7 @@ fn every_candidate_is_right() {
                 let listing = plan.to_string();
                 if !seen.contains(&listing) {
                     seen.push(listing);
-                    let checked = case.check_plan(&mut pool, &plan);
+                    let checked = case.check_trials(&mut pool, &plan, &trials);
                     failures.extend(
                         checked
                             .err()

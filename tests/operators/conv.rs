@@ -1,10 +1,10 @@
 //! Convolutions: plain, masked, transposed, and with what runs in the same dispatch.
 
-use sparsr::graph::{Activation, Constant, Conv2d, ConvTranspose2d, MaskedConv2d, Op};
-use sparsr::tensor::{Parameter, Shape, Tensor};
+use sparsr::low_level::graph::{Activation, Builder, Conv2d, ConvTranspose2d, MaskedConv2d, Value};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 
 use crate::support::case::{Case, check_all};
-use crate::support::seeded::{noise, parameter, seed};
+use crate::support::seeded::{activation, noise, parameter, seed, weighted};
 
 /// Sums in f32 on both sides, in different orders.
 pub const TOLERANCE: f32 = 1e-5;
@@ -74,14 +74,13 @@ pub fn conv2d_case(
     weight: fn(Parameter) -> Parameter,
 ) -> Case {
     let kind = format!("{} → {out} k{k} s{stride} p{padding} g{groups} {}", shape(input), with(bias));
-    let op = Conv2d {
-        weight: weight(parameter([out, input[1] / groups, k, k], seed(&kind))),
-        bias: bias.then(|| parameter([out], seed(&kind) + 1)),
-        stride,
-        padding,
-        groups,
-    };
-    Case::new(format!("conv2d {kind}"), shape(input), TOLERANCE, |b, x| b.conv2d("conv", x, op))
+    let weight = weight(parameter([out, input[1] / groups, k, k], seed(&kind)));
+    let bias = bias.then(|| parameter([out], seed(&kind) + 1));
+    let op = Conv2d { kernel: k, stride, padding, groups };
+    Case::new(format!("conv2d {kind}"), shape(input), TOLERANCE, |b, x| {
+        let weights = weighted(b, "conv", &weight, bias.as_ref())?;
+        b.conv2d("conv", x, weights, op)
+    })
 }
 
 #[test]
@@ -93,50 +92,51 @@ fn as_it_is(weight: Parameter) -> Parameter {
     weight
 }
 
-/// An activation of so many channels.
-pub type Of = fn(usize) -> Activation;
+/// An activation of so many channels, and how many slopes it has.
+pub type Of = fn(usize) -> (Activation, usize);
 
 /// What follows the sum: an activation and whether a residual is added before or after it.
 #[rustfmt::skip]
 pub const EPILOGUES: &[(&str, Option<Of>, &str)] = &[
-    ("relu",            Some(|_| Activation::Relu),    "none"),
-    ("leaky relu",      Some(leaky),                   "none"),
-    ("prelu",           Some(prelu),                   "none"),
-    ("one slope",       Some(|_| prelu(1)),            "none"),
-    ("gelu",            Some(|_| Activation::Gelu),    "none"),
-    ("sigmoid",         Some(|_| Activation::Sigmoid), "none"),
-    ("sum",             None,                          "after"),
-    ("leaky relu, sum", Some(leaky),                   "after"),
-    ("prelu, sum",      Some(prelu),                   "after"),
-    ("sum, leaky relu", Some(leaky),                   "before"),
+    ("relu",            Some(|_| (Activation::Relu, 0)),    "none"),
+    ("leaky relu",      Some(leaky),                        "none"),
+    ("prelu",           Some(prelu),                        "none"),
+    ("one slope",       Some(|_| prelu(1)),                 "none"),
+    ("gelu",            Some(|_| (Activation::Gelu, 0)),    "none"),
+    ("sigmoid",         Some(|_| (Activation::Sigmoid, 0)), "none"),
+    ("sum",             None,                               "after"),
+    ("leaky relu, sum", Some(leaky),                        "after"),
+    ("prelu, sum",      Some(prelu),                        "after"),
+    ("sum, leaky relu", Some(leaky),                        "before"),
 ];
 
-fn leaky(_: usize) -> Activation {
-    Activation::LeakyRelu { slope: 0.1 }
+fn leaky(_: usize) -> (Activation, usize) {
+    (Activation::LeakyRelu { slope: 0.1 }, 0)
 }
 
-fn prelu(slopes: usize) -> Activation {
-    Activation::Prelu { slope: parameter([slopes], 3) }
+fn prelu(slopes: usize) -> (Activation, usize) {
+    (Activation::Prelu, slopes)
 }
 
 /// A convolution, then what it takes along; `takes_along` also proves that it does.
 pub fn epilogue_case(
     name: String,
     (input, kernel, groups): (Input, usize, usize),
-    activation: Option<Activation>,
+    then: Option<(Activation, usize)>,
     residual: &str,
     weight: fn(Parameter) -> Parameter,
 ) -> Case {
     let channels = input[1];
     let weight = weight(parameter([channels, channels / groups, kernel, kernel], seed(&name)));
-    let bias = Some(parameter([channels], seed(&name) + 1));
+    let bias = parameter([channels], seed(&name) + 1);
     Case::new(name, shape(input), TOLERANCE, |b, x| {
-        let mut y = b.conv2d("conv", x, Conv2d { weight, bias, stride: 1, padding: kernel / 2, groups })?;
+        let weights = weighted(b, "conv", &weight, Some(&bias))?;
+        let mut y = b.conv2d("conv", x, weights, Conv2d { groups, ..Conv2d::same(kernel) })?;
         if residual == "before" {
             y = b.add("sum", y, x)?;
         }
-        if let Some(activation) = activation {
-            y = b.activation("activation", y, activation)?;
+        if let Some((op, slopes)) = then {
+            y = activation(b, "activation", y, op, slopes)?;
         }
         if residual == "after" {
             y = b.add("sum", x, y)?;
@@ -158,8 +158,8 @@ fn conv2d_takes_along_what_follows() {
             ([1, 20, 9, 7], 3, 1),
         ] {
             let name = format!("conv2d {kind}, {} k{kernel} in {groups} groups", shape(input));
-            let activation = activation.map(|activation| activation(input[1]));
-            cases.push(epilogue_case(name, (input, kernel, groups), activation, residual, as_it_is));
+            let then = activation.map(|activation| activation(input[1]));
+            cases.push(epilogue_case(name, (input, kernel, groups), then, residual, as_it_is));
         }
     }
     if let Some(gpu) = crate::support::adapter::gpu("conv2d_takes_along_what_follows") {
@@ -178,9 +178,11 @@ fn conv2d_takes_along_what_follows() {
 
 #[test]
 fn conv2d_leaves_alone_what_it_may_not_take() {
-    let weight = |name: &str| parameter([5, 5, 1, 1], seed(name));
     let one = |name: &'static str| {
-        move |b: &mut sparsr::graph::Builder, x| b.conv2d("conv", x, Conv2d::same(weight(name), None))
+        move |b: &mut Builder, x: Value| {
+            let weight = b.parameter(name, &parameter([5, 5, 1, 1], seed(name)))?;
+            b.conv2d("conv", x, weight, Conv2d::same(1))
+        }
     };
     let input = Shape::new(1, 5, 7, 5);
     let cases = [
@@ -258,15 +260,13 @@ pub fn masked_case(
 ) -> Case {
     let dense = format!("{dense_inputs} dense → {dense_outputs} dense");
     let kind = format!("{} → {out} k{k}, {dense}, mask {set} {}", shape(input), with(bias));
-    let op = MaskedConv2d {
-        weight: weight(parameter([out, input[1], k, k], seed(&kind))),
-        bias: bias.then(|| parameter([out], seed(&kind) + 1)),
-        dense_inputs,
-        dense_outputs,
-    };
+    let weight = weight(parameter([out, input[1], k, k], seed(&kind)));
+    let bias = bias.then(|| parameter([out], seed(&kind) + 1));
+    let op = MaskedConv2d { kernel: k, dense_inputs, dense_outputs };
     Case::new(format!("masked_conv2d {kind}"), shape(input), TOLERANCE, |b, x| {
-        let mask = b.append("mask", Op::Constant(Constant::new(mask(input, set))), &[])?;
-        b.masked_conv2d("conv", x, mask, op)
+        let mask = b.constant("mask", mask(input, set))?;
+        let weights = weighted(b, "conv", &weight, bias.as_ref())?;
+        b.masked_conv2d("conv", x, mask, weights, op)
     })
 }
 
@@ -318,11 +318,12 @@ fn conv_transpose2d() {
     )| {
         let kind =
             format!("{} → {out} k{k} s{stride} p{padding} op{output_padding} {}", shape(input), with(bias));
-        let weight: Parameter = parameter([input[1], out, k, k], seed(&kind));
+        let weight = parameter([input[1], out, k, k], seed(&kind));
         let bias = bias.then(|| parameter([out], seed(&kind) + 1));
-        let op = ConvTranspose2d { weight, bias, stride, padding, output_padding };
+        let op = ConvTranspose2d { kernel: k, stride, padding, output_padding };
         Case::new(format!("conv_transpose2d {kind}"), shape(input), TOLERANCE, |b, x| {
-            b.conv_transpose2d("conv", x, op)
+            let weights = weighted(b, "conv", &weight, bias.as_ref())?;
+            b.conv_transpose2d("conv", x, weights, op)
         })
     };
     check_all("conv_transpose2d", TRANSPOSED.iter().map(case));

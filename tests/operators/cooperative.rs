@@ -4,14 +4,14 @@
 //! the tolerance is that of sums in f32.
 
 use half::f16;
-use sparsr::graph::{Activation, Constant, Conv2d, MaskedConv2d, Op};
-use sparsr::plan::{Algorithm, Limits, Options, Plan, Sparsity, Units};
-use sparsr::tensor::{Parameter, Shape, Tensor};
-use sparsr::{Gpu, gpu::Pool};
+use sparsr::Gpu;
+use sparsr::low_level::graph::{Activation, Conv2d, MaskedConv2d};
+use sparsr::low_level::plan::{Algorithm, Limits, Options, Plan, Sparsity, Units};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 
 use super::conv::{self, CONV2D, EPILOGUES, Input, MASKED, TOLERANCE};
 use crate::support::case::{Case, chosen};
-use crate::support::seeded::{noise, parameter, seed};
+use crate::support::seeded::{conv as convolution, noise, parameter, seed, weighted};
 use crate::support::{adapter, compare};
 
 /// The device; `None`, said aloud, if it has no matrices.
@@ -73,9 +73,9 @@ fn by_matrices(plan: &Plan) -> usize {
 }
 
 /// Runs a case in every way on two of the devices; how many of its plans had a dispatch by matrices.
-fn check(at: usize, case: &Case, gpu: &Gpu, pool: &mut Pool) -> Result<usize, String> {
-    let other = rounded_tensor(&noise(case.input.shape(), seed(&case.name) + 1));
-    let mut seen = Vec::new();
+fn check(at: usize, case: &Case, gpu: &Gpu) -> Result<usize, String> {
+    let trials = case.trials_with(rounded_tensor(&noise(case.input.shape(), seed(&case.name) + 1)))?;
+    let (mut pool, mut seen) = (case.pool(gpu), Vec::new());
     let devices = devices(gpu);
     for (device, limits) in [devices[0], devices[1 + at % (devices.len() - 1)]] {
         for (way, options) in ways() {
@@ -84,7 +84,8 @@ fn check(at: usize, case: &Case, gpu: &Gpu, pool: &mut Pool) -> Result<usize, St
             let listing = plan.to_string();
             if by_matrices(&plan) > 0 && !seen.contains(&listing) {
                 seen.push(listing);
-                case.check_plan_on(pool, &plan, &other).map_err(|reason| format!("{device}{way}{reason}"))?;
+                case.check_trials(&mut pool, &plan, &trials)
+                    .map_err(|reason| format!("{device}{way}{reason}"))?;
             }
         }
     }
@@ -94,11 +95,11 @@ fn check(at: usize, case: &Case, gpu: &Gpu, pool: &mut Pool) -> Result<usize, St
 /// Checks every case; each must have been computed by matrices.
 fn check_all(test: &str, cases: impl IntoIterator<Item = Case>) {
     let Some(gpu) = gpu(test) else { return };
-    let (mut pool, mut failures, mut plans) = (Pool::new(&gpu), Vec::new(), 0);
+    let (mut failures, mut plans) = (Vec::new(), 0);
     for (at, case) in cases.into_iter().enumerate().filter(|(_, case)| chosen(&case.name)) {
         let input = rounded_tensor(&case.input);
         let case = case.on(input);
-        match check(at, &case, &gpu, &mut pool) {
+        match check(at, &case, &gpu) {
             Ok(0) => failures.push(format!("{}: no dispatch by matrices", case.name)),
             Ok(more) => plans += more,
             Err(reason) => failures.push(format!("{}: {reason}", case.name)),
@@ -135,17 +136,11 @@ fn matrices_take_along_what_follows() {
     for (kind, activation, residual) in EPILOGUES {
         for (input, kernel) in [([1, 12, 13, 3], 1), ([2, 20, 13, 19], 3)] {
             let name = format!("conv2d {kernel}x{kernel} {kind}, {input:?}");
-            let activation = activation.map(|activation| activation(input[1]));
-            if kernel == 1 && matches!(activation, Some(Activation::Prelu { .. })) {
+            let then = activation.map(|activation| activation(input[1]));
+            if kernel == 1 && matches!(then, Some((Activation::Prelu, _))) {
                 continue; // slopes lie behind the bias, which has no buffer of its own there: f32 kernels do it
             }
-            cases.push(conv::epilogue_case(
-                name,
-                (input, kernel, 1),
-                activation,
-                residual,
-                rounded_parameter,
-            ));
+            cases.push(conv::epilogue_case(name, (input, kernel, 1), then, residual, rounded_parameter));
         }
     }
     check_all("matrices_take_along_what_follows", cases);
@@ -162,25 +157,19 @@ fn sum_case(input: Input, terms: usize, out: usize, masked: bool) -> Case {
     let name = format!("{terms} pointwise convolutions of {input:?} → {out}, masked {masked}");
     let weight = |term| {
         let weight = parameter([out, input[1], 1, 1], seed(&name) + term as u64);
-        (rounded_parameter(weight), Some(parameter([out], seed(&name) + 100 + term as u64)))
+        (rounded_parameter(weight), parameter([out], seed(&name) + 100 + term as u64))
     };
     Case::new(name.clone(), conv::shape(input), TOLERANCE, |b, x| {
-        let mask = b.append("mask", Op::Constant(Constant::new(conv::mask(input, "some"))), &[])?;
+        let mask = b.constant("mask", conv::mask(input, "some"))?;
         let (relu, twice) = (b.relu("relu", x)?, b.add("twice", x, x)?);
         let mut sum = None;
         for (at, value) in [x, relu, twice, x].into_iter().take(terms).enumerate() {
             let (weight, bias) = weight(at);
+            let weights = weighted(b, &format!("term{at}"), &weight, Some(&bias))?;
+            let op = MaskedConv2d { kernel: 1, dense_inputs: 5, dense_outputs: out };
             let term = match masked {
-                true => {
-                    let dense_outputs = out;
-                    b.masked_conv2d(
-                        "term",
-                        value,
-                        mask,
-                        MaskedConv2d { weight, bias, dense_inputs: 5, dense_outputs },
-                    )?
-                }
-                false => b.conv2d("term", value, Conv2d::same(weight, bias))?,
+                true => b.masked_conv2d("term", value, mask, weights, op)?,
+                false => b.conv2d("term", value, weights, Conv2d::same(1))?,
             };
             sum = Some(match sum {
                 None => term,
@@ -202,10 +191,8 @@ fn sums_of_pointwise_convolutions_by_matrices() {
 }
 
 fn wide(kernel: usize) -> Case {
-    let weight = parameter([64, 64, kernel, kernel], 1);
-    let bias = Some(parameter([64], 2));
     let name = format!("conv2d {kernel}x{kernel} of what is not rounded");
-    Case::new(name, Shape::new(1, 64, 24, 25), 0.0, |b, x| b.conv2d("conv", x, Conv2d::same(weight, bias)))
+    Case::new(name, Shape::new(1, 64, 24, 25), 1e-5, |b, x| convolution(b, "conv", x, 64, kernel))
 }
 
 /// What the device makes of an input by matrices.
@@ -213,7 +200,7 @@ fn run(gpu: &Gpu, case: &Case, input: &Tensor) -> Tensor {
     let options = Options { algorithm: Algorithm::Cooperative, ..Options::default() };
     let plan = case.plan_with(gpu, &options);
     assert_eq!(by_matrices(&plan), 1);
-    Pool::new(gpu).session(&plan).unwrap().run_tensor(input).unwrap()
+    case.pool(gpu).session(&plan).unwrap().run_tensor(input).unwrap()
 }
 
 #[test]
@@ -221,8 +208,9 @@ fn rounded_factors_cost_a_thousandth() {
     let Some(gpu) = gpu("rounded_factors_cost_a_thousandth") else { return };
     for kernel in [1, 3] {
         let case = wide(kernel);
-        let expected = sparsr::cpu::run(&case.graph, &case.input).unwrap();
-        let error = compare::close(&run(&gpu, &case, &case.input), &expected, 1e-3).unwrap();
+        let [trial, _] = case.trials().unwrap();
+        let found = run(&gpu, &case, &case.input);
+        let error = compare::close(&found, &trial.expected[0], 1e-3).unwrap();
         println!("{}: {error:.1e} of the largest", case.name);
         assert!(error > 1e-5, "{}: {error:.1e}, so nothing was rounded", case.name);
     }

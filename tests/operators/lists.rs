@@ -1,21 +1,21 @@
 //! The lists that a mask becomes: every active pixel in exactly one tile or stray, and once among all active ones.
 
-use sparsr::gpu::Session;
-use sparsr::graph::{Builder, Constant, MaskedConv2d, Op};
-use sparsr::kernel::mask_compact::list_words;
-use sparsr::plan::{Algorithm, Buffer, Options, Plan, Port, Sparsity, Units};
-use sparsr::tensor::{Shape, Tensor, pack};
+use sparsr::low_level::gpu::Session;
+use sparsr::low_level::graph::{Builder, MaskedConv2d, Parameters};
+use sparsr::low_level::kernel::mask_compact::list_words;
+use sparsr::low_level::plan::{Algorithm, Buffer, Options, Plan, Port, Sparsity, Units};
+use sparsr::low_level::tensor::{Shape, Tensor, pack};
 
 use crate::support::{adapter, seeded};
 
 /// The words of a list, after the steps up to the one that makes it.
-fn list(gpu: &sparsr::Gpu, plan: &Plan, which: usize, words: usize) -> Vec<u32> {
+fn list(gpu: &sparsr::Gpu, plan: &Plan, parameters: &Parameters, which: usize, words: usize) -> Vec<u32> {
     let at = plan.steps.iter().position(|step| step.dispatch.kernel.name == "mask_compact").unwrap();
     let Buffer::Slot(slot) = plan.steps[at].bindings[1 + which] else { panic!("a list is a slot") };
     let mut plan = plan.clone();
     plan.steps.truncate(at + 1);
     plan.output = Port { slot, shape: Shape::new(1, 4, 1, words / 4), form: plan.output.form };
-    let mut session = Session::new(gpu, &plan).unwrap();
+    let mut session = Session::new(gpu, &plan, parameters).unwrap();
     session.poison();
     let read = session.run_tensor(&Tensor::zeros(plan.picture.unwrap().shape)).unwrap();
     pack(&read).into_iter().map(f32::to_bits).collect()
@@ -25,16 +25,17 @@ fn check(gpu: &sparsr::Gpu, name: &str, mask: &Tensor, units: Units) {
     let shape = mask.shape();
     let input = shape.with_channels(16);
     let (mut b, x) = Builder::new(name, input, 1.0);
-    let value = b.append("mask", Op::Constant(Constant::new(mask.clone())), &[]).unwrap();
-    let weight = seeded::parameter([16, 16, 3, 3], 1);
-    let op = MaskedConv2d { weight, bias: None, dense_inputs: 0, dense_outputs: 0 };
-    let y = b.masked_conv2d("conv", x, value, op).unwrap();
+    let value = b.constant("mask", mask.clone()).unwrap();
+    let weight = b.parameter("conv.weight", &seeded::parameter([16, 16, 3, 3], 1)).unwrap();
+    let op = MaskedConv2d { kernel: 3, dense_inputs: 0, dense_outputs: 0 };
+    let y = b.masked_conv2d("conv", x, value, weight, op).unwrap();
     let options =
         Options { sparsity: Sparsity::Sparse, units, algorithm: Algorithm::Winograd, ..Options::default() };
-    let plan = Plan::new(&b.finish(y), &options, gpu.limits()).unwrap();
+    let (graph, parameters) = b.finish(y);
+    let plan = Plan::new(&graph, &options, gpu.limits()).unwrap();
 
     let words = list_words(shape);
-    let [tiles, strays, actives] = [0, 1, 2].map(|which| list(gpu, &plan, which, words[which]));
+    let [tiles, strays, actives] = [0, 1, 2].map(|which| list(gpu, &plan, &parameters, which, words[which]));
     let expected: Vec<u32> =
         (0u32..).zip(mask.values()).filter(|(_, value)| **value != 0.0).map(|(at, _)| at).collect();
     let sorted = |mut pixels: Vec<u32>| {

@@ -1,13 +1,12 @@
 //! Every operator but convolutions and pools, standing alone.
 
-use sparsr::graph::{
-    Activation, BinaryKind, Builder, Constant, Conv2d, Fold, MaxPool, Op, PixelUnshuffle, ResizeKind, Unfold,
-    Value,
+use sparsr::low_level::graph::{
+    Activation, BinaryKind, Builder, Conv2d, Fold, MaxPool, Op, PixelUnshuffle, ResizeKind, Unfold, Value,
 };
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::low_level::tensor::{Shape, Tensor};
 
 use crate::support::case::{Case, check_all};
-use crate::support::seeded::{noise, parameter, seed};
+use crate::support::seeded::{self, noise, parameter, seed, weighted};
 
 /// A rounding or two.
 const TOLERANCE: f32 = 1e-6;
@@ -21,28 +20,27 @@ const SHAPES: [Shape; 4] =
 
 #[test]
 fn activations() {
-    let shared = parameter([1], 1);
     let mut cases = Vec::new();
     for shape in SHAPES {
-        for activation in [
-            Activation::Relu,
-            Activation::LeakyRelu { slope: 0.1 },
-            Activation::Prelu { slope: parameter([shape.channels], 2) },
-            Activation::Prelu { slope: shared.clone() },
-            Activation::Gelu,
-            Activation::Sigmoid,
-            Activation::Silu,
-            Activation::Tanh,
+        for (activation, slopes) in [
+            (Activation::Relu, 0),
+            (Activation::LeakyRelu { slope: 0.1 }, 0),
+            (Activation::Prelu, shape.channels),
+            (Activation::Prelu, 1),
+            (Activation::Gelu, 0),
+            (Activation::Sigmoid, 0),
+            (Activation::Silu, 0),
+            (Activation::Tanh, 0),
         ] {
             let kind = match &activation {
-                Activation::Prelu { slope } => format!("prelu of {} slopes", slope.values().len()),
+                Activation::Prelu => format!("prelu of {slopes} slopes"),
                 other => format!("{other:?}"),
             };
             let wide = Tensor::new(
                 shape,
                 noise(shape, shape.len() as u64).values().iter().map(|x| 6.0 * x + 2.0).collect(),
             );
-            let build = |b: &mut Builder, x| b.activation("activation", x, activation);
+            let build = |b: &mut Builder, x| seeded::activation(b, "activation", x, activation, slopes);
             cases.push(Case::new(format!("activation {kind}, {shape}"), shape, TOLERANCE, build).on(wide));
         }
     }
@@ -70,6 +68,42 @@ fn arithmetic() {
         }));
     }
     check_all("arithmetic", cases);
+}
+
+/// Learned numbers where activations may stand: beside them, and as what comes out; of a weight, some input channels.
+#[test]
+fn parameters() {
+    let mut cases = Vec::new();
+    for shape in SHAPES {
+        let Shape { batch, channels, height, width } = shape;
+        let a_channel = [1, channels, 1, 1];
+        for dims in [a_channel, [1, 1, height, width], [1, channels, height, width]] {
+            if batch > 1 && dims != a_channel {
+                continue; // of those there is one a picture
+            }
+            let case = |kind, build: fn(&mut Builder, Value, Value) -> sparsr::Result<Value>| {
+                Case::new(format!("parameter of {dims:?}, {kind} {shape}"), shape, TOLERANCE, |b, x| {
+                    let learned = b.parameter("learned", &parameter(dims, seed(kind)))?;
+                    build(b, x, learned)
+                })
+            };
+            cases.push(case("subtracted from", |b, x, p| b.binary("less", BinaryKind::Subtract, x, p)));
+            cases.push(case("times", |b, x, p| b.multiply("product", x, p)).keeping("learned"));
+        }
+    }
+    let shape = Shape::new(1, 5, 7, 9);
+    let learned = |b: &mut Builder| b.parameter("learned", &parameter([1, 5, 7, 9], 1));
+    cases.push(Case::new("parameter that comes out", shape, EXACT, |b, _| learned(b)));
+    cases.push(Case::new("parameter less the picture", shape, TOLERANCE, |b, x| {
+        let numbers = learned(b)?;
+        b.binary("less", BinaryKind::Subtract, numbers, x)
+    }));
+    cases.push(Case::new("conv2d by some input channels of a weight", shape, 1e-5, |b, x| {
+        let weight = b.parameter("weight", &parameter([6, 9, 3, 3], 2))?;
+        let part = b.slice("part", weight, 3, 5)?;
+        b.conv2d("conv", x, part, Conv2d::same(3))
+    }));
+    check_all("parameters", cases);
 }
 
 /// The picture, then constants of so many channels, one after the other.
@@ -108,7 +142,8 @@ fn concat_then_pointwise_conv2d() {
         let bias = bias.then(|| parameter([6], 1));
         Case::new(name, Shape::new(1, channels, 7, 5), 1e-5, |b, x| {
             let all = concatenated(b, x, more)?;
-            let y = b.conv2d("collect", all, Conv2d::same(parameter([6, total, 1, 1], 2), bias))?;
+            let weights = weighted(b, "collect", &parameter([6, total, 1, 1], 2), bias.as_ref())?;
+            let y = b.conv2d("collect", all, weights, Conv2d::same(1))?;
             b.relu("relu", y)
         })
     };
@@ -291,5 +326,5 @@ fn constants_and_the_picture_itself() {
 }
 
 fn constant(b: &mut Builder, numbers: Tensor) -> sparsr::Result<Value> {
-    b.append("numbers", Op::Constant(Constant::new(numbers)), &[])
+    b.constant("numbers", numbers)
 }

@@ -1,9 +1,9 @@
 //! The ends of a plan for pictures: `pixel_load` and `pixel_store` against `Pixels`.
 
-use sparsr::gpu::Session;
-use sparsr::graph::{Builder, Constant, Graph, Op};
-use sparsr::plan::{Form, Options, Plan};
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::low_level::gpu::Session;
+use sparsr::low_level::graph::{Builder, Graph, Parameters};
+use sparsr::low_level::plan::{Form, Options, Plan};
+use sparsr::low_level::tensor::{Shape, Tensor};
 use sparsr::{Depth, Error, Gpu, Pixels, Samples};
 
 use crate::support::{adapter, compare, seeded};
@@ -12,9 +12,10 @@ use crate::support::{adapter, compare, seeded};
 const ENDS: [(Form, Depth); 2] = [(Form::Pixels8, Depth::Eight), (Form::Pixels16, Depth::Sixteen)];
 const RANGES: [f32; 2] = [1.0, 255.0];
 
-fn session(gpu: &Gpu, graph: &Graph, ends: Form) -> Session {
+fn session(gpu: &Gpu, (graph, parameters): &(Graph, Parameters), ends: Form) -> Session {
     let options = Options { input: ends, output: ends, keep: vec![graph.input()], ..Options::default() };
-    let mut session = Session::new(gpu, &Plan::new(graph, &options, gpu.limits()).unwrap()).unwrap();
+    let plan = Plan::new(graph, &options, gpu.limits()).unwrap();
+    let mut session = Session::new(gpu, &plan, parameters).unwrap();
     session.poison();
     session
 }
@@ -52,9 +53,9 @@ fn a_picture_goes_in_and_comes_out_as_it_was() {
 }
 
 /// A graph that makes `numbers` of any picture.
-fn making(numbers: &Tensor, range: f32) -> Graph {
+fn making(numbers: &Tensor, range: f32) -> (Graph, Parameters) {
     let (mut b, _) = Builder::new("numbers", numbers.shape(), range);
-    let output = b.append("numbers", Op::Constant(Constant::new(numbers.clone())), &[]).unwrap();
+    let output = b.constant("numbers", numbers.clone()).unwrap();
     b.finish(output)
 }
 

@@ -1,7 +1,7 @@
 //! One number of many pixels: of blocks, of parts of the picture, of all of it.
 
-use sparsr::graph::{AdaptiveMaxPool, GlobalPoolKind, MaxPool, Op};
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::low_level::graph::{AdaptiveMaxPool, GlobalPoolKind, MaxPool, Op};
+use sparsr::low_level::tensor::{Shape, Tensor};
 
 use crate::support::case::{Case, check_all};
 use crate::support::seeded::noise;

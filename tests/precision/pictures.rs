@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sparsr::metrics::psnr_y;
+use sparsr::low_level::metrics::psnr_y;
 use sparsr::{Model, Pixels, Precision, Samples, Upscaled, Upscaler};
 
 use crate::support::{compare, shared_data};

@@ -2,13 +2,10 @@
 
 use std::sync::OnceLock;
 
-use sparsr::{Feature, Gpu};
+use sparsr::{Gpu, Without};
 
 /// The variable that says that a machine has no adapter and that this is wanted.
 const NO_GPU: &str = "SPARSR_NO_GPU";
-
-/// The variable that names features, with commas between, that the device is used without.
-const WITHOUT: &str = "SPARSR_WITHOUT";
 
 /// The best adapter, opened once a test program, so that its pipelines are shared; `None`, said aloud, where
 /// [`NO_GPU`] is set.
@@ -26,14 +23,8 @@ pub fn gpu(test: &str) -> Option<Gpu> {
     Some(GPU.get_or_init(|| masked(open())).clone())
 }
 
-/// The device without what [`WITHOUT`] names.
+/// The device without what [`Without::VARIABLE`] names.
 fn masked(gpu: Gpu) -> Gpu {
-    let names = std::env::var(WITHOUT).unwrap_or_default();
-    let feature = |name: &str| {
-        let named = Feature::ALL.into_iter().find(|feature| feature.to_string() == name);
-        named.unwrap_or_else(|| {
-            panic!("{WITHOUT}: `{name}` is none of {:?}", Feature::ALL.map(|f| f.to_string()))
-        })
-    };
-    names.split(',').filter(|name| !name.is_empty()).map(feature).fold(gpu, Gpu::without)
+    let without = Without::of_process().unwrap_or_else(|error| panic!("{error}"));
+    without.features.into_iter().fold(gpu, Gpu::without)
 }

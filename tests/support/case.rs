@@ -1,7 +1,8 @@
-//! A case is data: a name, a graph, what goes in. One `check` runs it on the device against the CPU engine:
+//! A case is data: a name, a graph, its numbers, what goes in. One `check` holds the CPU engine and the device against
+//! the oracle, the CPU engine once a picture and the device in every way to run the case:
 //!
 //! - with every slot poisoned by NaN before the first run, so that what is read before it is written shows;
-//! - in slots that other cases' runs have left, larger ones among them;
+//! - in slots that other plans' runs have left, larger ones among them;
 //! - on the picture, on another, on the first again, so that what a run leaves behind shows;
 //! - with the device's subgroup kernels and without them, where the two plans differ;
 //! - with its values stored as f16 too, where the device can;
@@ -11,11 +12,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use half::f16;
-use sparsr::gpu::{Pool, Session};
-use sparsr::graph::{Builder, Graph, Op, Slice, Value};
-use sparsr::plan::{Algorithm, Options, Plan, Sparsity, Storage, Units};
-use sparsr::tensor::{Shape, Tensor};
-use sparsr::{Feature, Gpu, cpu};
+use sparsr::low_level::gpu::{Pool, Session};
+use sparsr::low_level::graph::{Builder, Graph, Op, Parameters, Slice, Value};
+use sparsr::low_level::plan::{Algorithm, Options, Plan, Sparsity, Storage, Units};
+use sparsr::low_level::tensor::{Shape, Tensor};
+use sparsr::low_level::{cpu, oracle};
+use sparsr::{Feature, Gpu};
 
 use super::{adapter, compare, seeded};
 
@@ -26,12 +28,17 @@ const FILTER: &str = "SPARSR_CASE";
 /// and a few in a row are.
 const F16: f32 = 2e-3;
 
-/// One graph and what goes in.
+/// Multiply-adds above which the oracle takes too long for a test. In the few cases that have more, such as attention of
+/// 4087 pixels in runs, the CPU engine stands for the oracle, which smaller cases hold against it.
+const TOO_MANY: u64 = 200_000_000;
+
+/// One graph, its numbers and what goes in.
 #[derive(Debug)]
 pub struct Case {
     /// What it is, and what it is found by.
     pub name: String,
     pub graph: Graph,
+    pub parameters: Parameters,
     pub input: Tensor,
     /// Values that are compared besides the output.
     pub keep: Vec<Value>,
@@ -39,8 +46,12 @@ pub struct Case {
     pub tolerance: f32,
 }
 
-/// What the CPU engine makes of one input: the output, then the kept values.
-type Expected = Vec<Tensor>;
+/// A picture and what the oracle makes of it: the output, then the kept values.
+#[derive(Debug)]
+pub struct Trial {
+    pub picture: Tensor,
+    pub expected: Vec<Tensor>,
+}
 
 impl Case {
     /// A case on noise; `build` makes the output from the picture.
@@ -53,8 +64,9 @@ impl Case {
         let name = name.into();
         let (mut b, x) = Builder::new(name.clone(), input, 1.0);
         let output = build(&mut b, x).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (graph, parameters) = b.finish(output);
         let input = seeded::noise(input, seeded::seed(&name));
-        Self { name, graph: b.finish(output), input, keep: vec![], tolerance }
+        Self { name, graph, parameters, input, keep: vec![], tolerance }
     }
 
     /// The case with another picture.
@@ -89,9 +101,15 @@ impl Case {
             .unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
-    /// Every way to run it, against the CPU engine.
-    pub fn check(&self, gpu: &Gpu, pool: &mut Pool) -> Result<(), String> {
+    /// Every way to run it, against the oracle.
+    pub fn check(&self, gpu: &Gpu) -> Result<(), String> {
         let mut seen = Vec::new();
+        let (mut pool, trials) = (self.pool(gpu), self.trials()?);
+        let mut in_f16 = None;
+        if gpu.limits().f16 {
+            let case = self.in_f16();
+            in_f16 = Some((case.pool(gpu), case.trials()?, case));
+        }
         for (lanes, gpu) in
             [("", gpu.clone()), ("without subgroups, ", gpu.clone().without(Feature::Subgroups))]
         {
@@ -100,21 +118,33 @@ impl Case {
                 let listing = plan.to_string();
                 if !seen.contains(&listing) {
                     seen.push(listing);
-                    self.check_plan(pool, &plan).map_err(|reason| format!("{lanes}{way}{reason}"))?;
+                    self.check_trials(&mut pool, &plan, &trials)
+                        .map_err(|reason| format!("{lanes}{way}{reason}"))?;
                 }
             }
-            if gpu.limits().f16 {
-                let seen = &mut seen;
-                self.in_f16()
-                    .check_f16(&gpu, pool, seen)
+            if let Some((pool, trials, case)) = &mut in_f16 {
+                case.check_f16(&gpu, pool, trials, &mut seen)
                     .map_err(|reason| format!("{lanes}in f16, {reason}"))?;
             }
         }
         Ok(())
     }
 
+    /// Where the case's sessions take their buffers from: slots that another run has left are there already.
+    pub fn pool(&self, gpu: &Gpu) -> Pool {
+        let mut pool = Pool::new(gpu, &self.parameters);
+        leave_slots(gpu, &mut pool);
+        pool
+    }
+
     /// Every way that has kernels of its own, with all values but the ends stored as f16.
-    fn check_f16(&self, gpu: &Gpu, pool: &mut Pool, seen: &mut Vec<String>) -> Result<(), String> {
+    fn check_f16(
+        &self,
+        gpu: &Gpu,
+        pool: &mut Pool,
+        trials: &[Trial; 2],
+        seen: &mut Vec<String>,
+    ) -> Result<(), String> {
         let is_masked = self.graph.nodes().iter().any(|node| matches!(node.op, Op::MaskedConv2d(_)));
         let large = Arc::new(self.large());
         for (way, options) in ways_in_f16(is_masked) {
@@ -123,7 +153,7 @@ impl Case {
             let listing = plan.to_string();
             if !seen.contains(&listing) {
                 seen.push(listing);
-                self.check_plan(pool, &plan).map_err(|reason| format!("{way}{reason}"))?;
+                self.check_trials(pool, &plan, trials).map_err(|reason| format!("{way}{reason}"))?;
             }
         }
         Ok(())
@@ -132,7 +162,8 @@ impl Case {
     /// The nodes whose values no f16 can hold.
     fn large(&self) -> BTreeSet<String> {
         let inputs = [self.input.clone(), self.other()];
-        let traces = inputs.map(|input| cpu::run_traced(&self.graph, &input).expect("it runs"));
+        let traces =
+            inputs.map(|input| cpu::run_traced(&self.graph, &self.parameters, &input).expect("it runs"));
         let values = traces.iter().flat_map(|trace| self.graph.nodes().iter().zip(trace));
         let is_large = |tensor: &Tensor| tensor.values().iter().any(|value| value.abs() > 65504.0);
         values.filter(|(_, tensor)| is_large(tensor)).map(|(node, _)| node.name.clone()).collect()
@@ -154,46 +185,69 @@ impl Case {
         let mut values = vec![copy(&mut b, "in", x)];
         for node in self.graph.nodes().iter().skip(1) {
             let inputs: Vec<Value> = node.inputs.iter().map(|input| values[input.index()]).collect();
-            values.push(
-                b.append(&node.name, node.op.clone(), &inputs).unwrap_or_else(|error| panic!("{error}")),
-            );
+            let value = match &node.op {
+                Op::Parameter(op) => b.parameter(&node.name, self.parameters.get(op.id)),
+                op => b.append(&node.name, op.clone(), &inputs),
+            };
+            values.push(value.unwrap_or_else(|error| panic!("{error}")));
         }
         let output = copy(&mut b, "out", values[self.graph.output().index()]);
+        let (graph, parameters) = b.finish(output);
         let (name, input, keep) = (self.name.clone(), in_f16(&self.input), vec![]);
-        Self { name, graph: b.finish(output), input, keep, tolerance: self.tolerance + F16 }
+        Self { name, graph, parameters, input, keep, tolerance: self.tolerance + F16 }
     }
 
-    /// One plan of the case's graph, against the CPU engine.
+    /// One plan of the case's graph, against the oracle.
     pub fn check_plan(&self, pool: &mut Pool, plan: &Plan) -> Result<(), String> {
-        self.check_plan_on(pool, plan, &self.other())
+        self.check_trials(pool, plan, &self.trials()?)
     }
 
-    /// The same with another picture to go between.
-    pub fn check_plan_on(&self, pool: &mut Pool, plan: &Plan, other: &Tensor) -> Result<(), String> {
+    /// The same with trials that serve several plans.
+    pub fn check_trials(&self, pool: &mut Pool, plan: &Plan, trials: &[Trial; 2]) -> Result<(), String> {
         let mut session = pool.session(&with_all_lanes(plan)).map_err(|error| error.to_string())?;
         session.poison();
-        let [first, second] = [&self.input, other].map(|input| self.expected(input));
-        for (when, input, expected) in [
-            ("on the picture", &self.input, &first),
-            ("on another", other, &second),
-            ("on the picture again", &self.input, &first),
-        ] {
-            let found = run(&mut session, input).map_err(|error| error.to_string())?;
-            self.compare(&found, expected).map_err(|reason| format!("{when}, {reason}"))?;
+        let [first, second] = trials;
+        for (when, trial) in
+            [("on the picture", first), ("on another", second), ("on the picture again", first)]
+        {
+            let found = run(&mut session, &trial.picture).map_err(|error| error.to_string())?;
+            self.compare(&found, &trial.expected).map_err(|reason| format!("{when}, {reason}"))?;
         }
         pool.take_back(session);
         Ok(())
     }
 
-    fn expected(&self, input: &Tensor) -> Expected {
-        let (output, kept) = cpu::run_keeping(&self.graph, input, &self.keep)
-            .unwrap_or_else(|error| panic!("{}: {error}", self.name));
-        [vec![output], kept].concat()
+    /// The case's picture and another, and what the oracle makes of them; the CPU engine is held against it here.
+    pub fn trials(&self) -> Result<[Trial; 2], String> {
+        self.trials_with(self.other())
     }
 
-    fn compare(&self, found: &[Tensor], expected: &Expected) -> Result<(), String> {
-        let values = [self.graph.output()].into_iter().chain(self.keep.iter().copied());
-        for ((value, found), expected) in values.zip(found).zip(expected) {
+    /// The same with a picture to go between.
+    pub fn trials_with(&self, other: Tensor) -> Result<[Trial; 2], String> {
+        Ok([self.trial(self.input.clone())?, self.trial(other)?])
+    }
+
+    fn trial(&self, picture: Tensor) -> Result<Trial, String> {
+        let (output, kept) = cpu::run_keeping(&self.graph, &self.parameters, &picture, &self.keep)
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        let by_cpu = [vec![output], kept].concat();
+        if self.graph.macs().total() > TOO_MANY {
+            return Ok(Trial { picture, expected: by_cpu });
+        }
+        let made = oracle::run(&self.graph, &self.parameters, &[&picture])
+            .unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        let expected: Vec<Tensor> = self.compared().map(|value| made[value.index()].to_tensor()).collect();
+        self.compare(&by_cpu, &expected).map_err(|reason| format!("by the CPU engine, {reason}"))?;
+        Ok(Trial { picture, expected })
+    }
+
+    /// The output, then the kept values.
+    fn compared(&self) -> impl Iterator<Item = Value> {
+        [self.graph.output()].into_iter().chain(self.keep.iter().copied())
+    }
+
+    fn compare(&self, found: &[Tensor], expected: &[Tensor]) -> Result<(), String> {
+        for ((value, found), expected) in self.compared().zip(found).zip(expected) {
             let shape = expected.shape();
             live(found, shape)
                 .and_then(|found| compare::close(&found, expected, self.tolerance))
@@ -201,6 +255,20 @@ impl Case {
         }
         Ok(())
     }
+}
+
+/// Runs what leaves slots behind that are larger than most cases', with numbers in them.
+fn leave_slots(gpu: &Gpu, pool: &mut Pool) {
+    let (mut b, x) = Builder::new("earlier", Shape::new(1, 8, 48, 48), 1.0);
+    let mut values = vec![x];
+    for at in 0..4 {
+        values.push(b.relu(format!("relu{at}"), values[at]).expect("a ReLU takes any value"));
+    }
+    let (graph, _) = b.finish(values[4]);
+    let plan = Plan::new(&graph, &Options { keep: values, ..Options::default() }, gpu.limits());
+    let mut session = pool.session(&plan.expect("it fits")).expect("a device");
+    session.run_tensor(&seeded::noise(graph.node(graph.input()).shape, 1)).expect("it runs");
+    pool.take_back(session);
 }
 
 /// Every lowering that a plan can be asked for.
@@ -250,9 +318,7 @@ fn in_f16(tensor: &Tensor) -> Tensor {
 pub fn check_all(test: &str, cases: impl IntoIterator<Item = Case>) {
     let Some(gpu) = adapter::gpu(test) else { return };
     let chosen: Vec<Case> = cases.into_iter().filter(|case| chosen(&case.name)).collect();
-    let mut pool = Pool::new(&gpu);
-    let failures: Vec<String> =
-        chosen.iter().filter_map(|case| failure(case, test, &gpu, &mut pool)).collect();
+    let failures: Vec<String> = chosen.iter().filter_map(|case| failure(case, test, &gpu)).collect();
     println!("{test}: {} cases", chosen.len());
     assert!(
         failures.is_empty(),
@@ -263,8 +329,8 @@ pub fn check_all(test: &str, cases: impl IntoIterator<Item = Case>) {
     );
 }
 
-fn failure(case: &Case, test: &str, gpu: &Gpu, pool: &mut Pool) -> Option<String> {
-    let reason = case.check(gpu, pool).err()?;
+fn failure(case: &Case, test: &str, gpu: &Gpu) -> Option<String> {
+    let reason = case.check(gpu).err()?;
     let name = &case.name;
     Some(format!("{name}: {reason}\n  {FILTER}='{name}' cargo test --release {test}"))
 }

@@ -1,6 +1,6 @@
 //! Whether activations are what they should be, and if not, where and by how much.
 
-use sparsr::tensor::{Shape, Tensor};
+use sparsr::low_level::tensor::{Shape, Tensor};
 use sparsr::{Pixels, Samples};
 
 /// `Ok` with the largest error if no number is further off than `tolerance`, as a share of the largest

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sparsr::Model;
-use sparsr::tensor::Parameter;
-use sparsr::weights::Weights;
+use sparsr::low_level::tensor::Parameter;
+use sparsr::low_level::weights::Weights;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
 

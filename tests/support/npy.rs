@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sparsr::tensor::Parameter;
+use sparsr::low_level::tensor::Parameter;
 
 /// Reads one array.
 ///

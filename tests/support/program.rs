@@ -27,18 +27,24 @@ impl Folder {
     }
 
     pub fn run(&self, args: &[&str]) -> Outcome {
-        self.start(args, Stdio::null(), CACHE.as_ref())
+        self.start(args, Stdio::null(), CACHE.as_ref(), None)
+    }
+
+    /// As if the machine had not what the names say.
+    #[allow(dead_code, reason = "tests/cli.rs does")]
+    pub fn run_without(&self, names: &str, args: &[&str]) -> Outcome {
+        self.start(args, Stdio::null(), CACHE.as_ref(), Some(names))
     }
 
     /// What it remembers of devices lies in a folder below.
     #[allow(dead_code, reason = "tests/tuning.rs does")]
     pub fn run_with_cache(&self, args: &[&str], cache: &str) -> Outcome {
-        self.start(args, Stdio::null(), &self.path(cache))
+        self.start(args, Stdio::null(), &self.path(cache), None)
     }
 
     /// With a file as standard input.
     pub fn run_with_input(&self, args: &[&str], input: &str) -> Outcome {
-        self.start(args, File::open(self.path(input)).unwrap().into(), CACHE.as_ref())
+        self.start(args, File::open(self.path(input)).unwrap().into(), CACHE.as_ref(), None)
     }
 
     /// On the CPU; must succeed, and say nothing to a pipe. Gives standard output.
@@ -87,12 +93,13 @@ impl Folder {
         assert_eq!(contents(self.0.path()), before, "{args:?} left something behind");
     }
 
-    fn start(&self, args: &[&str], input: Stdio, cache: &Path) -> Outcome {
+    fn start(&self, args: &[&str], input: Stdio, cache: &Path, without: Option<&str>) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_sparsr"))
             .args(args)
             .current_dir(self.0.path())
             .env_remove("SPARSR_LOG")
             .env("SPARSR_CACHE", cache)
+            .envs(without.map(|names| ("SPARSR_WITHOUT", names)))
             // Without it Mesa's device-select layer complains on standard error about a missing display.
             .env("XDG_RUNTIME_DIR", self.0.path())
             .stdin(input)

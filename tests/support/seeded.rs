@@ -1,11 +1,12 @@
-//! Numbers that are the same for the same seed, and networks made of them.
+//! Numbers that are the same for the same seed, nodes that learned them, and networks made of them.
 
-use sparsr::models::edsr::{self, Keys};
-use sparsr::models::smsr::Config;
-use sparsr::models::swinir::{self, Upsampler};
-use sparsr::tensor::{Parameter, Shape, Tensor};
-use sparsr::weights::Weights;
-use sparsr::{Model, Pixels, Samples};
+use sparsr::low_level::graph::{Activation, Builder, Conv2d, Op, Value, Weighted};
+use sparsr::low_level::models::edsr::{self, Keys};
+use sparsr::low_level::models::smsr::Config;
+use sparsr::low_level::models::swinir::{self, Upsampler};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
+use sparsr::low_level::weights::Weights;
+use sparsr::{Model, Pixels, Result, Samples};
 
 /// `count` numbers in −1 … 1 (splitmix64).
 pub fn numbers(seed: u64, count: usize) -> Vec<f32> {
@@ -32,6 +33,35 @@ pub fn parameter<const AXES: usize>(dims: [usize; AXES], seed: u64) -> Parameter
         dims,
         numbers(seed, dims.iter().product()).iter().map(|number| gain * number).collect::<Vec<_>>(),
     )
+}
+
+/// A convolution's weight and, if there is one, its bias, as parameters called after its node.
+pub fn weighted(
+    b: &mut Builder,
+    node: &str,
+    weight: &Parameter,
+    bias: Option<&Parameter>,
+) -> Result<Weighted> {
+    let weight = b.parameter(format!("{node}.weight"), weight)?;
+    let bias = bias.map(|bias| b.parameter(format!("{node}.bias"), bias)).transpose()?;
+    Ok(Weighted { weight, bias })
+}
+
+/// A convolution with bias that keeps the size. Its numbers follow from its name.
+pub fn conv(b: &mut Builder, name: &str, x: Value, out: usize, kernel: usize) -> Result<Value> {
+    let weight = parameter([out, b.shape(x).channels, kernel, kernel], seed(name));
+    let bias = parameter([out], seed(name) + 1);
+    let weights = weighted(b, name, &weight, Some(&bias))?;
+    b.conv2d(name, x, weights, Conv2d::same(kernel))
+}
+
+/// An activation; a PReLU has so many slopes.
+pub fn activation(b: &mut Builder, name: &str, x: Value, op: Activation, slopes: usize) -> Result<Value> {
+    let mut inputs = vec![x];
+    if op == Activation::Prelu {
+        inputs.push(b.parameter(format!("{name}.weight"), &parameter([slopes], seed(name)))?);
+    }
+    b.append(name, Op::Activation(op), &inputs)
 }
 
 /// Every sample another number.

@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Write};
 
-use sparsr::weights::Weights;
+use sparsr::low_level::weights::Weights;
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
 /// The three pickles before the object in the older container.

@@ -10,11 +10,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
-use sparsr::metrics::psnr_y;
-use sparsr::tensor::Shape;
+use sparsr::low_level::metrics::psnr_y;
+use sparsr::low_level::tensor::Shape;
 use sparsr::{
-    AdapterKind, Device, Gpu, Mask, Model, Options, Peak, Pixels, Precision, Samples, Sparsity, Upscaled,
-    Upscaler,
+    AdapterKind, Gpu, Mask, Model, Options, Peak, Pixels, Precision, Samples, Sparsity, Upscaled, Upscaler,
 };
 
 use crate::devices::Adapter;
@@ -150,9 +149,7 @@ struct Way {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let begin = Instant::now();
     let model = args.choice.model()?;
-    let Device::Gpu(adapter) = args.choice.device()? else {
-        return Err("bench measures a GPU, and this is the CPU: `sparsr devices` lists what there is".into());
-    };
+    let adapter = args.choice.adapter("bench")?;
     let (name, picture) = match &args.picture {
         Some(path) => (path.display().to_string(), files::rgb8(path)?),
         None => ("built-in".to_owned(), scene(args.size[0], args.size[1])),

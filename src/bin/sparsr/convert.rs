@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use sparsr::weights::{Stored, Weights};
+use sparsr::low_level::weights::{Stored, Weights};
 use sparsr::{Error, Model};
 
 use crate::{Result, engine, files, terminal};

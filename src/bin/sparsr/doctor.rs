@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use sparsr::probe::selftest::{self, Outcome, Report as Test};
+use sparsr::low_level::probe::selftest::{self, Outcome, Report as Test};
 use sparsr::{
     AdapterInfo, Device, DeviceChoice, Feature, Gpu, Model, Options, Pixels, Precision, Samples, Tier,
     Upscaled, Upscaler,
@@ -147,11 +147,21 @@ fn check_cpu(model: &Model) -> Result<(Upscaled, Vec<Row>)> {
 /// An adapter's tests, tier by tier.
 fn check(adapter: &AdapterInfo, model: &Model, expected: &Upscaled) -> Checked {
     let (mut memory, mut tests) = (0, Vec::new());
+    if adapter.refusal().is_some() {
+        tests.push(Row { result: Verdict::Absent, ..Row::failed(Tier::Portable, "", "not used") });
+        return Checked { device: adapter.clone().into(), memory, tests };
+    }
     match Gpu::open(adapter) {
         Err(error) => tests.push(Row::failed(Tier::Portable, "opening it", &error.to_string())),
         Ok(gpu) => {
             memory = gpu.memory();
-            Tier::all().for_each(|tier| tests.extend(check_tier(&gpu, tier, model, expected)));
+            for tier in Tier::all() {
+                let withheld = adapter.withheld.iter().find(|(feature, _)| tier == Tier::Needs(*feature));
+                match withheld {
+                    Some((_, reason)) => tests.push(Row::absent(tier, reason)),
+                    None => tests.extend(check_tier(&gpu, tier, model, expected)),
+                }
+            }
         }
     }
     Checked { device: adapter.clone().into(), memory, tests }
@@ -159,7 +169,7 @@ fn check(adapter: &AdapterInfo, model: &Model, expected: &Upscaled) -> Checked {
 
 fn check_tier(gpu: &Gpu, tier: Tier, model: &Model, expected: &Upscaled) -> Vec<Row> {
     if let Some(reason) = selftest::absent(gpu.limits(), tier) {
-        return vec![Row { result: Verdict::Absent, ..Row::failed(tier, "", &reason) }];
+        return vec![Row::absent(tier, &reason)];
     }
     let mut rows: Vec<Row> = match selftest::run(gpu, tier) {
         Ok(tests) => tests.into_iter().map(|test| Row::new(tier.to_string(), test)).collect(),
@@ -239,6 +249,11 @@ impl Row {
     fn failed(tier: Tier, test: &str, reason: &str) -> Self {
         let outcome = Outcome::Failed(reason.into());
         Self::new(tier.to_string(), Test { name: test.into(), outcome, time: Duration::ZERO })
+    }
+
+    /// What stands for the tests of a tier that is not used.
+    fn absent(tier: Tier, reason: &str) -> Self {
+        Self { result: Verdict::Absent, ..Self::failed(tier, "", reason) }
     }
 
     fn to_text(&self) -> String {

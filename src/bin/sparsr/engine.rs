@@ -22,8 +22,8 @@ pub struct Choice {
     #[arg(long, value_name = "N")]
     scale: Option<usize>,
 
-    /// What to run on: `auto` (the best GPU, else the CPU), `cpu`, or one of `sparsr devices` by number or
-    /// part of its name
+    /// What to run on: `auto` (the best GPU, else the CPU; an adapter in software is slower than that), `cpu`, or one
+    /// of `sparsr devices` by number or part of its name
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
 }
@@ -69,16 +69,26 @@ impl Choice {
         let adapters = if self.device == DeviceChoice::Cpu { Vec::new() } else { sparsr::adapters() };
         let selection = self.device.select(&adapters)?;
         let reason = &selection.reason;
-        let second_choice = match &selection.device {
-            Device::Cpu => true,
-            Device::Gpu(adapter) => adapter.kind == AdapterKind::Software,
-        };
-        if self.is_auto() && second_choice {
+        if self.is_auto() && selection.device == Device::Cpu {
             tracing::warn!("runs on {reason}");
         } else {
             tracing::info!("runs on {reason}");
         }
         Ok(selection.device)
+    }
+
+    /// The adapter, for a command that measures one and is called `measures`. That `auto` found one in software only is
+    /// said aloud.
+    pub fn adapter(&self, measures: &str) -> Result<AdapterInfo> {
+        if self.device == DeviceChoice::Cpu {
+            let lists = "`sparsr devices` lists what there is";
+            return Err(format!("{measures} measures a GPU, and this is the CPU: {lists}").into());
+        }
+        let adapter = self.device.adapter(&sparsr::adapters())?;
+        if self.is_auto() && adapter.kind == AdapterKind::Software {
+            tracing::warn!("measures {}: an adapter in software, no GPU was found", adapter.name);
+        }
+        Ok(adapter)
     }
 
     fn is_auto(&self) -> bool {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
-use sparsr::metrics::{SSIM_WINDOW, psnr_y, resize_bicubic_matlab, ssim_y};
+use sparsr::low_level::metrics::{SSIM_WINDOW, psnr_y, resize_bicubic_matlab, ssim_y};
 use sparsr::{Mask, Pixels, Upscaler};
 
 use crate::engine::Engine;

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use serde::Serialize;
-use sparsr::plan::{Phase, uncut};
-use sparsr::tensor::Shape;
+use sparsr::low_level::plan::{Phase, uncut};
+use sparsr::low_level::tensor::Shape;
 use sparsr::{Model, Partition};
 
 use crate::{Result, engine, terminal};

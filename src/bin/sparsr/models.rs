@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use sparsr::Model;
-use sparsr::models::{Known, architectures};
+use sparsr::low_level::models::{Known, architectures};
 
 use crate::{Result, terminal};
 

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use sparsr::plan::Choices;
-use sparsr::probe::tune::{Measured, Outcome};
-use sparsr::{Device, Gpu};
+use sparsr::Gpu;
+use sparsr::low_level::plan::Choices;
+use sparsr::low_level::probe::tune::{Measured, Outcome};
 
 use crate::engine::Choice;
 use crate::tuning::{Known, seconds, wanted};
@@ -37,9 +37,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<ExitCode> {
     let model = args.choice.model()?;
-    let Device::Gpu(adapter) = args.choice.device()? else {
-        return Err("tune measures a GPU, and this is the CPU: `sparsr devices` lists what there is".into());
-    };
+    let adapter = args.choice.adapter("tune")?;
     let gpu = Gpu::open(&adapter)?;
     let wanted = wanted(&gpu, &model, args.size)?;
     let mut known = Known::of(&gpu);

@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sparsr::plan::{Choices, Class, classes};
-use sparsr::probe::tune::{Measured, file_name, tune};
-use sparsr::tensor::Shape;
+use sparsr::low_level::plan::{Choices, Class, classes};
+use sparsr::low_level::probe::tune::{Measured, file_name, tune};
+use sparsr::low_level::tensor::Shape;
 use sparsr::{AdapterKind, Error, Gpu, Model};
 
 use crate::engine::cache_folder;

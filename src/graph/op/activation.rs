@@ -1,10 +1,13 @@
 //! Functions of one number, applied to every one.
 
-use super::{Operator, expect};
-use crate::tensor::{Parameter, Shape};
+use std::ops::Range;
+
+use super::{Kind, Macs, Operator, expect};
+use crate::tensor::Shape;
 
 /// A pointwise function.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Activation {
     /// `max(x, 0)`.
     Relu,
@@ -13,11 +16,9 @@ pub enum Activation {
         /// The slope left of zero.
         slope: f32,
     },
-    /// Leaky ReLU with a learned slope a channel.
-    Prelu {
-        /// `[channels]`, or `[1]` for all of them.
-        slope: Parameter,
-    },
+    /// Leaky ReLU with a learned slope a channel. Inputs: the activations, then the slopes, 1×C×1×1, or 1×1×1×1 for
+    /// all channels.
+    Prelu,
     /// `x · Φ(x)`, by the error function.
     Gelu,
     /// `1 / (1 + e^−x)`.
@@ -33,7 +34,7 @@ impl Operator for Activation {
         match self {
             Self::Relu => "relu",
             Self::LeakyRelu { .. } => "leaky_relu",
-            Self::Prelu { .. } => "prelu",
+            Self::Prelu => "prelu",
             Self::Gelu => "gelu",
             Self::Sigmoid => "sigmoid",
             Self::Silu => "silu",
@@ -42,13 +43,41 @@ impl Operator for Activation {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
-        if let Self::Prelu { slope } = self {
-            let dims = slope.dims();
-            expect(dims == [input.channels] || dims == [1], || {
-                format!("slopes of [{}] or [1], found {dims:?}", input.channels)
-            })?;
+        match (self, inputs) {
+            (Self::Prelu, [input, slopes]) => {
+                let fits = [input.channels, 1].map(|channels| Shape::new(1, channels, 1, 1)).contains(slopes);
+                expect(fits, || {
+                    format!("a slope each of {} channels, or one, found {slopes}", input.channels)
+                })?;
+                Ok(*input)
+            }
+            (Self::Prelu, _) => Err(format!("two inputs, found {}", inputs.len())),
+            (_, [input]) => Ok(*input),
+            _ => Err(format!("one input, found {}", inputs.len())),
         }
-        Ok(*input)
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Pointwise
+    }
+
+    fn activations(&self, _inputs: usize) -> usize {
+        1
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
+    fn input_region(&self, input: usize, output: Range<isize>) -> Option<Range<isize>> {
+        (input == 0).then_some(output)
+    }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
     }
 }

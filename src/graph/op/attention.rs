@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use super::{Macs, Operator, expect};
-use crate::tensor::{Parameter, Shape};
+use super::{Kind, Macs, Operator, expect};
+use crate::tensor::Shape;
 
 /// Multi-head self-attention (Vaswani et al., 2017, section 3.2), every pixel a token, from queries, keys and
 /// values that lie one after the other along the channels, each `heads` × `depth` of them:
 ///
 /// `y[h, p] = Σ_q softmax_q(scale · ⟨query[h, p], key[h, q]⟩ + bias[h, p − q]) · value[h, q]`
 ///
-/// over the pixels q [`Among`] which p is.
-#[derive(Clone, Debug)]
+/// over the pixels q [`Among`] which p is. Inputs: queries, keys and values, and for windows the table of biases.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Attention {
     /// How many attend side by side.
     pub heads: usize,
@@ -22,19 +22,19 @@ pub struct Attention {
 }
 
 /// Which pixels attend to each other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Among {
     /// Those of a `size`×`size` window (Liu et al., *Swin Transformer*, ICCV 2021, section 3.2). Windows begin at
     /// `shift` and multiples of `size` from there, before the picture too, and end with the picture: what the paper
     /// gets by a cyclic shift and a mask.
+    ///
+    /// The bias stands in a table `[(2 · size − 1)², heads]` at `(dy + size − 1) · (2 · size − 1) + dx + size − 1`,
+    /// where (dy, dx) is from q to p.
     Windows {
         /// The window's side.
         size: usize,
         /// Where one begins, from the corner, below `size`.
         shift: usize,
-        /// `[(2 · size − 1)², heads]`: the bias at `(dy + size − 1) · (2 · size − 1) + dx + size − 1`, where
-        /// (dy, dx) is from q to p.
-        bias: Parameter,
     },
     /// Runs of ⌊N / `count`⌋ neighbours in raster order, at least one long; what is left is a shorter run
     /// (Lu et al., *Transformer for Single Image Super-Resolution*, CVPR workshops 2022, section 3.3).
@@ -60,22 +60,40 @@ impl Operator for Attention {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
+        let (input, table) = match *inputs {
+            [input] => (input, None),
+            [input, table] => (input, Some(table)),
+            _ => return Err(format!("one input or two, found {}", inputs.len())),
+        };
         let heads = self.heads;
         expect(heads > 0 && input.channels > 0 && input.channels % (3 * heads) == 0, || {
             format!("three times {heads} heads of channels, found {}", input.channels)
         })?;
-        match &self.among {
-            Among::Windows { size, shift, bias } => {
+        match (&self.among, table) {
+            (Among::Windows { size, shift }, Some(table)) => {
                 expect(shift < size, || format!("a shift below {size}, found {shift}"))?;
                 let offsets = (2 * size - 1) * (2 * size - 1);
-                expect(bias.dims() == [offsets, heads], || {
-                    format!("a bias of [{offsets}, {heads}], found {:?}", bias.dims())
+                expect(table == Shape::new(offsets, heads, 1, 1), || {
+                    format!("a table of {offsets}x{heads} biases, found {table}")
                 })?;
             }
-            Among::Runs { count } => expect(*count > 0, || "at least one run, found none".into())?,
+            (Among::Windows { .. }, None) => return Err("a table of biases, found none".into()),
+            (Among::Runs { count }, None) => expect(*count > 0, || "at least one run, found none".into())?,
+            (Among::Runs { .. }, Some(_)) => return Err("no table of biases, found one".into()),
         }
         Ok(input.with_channels(input.channels / 3))
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Mixing
+    }
+
+    fn activations(&self, _inputs: usize) -> usize {
+        1
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
     }
 
     fn alignment(&self) -> usize {
@@ -85,11 +103,11 @@ impl Operator for Attention {
         }
     }
 
-    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
-        let Among::Windows { size, shift, .. } = self.among else { return None };
+    fn input_region(&self, input: usize, output: Range<isize>) -> Option<Range<isize>> {
+        let Among::Windows { size, shift } = self.among else { return None };
         let [size, shift] = [size, shift].map(|length| length as isize);
         let begin = |p: isize| (p - shift).div_euclid(size) * size + shift;
-        Some(begin(output.start)..begin(output.end - 1) + size)
+        (input == 0).then(|| begin(output.start)..begin(output.end - 1) + size)
     }
 
     /// Of the two products; the softmax is not counted, nor do edges count for less.

@@ -1,6 +1,8 @@
 //! Sums, differences, products and quotients of two values.
 
-use super::{Operator, expect};
+use std::ops::Range;
+
+use super::{Kind, Macs, Operator, expect};
 use crate::tensor::Shape;
 
 /// Which operation.
@@ -16,12 +18,36 @@ pub enum BinaryKind {
     Divide,
 }
 
-/// `a ∘ b`, where `b` has `a`'s shape, or one pixel (a number a channel), or one channel (a number a
-/// pixel): it is then repeated over the pixels or channels.
-#[derive(Clone, Debug)]
+/// `a ∘ b`, where `b` is repeated along each axis of which it has one and `a` more.
+///
+/// Engines run what [`Binary::repeats`] names; among parameters anything goes.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Binary {
     /// Which operation.
     pub kind: BinaryKind,
+}
+
+/// How the second operand of a [`Binary`] is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// Not at all: it has the first one's shape.
+    Nothing,
+    /// Over the pixels: it has a number a channel.
+    Pixels,
+    /// Over the channels: it has a number a pixel.
+    Channels,
+}
+
+impl Binary {
+    /// How `b` is repeated, if that is one of the ways of activations.
+    pub fn repeats(a: Shape, b: Shape) -> Option<Repeats> {
+        match b {
+            _ if b == a => Some(Repeats::Nothing),
+            _ if b == a.with_size(1, 1) => Some(Repeats::Pixels),
+            _ if b == a.with_channels(1) => Some(Repeats::Channels),
+            _ => None,
+        }
+    }
 }
 
 impl Operator for Binary {
@@ -36,8 +62,33 @@ impl Operator for Binary {
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let [a, b] = inputs else { return Err(format!("two inputs, found {}", inputs.len())) };
-        let fits = *b == *a || *b == a.with_size(1, 1) || *b == a.with_channels(1);
-        expect(fits, || format!("a second input of {a}, one pixel of it or one channel of it, found {b}"))?;
+        let axes = |shape: &Shape| [shape.batch, shape.channels, shape.height, shape.width];
+        let fits = axes(a).into_iter().zip(axes(b)).all(|(a, b)| b == a || b == 1);
+        expect(fits, || format!("a second input of {a}, or of 1 along some of its axes, found {b}"))?;
         Ok(*a)
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Pointwise
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
+        Some(output)
+    }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
     }
 }

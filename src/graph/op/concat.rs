@@ -1,10 +1,12 @@
 //! Concatenation of channels.
 
-use super::{Operator, expect};
+use std::ops::Range;
+
+use super::{Kind, Macs, Operator, expect};
 use crate::tensor::Shape;
 
 /// The channels of every input, one after the other.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Concat;
 
 impl Operator for Concat {
@@ -20,5 +22,29 @@ impl Operator for Concat {
             })?;
         }
         Ok(first.with_channels(inputs.iter().map(|input| input.channels).sum()))
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Moving
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
+        Some(output)
+    }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
     }
 }

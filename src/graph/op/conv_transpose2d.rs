@@ -2,18 +2,17 @@
 
 use std::ops::Range;
 
-use super::conv2d::bias_fits;
-use super::{Macs, Operator, expect};
-use crate::tensor::{Parameter, Shape};
+use super::conv2d::{bias_fits, weighted};
+use super::{Kind, Macs, Operator, expect};
+use crate::tensor::Shape;
 
 /// The adjoint of a convolution, as PyTorch's `ConvTranspose2d` with one group: input pixel `p` adds
-/// `weight[i, o, k] · x[i, p]` to output pixel `stride · p + k − padding`.
-#[derive(Clone, Debug)]
+/// `weight[i, o, k] · x[i, p]` to output pixel `stride · p + k − padding`. Inputs: the activations x, the weight
+/// `[in, out, k, k]`, input channels first, and, if there is one, the bias, 1×out×1×1.
+#[derive(Clone, Debug, PartialEq)]
 pub struct ConvTranspose2d {
-    /// `[in, out, k, k]`: input channels first.
-    pub weight: Parameter,
-    /// `[out]`.
-    pub bias: Option<Parameter>,
+    /// The kernel's side, k.
+    pub kernel: usize,
     /// Output pixels between neighbouring input pixels; at least 1.
     pub stride: usize,
     /// Rows and columns cut from every side of the output.
@@ -28,17 +27,17 @@ impl Operator for ConvTranspose2d {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
-        let &[within, out, height, width] = self.weight.dims() else {
-            return Err(format!("a weight of four axes, found {:?}", self.weight.dims()));
-        };
-        expect(height == width, || format!("a square kernel, found {height}x{width}"))?;
+        let (input, weight, bias) = weighted(inputs)?;
+        let (within, out, kernel) = (weight.batch, weight.channels, self.kernel);
+        expect(weight.height == kernel && weight.width == kernel, || {
+            format!("a weight of kernel {kernel}x{kernel}, found {weight}")
+        })?;
         expect(input.channels == within, || format!("{within} input channels, found {}", input.channels))?;
         expect(self.stride > 0, || "a stride of at least 1, found 0".into())?;
         expect(self.output_padding < self.stride, || "an output padding below the stride".into())?;
-        bias_fits(self.bias.as_ref(), out)?;
+        bias_fits(bias, out)?;
         let size = |length: usize| {
-            (length.saturating_sub(1) * self.stride + height + self.output_padding)
+            (length.saturating_sub(1) * self.stride + kernel + self.output_padding)
                 .checked_sub(2 * self.padding)
                 .filter(|size| *size > 0 && length > 0)
                 .ok_or_else(|| format!("an output of at least one pixel, found none from {length}"))
@@ -46,18 +45,30 @@ impl Operator for ConvTranspose2d {
         Ok(Shape::new(input.batch, out, size(input.height)?, size(input.width)?))
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Mixing
+    }
+
+    fn activations(&self, _inputs: usize) -> usize {
+        1
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     fn scale(&self) -> [usize; 2] {
         [self.stride, 1]
     }
 
-    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
+    fn input_region(&self, input: usize, output: Range<isize>) -> Option<Range<isize>> {
         let [stride, padding, kernel] =
-            [self.stride, self.padding, self.weight.dims()[2]].map(|length| length as isize);
+            [self.stride, self.padding, self.kernel].map(|length| length as isize);
         let first = (output.start + padding - kernel + stride).div_euclid(stride); // rounded up
-        Some(first..(output.end - 1 + padding).div_euclid(stride) + 1)
+        (input == 0).then_some(first..(output.end - 1 + padding).div_euclid(stride) + 1)
     }
 
     fn macs(&self, inputs: &[Shape], _output: Shape) -> Macs {
-        Macs { always: (inputs[0].batch * inputs[0].pixels() * self.weight.values().len()) as u64, masked: 0 }
+        Macs { always: (inputs[0].batch * inputs[0].pixels() * inputs[1].len()) as u64, masked: 0 }
     }
 }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::conv2d::bias_fits;
-use super::{Macs, Operator, expect};
-use crate::tensor::{Parameter, Shape};
+use super::{Kind, Macs, Operator, expect};
+use crate::tensor::Shape;
 
 /// Sparse mask convolution (SMSR, section 3.3): stride 1, size kept, one group.
 ///
@@ -16,29 +16,16 @@ use crate::tensor::{Parameter, Shape};
 /// sparse outputs:  y = M · (bias + conv(dense inputs) +     conv(sparse inputs))
 /// ```
 ///
-/// Inputs: the activations, then the mask (one channel).
-#[derive(Clone, Debug)]
+/// Inputs: the activations, the mask (one channel), the weight `[out, in, k, k]` and, if there is one, the bias,
+/// 1×out×1×1.
+#[derive(Clone, Debug, PartialEq)]
 pub struct MaskedConv2d {
-    /// `[out, in, k, k]`, k odd.
-    pub weight: Parameter,
-    /// `[out]`.
-    pub bias: Option<Parameter>,
+    /// The kernel's side, k: odd.
+    pub kernel: usize,
     /// Input channels that hold values everywhere.
     pub dense_inputs: usize,
     /// Output channels that are wanted everywhere.
     pub dense_outputs: usize,
-}
-
-impl MaskedConv2d {
-    /// The kernel's side, k.
-    pub fn kernel(&self) -> usize {
-        self.weight.dims()[2]
-    }
-
-    /// Output channels.
-    pub fn out_channels(&self) -> usize {
-        self.weight.dims()[0]
-    }
 }
 
 impl Operator for MaskedConv2d {
@@ -47,33 +34,60 @@ impl Operator for MaskedConv2d {
     }
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let [input, mask] = inputs else { return Err(format!("two inputs, found {}", inputs.len())) };
-        let &[out, within, height, width] = self.weight.dims() else {
-            return Err(format!("a weight of four axes, found {:?}", self.weight.dims()));
+        let (input, mask, weight, bias) = match *inputs {
+            [input, mask, weight] => (input, mask, weight, None),
+            [input, mask, weight, bias] => (input, mask, weight, Some(bias)),
+            _ => {
+                return Err(format!(
+                    "activations, a mask, a weight and perhaps a bias, found {} inputs",
+                    inputs.len()
+                ));
+            }
         };
-        expect(height == width && height % 2 == 1, || {
-            format!("an odd square kernel, found {height}x{width}")
+        let (out, within, kernel) = (weight.batch, weight.channels, self.kernel);
+        expect(kernel % 2 == 1, || format!("an odd kernel, found {kernel}"))?;
+        expect(weight.height == kernel && weight.width == kernel, || {
+            format!("a weight of kernel {kernel}x{kernel}, found {weight}")
         })?;
         expect(input.channels == within, || format!("{within} input channels, found {}", input.channels))?;
-        expect(*mask == input.with_channels(1), || {
+        expect(mask == input.with_channels(1), || {
             format!("a mask of one channel over {input}, found {mask}")
         })?;
         expect(self.dense_inputs <= within && self.dense_outputs <= out, || {
             format!("at most {within} dense inputs and {out} dense outputs")
         })?;
-        bias_fits(self.bias.as_ref(), out)?;
+        bias_fits(bias, out)?;
         Ok(input.with_channels(out))
     }
 
-    fn input_region(&self, input: usize, output: Range<isize>) -> Option<Range<isize>> {
-        // The mask, the second input, matters at the output's place alone.
-        let radius = if input == 0 { self.kernel() as isize / 2 } else { 0 };
-        Some(output.start - radius..output.end + radius)
+    fn kind(&self) -> Kind {
+        Kind::Mixing
     }
 
-    fn macs(&self, _inputs: &[Shape], output: Shape) -> Macs {
-        let taps = (output.batch * output.pixels() * self.kernel() * self.kernel()) as u64;
-        let total = taps * (self.weight.dims()[0] * self.weight.dims()[1]) as u64;
+    fn activations(&self, _inputs: usize) -> usize {
+        2
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
+    fn input_region(&self, input: usize, output: Range<isize>) -> Option<Range<isize>> {
+        let radius = self.kernel as isize / 2;
+        match input {
+            0 => Some(output.start - radius..output.end + radius),
+            1 => Some(output), // the mask matters at the output's place alone
+            _ => None,
+        }
+    }
+
+    fn macs(&self, inputs: &[Shape], output: Shape) -> Macs {
+        let taps = (output.batch * output.pixels() * self.kernel * self.kernel) as u64;
+        let total = taps * (inputs[2].batch * inputs[2].channels) as u64;
         let always = taps * (self.dense_inputs * self.dense_outputs) as u64;
         Macs { always, masked: total - always }
     }

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::{Operator, expect};
+use super::{Kind, Macs, Operator, expect};
 use crate::tensor::Shape;
 
 /// Channels into pixels (Shi et al., ESPCN, CVPR 2016, section 2.2), as PyTorch's `PixelShuffle`:
 ///
 /// `y[c, s·y + i, s·x + j] = x[c·s² + i·s + j, y, x]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PixelShuffle {
     /// s: 2, 3 or 4.
     pub scale: usize,
@@ -30,6 +30,18 @@ impl Operator for PixelShuffle {
         Ok(shape.with_size(input.height * self.scale, input.width * self.scale))
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Moving
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     fn scale(&self) -> [usize; 2] {
         [self.scale, 1]
     }
@@ -38,12 +50,16 @@ impl Operator for PixelShuffle {
         let scale = self.scale as isize;
         Some(output.start.div_euclid(scale)..(output.end - 1).div_euclid(scale) + 1)
     }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
+    }
 }
 
 /// Pixels into channels, the inverse of [`PixelShuffle`], as PyTorch's `PixelUnshuffle`:
 ///
 /// `y[c·s² + i·s + j, y, x] = x[c, s·y + i, s·x + j]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PixelUnshuffle {
     /// s: 2, 3 or 4. Sides are multiples of it.
     pub scale: usize,
@@ -65,6 +81,18 @@ impl Operator for PixelUnshuffle {
         Ok(shape.with_size(input.height / scale, input.width / scale))
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Moving
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     fn scale(&self) -> [usize; 2] {
         [1, self.scale]
     }
@@ -72,5 +100,9 @@ impl Operator for PixelUnshuffle {
     fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         let scale = self.scale as isize;
         Some(scale * output.start..scale * output.end)
+    }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
     }
 }

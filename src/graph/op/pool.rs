@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::{Operator, expect};
+use super::{Kind, Macs, Operator, expect};
 use crate::tensor::Shape;
 
 /// The mean of every `size`×`size` block; a remainder at the right and bottom is dropped, as in PyTorch's
 /// `AvgPool2d(size)`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AveragePool {
     /// The block's side, and the distance between blocks.
     pub size: usize,
@@ -22,6 +22,18 @@ impl Operator for AveragePool {
         blocks(inputs, self.size, self.size)
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Reducing
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     fn scale(&self) -> [usize; 2] {
         [1, self.size]
     }
@@ -30,11 +42,15 @@ impl Operator for AveragePool {
         let size = self.size as isize;
         Some(size * output.start..size * output.end)
     }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
+    }
 }
 
 /// The largest of every `size`×`size` block that lies in the picture, blocks `stride` apart, as PyTorch's
 /// `MaxPool2d(size, stride)`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MaxPool {
     /// The block's side.
     pub size: usize,
@@ -51,6 +67,18 @@ impl Operator for MaxPool {
         blocks(inputs, self.size, self.stride)
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Reducing
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     fn scale(&self) -> [usize; 2] {
         [1, self.stride]
     }
@@ -58,6 +86,10 @@ impl Operator for MaxPool {
     fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         let [size, stride] = [self.size, self.stride].map(|length| length as isize);
         Some(stride * output.start..stride * (output.end - 1) + size)
+    }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
     }
 }
 
@@ -74,7 +106,7 @@ fn blocks(inputs: &[Shape], size: usize, stride: usize) -> Result<Shape, String>
 /// The largest of each of ⌊H / divisor⌋ × ⌊W / divisor⌋ parts of the picture, as PyTorch's
 /// `adaptive_max_pool2d`: of n parts of a side, part i covers ⌊i · side / n⌋ … ⌈(i + 1) · side / n⌉, so that
 /// neighbours may share a pixel where the side is not a multiple.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AdaptiveMaxPool {
     /// A side to the number of its parts.
     pub divisor: usize,
@@ -94,6 +126,18 @@ impl Operator for AdaptiveMaxPool {
         Ok(input.with_size(input.height / divisor, input.width / divisor))
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Reducing
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     fn scale(&self) -> [usize; 2] {
         [1, self.divisor]
     }
@@ -102,10 +146,15 @@ impl Operator for AdaptiveMaxPool {
     fn input_region(&self, _input: usize, _output: Range<isize>) -> Option<Range<isize>> {
         None
     }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
+    }
 }
 
 /// What is made of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum GlobalPoolKind {
     /// `Σ x / N`.
     Mean,
@@ -116,7 +165,7 @@ pub enum GlobalPoolKind {
 }
 
 /// One number of each channel over the whole picture: one pixel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct GlobalPool {
     /// Which number.
     pub kind: GlobalPoolKind,
@@ -137,7 +186,27 @@ impl Operator for GlobalPool {
         Ok(input.with_size(1, 1))
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Reducing
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     fn input_region(&self, _input: usize, _output: Range<isize>) -> Option<Range<isize>> {
         None
+    }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
     }
 }

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use super::{Operator, expect};
+use super::{Kind, Macs, Operator, expect};
 use crate::tensor::Shape;
 
 /// How pixels in between are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ResizeKind {
     /// Keys' cubic convolution with a = −0.75, as PyTorch's `bicubic`.
     Bicubic,
@@ -20,7 +21,7 @@ pub enum ResizeKind {
 
 /// Enlarges by a whole factor, as PyTorch's `interpolate` with `align_corners=False`: new pixel `p` looks
 /// at `(p + ½) / scale − ½`, and the edge is repeated.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Resize {
     /// How: not by corners.
     pub kind: ResizeKind,
@@ -44,6 +45,18 @@ impl Operator for Resize {
         Ok(input.with_size(input.height * self.scale, input.width * self.scale))
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Moving
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     fn scale(&self) -> [usize; 2] {
         [self.scale, 1]
     }
@@ -61,12 +74,16 @@ impl Operator for Resize {
             ResizeKind::BilinearCorners => None,
         }
     }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
+    }
 }
 
 /// Interpolates to the size of a second value, whose numbers do not matter, as PyTorch's `interpolate(size=…)`:
 /// along a side of n old and m new pixels new pixel `p` looks at `max(0, (p + ½) · n / m − ½)`, by corners at
 /// `p · (n − 1) / (m − 1)`, and the nearest is `⌊p · (n / m)⌋`, the quotient taken in f32.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ResizeTo {
     /// How: not bicubic.
     pub kind: ResizeKind,
@@ -89,8 +106,28 @@ impl Operator for ResizeTo {
         Ok(input.with_size(like.height, like.width))
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Moving
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     /// The grid depends on the picture's size.
     fn input_region(&self, _input: usize, _output: Range<isize>) -> Option<Range<isize>> {
         None
+    }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
     }
 }

@@ -1,10 +1,12 @@
 //! A part of the channels.
 
-use super::{Operator, expect};
+use std::ops::Range;
+
+use super::{Kind, Macs, Operator, expect};
 use crate::tensor::Shape;
 
 /// Some neighbouring channels: a part of what PyTorch's `split` and `chunk` give.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Slice {
     /// The first.
     pub start: usize,
@@ -24,5 +26,29 @@ impl Operator for Slice {
             format!("channels {start} to {}, found {}", start + channels, input.channels)
         })?;
         Ok(input.with_channels(channels))
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::Moving
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
+    fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
+        Some(output)
+    }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
     }
 }

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::{Operator, expect};
+use super::{Kind, Macs, Operator, expect};
 use crate::tensor::Shape;
 
 /// The k×k pixels around each as channels, zeros past the edge, as PyTorch's `Unfold` that keeps the size:
 ///
 /// `y[(c · k + ky) · k + kx, p] = x[c, p + (ky, kx) − ⌊k / 2⌋]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Unfold {
     /// The neighbourhood's side, odd.
     pub kernel: usize,
@@ -17,7 +17,7 @@ pub struct Unfold {
 /// What [`Unfold`] laid apart added where it came from, as PyTorch's `Fold`: its transpose, not its inverse.
 ///
 /// `y[c, p] = Σ_k x[(c · k + ky) · k + kx, p − (ky, kx) + ⌊k / 2⌋]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fold {
     /// The neighbourhood's side, odd.
     pub kernel: usize,
@@ -34,8 +34,28 @@ impl Operator for Unfold {
         Ok(input.with_channels(input.channels * self.kernel * self.kernel))
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Mixing
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         around(self.kernel, output)
+    }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
     }
 }
 
@@ -54,8 +74,28 @@ impl Operator for Fold {
         Ok(input.with_channels(input.channels / taps))
     }
 
+    fn kind(&self) -> Kind {
+        Kind::Mixing
+    }
+
+    fn activations(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn scale(&self) -> [usize; 2] {
+        [1, 1]
+    }
+
+    fn alignment(&self) -> usize {
+        1
+    }
+
     fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
         around(self.kernel, output)
+    }
+
+    fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
+        Macs::default()
     }
 }
 

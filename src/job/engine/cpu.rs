@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Engine, Made, Window};
 use crate::cpu;
 use crate::error::Result;
+use crate::graph::Parameters;
 use crate::pixels::{Depth, Pixels};
 use crate::plan::Phase;
 
@@ -12,6 +13,7 @@ use crate::plan::Phase;
 #[derive(Debug, Default)]
 pub struct CpuEngine {
     phase: Option<(Arc<Phase>, Depth)>,
+    parameters: Parameters,
     /// What windows leave to later ones.
     buffers: cpu::Buffers,
     /// The window that was computed last, until it is collected.
@@ -30,7 +32,17 @@ impl Engine for CpuEngine {
         "CPU".into()
     }
 
-    fn footprint(&self, phase: &Phase, _depth: Depth) -> Result<u64> {
+    fn begin(&mut self, parameters: &Parameters) {
+        (self.phase, self.made) = (None, None);
+        self.parameters = parameters.clone();
+    }
+
+    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        self.parameters = parameters.clone();
+        Ok(())
+    }
+
+    fn footprint(&mut self, phase: &Phase, _depth: Depth) -> Result<u64> {
         Ok(4 * cpu::largest_len(&phase.graph, &phase.keep) as u64)
     }
 
@@ -54,7 +66,7 @@ impl Engine for CpuEngine {
             keep: &phase.keep,
             makes_picture: phase.makes_picture,
         };
-        let (output, kept) = cpu::run_part(graph, part, &mut self.buffers)?;
+        let (output, kept) = cpu::run_part(graph, &self.parameters, part, &mut self.buffers)?;
         let picture = output.map(|output| Pixels::from_tensor(&output, range, *depth)).transpose()?;
         self.made = Some(Made { picture, kept });
         Ok(())

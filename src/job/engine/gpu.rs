@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::{Engine, Made, StepTime, Window};
+use crate::device::{Peak, Precision};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Peak, Pool, Session, form, own_bytes};
+use crate::gpu::{Gpu, Pool, Session, form};
+use crate::graph::Parameters;
 use crate::pixels::Depth;
-use crate::plan::{Choices, Form, Options, Packed, Phase, Plan, Sparsity, Storage};
-use crate::probe::precision::Precision;
+use crate::plan::{Choices, Form, Options, Phase, Plan, Sparsity, Storage};
 use crate::probe::selftest;
 
 /// Phases that are prepared at most: a picture in tiles has several, and the next picture has them again.
@@ -25,7 +26,7 @@ pub struct GpuEngine {
     may_widen: bool,
     /// Bytes that all that is prepared may take together.
     memory: u64,
-    packed: Packed,
+    parameters: Parameters,
     pool: Pool,
     /// What is prepared, the one in use last.
     prepared: Vec<Prepared>,
@@ -46,7 +47,8 @@ struct Prepared {
 impl GpuEngine {
     /// Keeps prepared phases up to `memory` bytes in all. One that needs more is kept alone.
     pub fn new(gpu: &Gpu, sparsity: Sparsity, memory: u64) -> Self {
-        let (packed, pool) = (Packed::default(), Pool::new(gpu));
+        let parameters = Parameters::new();
+        let pool = Pool::new(gpu, &parameters);
         Self {
             gpu: gpu.clone(),
             sparsity,
@@ -54,7 +56,7 @@ impl GpuEngine {
             storage: Storage::F32,
             may_widen: false,
             memory,
-            packed,
+            parameters,
             pool,
             prepared: Vec::new(),
             times: None,
@@ -80,7 +82,7 @@ impl GpuEngine {
     }
 
     fn plan(&self, phase: &Phase, depth: Depth) -> Result<Plan> {
-        Plan::sharing(&self.packed, &phase.graph, &self.options(phase, depth), self.gpu.limits())
+        Plan::new(&phase.graph, &self.options(phase, depth), self.gpu.limits())
     }
 
     fn options(&self, phase: &Phase, depth: Depth) -> Options {
@@ -98,8 +100,8 @@ impl GpuEngine {
     fn checked_plan(&mut self, phase: &Phase, depth: Depth) -> Result<Plan> {
         let options = self.options(phase, depth);
         loop {
-            let plan = Plan::sharing(&self.packed, &phase.graph, &options, self.gpu.limits())?;
-            match selftest::check(&self.gpu, &phase.graph, &options, &self.packed, &plan)? {
+            let plan = Plan::new(&phase.graph, &options, self.gpu.limits())?;
+            match selftest::check(&self.gpu, &phase.graph, &self.parameters, &options, &plan)? {
                 None => return Ok(plan),
                 Some(feature) if self.gpu.limits().has(feature) => {
                     self.gpu = self.gpu.clone().without(feature);
@@ -129,7 +131,7 @@ impl GpuEngine {
         }
     }
 
-    fn is_short_of(&self, plan: &Plan) -> bool {
+    fn is_short_of(&mut self, plan: &Plan) -> bool {
         self.held() + self.pool.missing(plan) > self.memory
     }
 
@@ -143,8 +145,21 @@ impl Engine for GpuEngine {
         self.gpu.name().into()
     }
 
-    fn footprint(&self, phase: &Phase, depth: Depth) -> Result<u64> {
-        Ok(bytes(&self.plan(phase, depth)?))
+    fn begin(&mut self, parameters: &Parameters) {
+        self.prepared.clear();
+        self.pool = Pool::new(&self.gpu, parameters);
+        self.parameters = parameters.clone();
+    }
+
+    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        self.pool.set_parameters(parameters)?;
+        self.parameters = parameters.clone();
+        Ok(())
+    }
+
+    fn footprint(&mut self, phase: &Phase, depth: Depth) -> Result<u64> {
+        let plan = self.plan(phase, depth)?;
+        Ok(self.pool.bytes_of(&plan))
     }
 
     fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
@@ -229,13 +244,4 @@ impl Engine for GpuEngine {
     fn take_times(&mut self) -> Vec<StepTime> {
         self.times.as_mut().map(std::mem::take).unwrap_or_default()
     }
-}
-
-/// What a plan's buffers take on the device.
-fn bytes(plan: &Plan) -> u64 {
-    let mut constants: Vec<&[f32]> = plan.constants.iter().map(|numbers| &**numbers).collect();
-    constants.sort_unstable_by_key(|numbers| numbers.as_ptr());
-    constants.dedup_by_key(|numbers| numbers.as_ptr());
-    let constants: usize = constants.iter().map(|numbers| size_of_val(*numbers)).sum();
-    plan.slots.iter().sum::<u64>() + constants as u64 + own_bytes(plan)
 }

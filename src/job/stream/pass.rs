@@ -38,7 +38,7 @@ pub(super) struct Pass<'a, 'scope> {
     /// The phase for the whole picture, of which no more is used than the shapes.
     whole: &'a Phase,
     state: &'a mut State,
-    incoming: Option<Incoming>,
+    incoming: Option<Incoming<'scope>>,
     outgoing: Option<Outgoing<'scope>>,
     /// The picture's size, and that made one that the network takes.
     real: [usize; 2],
@@ -95,7 +95,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         (at, whole): (Option<usize>, &'a Phase),
         [real, size]: [[usize; 2]; 2],
         scale: usize,
-        incoming: Option<Incoming>,
+        incoming: Option<Incoming<'scope>>,
         outgoing: Option<Outgoing<'scope>>,
     ) -> Self {
         let (under_way, sums) = (VecDeque::new(), HashMap::new());
@@ -249,7 +249,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
     /// A row of tiles is complete: hands it on, and forgets what no tile needs any more.
     fn end_row(&mut self, phase: &Phase, grid: &Grid, end: usize) -> Result<()> {
         if let Some(canvas) = self.canvas.take()
-            && let Some(outgoing) = &self.outgoing
+            && let Some(outgoing) = &mut self.outgoing
             && !outgoing.send(canvas)
         {
             return self.outgoing.take().map_or(Ok(()), Outgoing::finish);

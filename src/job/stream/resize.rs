@@ -119,7 +119,8 @@ mod tests {
             let x = b.constant("small", small.clone()).unwrap();
             let y = b.append("large", Op::ResizeTo(ResizeTo { kind }), &[x, like]).unwrap();
             let picture = Tensor::zeros(b.shape(like));
-            let whole = cpu::run(&b.finish(y), &picture).unwrap();
+            let (graph, parameters) = b.finish(y);
+            let whole = cpu::run(&graph, &parameters, &picture).unwrap();
 
             let range = |start: usize, end: usize, side: usize| {
                 let start = start % side;

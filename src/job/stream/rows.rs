@@ -1,7 +1,11 @@
-//! Rows in and out, each on a thread of its own, a short queue away.
+//! Rows in and out, each on a thread of its own, a short queue away; or, where there are no threads, when they are
+//! asked for.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
+
+/// Whether sources and sinks have threads of their own: in a browser to make one fails.
+const THREADS: bool = !cfg!(target_arch = "wasm32");
 
 use crate::error::{Error, Result};
 use crate::job::tiles::Rect;
@@ -87,8 +91,8 @@ impl Sink for Vec<Pixels> {
 }
 
 /// The rows of a source that windows still need.
-pub(super) struct Incoming {
-    queue: Receiver<Result<Pixels>>,
+pub(super) struct Incoming<'scope> {
+    from: Origin<'scope>,
     /// The rows that are here, and the number of the first.
     rows: Option<Pixels>,
     first: usize,
@@ -96,12 +100,16 @@ pub(super) struct Incoming {
     edge: Edge,
 }
 
-impl Incoming {
-    pub(super) fn new<'scope>(
-        scope: &'scope Scope<'scope, '_>,
-        source: &'scope mut dyn Source,
-        edge: Edge,
-    ) -> Self {
+enum Origin<'scope> {
+    Queue(Receiver<Result<Pixels>>),
+    Source(&'scope mut dyn Source),
+}
+
+impl<'scope> Incoming<'scope> {
+    pub(super) fn new(scope: &'scope Scope<'scope, '_>, source: &'scope mut dyn Source, edge: Edge) -> Self {
+        if !THREADS {
+            return Self::unqueued(source, edge);
+        }
         let (sender, queue) = sync_channel(QUEUE);
         let [_, height] = source.size();
         scope.spawn(move || {
@@ -114,14 +122,25 @@ impl Incoming {
                 }
             }
         });
-        Self { queue, rows: None, first: 0, height, edge }
+        Self { from: Origin::Queue(queue), rows: None, first: 0, height, edge }
+    }
+
+    /// Without a thread.
+    fn unqueued(source: &'scope mut dyn Source, edge: Edge) -> Self {
+        let [_, height] = source.size();
+        Self { from: Origin::Source(source), rows: None, first: 0, height, edge }
     }
 
     /// A part of the picture. One that reaches past the right or bottom edge reaches at least as far the other way, or
     /// begins with the picture, so that the columns and rows to be mirrored are there.
     pub(super) fn window(&mut self, part: &Rect) -> Result<Pixels> {
         while self.first + self.rows.as_ref().map_or(0, Pixels::height) < part.y.end.min(self.height) {
-            let more = self.queue.recv().unwrap_or_else(|_| Err(Error::Unsupported(self.too_few())))?;
+            let more = match &mut self.from {
+                Origin::Queue(queue) => {
+                    queue.recv().unwrap_or_else(|_| Err(Error::Unsupported(self.too_few())))
+                }
+                Origin::Source(source) => source.read(ROWS),
+            }?;
             match &mut self.rows {
                 Some(rows) => rows.append(more),
                 none => *none = Some(more),
@@ -148,26 +167,86 @@ impl Incoming {
 }
 
 /// The way to a sink.
-pub(super) struct Outgoing<'scope> {
-    queue: SyncSender<Pixels>,
-    thread: ScopedJoinHandle<'scope, Result<()>>,
+pub(super) enum Outgoing<'scope> {
+    Queue(SyncSender<Pixels>, ScopedJoinHandle<'scope, Result<()>>),
+    /// The sink, and what it said last.
+    Sink(&'scope mut dyn Sink, Result<()>),
 }
 
 impl<'scope> Outgoing<'scope> {
     pub(super) fn new(scope: &'scope Scope<'scope, '_>, sink: &'scope mut dyn Sink) -> Self {
+        if !THREADS {
+            return Self::Sink(sink, Ok(()));
+        }
         let (queue, rows) = sync_channel::<Pixels>(QUEUE);
         let thread = scope.spawn(move || rows.iter().try_for_each(|rows| sink.write(rows)));
-        Self { queue, thread }
+        Self::Queue(queue, thread)
     }
 
     /// Hands rows on. Whether the sink took them shows at the end, or when it does not listen any more.
-    pub(super) fn send(&self, rows: Pixels) -> bool {
-        self.queue.send(rows).is_ok()
+    pub(super) fn send(&mut self, rows: Pixels) -> bool {
+        match self {
+            Self::Queue(queue, _) => queue.send(rows).is_ok(),
+            Self::Sink(sink, said) => {
+                *said = sink.write(rows);
+                said.is_ok()
+            }
+        }
     }
 
     /// Waits until the sink has everything.
     pub(super) fn finish(self) -> Result<()> {
-        drop(self.queue);
-        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        match self {
+            Self::Queue(queue, thread) => {
+                drop(queue);
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            }
+            Self::Sink(_, said) => said,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pixels::Samples;
+
+    /// Takes rows until it has had so many parts.
+    struct Full(usize);
+
+    impl Sink for Full {
+        fn write(&mut self, _: Pixels) -> Result<()> {
+            self.0 = self.0.checked_sub(1).ok_or_else(|| Error::Unsupported("full".into()))?;
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn without_threads_rows_come_and_go_as_with_them() {
+        let samples = (0..3 * 5 * 200).map(|at| (at % 251) as u8).collect();
+        let picture = Pixels::new(5, 200, Samples::U8(samples));
+        let mut sources = [PixelRows::new(&picture), PixelRows::new(&picture)];
+        let [first, second] = &mut sources;
+        std::thread::scope(|scope| {
+            let mut ways =
+                [Incoming::new(scope, first, Edge::Repeated), Incoming::unqueued(second, Edge::Repeated)];
+            for y in [0..70, 60..64, 130..200] {
+                for way in &mut ways {
+                    let found = way.window(&Rect { x: 1..4, y: y.clone() }).unwrap();
+                    assert_eq!(found, picture.part(1..4, y.clone()), "rows {y:?}");
+                    way.drop_above(y.start);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn without_threads_what_a_sink_refuses_is_said_at_the_end() {
+        let rows = || Pixels::black(1, 1, Depth::Eight);
+        let mut sink = Full(2);
+        let mut outgoing = Outgoing::Sink(&mut sink, Ok(()));
+        assert!(outgoing.send(rows()) && outgoing.send(rows()));
+        assert!(!outgoing.send(rows()), "the third is one too many");
+        assert_eq!(outgoing.finish().unwrap_err().to_string(), "full");
     }
 }

@@ -2,10 +2,10 @@
 
 use super::Lowering;
 use crate::error::{Error, Result};
-use crate::graph::{Among, Attention as Op, Graph, Op as AnyOp};
+use crate::graph::{Among, Attention as Op, Graph, Op as AnyOp, Value};
 use crate::kernel::attention::{Attention, DEPTH, Sets};
 use crate::plan::Buffer;
-use crate::plan::packed::{Packing, Same};
+use crate::plan::packing::Layout;
 use crate::tensor::Shape;
 
 /// Whether the kernel takes the heads of every attention.
@@ -24,13 +24,22 @@ pub(in crate::plan) fn check(graph: &Graph) -> Result<()> {
 }
 
 impl Lowering<'_> {
-    pub(super) fn attention(&mut self, op: &Op, input: Buffer, output: Shape, name: &str) -> Buffer {
+    pub(super) fn attention(
+        &mut self,
+        op: &Op,
+        input: Buffer,
+        weights: &[Value],
+        output: Shape,
+        name: &str,
+    ) -> Buffer {
         let (sets, bias) = match &op.among {
-            Among::Windows { size, shift, bias } => {
-                let bias = self.packed(Packing::Plain(Same::new(bias)));
+            Among::Windows { size, shift } => {
+                let bias = self.packed(Layout::Plain(self.weight(weights[0]).id));
                 (Sets::Windows { size: *size, shift: *shift }, bias)
             }
-            Among::Runs { count } => (Sets::Runs { length: (output.pixels() / count).max(1) }, input),
+            Among::Runs { count } => {
+                (Sets::Runs { length: (output.pixels() / count).max(1) }, Buffer::Unused)
+            }
         };
         let to = self.value_slot(output);
         let attention = Attention { output, heads: op.heads, scale: op.scale, sets };

@@ -51,14 +51,15 @@ impl Lowering<'_> {
     pub(super) fn costs(&self, mask: Value) -> Costs {
         let convolutions = self.graph.values().filter_map(|(_, node)| match &node.op {
             Op::MaskedConv2d(op) if node.inputs[1] == mask => {
-                Some((op, node.shape.batch * node.shape.pixels()))
+                let weight = self.graph.node(node.inputs[2]).shape;
+                Some((op, weight, node.shape.batch * node.shape.pixels()))
             }
             _ => None,
         });
         // Of equal ones the first.
-        let heaviest = convolutions.rev().max_by_key(|(op, _)| op.weight.values().len());
-        let Some((op, pixels)) = heaviest else { return Costs { pixels: 1.0, ..UNMEASURED } };
-        let class = Class::of(op.kernel(), [op.weight.dims()[1], op.out_channels()], pixels, true);
+        let heaviest = convolutions.rev().max_by_key(|(_, weight, _)| weight.len());
+        let Some((op, weight, pixels)) = heaviest else { return Costs { pixels: 1.0, ..UNMEASURED } };
+        let class = Class::of(op.kernel, [weight.channels, weight.batch], pixels, true);
         if self.matrices().is_some() && self.prefers_matrices(class) {
             return UNMEASURED; // and pixel by pixel
         }

@@ -1,8 +1,7 @@
 //! Convolutions: tap by tap, by Winograd's algorithm, or as one product over several inputs.
 
 use super::{Lowering, Step};
-use crate::graph::{Activation, Conv2d as Op, MaskedConv2d, Op as AnyOp, Value};
-use crate::kernel::activation::pack_slope;
+use crate::graph::{Activation, Conv2d as Op, Node, Op as AnyOp, ParameterId, Value};
 use crate::kernel::conv2d_direct::Conv2dDirect;
 use crate::kernel::conv2d_gather::{Conv2dGather, INPUTS};
 use crate::kernel::conv2d_tiled::Conv2dTiled;
@@ -12,9 +11,9 @@ use crate::kernel::winograd::{Chunk, Output, Winograd};
 use crate::kernel::{self, Channels, Dispatch, Pixels, conv2d_tiled};
 use crate::plan::choices::Candidate;
 use crate::plan::fuse::Group;
-use crate::plan::packed::{Packing, Same, bits};
+use crate::plan::packing::{Biases, Layout, Weight};
 use crate::plan::{Buffer, Slot};
-use crate::tensor::{Parameter, Shape};
+use crate::tensor::Shape;
 
 /// A convolution of stride 1 that keeps the size, in one group, and what is around it.
 pub(super) struct Sum<'a> {
@@ -22,47 +21,39 @@ pub(super) struct Sum<'a> {
     /// The shape of each input.
     pub x: Shape,
     /// What is summed over; one of them unless the kernel is 1×1.
-    pub terms: Vec<Term<'a>>,
-    /// A number an output channel.
-    pub bias: Vec<f32>,
-    /// A slope each, padded to whole groups, if the epilogue has such.
-    pub slopes: Vec<f32>,
+    pub terms: Vec<Term>,
+    /// A number an output channel and, if the epilogue has such, a slope each.
+    pub biases: Biases,
     pub epilogue: Epilogue,
     pub residual: Buffer,
     /// Whether its factors may not be rounded: nothing but a mask hangs on it, or an input must be f32.
     pub exact: bool,
 }
 
-pub(super) struct Term<'a> {
+pub(super) struct Term {
     pub input: Buffer,
-    /// `[out, in, k, k]`.
-    pub weight: &'a Parameter,
+    pub weight: Weight,
     /// How many input channels, the first ones, are wanted where no mask asks for more.
     pub dense_inputs: usize,
 }
 
-impl Term<'_> {
+impl Term {
     pub(super) fn inputs(&self) -> usize {
-        self.weight.dims()[1]
+        self.weight.inputs()
     }
 }
 
 impl Sum<'_> {
     pub(super) fn kernel(&self) -> usize {
-        self.terms[0].weight.dims()[2]
+        self.terms[0].weight.shape.height
     }
 
-    pub(super) fn channels(&self) -> usize {
-        self.terms[0].weight.dims()[0]
+    pub(super) fn outputs(&self) -> usize {
+        self.terms[0].weight.shape.batch
     }
 
     pub(super) fn output(&self) -> Shape {
-        self.x.with_channels(self.channels())
-    }
-
-    /// By which biases and slopes are known.
-    fn numbers(&self) -> [Vec<u32>; 2] {
-        [bits(&self.bias), bits(&self.slopes)]
+        self.x.with_channels(self.outputs())
     }
 
     pub(super) fn has_sparse_inputs(&self) -> bool {
@@ -85,7 +76,7 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    pub(super) fn inputs(&self, term: &Term<'_>) -> usize {
+    pub(super) fn inputs(&self, term: &Term) -> usize {
         if self.dense_inputs { term.dense_inputs } else { term.inputs() }
     }
 
@@ -95,7 +86,12 @@ impl Part<'_> {
 
     /// What to bind as mask or list.
     pub(super) fn by(&self) -> Buffer {
-        self.by.unwrap_or(self.sum.terms[0].input)
+        self.by.unwrap_or(Buffer::Unused)
+    }
+
+    /// What is summed over, with how many inputs of each.
+    pub(super) fn terms(&self) -> Vec<(Weight, usize)> {
+        self.sum.terms.iter().map(|term| (term.weight, self.inputs(term))).collect()
     }
 }
 
@@ -145,43 +141,37 @@ impl<'a> Lowering<'a> {
     pub(super) fn sum(&self, group: &Group) -> Sum<'a> {
         let graph = self.graph;
         let root = graph.node(group.root);
-        let mut bias = Vec::new();
+        let mut biases = Biases { biases: vec![], slopes: self.slopes(group), channels: root.shape.channels };
         let terms = group.terms.iter().chain([&group.root]);
-        let terms: Vec<Term<'a>> = terms.map(|value| self.term(*value, &mut bias)).collect();
-        let (epilogue, residual) = self.epilogue(group, terms[0].input);
-        let slopes = self.slopes(group, bias.len());
+        let terms = terms.map(|value| self.term(*value, &mut biases)).collect();
+        let (epilogue, residual) = self.epilogue(group);
         let x = graph.node(root.inputs[0]).shape;
         let mut read = group.terms.iter().chain([&group.root]).map(|value| graph.node(*value).inputs[0]);
         let exact = self.for_masks_only[group.end.index()] || read.any(|value| self.keeps_f32(value));
-        Sum { label: &root.name, x, terms, bias, slopes, epilogue, residual, exact }
+        Sum { label: &root.name, x, terms, biases, epilogue, residual, exact }
     }
 
-    fn term(&self, value: Value, bias: &mut Vec<f32>) -> Term<'a> {
+    fn term(&self, value: Value, biases: &mut Biases) -> Term {
         let node = self.graph.node(value);
-        let (weight, own, dense_inputs) = match &node.op {
-            AnyOp::Conv2d(Op { weight, bias, .. }) => (weight, bias, weight.dims()[1]),
-            AnyOp::MaskedConv2d(MaskedConv2d { weight, bias, dense_inputs, .. }) => {
-                (weight, bias, *dense_inputs)
-            }
+        let weights = &node.inputs[node.op.operator().activations(node.inputs.len())..];
+        let weight = self.weight(weights[0]);
+        biases.biases.extend(weights.get(1).map(|bias| self.weight(*bias).id));
+        let dense_inputs = match &node.op {
+            AnyOp::Conv2d(_) => weight.inputs(),
+            AnyOp::MaskedConv2d(op) => op.dense_inputs,
             other => unreachable!("a sum of convolutions, not of {other:?}"),
         };
-        bias.resize(weight.dims()[0], 0.0);
-        for (sum, own) in bias.iter_mut().zip(own.iter().flat_map(|own| own.values())) {
-            *sum += own;
-        }
         Term { input: self.buffers[node.inputs[0].index()], weight, dense_inputs }
     }
 
-    /// A group's slopes, one a channel, if its activation has such.
-    fn slopes(&self, group: &Group, channels: usize) -> Vec<f32> {
-        match group.activation.map(|value| &self.graph.node(value).op) {
-            Some(AnyOp::Activation(Activation::Prelu { slope })) => pack_slope(slope, channels),
-            _ => Vec::new(),
-        }
+    /// A group's slopes, if its activation has such.
+    fn slopes(&self, group: &Group) -> Option<ParameterId> {
+        let node = self.graph.node(group.activation?);
+        matches!(node.op, AnyOp::Activation(Activation::Prelu)).then(|| self.weight(node.inputs[1]).id)
     }
 
     pub(super) fn bias(&mut self, sum: &Sum<'_>, channels: Channels) -> Buffer {
-        self.packed(Packing::Bias(sum.numbers(), channels))
+        self.packed(Layout::Bias(sum.biases.clone(), channels))
     }
 
     /// The dispatches of a part whose pixels are not listed, by matrices or the candidate that is chosen for it.
@@ -209,12 +199,12 @@ impl<'a> Lowering<'a> {
 
     /// Any stride, padding and groups; a kernel of its own where every channel is a group.
     fn direct(&mut self, op: &Op, output: Shape, sum: &Sum<'_>) -> Buffer {
-        let weight = self.packed(Packing::Direct(Same::new(&op.weight)));
+        let weight = self.packed(Layout::Direct(sum.terms[0].weight));
         let bias = self.bias(sum, Channels::all(output.channels));
         let conv = Conv2dDirect {
             input: sum.x,
             output,
-            kernel: op.kernel(),
+            kernel: op.kernel,
             stride: op.stride,
             padding: op.padding,
             groups: op.groups,
@@ -241,7 +231,7 @@ impl<'a> Lowering<'a> {
             epilogue: sum.epilogue,
             tile,
         };
-        let weight = self.packed(Packing::Tiled(Same::new(weight), conv.inputs, conv.channels, tile));
+        let weight = self.packed(Layout::Tiled(weight, conv.inputs, conv.channels, tile));
         let bias = self.bias(sum, part.channels);
         let read = vec![input, sum.residual, part.by(), part.by(), weight, bias];
         self.write(conv.dispatch(), read, part.to, sum.label, sum.output())
@@ -264,21 +254,19 @@ impl<'a> Lowering<'a> {
         dispatch: impl FnOnce(&Conv2dGather<'_>) -> Dispatch,
     ) -> &mut Step {
         let sum = part.sum;
-        let terms: Vec<(&Parameter, usize)> =
-            sum.terms.iter().map(|term| (term.weight, part.inputs(term))).collect();
+        let terms = part.terms();
+        let inputs: Vec<usize> = terms.iter().map(|(_, inputs)| *inputs).collect();
         let conv = Conv2dGather {
             input: sum.x,
-            terms: &terms,
-            bias: &sum.bias,
-            slopes: &sum.slopes,
+            kernel: sum.kernel(),
+            inputs: &inputs,
             channels: part.channels,
             pixels: part.pixels,
             epilogue: sum.epilogue,
             tile,
         };
-        let of = terms.iter().map(|(weight, inputs)| (Same::new(weight), *inputs)).collect();
-        let weight = self.packed(Packing::Gather(of, sum.numbers(), part.channels, tile));
-        let mut read = vec![sum.terms[0].input; INPUTS];
+        let weight = self.packed(Layout::Gather(terms, sum.biases.clone(), part.channels, tile));
+        let mut read = vec![Buffer::Unused; INPUTS];
         read.iter_mut().zip(&sum.terms).for_each(|(to, term)| *to = term.input);
         read.extend([part.by(), sum.residual, weight]);
         self.write(dispatch(&conv), read, part.to, sum.label, sum.output())
@@ -292,8 +280,8 @@ impl<'a> Lowering<'a> {
         };
         let outputs = parts.iter().map(output).collect();
         let conv = Winograd { input: parts[0].sum.x, tile, outputs };
-        let of = parts.iter().map(|part| (Same::new(part.sum.terms[0].weight), part.channels)).collect();
-        let weight = self.packed(Packing::Winograd(of, conv.input.channels, tile));
+        let of = parts.iter().map(|part| (part.sum.terms[0].weight, part.channels)).collect();
+        let weight = self.packed(Layout::Winograd(of, conv.input.channels, tile));
         let biases = parts.iter().map(|part| self.bias(part.sum, part.channels)).collect();
         Prepared { parts, conv, weight, biases }
     }
@@ -304,10 +292,10 @@ impl<'a> Lowering<'a> {
         let (list, label) = (parts[0].by, parts[0].sum.label);
         let read = vec![parts[0].sum.terms[0].input, parts[0].by()];
         let points = self.step(conv.input_dispatch(chunk), read, label, conv.points_shape(chunk));
-        let read = vec![points, list.unwrap_or(points), *weight];
+        let read = vec![points, list.unwrap_or(Buffer::Unused), *weight];
         let products = self.step(conv.multiply_dispatch(chunk), read, label, conv.product_shape(chunk));
         for (at, (part, bias)) in parts.iter().zip(biases).enumerate() {
-            let by = part.by.unwrap_or(products);
+            let by = part.by();
             let read = vec![products, part.sum.residual, by, by, *bias];
             self.write(conv.output_dispatch(at, chunk), read, part.to, part.sum.label, part.sum.output());
         }
@@ -318,9 +306,9 @@ impl<'a> Lowering<'a> {
     fn with_dense_outputs_of_others(&mut self, part: &Part<'_>, tile: product::Tile, x: Value) {
         let others: Vec<(Value, Sum<'a>, Channels)> = (self.groups.iter().flatten())
             .filter(|group| group.residual.is_none() && group.terms.is_empty())
-            .filter_map(|group| match &self.graph.node(group.root).op {
-                AnyOp::MaskedConv2d(op) if self.graph.node(group.root).inputs[0] == x => {
-                    let channels = Channels { start: 0, end: op.dense_outputs, of: op.out_channels() };
+            .filter_map(|group| match self.graph.node(group.root) {
+                Node { op: AnyOp::MaskedConv2d(op), inputs, shape, .. } if inputs[0] == x => {
+                    let channels = Channels { start: 0, end: op.dense_outputs, of: shape.channels };
                     Some((group.root, self.sum(group), channels))
                 }
                 _ => None,

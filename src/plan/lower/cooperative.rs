@@ -11,9 +11,8 @@ use crate::kernel::conv2d_gather_cooperative::{self, Conv2dGatherCooperative};
 use crate::kernel::cooperative::{Matrices, Tile};
 use crate::kernel::product;
 use crate::plan::choices::{Candidate, Class};
-use crate::plan::packed::{Packing, Same, bits};
-use crate::plan::{Algorithm, Limits};
-use crate::tensor::Parameter;
+use crate::plan::packing::Layout;
+use crate::plan::{Algorithm, Buffer, Limits};
 
 /// Input and output channels below which too little of a matrix would be filled.
 const INPUTS_AT_LEAST: usize = 16;
@@ -77,7 +76,7 @@ impl Lowering<'_> {
 
     fn rectangles_by_matrices(&mut self, part: &Part<'_>, tile: Tile) {
         let sum = part.sum;
-        let (weight, inputs) = (sum.terms[0].weight, part.inputs(&sum.terms[0]));
+        let inputs = part.inputs(&sum.terms[0]);
         let conv = Conv2dCooperative {
             input: sum.x,
             inputs,
@@ -87,8 +86,8 @@ impl Lowering<'_> {
             epilogue: sum.epilogue,
             tile,
         };
-        let of = vec![(Same::new(weight), inputs)];
-        let weight = self.packed(Packing::Cooperative(of, None, part.channels, tile.order()));
+        let layout = Layout::Cooperative(part.terms(), None, part.channels, tile.order());
+        let weight = self.packed(layout);
         let bias = self.bias(sum, part.channels);
         let read = vec![sum.terms[0].input, sum.residual, part.by(), weight, bias];
         self.write(conv.dispatch(), read, part.to, sum.label, sum.output());
@@ -97,21 +96,21 @@ impl Lowering<'_> {
     /// A product over all terms, pixel by pixel; of listed pixels `by` is a list of pixels. How many a workgroup makes.
     pub(super) fn gather_by_matrices(&mut self, part: &Part<'_>) -> usize {
         let sum = part.sum;
-        let terms: Vec<(&Parameter, usize)> =
-            sum.terms.iter().map(|term| (term.weight, part.inputs(term))).collect();
+        let terms = part.terms();
+        let inputs: Vec<usize> = terms.iter().map(|(_, inputs)| *inputs).collect();
         let tile = self.gather_tile(most_inputs(part), part.outputs()).expect("asked for where there is one");
         let conv = Conv2dGatherCooperative {
             input: sum.x,
-            terms: &terms,
+            kernel: sum.kernel(),
+            inputs: &inputs,
             channels: part.channels,
             pixels: part.pixels,
             epilogue: sum.epilogue,
             tile,
         };
-        let of = terms.iter().map(|(weight, inputs)| (Same::new(weight), *inputs)).collect();
-        let bias = Some(bits(&sum.bias));
-        let weight = self.packed(Packing::Cooperative(of, bias, part.channels, tile.order()));
-        let mut read = vec![sum.terms[0].input; INPUTS];
+        let biases = Some(sum.biases.clone());
+        let weight = self.packed(Layout::Cooperative(terms, biases, part.channels, tile.order()));
+        let mut read = vec![Buffer::Unused; INPUTS];
         read.iter_mut().zip(&sum.terms).for_each(|(to, term)| *to = term.input);
         read.extend([part.by(), sum.residual, weight]);
         self.write(conv.dispatch(), read, part.to, sum.label, sum.output());

@@ -6,7 +6,7 @@ use crate::graph::Value;
 use crate::kernel::mask_arguments::{ARGUMENT_WORDS, Condition, Over, Request};
 use crate::kernel::{mask_arguments, mask_compact};
 use crate::plan::choices::Costs;
-use crate::plan::{Buffer, Indirect, Slot, Sparsity, Step, Units};
+use crate::plan::{Buffer, Constant, Indirect, Slot, Sparsity, Step, Units};
 use crate::tensor::Shape;
 
 /// Pixels of a tile.
@@ -102,7 +102,7 @@ impl Lowering<'_> {
             shape,
         });
         let constant = self.constants.len();
-        let requests = self.constant([]); // until they are known
+        let requests = self.constant(Constant::Words([].into())); // until they are known
         let arguments = self.slot(0);
         let step = self.steps.len();
         let bindings = vec![tiles, strays, actives, requests];
@@ -119,8 +119,8 @@ impl Lowering<'_> {
     /// Now that all requests are known: the constants that hold them, and room for the answers.
     pub(super) fn answer_requests(&mut self) {
         for lists in self.lists.values() {
-            let words: Vec<u32> = lists.requests.iter().flat_map(Request::words).collect();
-            self.constants[lists.constant] = words.into_iter().map(f32::from_bits).collect();
+            let words = lists.requests.iter().flat_map(Request::words).collect();
+            self.constants[lists.constant] = Constant::Words(words);
             self.slots[lists.arguments.0 as usize] = (4 * ARGUMENT_WORDS * lists.requests.len()) as u64;
             self.steps[lists.step].dispatch = mask_arguments::dispatch(lists.requests.len(), lists.condition);
         }

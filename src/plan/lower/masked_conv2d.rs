@@ -31,7 +31,7 @@ impl Lowering<'_> {
         let node = self.graph.node(group.root);
         let Op::MaskedConv2d(op) = &node.op else { unreachable!("a masked convolution") };
         let (sum, mask) = (self.sum(group), node.inputs[1]);
-        let channels = Channels::all(sum.channels());
+        let channels = Channels::all(sum.outputs());
         let begun = self.begun.get(&group.root).copied();
         let to = begun.unwrap_or_else(|| self.value_slot(sum.output()));
         let begin = self.steps.len();
@@ -123,11 +123,11 @@ impl Lowering<'_> {
     /// Whether anyone reads a value where its mask is not set: all but pointwise convolutions under that mask do.
     fn looks_around(&self, value: Value, mask: Value) -> bool {
         let stays_inside = |node: &Node| match &node.op {
-            Op::MaskedConv2d(op) => op.kernel() == 1 && node.inputs == [value, mask],
+            Op::MaskedConv2d(op) => op.kernel == 1 && node.inputs[..2] == [value, mask],
             _ => false,
         };
         let readers = self.graph.values().filter(|(_, node)| node.inputs.contains(&value));
-        self.graph.output() == value
+        self.graph.outputs().iter().any(|output| output.value == value)
             || self.options.keep.contains(&value)
             || !readers.into_iter().all(|(_, node)| stays_inside(node))
     }
@@ -144,6 +144,6 @@ impl Lowering<'_> {
 
 /// Whether sparse outputs are zero where the mask is not set.
 fn leaves_zeros(sum: &Sum<'_>, dense_outputs: usize) -> bool {
-    dense_outputs == sum.channels()
+    dense_outputs == sum.outputs()
         || (sum.epilogue.residual == Residual::None && sum.epilogue.function != Function::Sigmoid)
 }

@@ -17,15 +17,15 @@ type Build = fn(&mut Builder, Value) -> Result<Value>;
 const PLAIN: &[(&str, [usize; 3], Build)] = &[
     ("convolution 3x3, relu, residual",       [12,  7, 13], residual),
     ("convolution 3x3, one pixel",            [ 5,  1,  1], |b, x| conv(b, x, 9, 3)),
-    ("convolution 3x3 of stride 2",           [ 6,  7, 13], |b, x| b.conv2d("conv", x, Conv2d { stride: 2, ..same(6, 8, 3) })),
-    ("convolution 3x3 of single channels",    [ 6,  7, 13], |b, x| b.conv2d("conv", x, Conv2d { groups: 6, ..same(1, 6, 3) })),
+    ("convolution 3x3 of stride 2",           [ 6,  7, 13], |b, x| convolved(b, x, [8, 6], Conv2d { stride: 2, ..Conv2d::same(3) })),
+    ("convolution 3x3 of single channels",    [ 6,  7, 13], |b, x| convolved(b, x, [6, 1], Conv2d { groups: 6, ..Conv2d::same(3) })),
     ("convolution 1x1 of four values",        [12,  7, 13], of_four),
     ("transposed convolution",                [ 6,  7, 13], transposed),
     ("pixel shuffle",                         [12,  7, 13], |b, x| b.pixel_shuffle("shuffle", x, 2)),
     ("bicubic",                               [ 3,  7, 13], |b, x| b.resize("resize", x, ResizeKind::Bicubic, 2)),
     ("bilinear",                              [ 3,  7, 13], |b, x| b.resize("resize", x, ResizeKind::Bilinear, 3)),
     ("nearest",                               [ 3,  7, 13], |b, x| b.resize("resize", x, ResizeKind::Nearest, 2)),
-    ("attention in windows",                  [72,  7, 13], |b, x| attention(b, x, windows())),
+    ("attention in windows",                  [72,  7, 13], |b, x| attention(b, x, Among::Windows { size: 4, shift: 2 })),
     ("attention in runs",                     [72,  7, 13], |b, x| attention(b, x, Among::Runs { count: 3 })),
     ("layer normalisation, gelu",             [18,  7, 13], normalised),
     ("pools",                                 [ 5, 33, 35], pools),
@@ -56,7 +56,8 @@ pub(super) fn all() -> Result<Vec<Case>> {
 pub(super) fn of_whole_numbers() -> Result<Vec<(Case, Tensor)>> {
     let options = Options::default;
     let convolved = case("convolution 3x3", [5, 7, 13], options(), |b, x| {
-        b.conv2d("conv", x, Conv2d::same(whole_parameter(), None))
+        let weight = b.parameter("conv.weight", &whole_parameter())?;
+        b.conv2d("conv", x, weight, Conv2d::same(3))
     })?;
     let shuffled = case("pixel shuffle", [8, 7, 13], options(), |b, x| b.pixel_shuffle("shuffle", x, 2))?;
     let enlarged =
@@ -109,17 +110,25 @@ fn case(name: &'static str, [c, h, w]: [usize; 3], options: Options, build: Buil
     let shape = Shape::new(1, c, h, w);
     let (mut b, x) = Builder::new(name, shape, 1.0);
     let output = build(&mut b, x)?;
-    Ok(Case { name, graph: b.finish(output), input: noise(shape, 1), options })
+    let (graph, parameters) = b.finish(output);
+    Ok(Case { name, graph, parameters, input: noise(shape, 1), options })
 }
 
-fn same(inputs: usize, outputs: usize, kernel: usize) -> Conv2d {
-    let weight = parameter([outputs, inputs, kernel, kernel], outputs as u64);
-    Conv2d::same(weight, Some(parameter([outputs], 7)))
+/// A weight `[outputs, inputs, kernel, kernel]` and a bias.
+fn weights(b: &mut Builder, name: &str, dims: [usize; 4]) -> Result<[Value; 2]> {
+    let weight = b.parameter(format!("{name}.weight"), &parameter(dims, dims[0] as u64))?;
+    Ok([weight, b.parameter(format!("{name}.bias"), &parameter([dims[0]], 7))?])
+}
+
+/// Any convolution of so many outputs and inputs a group.
+fn convolved(b: &mut Builder, x: Value, [outputs, inputs]: [usize; 2], op: Conv2d) -> Result<Value> {
+    let weights = weights(b, "conv", [outputs, inputs, op.kernel, op.kernel])?;
+    b.conv2d("conv", x, weights, op)
 }
 
 fn conv(b: &mut Builder, x: Value, outputs: usize, kernel: usize) -> Result<Value> {
     let inputs = b.shape(x).channels;
-    b.conv2d("conv", x, same(inputs, outputs, kernel))
+    convolved(b, x, [outputs, inputs], Conv2d::same(kernel))
 }
 
 fn residual(b: &mut Builder, x: Value) -> Result<Value> {
@@ -131,7 +140,8 @@ fn residual(b: &mut Builder, x: Value) -> Result<Value> {
 fn of_four(b: &mut Builder, x: Value) -> Result<Value> {
     let y = conv(b, x, 12, 3)?;
     let all = b.concat("concat", &[x, y, x, y])?;
-    b.conv2d("collect", all, same(48, 9, 1))
+    let weights = weights(b, "collect", [9, 48, 1, 1])?;
+    b.conv2d("collect", all, weights, Conv2d::same(1))
 }
 
 /// `kernel`² taps, six dense inputs and five dense outputs of twenty, under a mask with lone pixels, runs and a hole.
@@ -141,27 +151,31 @@ fn masked(b: &mut Builder, x: Value, kernel: usize) -> Result<Value> {
         f32::from((x < 12 && y != 4) || (x * 7 + y * 5) % 11 == 0 || (x > 30 && y > 5))
     });
     let mask = b.constant("mask", mask)?;
-    let Conv2d { weight, bias, .. } = same(20, 20, kernel);
-    b.masked_conv2d("conv", x, mask, MaskedConv2d { weight, bias, dense_inputs: 6, dense_outputs: 5 })
+    let weights = weights(b, "conv", [20, 20, kernel, kernel])?;
+    b.masked_conv2d("conv", x, mask, weights, MaskedConv2d { kernel, dense_inputs: 6, dense_outputs: 5 })
 }
 
 fn transposed(b: &mut Builder, x: Value) -> Result<Value> {
-    let (weight, bias) = (parameter([6, 5, 3, 3], 3), Some(parameter([5], 4)));
-    b.conv_transpose2d("conv", x, ConvTranspose2d { weight, bias, stride: 2, padding: 1, output_padding: 1 })
-}
-
-fn windows() -> Among {
-    Among::Windows { size: 4, shift: 2, bias: parameter([49, 3], 5) }
+    let weight = b.parameter("conv.weight", &parameter([6, 5, 3, 3], 3))?;
+    let bias = b.parameter("conv.bias", &parameter([5], 4))?;
+    let op = ConvTranspose2d { kernel: 3, stride: 2, padding: 1, output_padding: 1 };
+    b.conv_transpose2d("conv", x, [weight, bias], op)
 }
 
 /// Three heads of eight channels.
 fn attention(b: &mut Builder, x: Value, among: Among) -> Result<Value> {
-    b.append("attention", Op::Attention(Attention { heads: 3, scale: 0.35, among }), &[x])
+    let mut inputs = vec![x];
+    if let Among::Windows { size, .. } = among {
+        let offsets = (2 * size - 1) * (2 * size - 1);
+        inputs.push(b.parameter("attention.bias", &parameter([offsets, 3], 5))?);
+    }
+    b.append("attention", Op::Attention(Attention { heads: 3, scale: 0.35, among }), &inputs)
 }
 
 fn normalised(b: &mut Builder, x: Value) -> Result<Value> {
-    let [weight, bias] = [1, 2].map(|seed| parameter([18], seed));
-    let y = b.append("norm", Op::LayerNorm(LayerNorm { weight, bias, epsilon: 1e-5 }), &[x])?;
+    let weight = b.parameter("norm.weight", &parameter([18], 1))?;
+    let bias = b.parameter("norm.bias", &parameter([18], 2))?;
+    let y = b.append("norm", Op::LayerNorm(LayerNorm { epsilon: 1e-5 }), &[x, weight, bias])?;
     b.activation("gelu", y, Activation::Gelu)
 }
 

@@ -9,9 +9,9 @@ use crate::cpu;
 use crate::device::{Feature, Tier};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Pool, Verdict};
-use crate::graph::{Activation, Builder, Graph, Node, Op, Value};
+use crate::graph::{Activation, Builder, Graph, Node, Op, Parameters, Value};
 use crate::kernel::{Dispatch, Kernel, Specialization};
-use crate::plan::{Form, Options, Packed, Plan};
+use crate::plan::{Form, Options, Plan};
 use crate::tensor::{Shape, Tensor};
 
 /// The picture's sides, which no workgroup's or tile's divide.
@@ -30,12 +30,12 @@ type Pipelines<'a> = HashSet<(&'static Kernel, &'a Specialization)>;
 pub(crate) fn check(
     gpu: &Gpu,
     graph: &Graph,
+    parameters: &Parameters,
     options: &Options,
-    packed: &Packed,
     plan: &Plan,
 ) -> Result<Option<Feature>> {
     for tier in tiers(plan) {
-        let probe = || probe(gpu, tier, graph, options, packed, plan);
+        let probe = || probe(gpu, tier, graph, parameters, options, plan);
         let (Err(found), new) = gpu.verdict(tier, probe)? else { continue };
         let device = gpu.identity();
         let Tier::Needs(feature) = tier else {
@@ -57,8 +57,8 @@ fn probe(
     gpu: &Gpu,
     tier: Tier,
     graph: &Graph,
+    parameters: &Parameters,
     options: &Options,
-    packed: &Packed,
     plan: &Plan,
 ) -> Result<Verdict> {
     let own = plan.steps.iter().map(|step| &step.dispatch);
@@ -68,16 +68,16 @@ fn probe(
         Err(Error::OutOfMemory(reason)) => return Err(Error::OutOfMemory(reason)),
         Err(error) => return Ok(Err(error.to_string())),
     }
-    let choice = Choice { gpu, tier, graph, options, packed, plan, made: pipelines(plan) };
+    let choice = Choice { gpu, tier, graph, options, plan, made: pipelines(plan) };
     let tolerance = row(tier).map_or(super::TOLERANCE, |row| row.tolerance);
     let begin = Instant::now();
     for (case, plan) in choice.cases() {
         tracing::debug!(%tier, case = case.name(), elapsed = ?begin.elapsed(), "self-test");
-        let mut expected = cpu::run(&case, &noise(&case))?;
+        let mut expected = cpu::run(&case, parameters, &noise(&case))?;
         if gpu.is_spoilt(tier) {
             spoil(&mut expected);
         }
-        let found = match twice(&mut Pool::new(gpu), &plan, &noise(&case)) {
+        let found = match twice(&mut Pool::new(gpu, parameters), &plan, &noise(&case)) {
             Err(Error::OutOfMemory(reason)) => return Err(Error::OutOfMemory(reason)),
             runs => outcome(runs, &expected, tolerance),
         };
@@ -97,7 +97,6 @@ struct Choice<'a> {
     tier: Tier,
     graph: &'a Graph,
     options: &'a Options,
-    packed: &'a Packed,
     plan: &'a Plan,
     made: Pipelines<'a>,
 }
@@ -140,7 +139,7 @@ impl Choice<'_> {
         for case in convolutions.flat_map(|value| alone(self.graph, value, self.is_inside())) {
             let options =
                 Options { input: Form::Tensor, output: Form::Tensor, keep: vec![], ..self.options.clone() };
-            let planned = Plan::sharing(self.packed, &case, &options, self.gpu.limits());
+            let planned = Plan::new(&case, &options, self.gpu.limits());
             let Ok(plan) = planned else { continue };
             let more = pipelines(&plan).difference(&self.made).count();
             let better = best.as_ref().is_none_or(|(fewest, ..)| more < *fewest);
@@ -168,18 +167,22 @@ fn alone(graph: &Graph, value: Value, inside: bool) -> Vec<Graph> {
     let node = graph.node(value);
     let behind = graph.values().find(|(_, next)| next.inputs.first() == Some(&value));
     let activation = behind.and_then(|(_, next)| match &next.op {
-        Op::Activation(op) if !matches!(op, Activation::Prelu { .. }) => Some(op.clone()),
+        Op::Activation(op) if *op != Activation::Prelu => Some(op.clone()),
         _ => None,
     });
     let [height, width] = SIDES;
     let input = Shape::new(1, graph.node(node.inputs[0]).shape.channels, height, width);
     let build = |activation: Option<Activation>| {
         let (mut b, x) = Builder::new(node.name.clone(), input, 1.0);
-        let mut y = b.append(node.name.clone(), node.op.clone(), &[x])?;
+        let mut inputs = vec![x];
+        for weight in node.inputs[1..].iter().map(|weight| graph.node(*weight)) {
+            inputs.push(b.append(weight.name.clone(), weight.op.clone(), &[])?);
+        }
+        let mut y = b.append(node.name.clone(), node.op.clone(), &inputs)?;
         if let Some(op) = activation {
             y = b.activation("activation", y, op)?;
         }
-        let graph = b.finish(y);
+        let (graph, _) = b.finish(y);
         if inside { between_copies(&graph) } else { Ok(graph) }
     };
     let variants = activation.map(Some).into_iter().chain([None]);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::device::AdapterKind;
 use crate::error::Result;
 use crate::gpu::{Gpu, Pool, Session};
-use crate::graph::{Builder, Constant, Conv2d, Graph, MaskedConv2d, Op, Value};
+use crate::graph::{Builder, Constant, Conv2d, Graph, MaskedConv2d, Op, Parameters, Value};
 use crate::plan::{Candidate, Choices, Class, Options, Plan, Sparsity};
 use crate::tensor::{Parameter, Shape, Tensor, pack};
 
@@ -87,10 +87,10 @@ impl<'a> Subject<'a> {
     pub(super) fn new(gpu: &'a Gpu, clock: Clock, class: Class) -> Result<Self> {
         let side = class.extent.sample();
         let input = Shape::new(1, class.inputs.sample(), side, side);
-        let graph = graph(class, input)?;
+        let (graph, parameters) = graph(class, input)?;
         let words = bytemuck::cast_vec(pack(&Tensor::new(input, numbers(1, input.len()))));
         let pixels = if class.listed { side * side / 2 } else { side * side };
-        let (pool, plain, seen) = (Pool::new(gpu), vec![], vec![]);
+        let (pool, plain, seen) = (Pool::new(gpu, &parameters), vec![], vec![]);
         let mut subject =
             Self { gpu, clock, pool, graph, input: words, pixels, plain, seen, listed: class.listed };
         let plan = subject.plan(Candidate::PLAIN)?;
@@ -166,20 +166,20 @@ impl Prepared {
 }
 
 /// The convolution; of listed pixels under a mask of blocks that leaves a half of them.
-fn graph(class: Class, input: Shape) -> Result<Graph> {
+fn graph(class: Class, input: Shape) -> Result<(Graph, Parameters)> {
     let (mut b, x) = Builder::new("trial", input, 1.0);
     let side = class.side.sample();
     let [inputs, outputs] = [class.inputs, class.outputs].map(|width| width.sample());
     let gain = (3.0 / (inputs * side * side) as f32).sqrt();
     let weight =
         numbers(2, outputs * inputs * side * side).iter().map(|number| gain * number).collect::<Vec<_>>();
-    let (weight, bias) = (Parameter::new([outputs, inputs, side, side], weight), None);
+    let weight = b.parameter("weight", &Parameter::new([outputs, inputs, side, side], weight))?;
     let output = if class.listed {
         let mask = mask(&mut b, input.with_channels(1))?;
-        let op = MaskedConv2d { weight, bias, dense_inputs: 0, dense_outputs: 0 };
-        b.masked_conv2d(TIMED, x, mask, op)?
+        let op = MaskedConv2d { kernel: side, dense_inputs: 0, dense_outputs: 0 };
+        b.masked_conv2d(TIMED, x, mask, weight, op)?
     } else {
-        b.conv2d(TIMED, x, Conv2d::same(weight, bias))?
+        b.conv2d(TIMED, x, weight, Conv2d::same(side))?
     };
     Ok(b.finish(output))
 }

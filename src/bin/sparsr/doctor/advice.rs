@@ -46,7 +46,7 @@ fn driver(none: bool, cards: &BTreeSet<String>) -> String {
     let found = if none {
         "No adapter was found, so pictures are computed on the CPU engine"
     } else {
-        "There is only an adapter in software, than which the CPU engine (--device cpu) is faster"
+        "There is only an adapter in software, and `auto` takes the CPU engine, which is faster"
     };
     let named = |(number, maker, driver): &(&str, &str, &str)| {
         cards.contains(*number).then(|| format!("for the card of {maker} install {driver}"))
@@ -60,6 +60,9 @@ fn driver(none: bool, cards: &BTreeSet<String>) -> String {
 }
 
 fn of_device(adapter: &AdapterInfo, checked: &Checked) -> Vec<String> {
+    if let Some(reason) = adapter.refusal() {
+        return vec![format!("{reason}.")];
+    }
     let mut advice = Vec::new();
     let name = &adapter.name;
     let limit =

@@ -1,0 +1,56 @@
+//! The oracle: what every operator means, in textbook loops over f64.
+//!
+//! Kernels and the CPU engine are held against it, and expressions of weights are computed by it, once a network. It
+//! shares no code with either: each function is its operator's formula, written so that it can be held against the
+//! paper, and knows neither threads, vectors nor the order in which memory is read fastest.
+//!
+//! - A value is [`Numbers`], N×C×H×W in f64. A bias, a slope, or a weight a channel is `[1, channels, 1, 1]`, a
+//!   convolution's weight `[out, in / groups, k, k]`: N, C, H and W stand for these four axes.
+//! - NaN passes through every function but [`spatial_mask`], as in PyTorch: no branch drops one. What
+//!   [`masked_conv2d`] leaves out where the mask is 0 is not computed, so a NaN there stays out.
+//! - The caller sees to it that shapes fit, as [`Operator::infer`](crate::graph::Operator::infer) does. Every function
+//!   panics, and says why, where they do not.
+
+mod activation;
+mod attention;
+mod binary;
+mod channel_order;
+mod concat;
+mod conv2d;
+mod conv_transpose2d;
+mod layer_norm;
+mod masked_conv2d;
+mod numbers;
+mod pad;
+mod pixel_shuffle;
+mod pool;
+mod reorder;
+mod resize;
+mod run;
+mod slice;
+mod spatial_mask;
+mod transpose;
+mod unfold;
+mod weight_norm;
+
+pub use activation::{gelu, leaky_relu, prelu, relu, sigmoid, silu, tanh};
+pub use attention::{Among, attention};
+pub use binary::binary;
+pub use channel_order::channel_order;
+pub use concat::concat;
+pub use conv_transpose2d::conv_transpose2d;
+pub use conv2d::conv2d;
+pub use layer_norm::layer_norm;
+pub use masked_conv2d::masked_conv2d;
+pub use numbers::Numbers;
+pub use pad::pad;
+pub use pixel_shuffle::{pixel_shuffle, pixel_unshuffle};
+pub use pool::{adaptive_max_pool, average_pool, global_pool, max_pool};
+pub use reorder::reorder;
+pub use resize::{resize, resize_to};
+pub use run::{run, weights};
+pub use slice::slice;
+pub use spatial_mask::spatial_mask;
+pub use transpose::transpose;
+pub use unfold::{fold, unfold};
+pub use weight_norm::weight_norm;

@@ -1,0 +1,124 @@
+//! Graphs by the oracle: node by node, in f64 from end to end.
+
+use super::*;
+use crate::error::{Error, Result};
+use crate::graph::{self, Activation, Graph, Node, Op, Parameters, Value, WeightOperation};
+use crate::tensor::{Shape, Tensor};
+
+/// Every value of a graph, in its order. `inputs` are the picture and what else is given.
+///
+/// # Errors
+/// [`Error::Shape`] if numbers do not fit a node.
+pub fn run(graph: &Graph, parameters: &Parameters, inputs: &[&Tensor]) -> Result<Vec<Numbers>> {
+    let mut inputs = inputs.iter();
+    let mut made: Vec<Numbers> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        let value = match &node.op {
+            Op::Input(_) => {
+                let found = inputs.next().filter(|input| input.shape() == node.shape);
+                let refused = || Error::shape(&node.name, format!("expected an input of {}", node.shape));
+                Numbers::of(found.ok_or_else(refused)?)
+            }
+            _ => computed(node, parameters, &|value| &made[value.index()])?,
+        };
+        made.push(value);
+    }
+    Ok(made)
+}
+
+/// The outputs of a graph without inputs: what is derived from parameters alone, rounded once. Every other value is
+/// dropped after its last use.
+///
+/// # Errors
+/// As [`run`]. Where a [`WeightOperation::ChannelOrder`] finds more or fewer dense channels than the graph is made for,
+/// the error says both.
+pub fn weights(graph: &Graph, parameters: &Parameters) -> Result<Vec<Tensor>> {
+    let mut uses = graph.uses();
+    let mut made: Vec<Option<Numbers>> = Vec::with_capacity(graph.nodes().len());
+    let mut outputs = vec![None; graph.outputs().len()];
+    for (value, node) in graph.values() {
+        let own = computed(node, parameters, &|value| {
+            made[value.index()].as_ref().expect("dropped after its last use")
+        })?;
+        made.push(Some(own));
+        for (output, to) in
+            graph.outputs().iter().zip(&mut outputs).filter(|(output, _)| output.value == value)
+        {
+            *to = made[value.index()].as_ref().map(Numbers::to_tensor);
+            uses[output.value.index()] -= 1;
+        }
+        for read in node.inputs.iter().chain([&value]) {
+            uses[read.index()] -= usize::from(*read != value);
+            if uses[read.index()] == 0 {
+                made[read.index()] = None;
+            }
+        }
+    }
+    Ok(outputs.into_iter().map(|output| output.expect("an output is one of the values")).collect())
+}
+
+/// What a node makes of its inputs.
+fn computed<'a>(node: &Node, parameters: &Parameters, of: &dyn Fn(Value) -> &'a Numbers) -> Result<Numbers> {
+    let at = |input: usize| of(node.inputs[input]);
+    let bias = |input: usize| node.inputs.get(input).map(|value| of(*value));
+    let x = || at(0);
+    Ok(match &node.op {
+        Op::Input(_) => return Err(Error::shape(&node.name, "expected parameters alone, found a picture")),
+        Op::Constant(op) => Numbers::of(&op.numbers),
+        Op::Parameter(op) => {
+            let numbers = parameters.get(op.id).values();
+            Numbers::new(op.shape, numbers.iter().map(|number| f64::from(*number)).collect())
+        }
+        Op::Conv2d(op) => conv2d(x(), at(1), bias(2), op.stride, op.padding, op.groups),
+        Op::MaskedConv2d(op) => masked_conv2d(x(), at(1), at(2), bias(3), op.dense_inputs, op.dense_outputs),
+        Op::ConvTranspose2d(op) => {
+            conv_transpose2d(x(), at(1), bias(2), op.stride, op.padding, op.output_padding)
+        }
+        Op::Activation(Activation::Relu) => relu(x()),
+        Op::Activation(Activation::LeakyRelu { slope }) => leaky_relu(x(), f64::from(*slope)),
+        Op::Activation(Activation::Prelu) => prelu(x(), at(1)),
+        Op::Activation(Activation::Gelu) => gelu(x()),
+        Op::Activation(Activation::Sigmoid) => sigmoid(x()),
+        Op::Activation(Activation::Silu) => silu(x()),
+        Op::Activation(Activation::Tanh) => tanh(x()),
+        Op::Binary(op) => binary(op.kind, x(), at(1)),
+        Op::Concat(_) => concat(&node.inputs.iter().map(|input| of(*input)).collect::<Vec<_>>()),
+        Op::Slice(op) => slice(x(), op.start, op.channels),
+        Op::AveragePool(op) => average_pool(x(), op.size),
+        Op::MaxPool(op) => max_pool(x(), op.size, op.stride),
+        Op::AdaptiveMaxPool(op) => adaptive_max_pool(x(), op.divisor),
+        Op::GlobalPool(op) => global_pool(x(), op.kind),
+        Op::PixelShuffle(op) => pixel_shuffle(x(), op.scale),
+        Op::PixelUnshuffle(op) => pixel_unshuffle(x(), op.scale),
+        Op::Resize(op) => resize(x(), op.kind, op.scale),
+        Op::ResizeTo(op) => {
+            let Shape { height, width, .. } = at(1).shape();
+            resize_to(x(), op.kind, height, width)
+        }
+        Op::LayerNorm(op) => layer_norm(x(), at(1), at(2), f64::from(op.epsilon)),
+        Op::Attention(op) => {
+            let among = match op.among {
+                graph::Among::Windows { size, shift } => Among::Windows { size, shift },
+                graph::Among::Runs { count } => Among::Runs { count },
+            };
+            attention(x(), bias(1), op.heads, f64::from(op.scale), among)
+        }
+        Op::Unfold(op) => unfold(x(), op.kernel),
+        Op::Fold(op) => fold(x(), op.kernel),
+        Op::SpatialMask(_) => spatial_mask(x()),
+        Op::Weight(WeightOperation::Norm) => weight_norm(x(), at(1)),
+        Op::Weight(WeightOperation::Transpose) => transpose(x()),
+        Op::Weight(WeightOperation::Pad { rows, columns }) => pad(x(), *rows, *rows, *columns, *columns),
+        Op::Weight(WeightOperation::Reorder) => reorder(x(), at(1), at(2)),
+        Op::Weight(WeightOperation::ChannelOrder { layer, dense }) => {
+            let (order, found) = channel_order(x(), *layer);
+            if found != *dense {
+                let reason = format!(
+                    "expected numbers of which {dense} channels of layer {layer} are dense, found {found}; plan anew"
+                );
+                return Err(Error::shape(&node.name, reason));
+            }
+            order
+        }
+    })
+}
