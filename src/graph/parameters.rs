@@ -146,7 +146,7 @@ impl Parameters {
         numbers: &Parameter,
         shape: Shape,
     ) -> ParameterId {
-        let numbers = numbers.with_dims([shape.batch, shape.channels, shape.height, shape.width]);
+        let numbers = numbers.with_dims(shape.axes());
         let entries = Arc::make_mut(&mut self.entries);
         entries.push(Entry { name, dims: dims.to_vec(), numbers });
         self.version = Version::default();
