@@ -6,6 +6,7 @@
 
 mod adapters;
 mod bound;
+mod buffers;
 mod cache;
 mod dxc;
 mod flight;
