@@ -277,6 +277,7 @@ impl Session {
     }
 
     /// Fills every slot with NaN, so that a test sees what is read before it is written.
+    #[doc(hidden)]
     pub fn poison(&mut self) {
         for slot in &self.slots {
             let nan = vec![NAN; slot.buffer.size() as usize / 4];
@@ -289,6 +290,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Device`] if the device is lost.
+    #[doc(hidden)]
     pub fn rerun(&mut self) -> Result<()> {
         let turn = self.turn();
         self.gpu.guarded(|| {
