@@ -1,7 +1,7 @@
 //! Files to pictures. What cannot be decoded whole is an error of one sentence: there is no half picture.
 
 use std::fs;
-use std::io::{BufRead, Cursor, Seek};
+use std::io::{self, BufRead, Cursor, Seek};
 use std::path::Path;
 
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
@@ -10,6 +10,8 @@ use image::{
     AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits,
 };
 
+use super::reader::Rows;
+use super::reader::tiff::Tiff;
 use super::{Picture, PictureHeader};
 use crate::error::{Error, Result};
 
@@ -39,6 +41,9 @@ impl Picture {
 
 fn decode(name: &str, bytes: &[u8]) -> Result<Picture, String> {
     let format = format(name, bytes)?;
+    if format == ImageFormat::Tiff {
+        return tiff(bytes).map_err(|error| reason(ImageError::IoError(error)));
+    }
     if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
         return Err("the JPEG ends too early".to_owned());
     }
@@ -58,6 +63,17 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Picture, String> {
     let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     image.apply_orientation(orientation);
     Ok(Picture { image, icc_profile, exif })
+}
+
+fn tiff(bytes: &[u8]) -> io::Result<Picture> {
+    let mut tiff = Tiff::open(Cursor::new(bytes))?;
+    let header = tiff.header();
+    tiff.check_floats()?;
+    let mut image = header.picture(header.height, |row| tiff.next(row)).map_err(io::Error::other)?;
+    if let Some(orientation) = Orientation::from_exif(tiff.orientation()) {
+        image.apply_orientation(orientation);
+    }
+    Ok(Picture { image, icc_profile: header.icc_profile, exif: header.exif })
 }
 
 /// The decoder of a format, which has read what stands before the pixels.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   PNG, not interlaced ─────────────────► row by row ──────────────────┐
-//!   TIFF of strips or tiles, gray or RGB ► a row of strips or of tiles ─┼─► bands
+//!   TIFF, upright ───────────────────────► row by row ──────────────────┼─► bands
 //!   everything else ─────────────────────► Picture::read, held whole ───┘
 //! ```
 //!
@@ -10,15 +10,16 @@
 //! only when the file has been found whole.
 
 mod png;
-mod tiff;
+pub(super) mod tiff;
 
 use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageResult, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageResult};
 
+use self::tiff::Tiff;
 use super::decode::{self, MAX_BYTES};
 use super::{Picture, PictureHeader, encode::image_error};
 use crate::error::{Error, Result};
@@ -40,7 +41,7 @@ pub struct PictureReader {
 }
 
 /// The rows of a picture, from top to bottom.
-trait Rows: Send {
+pub(super) trait Rows: Send {
     /// Writes the next row, samples in the machine's byte order.
     fn next(&mut self, row: &mut [u8]) -> ImageResult<()>;
 
@@ -148,13 +149,27 @@ fn stream(path: &Path) -> Result<Option<Stream>> {
     }))
 }
 
-fn stream_of(mut file: File, format: ImageFormat) -> ImageResult<Option<Stream>> {
+fn stream_of(file: File, format: ImageFormat) -> ImageResult<Option<Stream>> {
+    match format {
+        ImageFormat::Png => png_stream(file),
+        _ => tiff_stream(file).map_err(ImageError::IoError),
+    }
+}
+
+fn tiff_stream(mut file: File) -> io::Result<Option<Stream>> {
     file.rewind()?;
-    let mut decoder = decode::decoder(BufReader::new(&file), format)?;
-    // The TIFF decoder takes what it needs for a colour profile out of what the pixels leave.
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(decoder.total_bytes().saturating_add(MAX_PIECE));
-    decoder.set_limits(limits)?;
+    let mut tiff = Tiff::open(file)?;
+    let header = tiff.header();
+    if tiff.orientation() != 1 || header.row_bytes() > MAX_PIECE {
+        return Ok(None);
+    }
+    tiff.check_floats()?;
+    Ok(Some((header, Box::new(tiff))))
+}
+
+fn png_stream(mut file: File) -> ImageResult<Option<Stream>> {
+    file.rewind()?;
+    let mut decoder = decode::decoder(BufReader::new(&file), ImageFormat::Png)?;
     let upright = decoder.orientation()? == Orientation::NoTransforms;
     let header = decode::header(&mut decoder)?;
     drop(decoder);
@@ -162,10 +177,7 @@ fn stream_of(mut file: File, format: ImageFormat) -> ImageResult<Option<Stream>>
         return Ok(None);
     }
     file.rewind()?;
-    let rows = match format {
-        ImageFormat::Png => png::open(file, &header)?,
-        _ => tiff::open(file, &header)?,
-    };
+    let rows = png::open(file, &header)?;
     Ok(rows.map(|rows| (header, rows)))
 }
 
