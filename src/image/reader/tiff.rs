@@ -18,6 +18,7 @@ mod colour;
 mod directory;
 mod fax;
 mod layout;
+mod metadata;
 mod page;
 mod samples;
 mod tag;
@@ -33,13 +34,15 @@ use self::layout::{Codec, Layout};
 use self::page::Page;
 use self::samples::Span;
 use super::Rows;
-use crate::image::PictureHeader;
+use crate::image::limits;
+use crate::image::{Metadata, PictureHeader, Reading};
 
 pub(in crate::image) use page::raw_by_signature;
 
 pub(in crate::image) struct Tiff<R> {
     file: File<R>,
     layout: Layout,
+    metadata: Metadata,
     /// The row of strips or tiles that is being read, plane by plane, and how many rows are left in it.
     chunks: Vec<Unpacked>,
     left: u32,
@@ -67,7 +70,7 @@ fn refused(reason: impl Into<String>) -> io::Error {
 
 impl<R: Read + Seek> Tiff<R> {
     /// Finds the picture in a file; decodes nothing yet.
-    pub(in crate::image) fn open(source: R) -> io::Result<Self> {
+    pub(in crate::image) fn open(source: R, reading: &Reading) -> io::Result<Self> {
         let mut file = File::open(source)?;
         let Page { directory, pages, mask } = page::find(&mut file)?;
         let mut layout = Layout::of(&mut file, &directory)?;
@@ -77,15 +80,27 @@ impl<R: Read + Seek> Tiff<R> {
         if mask {
             layout.warnings.push("its transparency mask is left out".to_owned());
         }
+        limits::check_pixels(reading, [layout.width, layout.height]).map_err(refused)?;
+        let metadata = metadata::read(&mut file, &directory, &mut layout);
         let bytes = room(layout.chunk_row_bytes())?;
         let samples = room(u64::from(layout.width).saturating_mul(layout.samples as u64))?;
-        Ok(Self { file, layout, chunks: Vec::new(), left: 0, y: 0, bytes, samples, span: Span::NONE })
+        Ok(Self {
+            file,
+            layout,
+            metadata,
+            chunks: Vec::new(),
+            left: 0,
+            y: 0,
+            bytes,
+            samples,
+            span: Span::NONE,
+        })
     }
 
     pub(in crate::image) fn header(&self) -> PictureHeader {
         let Layout { width, height, .. } = self.layout;
         let color = colour::color_type(&self.layout);
-        PictureHeader { width, height, color, icc_profile: None, exif: None }
+        PictureHeader { width, height, color, metadata: self.metadata.clone() }
     }
 
     /// As EXIF counts them: 1 is upright.
@@ -104,7 +119,7 @@ impl<R: Read + Seek> Tiff<R> {
         if !self.layout.float {
             return Ok(());
         }
-        let mut row = vec![0; self.header().row_bytes() as usize];
+        let mut row = room(self.header().row_bytes())?;
         for _ in 0..self.layout.height {
             self.next_row(&mut row)?;
         }
