@@ -15,6 +15,7 @@ mod encode;
 mod exif;
 mod file;
 mod header;
+mod jpeg_xl;
 mod kind;
 mod limits;
 mod metadata;

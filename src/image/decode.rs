@@ -7,6 +7,7 @@ use std::path::Path;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits};
 
+use super::jpeg_xl;
 use super::kind::{self, Kind};
 use super::limits::{self, MAX_BYTES};
 use super::reader::Rows;
@@ -81,7 +82,7 @@ fn decode(
         Kind::Of(ImageFormat::Tiff) => {
             return tiff(bytes, reading, warnings).map_err(|error| reason(ImageError::IoError(error)));
         }
-        Kind::JpegXl => return jpeg_xl(bytes, reading, warnings),
+        Kind::JpegXl => return jpeg_xl::decode(bytes, reading, warnings),
         Kind::Of(format) => format,
     };
     if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
@@ -122,11 +123,6 @@ fn tiff(bytes: &[u8], reading: &Reading, warnings: &mut Vec<String>) -> io::Resu
     warnings.extend_from_slice(tiff.warnings());
     keep_profile(&mut header.metadata, warnings);
     Ok(Picture { image, metadata: header.metadata })
-}
-
-fn jpeg_xl(bytes: &[u8], reading: &Reading, warnings: &mut Vec<String>) -> Result<Picture, String> {
-    let _ = (bytes, reading, warnings);
-    Err("JPEG XL".to_owned())
 }
 
 /// The decoder of a format, which has read what stands before the pixels.

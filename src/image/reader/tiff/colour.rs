@@ -3,6 +3,7 @@
 use image::ColorType;
 
 use super::layout::{Colour, Layout, YCbCr};
+use crate::image::travel;
 
 /// How the samples of a pixel become those of the picture.
 pub(super) struct Conversion<'a> {
@@ -60,7 +61,7 @@ impl<'a> Conversion<'a> {
             Colour::YCbCr(ycbcr) => ycbcr.rgb([samples[0], samples[1], samples[2]]).map(u16::from),
         };
         if let Some((alpha, true)) = alpha {
-            colour = colour.map(|sample| self.straight(sample, alpha));
+            colour = colour.map(|sample| travel::straight(sample, alpha, self.out_white as u16));
         }
         let [r, g, b] = colour;
         match (alpha, is_gray(self.layout)) {
@@ -82,13 +83,6 @@ impl<'a> Conversion<'a> {
     fn ink(&self, ink: u16, black: u16) -> u16 {
         let [ink, black] = [ink, black].map(|ink| self.out_white - u64::from(self.scaled(ink)));
         (ink * black / self.out_white) as u16
-    }
-
-    /// The colour that was multiplied by alpha; under full transparency there is none.
-    fn straight(&self, sample: u16, alpha: u16) -> u16 {
-        let alpha = u64::from(alpha);
-        let straight = (u64::from(sample) * self.out_white + alpha / 2).checked_div(alpha).unwrap_or(0);
-        straight.min(self.out_white) as u16
     }
 }
 
