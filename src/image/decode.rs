@@ -1,21 +1,19 @@
 //! Files to pictures. What cannot be decoded whole is an error of one sentence: there is no half picture.
 
 use std::fs;
-use std::io::{BufRead, Cursor, Seek};
+use std::io::{self, BufRead, Cursor, Seek};
 use std::path::Path;
 
-use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::metadata::Orientation;
-use image::{
-    AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits,
-};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits};
 
-use super::{Picture, PictureHeader};
+use super::jpeg_xl;
+use super::kind::{self, Kind};
+use super::limits::{self, MAX_BYTES};
+use super::reader::Rows;
+use super::reader::tiff::Tiff;
+use super::{Metadata, Picture, PictureHeader, Reading, exif};
 use crate::error::{Error, Result};
-
-/// The most that a picture may take when decoded: about 1.4 gigapixels of 8-bit RGB. A small file that
-/// claims more is a decompression bomb, or beyond any device.
-pub(super) const MAX_BYTES: u64 = 4 << 30;
 
 impl Picture {
     /// Reads a picture from a file. The format is told by the content, not by the name.
@@ -23,8 +21,16 @@ impl Picture {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::Image`] if it holds no whole picture.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_with(path, &Reading::default())
+    }
+
+    /// [`Picture::read`], as `reading` says.
+    ///
+    /// # Errors
+    /// As [`Picture::read`].
+    pub fn read_with(path: &Path, reading: &Reading) -> Result<Self> {
         let bytes = fs::read(path).map_err(Error::io(path))?;
-        Self::decode(&path.display().to_string(), &bytes)
+        Self::decode_with(&path.display().to_string(), &bytes, reading)
     }
 
     /// Decodes a picture; `name` is what errors call it. Of an animation the first frame is taken, with a
@@ -33,31 +39,90 @@ impl Picture {
     /// # Errors
     /// [`Error::Image`] if the bytes are not a whole picture.
     pub fn decode(name: &str, bytes: &[u8]) -> Result<Self> {
-        decode(name, bytes).map_err(|reason| Error::Image { file: name.to_owned(), reason })
+        Self::decode_with(name, bytes, &Reading::default())
+    }
+
+    /// [`Picture::decode`], as `reading` says.
+    ///
+    /// # Errors
+    /// As [`Picture::decode`].
+    pub fn decode_with(name: &str, bytes: &[u8], reading: &Reading) -> Result<Self> {
+        let mut warnings = Vec::new();
+        let picture = Self::decode_quietly(name, bytes, reading, &mut warnings)?;
+        warn(name, &warnings);
+        Ok(picture)
+    }
+
+    /// [`Picture::decode_with`] for a file that was read before: what is lost of it is only told to the caller.
+    pub(super) fn decode_quietly(
+        name: &str,
+        bytes: &[u8],
+        reading: &Reading,
+        warnings: &mut Vec<String>,
+    ) -> Result<Self> {
+        let picture = decode(name, bytes, reading, warnings);
+        picture.map_err(|reason| Error::Image { file: name.to_owned(), reason })
     }
 }
 
-fn decode(name: &str, bytes: &[u8]) -> Result<Picture, String> {
-    let format = format(name, bytes)?;
+/// Tells what is lost of a file.
+pub(super) fn warn(name: &str, warnings: &[String]) {
+    for warning in warnings {
+        tracing::warn!("{name}: {warning}");
+    }
+}
+
+fn decode(
+    name: &str,
+    bytes: &[u8],
+    reading: &Reading,
+    warnings: &mut Vec<String>,
+) -> Result<Picture, String> {
+    let format = match kind::kind(name, bytes)? {
+        Kind::Of(ImageFormat::Tiff) => {
+            return tiff(bytes, reading, warnings).map_err(|error| reason(ImageError::IoError(error)));
+        }
+        Kind::JpegXl => return jpeg_xl::decode(bytes, reading, warnings),
+        Kind::Of(format) => format,
+    };
     if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
         return Err("the JPEG ends too early".to_owned());
     }
-    if is_animated(format, bytes) {
-        tracing::warn!("{name}: an animation; only its first frame is taken");
-    }
+    warnings.extend(kind::others(format, bytes));
+    let decoder = decoder(Cursor::new(bytes), format).map_err(reason)?;
+    let size = decoder.dimensions().into();
+    limits::check_pixels(reading, size)?;
+    limits::check_held(size, decoder.total_bytes())?;
+    limits::check_claim(format, bytes, bytes.len() as u64, size)?;
+    decoded(decoder, warnings)
+}
 
-    let mut decoder = decoder(Cursor::new(bytes), format).map_err(reason)?;
-    if decoder.total_bytes() > MAX_BYTES {
-        let (width, height) = decoder.dimensions();
-        return Err(format!("{width}x{height} pixels take more than {} GiB", MAX_BYTES >> 30));
-    }
-
+fn decoded(mut decoder: impl ImageDecoder, warnings: &mut Vec<String>) -> Result<Picture, String> {
     let orientation = decoder.orientation().map_err(reason)?;
-    let PictureHeader { icc_profile, exif, .. } = header(&mut decoder).map_err(reason)?;
-    let icc_profile = icc_profile.filter(|profile| describes_rgb(name, profile));
+    let PictureHeader { mut metadata, .. } = header(&mut decoder).map_err(reason)?;
+    keep_profile(&mut metadata, warnings);
     let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     image.apply_orientation(orientation);
-    Ok(Picture { image, icc_profile, exif })
+    Ok(Picture { image, metadata })
+}
+
+fn tiff(bytes: &[u8], reading: &Reading, warnings: &mut Vec<String>) -> io::Result<Picture> {
+    let mut tiff = Tiff::open(Cursor::new(bytes), reading)?;
+    let mut header = tiff.header();
+    let size = [header.width, header.height];
+    limits::check_held(size, header.row_bytes().saturating_mul(header.height.into()))
+        .map_err(io::Error::other)?;
+    tiff.check_floats()?;
+    let mut image = header.picture(header.height, |row| tiff.next(row)).map_err(|error| match error {
+        ImageError::IoError(error) => error,
+        other => io::Error::other(other),
+    })?;
+    if let Some(orientation) = Orientation::from_exif(tiff.orientation()) {
+        image.apply_orientation(orientation);
+    }
+    warnings.extend_from_slice(tiff.warnings());
+    keep_profile(&mut header.metadata, warnings);
+    Ok(Picture { image, metadata: header.metadata })
 }
 
 /// The decoder of a format, which has read what stands before the pixels.
@@ -75,26 +140,9 @@ pub(super) fn decoder<'a>(
 /// The header as the file has it. Orientation, which is the decoder's to tell, is taken out of EXIF.
 pub(super) fn header(decoder: &mut impl ImageDecoder) -> ImageResult<PictureHeader> {
     let (width, height) = decoder.dimensions();
-    let mut exif = decoder.exif_metadata()?;
-    if let Some(exif) = &mut exif {
-        let _the_same = Orientation::remove_from_exif_chunk(exif);
-    }
-    let icc_profile = decoder.icc_profile()?;
-    Ok(PictureHeader { width, height, color: decoder.color_type(), icc_profile, exif })
-}
-
-/// By content; only TGA, which has no signature, by name. BigTIFF the `image` crate reads, and does not know.
-pub(super) fn format(name: &str, bytes: &[u8]) -> Result<ImageFormat, String> {
-    if bytes.is_empty() {
-        return Err("the file is empty".to_owned());
-    }
-    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
-        return Ok(ImageFormat::Tiff);
-    }
-    let by_name = || ImageFormat::from_path(name).ok().filter(|&format| format == ImageFormat::Tga);
-    image::guess_format(bytes).ok().or_else(by_name).ok_or_else(|| {
-        "not a picture that we can read (PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, TGA, QOI)".to_owned()
-    })
+    let exif = decoder.exif_metadata()?.map(|exif| exif::upright(exif).0);
+    let metadata = Metadata { icc_profile: decoder.icc_profile()?, exif, ..Metadata::default() };
+    Ok(PictureHeader { width, height, color: decoder.color_type(), metadata })
 }
 
 /// Whether an end marker follows the start of the scan. The decoder itself fills what is missing with gray.
@@ -113,25 +161,13 @@ fn jpeg_is_whole(bytes: &[u8]) -> bool {
     false
 }
 
-fn is_animated(format: ImageFormat, bytes: &[u8]) -> bool {
-    let bytes = Cursor::new(bytes);
-    match format {
-        ImageFormat::Gif => {
-            GifDecoder::new(bytes).is_ok_and(|decoder| decoder.into_frames().take(2).flatten().count() > 1)
-        }
-        ImageFormat::Png => PngDecoder::new(bytes).is_ok_and(|decoder| decoder.is_apng().unwrap_or(false)),
-        ImageFormat::WebP => WebPDecoder::new(bytes).is_ok_and(|decoder| decoder.has_animation()),
-        _ => false,
-    }
-}
-
 /// The profile of a CMYK file says nothing about the RGB picture that was decoded from it.
-pub(super) fn describes_rgb(name: &str, profile: &[u8]) -> bool {
-    let fits = matches!(profile.get(16..20), Some(b"RGB " | b"GRAY"));
-    if !fits {
-        tracing::warn!("{name}: its colour profile is not for RGB or gray, and is left out");
+pub(super) fn keep_profile(metadata: &mut Metadata, warnings: &mut Vec<String>) {
+    let space = metadata.icc_profile.as_ref().map(|profile| profile.get(16..20));
+    if !matches!(space, None | Some(Some(b"RGB " | b"GRAY"))) {
+        metadata.icc_profile = None;
+        warnings.push("its colour profile is not for RGB or gray, and is left out".to_owned());
     }
-    fits
 }
 
 /// The decoder's complaint in one line.
@@ -139,6 +175,9 @@ pub(super) fn reason(error: ImageError) -> String {
     match error {
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             "the file ends too early".to_owned()
+        }
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+            "there is no memory for a part of it".to_owned()
         }
         other => other.to_string().lines().collect::<Vec<_>>().join(" "),
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   PNG, not interlaced ─────────────────► row by row ──────────────────┐
-//!   TIFF of strips or tiles, gray or RGB ► a row of strips or of tiles ─┼─► bands
+//!   TIFF, upright ───────────────────────► row by row ──────────────────┼─► bands
 //!   everything else ─────────────────────► Picture::read, held whole ───┘
 //! ```
 //!
@@ -10,17 +10,20 @@
 //! only when the file has been found whole.
 
 mod png;
-mod tiff;
+pub(super) mod tiff;
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageResult, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageResult};
 
-use super::decode::{self, MAX_BYTES};
-use super::{Picture, PictureHeader, encode::image_error};
+use self::tiff::Tiff;
+use super::decode;
+use super::kind::{Kind, kind};
+use super::limits::{self, MAX_BYTES};
+use super::{Picture, PictureHeader, Reading, encode::image_error};
 use crate::error::{Error, Result};
 
 /// The most that one row, or one row of strips or tiles, may take. What claims more is decoded whole, within the
@@ -40,7 +43,7 @@ pub struct PictureReader {
 }
 
 /// The rows of a picture, from top to bottom.
-trait Rows: Send {
+pub(super) trait Rows: Send {
     /// Writes the next row, samples in the machine's byte order.
     fn next(&mut self, row: &mut [u8]) -> ImageResult<()>;
 
@@ -57,10 +60,28 @@ impl PictureReader {
     /// [`Error::Io`] if the file cannot be read, [`Error::Image`] if it does not begin as a picture; and
     /// whatever [`Picture::read`] says of a file that is decoded whole.
     pub fn open(path: &Path) -> Result<Self> {
-        let (header, rows, streams) = match stream(path)? {
+        Self::open_with(path, &Reading::default())
+    }
+
+    /// [`PictureReader::open`], as `reading` says.
+    ///
+    /// # Errors
+    /// As [`PictureReader::open`].
+    pub fn open_with(path: &Path, reading: &Reading) -> Result<Self> {
+        let mut warnings = Vec::new();
+        let reader = Self::open_quietly(path, reading, &mut warnings)?;
+        decode::warn(&path.display().to_string(), &warnings);
+        Ok(reader)
+    }
+
+    /// [`PictureReader::open_with`] for a file that was opened before: what is lost of it is only told to the caller.
+    pub(super) fn open_quietly(path: &Path, reading: &Reading, warnings: &mut Vec<String>) -> Result<Self> {
+        let (header, rows, streams) = match stream(path, reading, warnings)? {
             Some((header, rows)) => (header, rows, true),
             None => {
-                let picture = Picture::read(path)?;
+                let bytes = fs::read(path).map_err(Error::io(path))?;
+                let picture =
+                    Picture::decode_quietly(&path.display().to_string(), &bytes, reading, warnings)?;
                 (picture.header(), Box::new(Whole { image: picture.image, read: 0 }) as Box<dyn Rows>, false)
             }
         };
@@ -128,7 +149,7 @@ impl std::fmt::Debug for PictureReader {
 type Stream = (PictureHeader, Box<dyn Rows>);
 
 /// A file whose rows can be decoded as they are asked for; nothing if it must be decoded whole.
-fn stream(path: &Path) -> Result<Option<Stream>> {
+fn stream(path: &Path, reading: &Reading, warnings: &mut Vec<String>) -> Result<Option<Stream>> {
     let mut file = File::open(path).map_err(Error::io(path))?;
     let mut start = Vec::new();
     // In a pipe there is no way back to what tells the format.
@@ -136,36 +157,45 @@ fn stream(path: &Path) -> Result<Option<Stream>> {
         return Ok(None);
     }
     (&mut file).take(64).read_to_end(&mut start).map_err(Error::io(path))?;
-    let name = path.display().to_string();
-    let format = decode::format(&name, &start).map_err(|reason| image_error(path, reason))?;
-    if !matches!(format, ImageFormat::Png | ImageFormat::Tiff) {
-        return Ok(None);
-    }
-    let stream = stream_of(file, format).map_err(|error| image_error(path, decode::reason(error)))?;
+    file.rewind().map_err(Error::io(path))?;
+    let kind = kind(&path.display().to_string(), &start).map_err(|reason| image_error(path, reason))?;
+    let stream = match kind {
+        Kind::Of(ImageFormat::Png) => png_stream(file, reading, &start),
+        Kind::Of(ImageFormat::Tiff) => tiff_stream(file, reading, warnings).map_err(ImageError::IoError),
+        _ => return Ok(None),
+    };
+    let stream = stream.map_err(|error| image_error(path, decode::reason(error)))?;
     Ok(stream.map(|(mut header, rows)| {
-        header.icc_profile = header.icc_profile.filter(|profile| decode::describes_rgb(&name, profile));
+        decode::keep_profile(&mut header.metadata, warnings);
         (header, rows)
     }))
 }
 
-fn stream_of(mut file: File, format: ImageFormat) -> ImageResult<Option<Stream>> {
-    file.rewind()?;
-    let mut decoder = decode::decoder(BufReader::new(&file), format)?;
-    // The TIFF decoder takes what it needs for a colour profile out of what the pixels leave.
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(decoder.total_bytes().saturating_add(MAX_PIECE));
-    decoder.set_limits(limits)?;
+fn tiff_stream(file: File, reading: &Reading, warnings: &mut Vec<String>) -> io::Result<Option<Stream>> {
+    let mut tiff = Tiff::open(file, reading)?;
+    let header = tiff.header();
+    if tiff.orientation() != 1 || header.row_bytes() > MAX_PIECE {
+        return Ok(None);
+    }
+    tiff.check_floats()?;
+    warnings.extend_from_slice(tiff.warnings());
+    Ok(Some((header, Box::new(tiff))))
+}
+
+fn png_stream(mut file: File, reading: &Reading, start: &[u8]) -> ImageResult<Option<Stream>> {
+    let mut decoder = decode::decoder(BufReader::new(&file), ImageFormat::Png)?;
     let upright = decoder.orientation()? == Orientation::NoTransforms;
     let header = decode::header(&mut decoder)?;
     drop(decoder);
+    let (len, size) = (file.metadata()?.len(), [header.width, header.height]);
+    let possible = limits::check_pixels(reading, size);
+    let possible = possible.and_then(|()| limits::check_claim(ImageFormat::Png, start, len, size));
+    possible.map_err(|reason| ImageError::IoError(io::Error::other(reason)))?;
     if !upright || header.row_bytes() > MAX_PIECE {
         return Ok(None);
     }
     file.rewind()?;
-    let rows = match format {
-        ImageFormat::Png => png::open(file, &header)?,
-        _ => tiff::open(file, &header)?,
-    };
+    let rows = png::open(file, &header)?;
     Ok(rows.map(|rows| (header, rows)))
 }
 

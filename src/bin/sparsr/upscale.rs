@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use image::{DynamicImage, GrayImage, ImageFormat};
 use indicatif::ProgressBar;
-use sparsr::{Error, Mask, Model, Picture, UpscaledFile, Upscaler};
+use sparsr::{Encoding, Error, FileOptions, Mask, Model, Picture, UpscaledFile, Upscaler};
 
 use crate::engine::Engine;
 use crate::files::{self, Job, Source, Target};
@@ -94,6 +94,14 @@ fn size_of(jobs: &[Job]) -> [usize; 2] {
     size.map_or([256; 2], |(width, height)| [width as usize, height as usize])
 }
 
+impl Args {
+    fn files(&self) -> FileOptions {
+        let mut options = FileOptions::default();
+        options.replace = self.force;
+        options
+    }
+}
+
 /// What the pictures have in common.
 struct Work<'a> {
     args: &'a Args,
@@ -144,7 +152,7 @@ impl Work<'_> {
         let _alone = is_large.then(|| self.alone.write());
         let _among_others = (!is_large).then(|| self.alone.read());
         let UpscaledFile { from, to, macs_kept, .. } =
-            upscaler.upscale_file(input, output, self.args.force)?;
+            upscaler.upscale_file(input, output, &self.args.files())?;
         Ok(Done { from, to, macs_kept })
     }
 
@@ -158,7 +166,10 @@ impl Work<'_> {
             terminal::explain(&profile::table(&source.name(), &upscaler.device(), &profile));
         }
         let upscaled = upscaler.upscale_picture(&picture)?;
-        target.write(&upscaled.picture.encode(target.name(), target.format())?, force)?;
+        target.write(
+            &upscaled.picture.encode(target.name(), target.format(), &self.args.files().encoding)?,
+            force,
+        )?;
         self.masks.write(&source.stem(), &upscaled.masks, force)?;
         let [from, to] =
             [&picture, &upscaled.picture].map(|picture| [picture.image.width(), picture.image.height()]);
@@ -220,7 +231,7 @@ impl<'a> MaskFiles<'a> {
         for (mask, module) in masks.iter().zip(&self.modules) {
             let path = mask_path(folder, stem, module);
             let picture = Picture::from(picture_of(mask));
-            files::write(&path, &picture.encode(&path, ImageFormat::Png)?, force)?;
+            files::write(&path, &picture.encode(&path, ImageFormat::Png, &Encoding::default())?, force)?;
         }
         Ok(())
     }
