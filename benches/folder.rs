@@ -96,7 +96,9 @@ fn one_after_the_other(inputs: &[PathBuf], output: &Path, device: &str) {
         let picture = Picture::read(input).expect("a picture");
         let large = upscaler.upscale_picture(&picture).expect("the device is there").picture;
         let path = enlarged(input, output);
-        let bytes = large.encode(&path, image::ImageFormat::Png).expect("a PNG takes any picture");
+        let bytes = large
+            .encode(&path, image::ImageFormat::Png, &sparsr::Encoding::default())
+            .expect("a PNG takes any picture");
         std::fs::write(path, bytes).expect("the folder takes files");
     }
 }

@@ -4,7 +4,7 @@
 //!   file ─► Picture ─► RGB  ──────── network ────────► RGB  ─► Picture ─► file
 //!              │        └ gray: three equal channels    └ their mean │
 //!              ├─► alpha ─────────── bicubic ─────────► alpha ───────┤
-//!              └─► ICC profile, EXIF ────────────────────────────────┘
+//!              └─► metadata, the size in it as it is then ───────────┘
 //! ```
 //!
 //! Gray stays gray, 16 bits stay 16 bits, transparency stays transparency. The orientation that a camera
@@ -15,16 +15,21 @@ mod encode;
 mod exif;
 mod file;
 mod header;
+mod metadata;
+mod options;
 mod reader;
 mod stream;
 mod travel;
 mod writer;
+mod xmp;
 
 use image::DynamicImage;
 
 pub use encode::format_of;
 pub use file::NewFile;
 pub use header::PictureHeader;
+pub use metadata::{Metadata, Resolution, StatedColour, Text, Unit};
+pub use options::{Compression, Dpi, Encoding, FileOptions, Reading};
 pub use reader::PictureReader;
 pub use stream::UpscaledFile;
 pub use writer::PictureWriter;
@@ -37,10 +42,8 @@ use crate::upscale::{Mask, Profile, Upscaler};
 pub struct Picture {
     /// The pixels, upright.
     pub image: DynamicImage,
-    /// The ICC colour profile: what the numbers mean. It is carried along, not applied.
-    pub icc_profile: Option<Vec<u8>>,
-    /// The EXIF block of a camera.
-    pub exif: Option<Vec<u8>>,
+    /// What else the file said. A colour profile is carried along, not applied.
+    pub metadata: Metadata,
 }
 
 /// What [`Upscaler::upscale_picture`] gives.
@@ -57,7 +60,7 @@ pub struct UpscaledPicture {
 impl From<DynamicImage> for Picture {
     /// A picture that comes from no file.
     fn from(image: DynamicImage) -> Self {
-        Self { image, icc_profile: None, exif: None }
+        Self { image, metadata: Metadata::default() }
     }
 }
 
@@ -74,7 +77,8 @@ impl Upscaler {
         Ok(self.upscale_picture(&picture)?.picture.image)
     }
 
-    /// [`Upscaler::upscale`] for a picture from a file: keeps profile and EXIF, and shows the masks.
+    /// [`Upscaler::upscale`] for a picture from a file: keeps the metadata, resolution in step with the size
+    /// ([`Metadata::enlarged`]), and shows the masks.
     ///
     /// # Errors
     /// As [`Upscaler::upscale`].
@@ -86,11 +90,9 @@ impl Upscaler {
         let mut image = travel::join(&upscaled.pixels, alpha, picture.image.color())?;
         image.set_color_space(picture.image.color_space()).expect("this colour space was set before");
         let (width, height) = (image.width(), image.height());
-        let picture = Picture {
-            image,
-            icc_profile: picture.icc_profile.clone(),
-            exif: picture.exif.as_ref().map(|exif| exif::with_size(exif, width, height)),
-        };
+        let from = [picture.image.width(), picture.image.height()];
+        let metadata = picture.metadata.enlarged(from, [width, height], Dpi::Scale);
+        let picture = Picture { image, metadata };
         Ok(UpscaledPicture { picture, masks: upscaled.masks, macs_kept: upscaled.macs_kept })
     }
 

@@ -96,7 +96,8 @@ pub use error::{Error, Result};
 pub use gpu::{Gpu, adapters};
 #[cfg(feature = "image")]
 pub use image::{
-    NewFile, Picture, PictureHeader, PictureReader, PictureWriter, UpscaledFile, UpscaledPicture, format_of,
+    Compression, Dpi, Encoding, FileOptions, Metadata, NewFile, Picture, PictureHeader, PictureReader,
+    PictureWriter, Reading, Resolution, StatedColour, Text, Unit, UpscaledFile, UpscaledPicture, format_of,
 };
 pub use job::stream::{PixelRows, Sink, Source, Tiling};
 pub use models::{Model, Partition};

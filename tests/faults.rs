@@ -13,7 +13,8 @@ use sparsr::low_level::graph::Parameters;
 use sparsr::low_level::job::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
 use sparsr::low_level::plan::Phase;
 use sparsr::{
-    Depth, Error, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Source, Sparsity, Tiling, Upscaler,
+    Depth, Error, FileOptions, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Source, Sparsity,
+    Tiling, Upscaler,
 };
 use support::{adapter, compare, seeded};
 
@@ -253,7 +254,7 @@ fn no_fault_leaves_a_file_behind() {
     options.tiling = Tiling::Pixels(32);
     options.scratch = Some(folder.path().to_owned());
     let mut upscaler = Upscaler::on_cpu(&model, options.clone()).unwrap();
-    upscaler.upscale_file(&input, &expected, false).unwrap();
+    upscaler.upscale_file(&input, &expected, &FileOptions::default()).unwrap();
     let pixels = |path: &std::path::Path| {
         let rgb = image::open(path).unwrap().into_rgb8();
         Pixels::new(142, 116, Samples::U8(rgb.into_raw()))
@@ -266,7 +267,7 @@ fn no_fault_leaves_a_file_behind() {
         let engine = Box::new(CpuEngine::new());
         let faulty = Faulty { engine, fault, at, begun: 0, landed: 0, lost: false, struck };
         let mut upscaler = Upscaler::on_engine(Box::new(faulty), &model, options.clone());
-        match upscaler.upscale_file(&input, &output, false) {
+        match upscaler.upscale_file(&input, &output, &FileOptions::default()) {
             Ok(_) => assert!(apart(&pixels(&output), &expected) <= 1, "{fault:?} at {at}"),
             Err(_) => failed += 1,
         }

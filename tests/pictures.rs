@@ -11,7 +11,7 @@ use std::path::Path;
 use image::codecs::gif::GifEncoder;
 use image::{ColorType, DynamicImage, Frame, ImageFormat, RgbaImage};
 use pictures::{TYPES, picture};
-use sparsr::{Error, Picture, format_of};
+use sparsr::{Encoding, Error, Picture, format_of};
 
 /// An EXIF block with nothing but an orientation.
 fn exif(orientation: u8) -> Vec<u8> {
@@ -26,7 +26,7 @@ fn profile(space: &[u8; 4]) -> Vec<u8> {
 }
 
 fn file(image: DynamicImage, format: ImageFormat) -> Vec<u8> {
-    Picture::from(image).encode(Path::new("made by the test"), format).unwrap()
+    Picture::from(image).encode(Path::new("made by the test"), format, &Encoding::default()).unwrap()
 }
 
 fn refusal(bytes: &[u8]) -> String {
@@ -56,39 +56,39 @@ fn lossless_formats_keep_every_type_that_they_have() {
 #[test]
 fn profile_and_exif_go_along() {
     let mut original = Picture::from(picture(ColorType::Rgb8, 6, 4));
-    original.icc_profile = Some(profile(b"RGB "));
-    original.exif = Some(exif(1));
+    original.metadata.icc_profile = Some(profile(b"RGB "));
+    original.metadata.exif = Some(exif(1));
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
-        let bytes = original.encode(Path::new("file"), format).unwrap();
+        let bytes = original.encode(Path::new("file"), format, &Encoding::default()).unwrap();
         let decoded = Picture::decode("file", &bytes).unwrap();
-        assert_eq!(decoded.icc_profile, original.icc_profile, "{format:?}");
-        assert_eq!(decoded.exif, original.exif, "{format:?}");
+        assert_eq!(decoded.metadata.icc_profile, original.metadata.icc_profile, "{format:?}");
+        assert_eq!(decoded.metadata.exif, original.metadata.exif, "{format:?}");
     }
 }
 
 #[test]
 fn a_profile_for_cmyk_is_left_out() {
     let mut original = Picture::from(picture(ColorType::Rgb8, 6, 4));
-    original.icc_profile = Some(profile(b"CMYK"));
-    let bytes = original.encode(Path::new("file"), ImageFormat::Jpeg).unwrap();
-    assert_eq!(Picture::decode("file", &bytes).unwrap().icc_profile, None);
+    original.metadata.icc_profile = Some(profile(b"CMYK"));
+    let bytes = original.encode(Path::new("file"), ImageFormat::Jpeg, &Encoding::default()).unwrap();
+    assert_eq!(Picture::decode("file", &bytes).unwrap().metadata.icc_profile, None);
 }
 
 #[test]
 fn a_camera_held_sideways_gives_an_upright_picture() {
     let upright = picture(ColorType::Rgb8, 6, 4);
     let mut sideways = Picture::from(upright.rotate270());
-    sideways.exif = Some(exif(6));
-    let bytes = sideways.encode(Path::new("file"), ImageFormat::Png).unwrap();
+    sideways.metadata.exif = Some(exif(6));
+    let bytes = sideways.encode(Path::new("file"), ImageFormat::Png, &Encoding::default()).unwrap();
     let decoded = Picture::decode("file", &bytes).unwrap();
     assert!(decoded.image == upright);
-    assert_eq!(decoded.exif, Some(exif(1)));
+    assert_eq!(decoded.metadata.exif, Some(exif(1)));
 }
 
 #[test]
 fn jpeg_drops_alpha_only_where_nobody_sees_it() {
     let see_through = Picture::from(picture(ColorType::Rgba8, 6, 4));
-    let error = see_through.encode(Path::new("a.jpg"), ImageFormat::Jpeg).unwrap_err();
+    let error = see_through.encode(Path::new("a.jpg"), ImageFormat::Jpeg, &Encoding::default()).unwrap_err();
     assert!(error.to_string().starts_with("a.jpg: JPEG cannot hold the picture's transparency"), "{error}");
     for color in [ColorType::Rgba8, ColorType::La16] {
         let mut opaque = picture(ColorType::Rgb8, 6, 4).to_rgba16();

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use image::{ColorType, DynamicImage, ImageFormat};
 use pictures::{TYPES, picture};
-use sparsr::{Error, Picture, PictureHeader, PictureReader, PictureWriter};
+use sparsr::{Dpi, Encoding, Error, Metadata, Picture, PictureHeader, PictureReader, PictureWriter};
 use tempfile::TempDir;
 use tiff::encoder::{Compression, DeflateLevel, TiffEncoder, colortype};
 use tiff::tags::Predictor;
@@ -79,7 +79,7 @@ fn check(what: &str, file: &[u8], streams: bool) {
 }
 
 fn encode(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
-    Picture::from(image.clone()).encode(Path::new("made by the test"), format).unwrap()
+    Picture::from(image.clone()).encode(Path::new("made by the test"), format, &Encoding::default()).unwrap()
 }
 
 /// A PNG of raw rows, as the encoder takes them.
@@ -239,8 +239,12 @@ fn what_has_no_rows_in_order_is_held_whole() {
         check(what, &file.bytes(), false);
     }
     let mut sideways = Picture::from(picture(ColorType::Rgb8, 6, 4));
-    sideways.exif = Some(exif(6));
-    check("sideways PNG", &sideways.encode(Path::new("file"), ImageFormat::Png).unwrap(), false);
+    sideways.metadata.exif = Some(exif(6));
+    check(
+        "sideways PNG",
+        &sideways.encode(Path::new("file"), ImageFormat::Png, &Encoding::default()).unwrap(),
+        false,
+    );
 }
 
 #[test]
@@ -329,7 +333,7 @@ fn write_bands(
     rows: u32,
 ) -> sparsr::Result<PictureWriter> {
     let header = picture.header();
-    let mut writer = PictureWriter::create(path, format, &header)?;
+    let mut writer = PictureWriter::create(path, format, &header, &Encoding::default())?;
     for y in (0..header.height).step_by(rows as usize) {
         writer.write(&picture.image.crop_imm(0, y, header.width, rows.min(header.height - y)))?;
     }
@@ -345,9 +349,9 @@ fn bands_make_the_file_that_the_whole_picture_makes() {
         for color in TYPES.into_iter().filter(|color| format != ImageFormat::Jpeg || !color.has_alpha()) {
             for (width, height) in SIZES {
                 let mut original = Picture::from(picture(color, width, height));
-                original.icc_profile = Some(profile());
-                original.exif = Some(exif(1));
-                let encoded = original.encode(Path::new("file"), format).unwrap();
+                original.metadata.icc_profile = Some(profile());
+                original.metadata.exif = Some(exif(1));
+                let encoded = original.encode(Path::new("file"), format, &Encoding::default()).unwrap();
                 let expected = Picture::decode("file", &encoded).unwrap();
                 for rows in HEIGHTS {
                     let folder = Folder::new();
@@ -392,7 +396,9 @@ fn a_file_that_is_there_is_replaced_only_if_that_is_wanted() {
 fn bands_that_do_not_fit_are_refused() {
     let folder = Folder::new();
     let header = Picture::from(picture(ColorType::Rgb8, 7, 5)).header();
-    let create = || PictureWriter::create(&folder.path("a.png"), ImageFormat::Png, &header).unwrap();
+    let create = || {
+        PictureWriter::create(&folder.path("a.png"), ImageFormat::Png, &header, &Encoding::default()).unwrap()
+    };
     let refused = |result: sparsr::Result<()>, reason: &str| {
         let error = result.unwrap_err().to_string();
         assert!(error.ends_with(&format!("a.png: {reason}")), "{error}");
@@ -413,7 +419,7 @@ fn bands_that_do_not_fit_are_refused() {
 #[test]
 fn what_a_format_cannot_hold_is_refused_before_the_work() {
     let folder = Folder::new();
-    let header = |width, height, color| PictureHeader { width, height, color, icc_profile: None, exif: None };
+    let header = |width, height, color| PictureHeader { width, height, color, metadata: Metadata::default() };
     let cases = [
         (ImageFormat::Jpeg, header(65_536, 2, ColorType::Rgb8)),
         (ImageFormat::WebP, header(2, 16_385, ColorType::Rgb8)),
@@ -425,7 +431,7 @@ fn what_a_format_cannot_hold_is_refused_before_the_work() {
         (ImageFormat::Gif, header(3, 3, ColorType::Rgb8)),
     ];
     for (format, header) in cases {
-        let refused = PictureWriter::create(&folder.path("a"), format, &header);
+        let refused = PictureWriter::create(&folder.path("a"), format, &header, &Encoding::default());
         assert!(matches!(refused, Err(Error::Image { .. })), "{format:?} {header:?}");
     }
     let transparent = Picture::from(picture(ColorType::Rgba8, 7, 5));
@@ -439,10 +445,10 @@ fn a_header_in_another_size_has_a_note_of_it() {
     let width_and_camera =
         [b"MM\0*\0\0\0\x08\0\x01\x01\0\0\x04\0\0\0\x01".as_slice(), &[0, 0, 0, 7], &[0; 4]].concat();
     let mut picture = Picture::from(picture(ColorType::Rgb8, 7, 5));
-    picture.exif = Some(width_and_camera);
-    let header = picture.header().resized(14, 10);
+    picture.metadata.exif = Some(width_and_camera);
+    let header = picture.header().resized(14, 10, Dpi::Scale);
     assert_eq!((header.width, header.height, header.color), (14, 10, ColorType::Rgb8));
-    assert_eq!(header.exif.unwrap()[18..22], [0, 0, 0, 14]);
+    assert_eq!(header.metadata.exif.unwrap()[18..22], [0, 0, 0, 14]);
 }
 
 /// What must be tested in a process of its own. A test starts itself again, told where by the environment.
@@ -474,7 +480,8 @@ mod processes {
             let picture = Picture::from(picture(ColorType::Rgb8, 200, 30));
             let header = PictureHeader { height: 9999, ..picture.header() };
             let path = Path::new(&folder).join("a.tif");
-            let mut writer = PictureWriter::create(&path, ImageFormat::Tiff, &header).unwrap();
+            let mut writer =
+                PictureWriter::create(&path, ImageFormat::Tiff, &header, &Encoding::default()).unwrap();
             (0..9).for_each(|_| writer.write(&picture.image).unwrap());
             println!("{READY}");
             loop {
@@ -508,7 +515,8 @@ mod processes {
             }
             let path = Path::new(&folder).join("a");
             let header = PictureHeader { height: 400, ..picture.header() };
-            let mut writer = PictureWriter::create(&path, ImageFormat::Tiff, &header).unwrap();
+            let mut writer =
+                PictureWriter::create(&path, ImageFormat::Tiff, &header, &Encoding::default()).unwrap();
             let failed = (0..10).find_map(|_| writer.write(&picture.image).err()).unwrap();
             assert!(matches!(failed, Error::Io { .. }), "{failed:?}");
             let later = [writer.write(&picture.image), writer.finish(false)].map(Result::unwrap_err);

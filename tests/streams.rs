@@ -8,13 +8,19 @@ mod support;
 
 use image::{ColorType, DynamicImage, ImageFormat, Rgba, RgbaImage};
 use pictures::{TYPES, picture};
-use sparsr::{Error, Model, Options, Picture, PictureReader, Tiling, Upscaler};
+use sparsr::{Error, FileOptions, Model, Options, Picture, PictureReader, Tiling, Upscaler};
 use support::seeded;
 
 fn upscaler(model: &Model, tiling: Tiling) -> Upscaler {
     let mut options = Options::default();
     options.tiling = tiling;
     Upscaler::on_cpu(model, options).unwrap()
+}
+
+fn replacing() -> FileOptions {
+    let mut options = FileOptions::default();
+    options.replace = true;
+    options
 }
 
 fn tiny_edsr() -> Model {
@@ -47,7 +53,7 @@ fn rows_give_what_the_whole_picture_gives() {
             }
             original.save(&input).unwrap();
             assert!(PictureReader::open(&input).unwrap().streams());
-            let done = upscaler(&model, tiling).upscale_file(&input, &output, true).unwrap();
+            let done = upscaler(&model, tiling).upscale_file(&input, &output, &replacing()).unwrap();
             let found = Picture::read(&output).unwrap().image;
             assert_eq!(
                 (done.from, done.to),
@@ -64,7 +70,7 @@ fn a_network_of_phases_reads_its_picture_again() {
     let [input, output] = ["in.png", "out.png"].map(|name| folder.path().join(name));
     discs().save(&input).unwrap();
     let expected = upscaler(&model, Tiling::Whole).upscale(&discs()).unwrap();
-    upscaler(&model, Tiling::Pixels(48)).upscale_file(&input, &output, false).unwrap();
+    upscaler(&model, Tiling::Pixels(48)).upscale_file(&input, &output, &FileOptions::default()).unwrap();
     let found = Picture::read(&output).unwrap().image;
     let apart = found.as_bytes().iter().zip(expected.as_bytes()).map(|(a, b)| a.abs_diff(*b)).max();
     assert!(found.color() == expected.color() && apart <= Some(1), "{apart:?}");
@@ -75,11 +81,12 @@ fn transparency_is_refused_for_jpeg_before_the_work() {
     let (folder, model) = (tempfile::tempdir().unwrap(), tiny_edsr());
     let [input, output] = ["in.png", "out.jpg"].map(|name| folder.path().join(name));
     discs().save(&input).unwrap();
-    let error = upscaler(&model, Tiling::Auto).upscale_file(&input, &output, false).unwrap_err();
+    let error =
+        upscaler(&model, Tiling::Auto).upscale_file(&input, &output, &FileOptions::default()).unwrap_err();
     assert!(matches!(&error, Error::Image { reason, .. } if reason.contains("transparency")), "{error}");
     // Opaque alpha is no transparency.
     picture(ColorType::Rgb8, 9, 7).to_rgba8().save(&input).unwrap();
-    upscaler(&model, Tiling::Auto).upscale_file(&input, &output, false).unwrap();
+    upscaler(&model, Tiling::Auto).upscale_file(&input, &output, &FileOptions::default()).unwrap();
     assert_eq!(image::open(&output).unwrap().width(), 18);
 }
 
@@ -90,7 +97,7 @@ fn what_is_decoded_whole_goes_the_same_way() {
     for original in [discs(), picture(ColorType::Rgb8, 40, 90)] {
         original.save_with_format(&input, ImageFormat::WebP).unwrap();
         let expected = upscaler(&model, Tiling::Whole).upscale(&original).unwrap();
-        upscaler(&model, Tiling::Pixels(32)).upscale_file(&input, &output, true).unwrap();
+        upscaler(&model, Tiling::Pixels(32)).upscale_file(&input, &output, &replacing()).unwrap();
         assert!(Picture::read(&output).unwrap().image == expected, "{:?}", original.color());
     }
 }

@@ -5,12 +5,11 @@ use std::io::{BufRead, Cursor, Seek};
 use std::path::Path;
 
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
-use image::metadata::Orientation;
 use image::{
     AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits,
 };
 
-use super::{Picture, PictureHeader};
+use super::{Metadata, Picture, PictureHeader, Reading, exif};
 use crate::error::{Error, Result};
 
 /// The most that a picture may take when decoded: about 1.4 gigapixels of 8-bit RGB. A small file that
@@ -23,8 +22,16 @@ impl Picture {
     /// # Errors
     /// [`Error::Io`] if the file cannot be read, [`Error::Image`] if it holds no whole picture.
     pub fn read(path: &Path) -> Result<Self> {
+        Self::read_with(path, &Reading::default())
+    }
+
+    /// [`Picture::read`], as `reading` says.
+    ///
+    /// # Errors
+    /// As [`Picture::read`].
+    pub fn read_with(path: &Path, reading: &Reading) -> Result<Self> {
         let bytes = fs::read(path).map_err(Error::io(path))?;
-        Self::decode(&path.display().to_string(), &bytes)
+        Self::decode_with(&path.display().to_string(), &bytes, reading)
     }
 
     /// Decodes a picture; `name` is what errors call it. Of an animation the first frame is taken, with a
@@ -33,11 +40,19 @@ impl Picture {
     /// # Errors
     /// [`Error::Image`] if the bytes are not a whole picture.
     pub fn decode(name: &str, bytes: &[u8]) -> Result<Self> {
-        decode(name, bytes).map_err(|reason| Error::Image { file: name.to_owned(), reason })
+        Self::decode_with(name, bytes, &Reading::default())
+    }
+
+    /// [`Picture::decode`], as `reading` says.
+    ///
+    /// # Errors
+    /// As [`Picture::decode`].
+    pub fn decode_with(name: &str, bytes: &[u8], reading: &Reading) -> Result<Self> {
+        decode(name, bytes, reading).map_err(|reason| Error::Image { file: name.to_owned(), reason })
     }
 }
 
-fn decode(name: &str, bytes: &[u8]) -> Result<Picture, String> {
+fn decode(name: &str, bytes: &[u8], _reading: &Reading) -> Result<Picture, String> {
     let format = format(name, bytes)?;
     if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
         return Err("the JPEG ends too early".to_owned());
@@ -53,11 +68,11 @@ fn decode(name: &str, bytes: &[u8]) -> Result<Picture, String> {
     }
 
     let orientation = decoder.orientation().map_err(reason)?;
-    let PictureHeader { icc_profile, exif, .. } = header(&mut decoder).map_err(reason)?;
-    let icc_profile = icc_profile.filter(|profile| describes_rgb(name, profile));
+    let PictureHeader { mut metadata, .. } = header(&mut decoder).map_err(reason)?;
+    metadata.icc_profile = metadata.icc_profile.filter(|profile| describes_rgb(name, profile));
     let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     image.apply_orientation(orientation);
-    Ok(Picture { image, icc_profile, exif })
+    Ok(Picture { image, metadata })
 }
 
 /// The decoder of a format, which has read what stands before the pixels.
@@ -75,12 +90,9 @@ pub(super) fn decoder<'a>(
 /// The header as the file has it. Orientation, which is the decoder's to tell, is taken out of EXIF.
 pub(super) fn header(decoder: &mut impl ImageDecoder) -> ImageResult<PictureHeader> {
     let (width, height) = decoder.dimensions();
-    let mut exif = decoder.exif_metadata()?;
-    if let Some(exif) = &mut exif {
-        let _the_same = Orientation::remove_from_exif_chunk(exif);
-    }
-    let icc_profile = decoder.icc_profile()?;
-    Ok(PictureHeader { width, height, color: decoder.color_type(), icc_profile, exif })
+    let exif = decoder.exif_metadata()?.map(|exif| exif::upright(exif).0);
+    let metadata = Metadata { icc_profile: decoder.icc_profile()?, exif, ..Metadata::default() };
+    Ok(PictureHeader { width, height, color: decoder.color_type(), metadata })
 }
 
 /// By content; only TGA, which has no signature, by name. BigTIFF the `image` crate reads, and does not know.

@@ -12,14 +12,11 @@ use image::codecs::tiff::TiffEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{ColorType, DynamicImage, ImageEncoder, ImageFormat, ImageResult};
 
-use super::{Picture, travel};
+use super::{Compression, Encoding, Picture, travel};
 use crate::error::{Error, Result};
 
 /// What a format without EXIF loses.
 pub(super) const EXIF_LOST: &str = "EXIF, which is left out";
-
-/// JPEG's quality: no loss that is seen, at a third of the size of 100.
-const JPEG_QUALITY: u8 = 95;
 
 /// The format that a file name asks for: PNG, JPEG, WebP, TIFF or BMP.
 ///
@@ -39,17 +36,19 @@ impl Picture {
     ///
     /// # Errors
     /// As [`Picture::check`], and [`Error::Image`] if the encoder refuses, for example a size.
-    pub fn encode(&self, name: &Path, format: ImageFormat) -> Result<Vec<u8>> {
+    pub fn encode(&self, name: &Path, format: ImageFormat, encoding: &Encoding) -> Result<Vec<u8>> {
         self.check(name, format)?;
         let mut bytes = Cursor::new(Vec::new());
         let to = &mut bytes;
         match format {
             ImageFormat::Png => {
                 let encoder =
-                    PngEncoder::new_with_quality(to, CompressionType::Default, FilterType::Adaptive);
+                    PngEncoder::new_with_quality(to, level(encoding.compression), FilterType::Adaptive);
                 self.write(name, format, encoder)
             }
-            ImageFormat::Jpeg => self.write(name, format, JpegEncoder::new_with_quality(to, JPEG_QUALITY)),
+            ImageFormat::Jpeg => {
+                self.write(name, format, JpegEncoder::new_with_quality(to, encoding.quality))
+            }
             ImageFormat::WebP => self.write(name, format, WebPEncoder::new_lossless(to)),
             ImageFormat::Tiff => self.write(name, format, TiffEncoder::new(to)),
             ImageFormat::Bmp => self.write(name, format, BmpEncoder::new(to)),
@@ -69,12 +68,12 @@ impl Picture {
 
     fn write(&self, name: &Path, format: ImageFormat, mut encoder: impl ImageEncoder) -> ImageResult<()> {
         let lost = |what: &str| warn_of_loss(name, format, what);
-        if let Some(profile) = &self.icc_profile
+        if let Some(profile) = &self.metadata.icc_profile
             && encoder.set_icc_profile(profile.clone()).is_err()
         {
             lost("the colour profile, which is left out");
         }
-        if let Some(exif) = &self.exif
+        if let Some(exif) = &self.metadata.exif
             && encoder.set_exif_metadata(exif.clone()).is_err()
         {
             lost(EXIF_LOST);
@@ -84,6 +83,13 @@ impl Picture {
             lost("16 bits a sample, which are rounded to 8");
         }
         as_held(&self.image, format).write_with_encoder(encoder)
+    }
+}
+
+fn level(compression: Compression) -> CompressionType {
+    match compression {
+        Compression::Fast => CompressionType::Fast,
+        Compression::Small => CompressionType::Default,
     }
 }
 

@@ -1,23 +1,61 @@
-//! The two notes in an EXIF block that enlarging makes untrue: orientation and size.
+//! The EXIF block: what enlarging makes untrue in it is mended in place, and a new one is made of entries.
 //!
 //! EXIF is a TIFF without pixels: a header (`II` or `MM`, 42, the offset of directory 0), and directories of
-//! 12-byte entries `tag, type, count, value`. Only values that stand in their entry are changed, so nothing
-//! moves. A block that does not follow the rules is left as it is.
+//! 12-byte entries `tag, type, count, value`, each with the offset of the next behind it. Nothing is moved, since
+//! maker notes count from the start of the block. A block that does not follow the rules is left as it is.
 
+use image::metadata::Orientation;
+
+use super::metadata::{Resolution, Unit};
+
+const ORIENTATION: u16 = 0x0112;
+const X_RESOLUTION: u16 = 0x011a;
+const Y_RESOLUTION: u16 = 0x011b;
+const RESOLUTION_UNIT: u16 = 0x0128;
 const EXIF_DIRECTORY: u16 = 0x8769;
 /// `ImageWidth`, `PixelXDimension`; `ImageLength`, `PixelYDimension`.
 const WIDTHS: [u16; 2] = [0x0100, 0xa002];
 const HEIGHTS: [u16; 2] = [0x0101, 0xa003];
+/// Where the thumbnail's JPEG is, and how long.
+const THUMBNAIL: [u16; 2] = [0x0201, 0x0202];
 
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
+const RATIONAL: u16 = 5;
 
-/// The block with the size of the enlarged picture where it names one.
-pub(super) fn with_size(exif: &[u8], width: u32, height: u32) -> Vec<u8> {
-    let mut block = Block { bytes: exif.to_vec(), little_endian: exif.starts_with(b"II") };
-    let main = block.u32(4).map(|at| at as usize);
-    let camera = main.and_then(|at| block.entry(at, EXIF_DIRECTORY)).and_then(|entry| block.u32(entry + 8));
-    for directory in [main, camera.map(|at| at as usize)].into_iter().flatten() {
+/// The prefix that JPEG puts before the block, and some programs where it does not belong.
+pub(super) const PREFIX: &[u8] = b"Exif\0\0";
+
+/// The block as files have it, without the prefix, and what it says of the picture's orientation; in what is
+/// returned it is upright.
+pub(super) fn upright(mut exif: Vec<u8>) -> (Vec<u8>, Orientation) {
+    if exif.starts_with(PREFIX) {
+        exif.drain(..PREFIX.len());
+    }
+    let orientation = Orientation::remove_from_exif_chunk(&mut exif);
+    (exif, orientation.unwrap_or(Orientation::NoTransforms))
+}
+
+/// The resolution that the block notes.
+pub(super) fn resolution(exif: &[u8]) -> Option<Resolution> {
+    let block = Block::of(exif);
+    let main = block.main()?;
+    let number = |tag| block.rational(block.entry(main, tag)?);
+    let unit = match block.entry(main, RESOLUTION_UNIT).and_then(|entry| block.u16(entry + 8)) {
+        Some(1) => Unit::Unknown,
+        Some(3) => Unit::Centimetre,
+        _ => Unit::Inch,
+    };
+    Some(Resolution { x: number(X_RESOLUTION)?, y: number(Y_RESOLUTION)?, unit })
+}
+
+/// The block with the size and the resolution of the enlarged picture where it notes them, and without a thumbnail.
+pub(super) fn enlarged(exif: &[u8], [width, height]: [u32; 2], resolution: Option<Resolution>) -> Vec<u8> {
+    let mut block = Block::of(exif);
+    let main = block.main();
+    let camera =
+        main.and_then(|at| block.entry(at, EXIF_DIRECTORY)).and_then(|entry| block.offset(entry + 8));
+    for directory in [main, camera].into_iter().flatten() {
         for (tags, size) in [(WIDTHS, width), (HEIGHTS, height)] {
             for tag in tags {
                 if let Some(entry) = block.entry(directory, tag) {
@@ -25,6 +63,12 @@ pub(super) fn with_size(exif: &[u8], width: u32, height: u32) -> Vec<u8> {
                 }
             }
         }
+    }
+    if let Some(main) = main {
+        if let Some(resolution) = resolution {
+            block.set_resolution(main, resolution);
+        }
+        block.remove_thumbnail(main);
     }
     block.bytes
 }
@@ -35,10 +79,24 @@ struct Block {
 }
 
 impl Block {
+    fn of(exif: &[u8]) -> Self {
+        Self { bytes: exif.to_vec(), little_endian: exif.starts_with(b"II") }
+    }
+
+    /// Where directory 0 is.
+    fn main(&self) -> Option<usize> {
+        self.offset(4)
+    }
+
     /// Where the entry `tag` of the directory at `directory` starts.
     fn entry(&self, directory: usize, tag: u16) -> Option<usize> {
         let entries = usize::from(self.u16(directory)?);
         (0..entries).map(|i| directory + 2 + 12 * i).find(|&entry| self.u16(entry) == Some(tag))
+    }
+
+    /// Where the offset of the next directory stands.
+    fn next(&self, directory: usize) -> Option<usize> {
+        Some(directory + 2 + 12 * usize::from(self.u16(directory)?))
     }
 
     /// Sets a single number of 16 or 32 bits; one that has no room becomes 32 bits wide.
@@ -51,12 +109,100 @@ impl Block {
         self.put(entry + 8, number.to_be_bytes());
     }
 
+    fn set_resolution(&mut self, main: usize, resolution: Resolution) {
+        let unit = match resolution.unit {
+            Unit::Unknown => 1,
+            Unit::Inch => 2,
+            Unit::Centimetre => 3,
+        };
+        for (tag, number) in [(X_RESOLUTION, resolution.x), (Y_RESOLUTION, resolution.y)] {
+            if let Some(at) = self.entry(main, tag).and_then(|entry| self.rational_at(entry)) {
+                let [above, below] = fraction(number);
+                self.put(at, above.to_be_bytes());
+                self.put(at + 4, below.to_be_bytes());
+            }
+        }
+        if let Some(entry) = self.entry(main, RESOLUTION_UNIT).filter(|entry| self.u32(entry + 8).is_some()) {
+            self.put::<2>(entry + 8, u16::to_be_bytes(unit));
+        }
+    }
+
+    /// Unhooks directory 1, which is the thumbnail's, and blanks the thumbnail; at the end of the block, where it
+    /// usually is, it is cut off.
+    fn remove_thumbnail(&mut self, main: usize) {
+        let Some(next) = self.next(main).filter(|&next| self.u32(next).is_some_and(|at| at > 0)) else {
+            return;
+        };
+        let number = |tag| self.offset(self.entry(self.offset(next)?, tag)? + 8);
+        let [start, len] = THUMBNAIL.map(number);
+        self.put(next, [0; 4]);
+        let Some(start) = start.filter(|&start| start > next) else { return };
+        let end = start.saturating_add(len.unwrap_or(0));
+        if end >= self.bytes.len() {
+            self.bytes.truncate(start.max(next + 4));
+        } else {
+            self.bytes[start..end].fill(0);
+        }
+    }
+
+    /// Where the fraction of an entry stands, if it has one and it is whole.
+    fn rational_at(&self, entry: usize) -> Option<usize> {
+        let one = self.u16(entry + 2) == Some(RATIONAL) && self.u32(entry + 4) == Some(1);
+        let at = self.offset(entry + 8)?;
+        (one && self.u32(at + 4).is_some()).then_some(at)
+    }
+
+    fn rational(&self, entry: usize) -> Option<f64> {
+        let at = self.rational_at(entry)?;
+        let number = f64::from(self.u32(at)?) / f64::from(self.u32(at + 4)?);
+        (number.is_finite() && number > 0.0).then_some(number)
+    }
+
+    fn offset(&self, at: usize) -> Option<usize> {
+        self.u32(at).map(|offset| offset as usize)
+    }
+
     /// Writes big-endian bytes in the block's own order.
     fn put<const N: usize>(&mut self, at: usize, mut bytes: [u8; N]) {
         if self.little_endian {
             bytes.reverse();
         }
         self.bytes[at..at + N].copy_from_slice(&bytes);
+    }
+
+    fn push<const N: usize>(&mut self, bytes: [u8; N]) {
+        let at = self.bytes.len();
+        self.bytes.resize(at + N, 0);
+        self.put(at, bytes);
+    }
+
+    /// A directory, and behind it the values that have no room in their entries.
+    fn append(&mut self, Directory(entries): &Directory) {
+        let mut entries: Vec<&Entry> = entries.iter().collect();
+        entries.sort_by_key(|entry| entry.tag);
+        self.push((entries.len() as u16).to_be_bytes());
+        let start = self.bytes.len();
+        self.bytes.resize(start + 12 * entries.len() + 4, 0);
+        for (Entry { tag, kind, count, value }, at) in entries.into_iter().zip((start..).step_by(12)) {
+            self.put(at, tag.to_be_bytes());
+            self.put(at + 2, kind.to_be_bytes());
+            self.put(at + 4, count.to_be_bytes());
+            let place = (self.bytes.len() as u32).to_be_bytes();
+            match value {
+                Value::Bytes(bytes) if bytes.len() <= 4 => {
+                    self.bytes[at + 8..][..bytes.len()].copy_from_slice(bytes)
+                }
+                Value::Bytes(bytes) => {
+                    self.put(at + 8, place);
+                    self.bytes.extend(bytes);
+                    self.bytes.resize(self.bytes.len().next_multiple_of(2), 0);
+                }
+                Value::Directory(directory) => {
+                    self.put(at + 8, place);
+                    self.append(directory);
+                }
+            }
+        }
     }
 
     fn u16(&self, at: usize) -> Option<u16> {
@@ -68,6 +214,43 @@ impl Block {
         let bytes = *self.bytes.get(at..)?.first_chunk()?;
         Some(if self.little_endian { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
     }
+}
+
+/// The number as a fraction of two whole ones.
+pub(super) fn fraction(number: f64) -> [u32; 2] {
+    let below = [1, 100, 10_000].into_iter().find(|below| (number * f64::from(*below)).fract() == 0.0);
+    let below = below.unwrap_or(10_000).min(if number > 1e5 { 1 } else { 10_000 });
+    [(number * f64::from(below)).round() as u32, below]
+}
+
+/// A directory for [`block`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct Directory(pub(super) Vec<Entry>);
+
+/// An entry of a directory, its numbers in the order of the block.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) tag: u16,
+    pub(super) kind: u16,
+    pub(super) count: u32,
+    pub(super) value: Value,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Bytes(Vec<u8>),
+    /// The entry is the offset of another directory, such as the camera's (0x8769) or that of GPS (0x8825).
+    Directory(Directory),
+}
+
+/// An EXIF block of entries, such as those that a TIFF has in its directory; they are sorted here.
+pub(super) fn block(big_endian: bool, main: &Directory) -> Vec<u8> {
+    let mut block =
+        Block { bytes: if big_endian { b"MM".into() } else { b"II".into() }, little_endian: !big_endian };
+    block.push(42_u16.to_be_bytes());
+    block.push(8_u32.to_be_bytes());
+    block.append(main);
+    block.bytes
 }
 
 #[cfg(test)]
@@ -96,7 +279,7 @@ mod tests {
     #[test]
     fn sizes_are_set_in_both_directories() {
         for little_endian in [false, true] {
-            let bytes = with_size(&block(little_endian), 70_000, 12);
+            let bytes = enlarged(&block(little_endian), [70_000, 12], None);
             let block = Block { bytes, little_endian };
             assert_eq!(block.u16(12), Some(LONG));
             assert_eq!((block.u32(18), block.u32(50)), (Some(70_000), Some(12)));
@@ -108,8 +291,8 @@ mod tests {
     fn a_broken_block_is_left_alone() {
         let whole = block(true);
         for len in [0, 1, 5, 9, 15, 21, 33, 45, 53] {
-            with_size(&whole[..len], 1, 1);
+            enlarged(&whole[..len], [1, 1], None);
         }
-        assert_eq!(with_size(b"not exif at all", 2, 2), b"not exif at all");
+        assert_eq!(enlarged(b"not exif at all", [2, 2], None), b"not exif at all");
     }
 }

@@ -2,10 +2,10 @@
 
 use image::{ColorType, DynamicImage, ImageDecoder, ImageResult};
 
-use super::{Picture, exif};
+use super::{Dpi, Metadata, Picture};
 
 /// What a picture's file says beside the pixels: all that a reader and a writer of rows agree on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PictureHeader {
     /// Pixels a row.
     pub width: u32,
@@ -13,17 +13,15 @@ pub struct PictureHeader {
     pub height: u32,
     /// The type of the pixels.
     pub color: ColorType,
-    /// The ICC colour profile.
-    pub icc_profile: Option<Vec<u8>>,
-    /// The EXIF block of a camera.
-    pub exif: Option<Vec<u8>>,
+    /// What the file says besides.
+    pub metadata: Metadata,
 }
 
 impl PictureHeader {
-    /// The header of the picture in another size; EXIF's note of its size follows.
-    pub fn resized(&self, width: u32, height: u32) -> Self {
-        let exif = self.exif.as_ref().map(|exif| exif::with_size(exif, width, height));
-        Self { width, height, exif, ..self.clone() }
+    /// The header of the picture in another size, its metadata as in [`Metadata::enlarged`].
+    pub fn resized(&self, width: u32, height: u32, dpi: Dpi) -> Self {
+        let metadata = self.metadata.enlarged([self.width, self.height], [width, height], dpi);
+        Self { width, height, color: self.color, metadata }
     }
 
     /// How many bytes a row takes in memory.
@@ -53,8 +51,7 @@ impl Picture {
             width: self.image.width(),
             height: self.image.height(),
             color: self.image.color(),
-            icc_profile: self.icc_profile.clone(),
-            exif: self.exif.clone(),
+            metadata: self.metadata.clone(),
         }
     }
 }

@@ -20,7 +20,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageResult, Limits};
 
 use super::decode::{self, MAX_BYTES};
-use super::{Picture, PictureHeader, encode::image_error};
+use super::{Picture, PictureHeader, Reading, encode::image_error};
 use crate::error::{Error, Result};
 
 /// The most that one row, or one row of strips or tiles, may take. What claims more is decoded whole, within the
@@ -57,10 +57,18 @@ impl PictureReader {
     /// [`Error::Io`] if the file cannot be read, [`Error::Image`] if it does not begin as a picture; and
     /// whatever [`Picture::read`] says of a file that is decoded whole.
     pub fn open(path: &Path) -> Result<Self> {
+        Self::open_with(path, &Reading::default())
+    }
+
+    /// [`PictureReader::open`], as `reading` says.
+    ///
+    /// # Errors
+    /// As [`PictureReader::open`].
+    pub fn open_with(path: &Path, reading: &Reading) -> Result<Self> {
         let (header, rows, streams) = match stream(path)? {
             Some((header, rows)) => (header, rows, true),
             None => {
-                let picture = Picture::read(path)?;
+                let picture = Picture::read_with(path, reading)?;
                 (picture.header(), Box::new(Whole { image: picture.image, read: 0 }) as Box<dyn Rows>, false)
             }
         };
@@ -143,7 +151,9 @@ fn stream(path: &Path) -> Result<Option<Stream>> {
     }
     let stream = stream_of(file, format).map_err(|error| image_error(path, decode::reason(error)))?;
     Ok(stream.map(|(mut header, rows)| {
-        header.icc_profile = header.icc_profile.filter(|profile| decode::describes_rgb(&name, profile));
+        let metadata = &mut header.metadata;
+        metadata.icc_profile =
+            metadata.icc_profile.take().filter(|profile| decode::describes_rgb(&name, profile));
         (header, rows)
     }))
 }

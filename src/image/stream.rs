@@ -17,7 +17,7 @@ use image::{ColorType, DynamicImage, ImageFormat};
 
 use super::encode::format_of;
 use super::travel::{self, ALPHA_MARGIN, SPREAD};
-use super::{Picture, PictureHeader, PictureReader, PictureWriter};
+use super::{FileOptions, Picture, PictureHeader, PictureReader, PictureWriter, Reading};
 use crate::error::{Error, Result};
 use crate::job::stream::{Sink, Source};
 use crate::pixels::{Depth, Pixels};
@@ -40,13 +40,19 @@ pub struct UpscaledFile {
 
 impl Upscaler {
     /// Enlarges a picture file into another, whose extension says the format. The new file appears when it is
-    /// complete, or not at all; `replace` says whether it may take the place of one that is there.
+    /// complete, or not at all.
     ///
     /// # Errors
     /// Whatever [`PictureReader`], [`PictureWriter`] and [`Upscaler::upscale`] say. There is no new file then, and one
     /// that was there is as it was.
-    pub fn upscale_file(&mut self, input: &Path, output: &Path, replace: bool) -> Result<UpscaledFile> {
-        let mut rows = FileRows::open(input)?;
+    pub fn upscale_file(
+        &mut self,
+        input: &Path,
+        output: &Path,
+        options: &FileOptions,
+    ) -> Result<UpscaledFile> {
+        let FileOptions { replace, reading, encoding } = options;
+        let mut rows = FileRows::open(input, reading)?;
         let (header, format) = (rows.reader.header().clone(), format_of(output)?);
         let (from, scale) = ([header.width, header.height], self.model().scale() as u32);
         let [Some(width), Some(height)] = from.map(|side| side.checked_mul(scale)) else {
@@ -56,9 +62,10 @@ impl Upscaler {
         // A pipe is read once.
         let is_held = !rows.reader.streams() && (header.color.has_alpha() || !input.is_file());
         if format == ImageFormat::Jpeg && header.color.has_alpha() && !is_held {
-            refuse_transparency(input, output)?; // before the work
+            refuse_transparency(input, output, reading)?; // before the work
         }
-        let mut writer = PictureWriter::create(output, format, &header.resized(width, height))?;
+        let large = header.resized(width, height, encoding.dpi);
+        let mut writer = PictureWriter::create(output, format, &large, encoding)?;
         let macs_kept = if is_held {
             let picture = Picture::from(rows.rows(0..header.height)?);
             picture.check(output, format)?;
@@ -66,18 +73,18 @@ impl Upscaler {
             writer.write(&upscaled.picture.image)?;
             upscaled.macs_kept
         } else {
-            let alpha = if header.color.has_alpha() { Some(FileRows::open(input)?) } else { None };
+            let alpha = if header.color.has_alpha() { Some(FileRows::open(input, reading)?) } else { None };
             let mut sink = RowsFile { writer: &mut writer, color: header.color, scale, alpha, y: 0 };
             let Streamed { macs_kept, .. } = self.upscale_rows(&mut rows, &mut sink)?;
             macs_kept
         };
-        writer.finish(replace)?;
+        writer.finish(*replace)?;
         Ok(UpscaledFile { from, to: [width, height], macs_kept })
     }
 }
 
-fn refuse_transparency(input: &Path, output: &Path) -> Result<()> {
-    let mut reader = PictureReader::open(input)?;
+fn refuse_transparency(input: &Path, output: &Path, reading: &Reading) -> Result<()> {
+    let mut reader = PictureReader::open_with(input, reading)?;
     while let Some(band) = reader.read(ROWS)? {
         Picture::from(band).check(output, ImageFormat::Jpeg)?;
     }
@@ -87,6 +94,7 @@ fn refuse_transparency(input: &Path, output: &Path) -> Result<()> {
 /// The rows of a picture file, each with those around it.
 struct FileRows {
     path: PathBuf,
+    reading: Reading,
     reader: PictureReader,
     /// The bytes of rows that were read and may be needed again, and the number of the first.
     held: Vec<u8>,
@@ -96,8 +104,9 @@ struct FileRows {
 }
 
 impl FileRows {
-    fn open(path: &Path) -> Result<Self> {
-        Ok(Self { path: path.to_owned(), reader: PictureReader::open(path)?, held: vec![], first: 0, y: 0 })
+    fn open(path: &Path, reading: &Reading) -> Result<Self> {
+        let reader = PictureReader::open_with(path, reading)?;
+        Ok(Self { path: path.to_owned(), reading: *reading, reader, held: vec![], first: 0, y: 0 })
     }
 
     /// Some rows, at least one. Later calls ask for none above them.
@@ -157,7 +166,7 @@ impl Source for FileRows {
     }
 
     fn restart(&mut self) -> Result<()> {
-        let again = Self::open(&self.path)?;
+        let again = Self::open(&self.path, &self.reading)?;
         if again.reader.header() != self.reader.header() {
             return Err(self.changed());
         }

@@ -13,7 +13,7 @@ use image::{ColorType, DynamicImage, ImageFormat};
 
 use super::decode::MAX_BYTES;
 use super::encode::{EXIF_LOST, as_held, check_pixels, image_error, warn_of_loss};
-use super::{NewFile, Picture, PictureHeader};
+use super::{Encoding, NewFile, Picture, PictureHeader};
 use crate::error::{Error, Result};
 
 /// A picture file that is written from top to bottom. It appears, whole, with [`PictureWriter::finish`]; a writer
@@ -23,6 +23,7 @@ pub struct PictureWriter {
     path: PathBuf,
     format: ImageFormat,
     header: PictureHeader,
+    encoding: Encoding,
     file: NewFile,
     body: Body,
     /// How many rows have been written.
@@ -48,17 +49,23 @@ impl PictureWriter {
     /// # Errors
     /// [`Error::Image`] if the format cannot hold a picture of this size or type, [`Error::Io`] if the folder
     /// takes no file.
-    pub fn create(path: &Path, format: ImageFormat, header: &PictureHeader) -> Result<Self> {
+    pub fn create(
+        path: &Path,
+        format: ImageFormat,
+        header: &PictureHeader,
+        encoding: &Encoding,
+    ) -> Result<Self> {
         check_type(path, header)?;
         check_size(path, format, header)?;
         let mut file = NewFile::create(path).map_err(Error::io(path))?;
         let body = match format {
             ImageFormat::Png => {
-                let png = png::Stream::new(header).map_err(|error| image_error(path, error.to_string()))?;
+                let png = png::Stream::new(header, encoding)
+                    .map_err(|error| image_error(path, error.to_string()))?;
                 Body::Png(Box::new(png))
             }
             ImageFormat::Tiff => {
-                if header.exif.is_some() {
+                if header.metadata.exif.is_some() {
                     warn_of_loss(path, format, EXIF_LOST);
                 }
                 file.write_all(&tiff::directory(header)).map_err(Error::io(path))?;
@@ -67,7 +74,8 @@ impl PictureWriter {
             ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp => Body::Collected(Vec::new()),
             other => return Err(image_error(path, format!("{other:?} is not a format that we write"))),
         };
-        Ok(Self { path: path.to_owned(), format, header: header.clone(), file, body, y: 0, broken: false })
+        let (path, header, encoding) = (path.to_owned(), header.clone(), encoding.clone());
+        Ok(Self { path, format, header, encoding, file, body, y: 0, broken: false })
     }
 
     /// Writes the next rows.
@@ -107,7 +115,7 @@ impl PictureWriter {
         let rest = match self.body {
             Body::Png(png) => png.finish().map_err(|error| image_error(path, error.to_string()))?,
             Body::Tiff => Vec::new(),
-            Body::Collected(bytes) => encode_whole(path, self.format, self.header, bytes)?,
+            Body::Collected(bytes) => encode_whole(path, self.format, self.header, &self.encoding, bytes)?,
         };
         self.file.write_all(&rest).map_err(Error::io(path))?;
         self.file.finish(replace).map_err(Error::io(path))
@@ -172,7 +180,13 @@ fn check_size(path: &Path, format: ImageFormat, header: &PictureHeader) -> Resul
     Ok(())
 }
 
-fn encode_whole(path: &Path, format: ImageFormat, header: PictureHeader, bytes: Vec<u8>) -> Result<Vec<u8>> {
+fn encode_whole(
+    path: &Path,
+    format: ImageFormat,
+    header: PictureHeader,
+    encoding: &Encoding,
+    bytes: Vec<u8>,
+) -> Result<Vec<u8>> {
     let mut rows = bytes.chunks_exact(header.row_bytes() as usize);
     let fill = |row: &mut [u8]| {
         row.copy_from_slice(rows.next().expect("all rows have been counted"));
@@ -180,5 +194,5 @@ fn encode_whole(path: &Path, format: ImageFormat, header: PictureHeader, bytes: 
     };
     let image = header.picture(header.height, fill).map_err(|error| image_error(path, error.to_string()))?;
     drop(bytes);
-    Picture { image, icc_profile: header.icc_profile, exif: header.exif }.encode(path, format)
+    Picture { image, metadata: header.metadata }.encode(path, format, encoding)
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use image::{DynamicImage, GrayImage, ImageFormat};
 use indicatif::ProgressBar;
-use sparsr::{Error, Mask, Model, NewFile, Picture, UpscaledFile, Upscaler};
+use sparsr::{Encoding, Error, FileOptions, Mask, Model, NewFile, Picture, UpscaledFile, Upscaler};
 
 use crate::engine::Engine;
 use crate::files::{self, Job, Source, Target};
@@ -97,6 +97,14 @@ fn size_of(jobs: &[Job]) -> [usize; 2] {
     size.map_or([256; 2], |size| size.map(|side| side as usize))
 }
 
+impl Args {
+    fn files(&self) -> FileOptions {
+        let mut options = FileOptions::default();
+        options.replace = self.force;
+        options
+    }
+}
+
 /// What the pictures have in common.
 struct Work<'a> {
     args: &'a Args,
@@ -159,7 +167,7 @@ impl Work<'_> {
         let _alone = is_large.then(|| self.alone.write());
         let _among_others = (!is_large).then(|| self.alone.read());
         let UpscaledFile { from, to, macs_kept, .. } =
-            upscaler.upscale_file(input, output, self.args.force)?;
+            upscaler.upscale_file(input, output, &self.args.files())?;
         Ok(Done { from, to, macs_kept })
     }
 
@@ -174,7 +182,7 @@ impl Work<'_> {
         }
         let upscaled = upscaler.upscale_picture(&picture)?;
         let masks = self.masks.begin(&source.stem(), &upscaled.masks)?;
-        target.write(&upscaled.picture.encode(target.name(), target.format())?, masks, force)?;
+        target.write(&upscaled.picture.encode(target.name(), target.format(), &self.args.files().encoding)?, masks, force)?;
         let [from, to] =
             [&picture, &upscaled.picture].map(|picture| [picture.image.width(), picture.image.height()]);
         Ok(Done { from, to, macs_kept: upscaled.macs_kept })
@@ -236,7 +244,7 @@ impl<'a> MaskFiles<'a> {
         let Some(folder) = self.folder else { return Ok(vec![]) };
         let begin = |(mask, module): (&Mask, &String)| {
             let path = mask_path(folder, stem, module);
-            files::begin(&path, &Picture::from(picture_of(mask)).encode(&path, ImageFormat::Png)?)
+            files::begin(&path, &Picture::from(picture_of(mask)).encode(&path, ImageFormat::Png, &Encoding::default())?)
         };
         masks.iter().zip(&self.modules).map(begin).collect()
     }

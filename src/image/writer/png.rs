@@ -10,9 +10,9 @@ use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use image::ColorType;
-use png::{BitDepth, Compression, Encoder, Filter, Info, StreamWriter};
+use png::{BitDepth, Encoder, Filter, Info, StreamWriter};
 
-use crate::image::header::PictureHeader;
+use crate::image::{Compression, Encoding, PictureHeader};
 
 /// How many bytes a chunk of the file holds.
 const CHUNK: usize = 1 << 16;
@@ -26,15 +26,18 @@ pub(super) struct Stream {
 struct Pieces(Sender<Vec<u8>>);
 
 impl Stream {
-    pub(super) fn new(header: &PictureHeader) -> Result<Self, png::EncodingError> {
+    pub(super) fn new(header: &PictureHeader, encoding: &Encoding) -> Result<Self, png::EncodingError> {
         let mut info = Info::with_size(header.width, header.height);
-        info.icc_profile = header.icc_profile.as_deref().map(Cow::Borrowed);
-        info.exif_metadata = header.exif.as_deref().map(Cow::Borrowed);
+        info.icc_profile = header.metadata.icc_profile.as_deref().map(Cow::Borrowed);
+        info.exif_metadata = header.metadata.exif.as_deref().map(Cow::Borrowed);
         (info.color_type, info.bit_depth) = color_of(header);
 
         let (sender, encoded) = channel();
         let mut encoder = Encoder::with_info(Pieces(sender), info)?;
-        encoder.set_compression(Compression::Balanced);
+        encoder.set_compression(match encoding.compression {
+            Compression::Fast => png::Compression::Fast,
+            Compression::Small => png::Compression::Balanced,
+        });
         encoder.set_filter(Filter::Adaptive);
         let encoder = encoder.write_header()?.into_stream_writer_with_size(CHUNK)?;
         Ok(Self { encoder, encoded, sixteen_bits: header.has_16_bits() })

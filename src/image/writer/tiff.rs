@@ -29,7 +29,7 @@ const ALIGNMENT: usize = 16;
 /// machine's byte order.
 pub(super) fn directory(header: &PictureHeader) -> Vec<u8> {
     let pixels = u64::from(header.height) * Strips::of(header).row_bytes;
-    let around = (1 << 20) + header.icc_profile.as_ref().map_or(0, Vec::len) as u64;
+    let around = (1 << 20) + header.metadata.icc_profile.as_ref().map_or(0, Vec::len) as u64;
     let wide = pixels + around > u64::from(u32::MAX);
     Layout { wide }.directory(header)
 }
@@ -125,7 +125,7 @@ impl Layout {
         if strips.channels == 4 {
             entries.push(shorts(338, &[2])); // the fourth is alpha, colours are not multiplied by it
         }
-        if let Some(profile) = &header.icc_profile {
+        if let Some(profile) = &header.metadata.icc_profile {
             let count = profile.len() as u64;
             entries.push(Entry { tag: 34675, kind: UNDEFINED, count, value: profile.clone() });
         }
@@ -184,15 +184,17 @@ mod tests {
     use image::{DynamicImage, RgbImage};
 
     use super::*;
-    use crate::Picture;
+    use crate::{Metadata, Picture};
 
     /// The pixels behind them are tested in `tests/rows.rs`; that more than 4 GiB need wide numbers, only here.
     #[test]
     fn both_widths_of_numbers_are_read() {
         let image = RgbImage::from_fn(70, 9000, |x, y| image::Rgb([x as u8, y as u8, (y >> 8) as u8]));
-        let picture = Picture { icc_profile: Some(vec![b'R'; 999]), ..DynamicImage::from(image).into() };
+        let picture = Picture::from(DynamicImage::from(image));
         let mut header = picture.header();
-        header.icc_profile.as_mut().unwrap()[16..20].copy_from_slice(b"RGB ");
+        let mut profile = vec![b'R'; 999];
+        profile[16..20].copy_from_slice(b"RGB ");
+        header.metadata.icc_profile = Some(profile);
         for wide in [false, true] {
             let file = [&Layout { wide }.directory(&header), picture.image.as_bytes()].concat();
             assert_eq!(file[2], if wide { 43 } else { 42 });
@@ -206,7 +208,7 @@ mod tests {
     fn wide_numbers_are_taken_where_others_could_overflow() {
         let header = |height| {
             let color = ColorType::Rgb8;
-            PictureHeader { width: 40_000, height, color, icc_profile: None, exif: None }
+            PictureHeader { width: 40_000, height, color, metadata: Metadata::default() }
         };
         for (height, kind) in [(30_000, 42), (35_782, 42), (35_783, 43), (2_000_000, 43)] {
             assert_eq!(directory(&header(height))[2], kind, "{height}");
