@@ -3,7 +3,11 @@
 //! On Linux it has no name while it is written (`O_TMPFILE`), so that nothing is left of it whatever ends the
 //! program, `kill -9` included. Where the system or the file system has no such files, it has a
 //! temporary name in the same folder, `.sparsr-…`, which only a killed program leaves behind.
+//!
+//! A name that is a symbolic link stays one: what it points to is the file that is made or replaced. Nothing but
+//! ordinary files is replaced.
 
+use std::fs;
 #[cfg(target_os = "linux")]
 use std::fs::File;
 use std::io::{self, BufWriter, IntoInnerError, Write};
@@ -11,10 +15,14 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::error::{Error, Result};
+
 /// A new file that is given its name when it is finished; dropped before, it leaves nothing.
 #[derive(Debug)]
 pub struct NewFile {
     path: PathBuf,
+    /// Where that is, at the end of symbolic links.
+    place: PathBuf,
     content: BufWriter<Unfinished>,
 }
 
@@ -29,17 +37,19 @@ impl NewFile {
     /// Begins a file that will be called `path` and have the permissions of an ordinary new file.
     ///
     /// # Errors
-    /// The system's, if the folder is not there or takes no files.
+    /// The system's, if the folder is not there or takes no files; and if there is something that is no ordinary file.
     pub fn create(path: &Path) -> io::Result<Self> {
+        let place = resolved(path)?;
         #[cfg(target_os = "linux")]
-        if let Some(file) = unnamed::create_in(folder(path)) {
-            return Ok(Self::of(path, Unfinished::Unnamed(file)));
+        if let Some(file) = unnamed::create_in(folder(&place)) {
+            return Ok(Self::of(path, place, Unfinished::Unnamed(file)));
         }
-        Ok(Self::of(path, Unfinished::Named(temporary().tempfile_in(folder(path))?)))
+        let file = temporary().tempfile_in(folder(&place))?;
+        Ok(Self::of(path, place, Unfinished::Named(file)))
     }
 
-    fn of(path: &Path, file: Unfinished) -> Self {
-        Self { path: path.to_owned(), content: BufWriter::new(file) }
+    fn of(path: &Path, place: PathBuf, file: Unfinished) -> Self {
+        Self { path: path.to_owned(), place, content: BufWriter::new(file) }
     }
 
     /// Gives the file its name.
@@ -48,12 +58,66 @@ impl NewFile {
     /// The system's, if what was written last finds no room or the file cannot be named, and
     /// [`io::ErrorKind::AlreadyExists`] if there is one of that name and it may not be replaced.
     pub fn finish(self, replace: bool) -> io::Result<()> {
-        match self.content.into_inner().map_err(IntoInnerError::into_error)? {
-            #[cfg(target_os = "linux")]
-            Unfinished::Unnamed(file) => unnamed::name(&file, &self.path, replace),
-            Unfinished::Named(file) if replace => Ok(file.persist(&self.path).map(drop)?),
-            Unfinished::Named(file) => Ok(file.persist_noclobber(&self.path).map(drop)?),
+        let Self { path, place, content } = self;
+        let file = content.into_inner().map_err(IntoInnerError::into_error)?;
+        if !replace && place != path {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "there is a symbolic link of that name",
+            ));
         }
+        match file {
+            #[cfg(target_os = "linux")]
+            Unfinished::Unnamed(file) => unnamed::name(&file, &place, replace),
+            Unfinished::Named(file) if replace => Ok(file.persist(&place).map(drop)?),
+            Unfinished::Named(file) => Ok(file.persist_noclobber(&place).map(drop)?),
+        }
+    }
+
+    /// Gives several files their names, in order, all of them or none. What they replaced, if that is allowed, does not
+    /// come back.
+    ///
+    /// # Errors
+    /// [`Error::Io`], as [`NewFile::finish`], for the file that cannot be named.
+    pub fn finish_all(mut files: Vec<Self>, replace: bool) -> Result<()> {
+        for file in &mut files {
+            file.content.flush().map_err(Error::io(&file.path))?;
+        }
+        let mut named = Vec::new();
+        for file in files {
+            let (path, place) = (file.path.clone(), file.place.clone());
+            let is_new = !place.exists();
+            if let Err(error) = file.finish(replace) {
+                named.iter().for_each(|place| drop(fs::remove_file(place)));
+                return Err(Error::io(&path)(error));
+            }
+            named.extend(is_new.then_some(place));
+        }
+        Ok(())
+    }
+}
+
+/// Where a file of this name lies, whether or not there is one: at the end of symbolic links.
+fn resolved(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows.
+    const LINKS: usize = 40;
+    let mut place = path.to_owned();
+    for _ in 0..LINKS {
+        let Ok(target) = fs::read_link(&place) else { return ordinary(place) };
+        place = folder(&place).join(target);
+    }
+    Err(io::Error::other("too many symbolic links, one to the other"))
+}
+
+/// A place where there is a file or nothing.
+fn ordinary(place: PathBuf) -> io::Result<PathBuf> {
+    match fs::symlink_metadata(&place) {
+        Ok(found) if found.is_dir() => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
+        Ok(found) if !found.is_file() => {
+            let what = "it is a device, a pipe or a socket, and no ordinary file";
+            Err(io::Error::new(io::ErrorKind::InvalidInput, what))
+        }
+        _ => Ok(place),
     }
 }
 
@@ -140,8 +204,9 @@ mod tests {
 
     /// Every kind of unfinished file that this system has.
     fn kinds(path: &Path) -> Vec<NewFile> {
-        let named = Unfinished::Named(temporary().tempfile_in(folder(path)).unwrap());
-        vec![NewFile::create(path).unwrap(), NewFile::of(path, named)]
+        let place = resolved(path).unwrap();
+        let named = Unfinished::Named(temporary().tempfile_in(folder(&place)).unwrap());
+        vec![NewFile::create(path).unwrap(), NewFile::of(path, place, named)]
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -175,5 +240,70 @@ mod tests {
     fn a_folder_that_is_none_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         assert!(NewFile::create(&folder.path().join("absent/a")).is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_its_target_is_replaced() {
+        for (kind, dangling) in [(0, false), (1, false), (0, true), (1, true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let [link, between, target] =
+                ["link", "between", "far/target"].map(|name| folder.path().join(name));
+            fs::create_dir(folder.path().join("far")).unwrap();
+            std::os::unix::fs::symlink("between", &link).unwrap();
+            std::os::unix::fs::symlink(&target, &between).unwrap();
+            if !dangling {
+                fs::write(&target, "old").unwrap();
+            }
+            let begin = || {
+                let mut file = kinds(&link).swap_remove(kind);
+                file.write_all(b"new").unwrap();
+                file
+            };
+            assert_eq!(begin().finish(false).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(target.exists(), !dangling);
+            begin().finish(true).unwrap();
+            assert_eq!(fs::read_link(&link).unwrap(), Path::new("between"));
+            assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+            assert!(!target.is_symlink() && names(&folder.path().join("far")) == ["target"]);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_ordinary_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let [null, first, second] = ["null", "first", "second"].map(|name| folder.path().join(name));
+        std::os::unix::fs::symlink("/dev/null", &null).unwrap();
+        std::os::unix::fs::symlink("second", &first).unwrap();
+        std::os::unix::fs::symlink("first", &second).unwrap();
+        let cases = [
+            (null.as_path(), "a device"),
+            (Path::new("/dev/null"), "a device"),
+            (folder.path(), "a folder"),
+            (&first, "symbolic links"),
+        ];
+        for (path, expected) in cases {
+            let sentence = NewFile::create(path).unwrap_err().to_string();
+            assert!(sentence.contains(expected), "{}: {sentence}", path.display());
+        }
+    }
+
+    #[test]
+    fn several_files_are_all_named_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let begin = |name: &str| {
+            let mut file = NewFile::create(&folder.path().join(name)).unwrap();
+            file.write_all(name.as_bytes()).unwrap();
+            file
+        };
+        let files = ["a", "b", "c"].map(begin).into();
+        fs::write(folder.path().join("b"), "came between").unwrap();
+        let refused = NewFile::finish_all(files, false).unwrap_err();
+        assert!(refused.to_string().starts_with(&folder.path().join("b").display().to_string()), "{refused}");
+        assert_eq!(names(folder.path()), ["b"]);
+        NewFile::finish_all(["a", "b", "c"].map(begin).into(), true).unwrap();
+        let contents = ["a", "b", "c"].map(|name| fs::read_to_string(folder.path().join(name)).unwrap());
+        assert_eq!(contents, ["a", "b", "c"]);
     }
 }

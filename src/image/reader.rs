@@ -150,12 +150,12 @@ type Stream = (PictureHeader, Box<dyn Rows>);
 
 /// A file whose rows can be decoded as they are asked for; nothing if it must be decoded whole.
 fn stream(path: &Path, reading: &Reading, warnings: &mut Vec<String>) -> Result<Option<Stream>> {
-    let mut file = File::open(path).map_err(Error::io(path))?;
-    let mut start = Vec::new();
-    // In a pipe there is no way back to what tells the format.
-    if !file.metadata().map_err(Error::io(path))?.is_file() {
+    // In a pipe there is no way back to what tells the format, and it can be opened once.
+    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
         return Ok(None);
     }
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut start = Vec::new();
     (&mut file).take(64).read_to_end(&mut start).map_err(Error::io(path))?;
     file.rewind().map_err(Error::io(path))?;
     let kind = kind(&path.display().to_string(), &start).map_err(|reason| image_error(path, reason))?;

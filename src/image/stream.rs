@@ -8,7 +8,7 @@
 //!
 //! Both need rows above and below those that they make, and keep them. Alpha is read once more rather than handed
 //! from one end to the other, past a network that may be phases behind. What must be decoded whole
-//! and has alpha is held whole; see [`PictureReader::streams`].
+//! and has alpha, and what comes through a pipe, is held whole; see [`PictureReader::streams`].
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -59,14 +59,17 @@ impl Upscaler {
             let reason = format!("{}: {}x{} times {scale} is no picture", input.display(), from[0], from[1]);
             return Err(Error::Limits(reason));
         };
-        if format == ImageFormat::Jpeg && header.color.has_alpha() {
+        // A pipe is read once.
+        let is_held = !rows.reader.streams() && (header.color.has_alpha() || !input.is_file());
+        if format == ImageFormat::Jpeg && header.color.has_alpha() && !is_held {
             refuse_transparency(input, output, reading)?; // before the work
         }
         let large = header.resized(width, height, encoding.dpi);
         let mut writer = PictureWriter::create(output, format, &large, encoding)?;
-        let macs_kept = if header.color.has_alpha() && !rows.reader.streams() {
-            let image = rows.rows(0..header.height)?;
-            let upscaled = self.upscale_picture(&Picture::from(image))?;
+        let macs_kept = if is_held {
+            let picture = Picture::from(rows.rows(0..header.height)?);
+            picture.check(output, format)?;
+            let upscaled = self.upscale_picture(&picture)?;
             writer.write(&upscaled.picture.image)?;
             upscaled.macs_kept
         } else {

@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let stored = if args.f16 { Stored::F16 } else { Stored::F32 };
     let bytes = model.to_safetensors(stored)?;
     verify(&bytes, &model, output, stored)?;
-    files::write(output, &bytes, args.force)?;
+    files::begin(output, &bytes)?.finish(args.force).map_err(Error::io(output))?;
     let (name, scale, kind) = (output.display(), model.scale(), model.architecture());
     let told = if args.f16 { ", rounded to f16" } else { "" };
     terminal::tell(&format!("{input} → {name}  {kind} x{scale}, {} bytes{told}", bytes.len()));

@@ -56,6 +56,12 @@ pub fn plan(inputs: &[PathBuf], output: Option<&Path>, scale: usize) -> Result<V
     Ok(jobs)
 }
 
+/// Columns and rows, if the file tells. A pipe is not asked: it tells once.
+pub fn size(path: &Path) -> Option<[u32; 2]> {
+    let (width, height) = path.is_file().then(|| image::image_dimensions(path).ok())??;
+    Some([width, height])
+}
+
 /// A folder for what is written on the way: that of the first output, on a disk that has room for pictures.
 pub fn scratch(jobs: &[Job]) -> PathBuf {
     let mut folders = jobs.iter().filter_map(|job| match &job.target {
@@ -113,21 +119,24 @@ impl Target {
 
     /// Whether the file may be written, asked before the work: it is not there, or may be replaced, and its
     /// folder is there, or can be made, and takes files.
-    pub fn prepare(&self, force: bool) -> Result<()> {
+    pub fn prepare(&self, force: bool) -> Result<Vec<PathBuf>> {
         match self {
             Self::Stdout if io::stdout().is_terminal() => {
                 Err("a picture is nothing for a terminal: name a file with -o, or redirect".into())
             }
-            Self::Stdout => Ok(()),
+            Self::Stdout => Ok(vec![]),
             Self::File(path, _) => prepare(path, force),
         }
     }
 
-    pub fn write(&self, bytes: &[u8], force: bool) -> Result<()> {
+    /// Writes the picture, and gives it and the files `beside` it their names: all of them or none.
+    pub fn write(&self, bytes: &[u8], mut beside: Vec<NewFile>, force: bool) -> Result<()> {
         match self {
-            Self::Stdout => terminal::print(bytes),
-            Self::File(path, _) => write(path, bytes, force),
+            Self::Stdout => terminal::print(bytes)?,
+            // The last one: where it is, the others are.
+            Self::File(path, _) => beside.push(begin(path, bytes)?),
         }
+        Ok(NewFile::finish_all(beside, force)?)
     }
 }
 
@@ -140,6 +149,16 @@ impl Destination {
         };
         if output == "-" {
             return if several { Err("standard output takes one picture".into()) } else { Ok(Self::Stdout) };
+        }
+        if let Some(name) = output.file_name().filter(|name| is_extension(name))
+            && !output.is_dir()
+        {
+            let reason = format!(
+                "{} is only an extension: name a file, such as x{}",
+                output.display(),
+                name.display()
+            );
+            return Err(reason.into());
         }
         let ends_as_folder = output.as_os_str().to_string_lossy().ends_with(['/', MAIN_SEPARATOR]);
         if output.is_dir() || ends_as_folder || (output.extension().is_none() && !output.exists()) {
@@ -162,6 +181,13 @@ impl Destination {
             }
         })
     }
+}
+
+/// `.png` and its like.
+fn is_extension(name: &OsStr) -> bool {
+    name.to_str()
+        .and_then(|name| name.strip_prefix('.'))
+        .is_some_and(|rest| ImageFormat::from_extension(rest).is_some())
 }
 
 /// Two pictures in one file, or a picture over one that is still to be read.
@@ -195,25 +221,30 @@ pub fn identity(path: &Path) -> PathBuf {
     fs::canonicalize(path).or_else(|_| by_folder()).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Makes the folder of `path`, and tries whether it takes files.
-pub fn prepare(path: &Path, force: bool) -> Result<()> {
-    if !force && path.exists() {
+/// Whether a file may be written, asked before the work: makes its folder, and tries whether that takes files. Gives
+/// the folders that were made, the deepest first.
+pub fn prepare(path: &Path, force: bool) -> Result<Vec<PathBuf>> {
+    let is_there = path.symlink_metadata().is_ok();
+    if is_there && !force && !path.is_dir() {
         return Err(format!("{} exists already: --force replaces it", path.display()).into());
     }
     let folder = folder(path);
     let cannot = |error: io::Error| format!("{}: cannot write there: {error}", folder.display());
+    let made = folder.ancestors().take_while(|folder| *folder != "" && !folder.exists());
+    let made = made.map(Path::to_owned).collect();
     fs::create_dir_all(folder).map_err(cannot)?;
-    NewFile::create(path).map_err(cannot)?;
-    Ok(())
+    let refused =
+        |error: io::Error| if is_there { format!("{}: {error}", path.display()) } else { cannot(error) };
+    NewFile::create(path).map_err(refused)?;
+    Ok(made)
 }
 
-/// Writes a file whole or not at all.
-pub fn write(path: &Path, bytes: &[u8], force: bool) -> Result<()> {
+/// A file that is written and has no name yet.
+pub fn begin(path: &Path, bytes: &[u8]) -> Result<NewFile> {
     let cannot = |error: io::Error| format!("{}: {error}", path.display());
     let mut file = NewFile::create(path).map_err(cannot)?;
     file.write_all(bytes).map_err(cannot)?;
-    file.finish(force).map_err(cannot)?;
-    Ok(())
+    Ok(file)
 }
 
 fn folder(path: &Path) -> &Path {

@@ -1,15 +1,16 @@
 //! `sparsr upscale`: pictures from file to file, on a GPU two at a time; one that fails does not stop the others.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, RwLock};
 use std::thread;
 use std::time::Instant;
 
 use image::{DynamicImage, GrayImage, ImageFormat};
 use indicatif::ProgressBar;
-use sparsr::{Encoding, Error, FileOptions, Mask, Model, Picture, UpscaledFile, Upscaler};
+use sparsr::{Encoding, Error, FileOptions, Mask, Model, NewFile, Picture, UpscaledFile, Upscaler};
 
 use crate::engine::Engine;
 use crate::files::{self, Job, Source, Target};
@@ -67,7 +68,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let at_once = if args.profile { 1 } else { jobs.len().min(AT_ONCE) };
     let upscalers = args.engine.upscalers(&model, &files::scratch(&jobs), at_once, size_of(&jobs))?;
 
-    let work = Work { args, masks, progress: terminal::progress(jobs.len()), alone: RwLock::default() };
+    let progress = terminal::progress(jobs.len());
+    let work = Work { args, masks, progress, alone: RwLock::default(), folders: Mutex::default() };
     let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
     thread::scope(|scope| {
         for mut upscaler in upscalers {
@@ -82,16 +84,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
     });
     work.progress.finish_and_clear();
+    work.remove_empty_folders();
     Ok(if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 /// That of the first picture whose file tells.
 fn size_of(jobs: &[Job]) -> [usize; 2] {
     let size = jobs.iter().find_map(|job| match &job.source {
-        Source::File(path) => image::image_dimensions(path).ok(),
+        Source::File(path) => files::size(path),
         _ => None,
     });
-    size.map_or([256; 2], |(width, height)| [width as usize, height as usize])
+    size.map_or([256; 2], |size| size.map(|side| side as usize))
 }
 
 impl Args {
@@ -109,6 +112,8 @@ struct Work<'a> {
     progress: ProgressBar,
     /// Held by many small pictures, or by a large one.
     alone: RwLock<()>,
+    /// Those that were made.
+    folders: Mutex<Vec<PathBuf>>,
 }
 
 impl Work<'_> {
@@ -141,14 +146,24 @@ impl Work<'_> {
     }
 
     fn prepare(&self, Job { source, target }: &Job) -> Result<()> {
-        target.prepare(self.args.force)?;
-        self.masks.prepare(&source.stem(), self.args.force)
+        let mut folders = target.prepare(self.args.force)?;
+        let masks = self.masks.prepare(&source.stem(), self.args.force);
+        folders.extend(masks.iter().flatten().cloned());
+        self.folders.lock().expect("no thread panics with it").extend(folders);
+        masks.map(drop)
+    }
+
+    /// Of the folders that were made those that nothing came to be in.
+    fn remove_empty_folders(&self) {
+        let mut folders = self.folders.lock().expect("no thread panics with it");
+        folders.sort_by_key(|folder| std::cmp::Reverse(folder.as_os_str().len()));
+        folders.iter().for_each(|folder| drop(fs::remove_dir(folder)));
     }
 
     /// Band by band.
     fn stream(&self, upscaler: &mut Upscaler, input: &Path, output: &Path) -> Result<Done> {
-        let size = image::image_dimensions(input);
-        let is_large = size.is_ok_and(|(width, height)| u64::from(width) * u64::from(height) >= LARGE);
+        let is_large =
+            files::size(input).is_some_and(|[width, height]| u64::from(width) * u64::from(height) >= LARGE);
         let _alone = is_large.then(|| self.alone.write());
         let _among_others = (!is_large).then(|| self.alone.read());
         let UpscaledFile { from, to, macs_kept, .. } =
@@ -166,11 +181,8 @@ impl Work<'_> {
             terminal::explain(&profile::table(&source.name(), &upscaler.device(), &profile));
         }
         let upscaled = upscaler.upscale_picture(&picture)?;
-        target.write(
-            &upscaled.picture.encode(target.name(), target.format(), &self.args.files().encoding)?,
-            force,
-        )?;
-        self.masks.write(&source.stem(), &upscaled.masks, force)?;
+        let masks = self.masks.begin(&source.stem(), &upscaled.masks)?;
+        target.write(&upscaled.picture.encode(target.name(), target.format(), &self.args.files().encoding)?, masks, force)?;
         let [from, to] =
             [&picture, &upscaled.picture].map(|picture| [picture.image.width(), picture.image.height()]);
         Ok(Done { from, to, macs_kept: upscaled.macs_kept })
@@ -221,19 +233,20 @@ impl<'a> MaskFiles<'a> {
         self.folder.is_none()
     }
 
-    fn prepare(&self, stem: &str, force: bool) -> Result<()> {
-        let Some(folder) = self.folder else { return Ok(()) };
-        self.modules.iter().try_for_each(|module| files::prepare(&mask_path(folder, stem, module), force))
+    fn prepare(&self, stem: &str, force: bool) -> Result<Vec<PathBuf>> {
+        let Some(folder) = self.folder else { return Ok(vec![]) };
+        let prepare = |module| files::prepare(&mask_path(folder, stem, module), force);
+        Ok(self.modules.iter().map(prepare).collect::<Result<Vec<_>>>()?.concat())
     }
 
-    fn write(&self, stem: &str, masks: &[Mask], force: bool) -> Result<()> {
-        let Some(folder) = self.folder else { return Ok(()) };
-        for (mask, module) in masks.iter().zip(&self.modules) {
+    /// Their files, written and without names yet.
+    fn begin(&self, stem: &str, masks: &[Mask]) -> Result<Vec<NewFile>> {
+        let Some(folder) = self.folder else { return Ok(vec![]) };
+        let begin = |(mask, module): (&Mask, &String)| {
             let path = mask_path(folder, stem, module);
-            let picture = Picture::from(picture_of(mask));
-            files::write(&path, &picture.encode(&path, ImageFormat::Png, &Encoding::default())?, force)?;
-        }
-        Ok(())
+            files::begin(&path, &Picture::from(picture_of(mask)).encode(&path, ImageFormat::Png, &Encoding::default())?)
+        };
+        masks.iter().zip(&self.modules).map(begin).collect()
     }
 }
 
