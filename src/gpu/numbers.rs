@@ -123,5 +123,6 @@ pub(super) fn write<'a>(
         for (packing, buffer) in buffers {
             gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&packing.words(parameters)));
         }
+        gpu.queue.submit([]); // or the copies wait, and take memory, until the next run
     })
 }
