@@ -61,6 +61,10 @@ pub enum Error {
     #[error("{0}")]
     Device(String),
 
+    /// It was asked to end ([`Cancel`](crate::Cancel)), and did. There is no result.
+    #[error("cancelled")]
+    Cancelled,
+
     /// A picture that cannot be decoded or encoded.
     #[error("{file}: {reason}")]
     Image {
@@ -91,6 +95,15 @@ impl Error {
 
     pub(crate) fn shape(node: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::Shape { node: node.into(), reason: reason.into() }
+    }
+
+    /// A limit with the file that goes beyond it.
+    #[cfg(feature = "image")]
+    pub(crate) fn of_file(self, file: &Path) -> Self {
+        match self {
+            Self::Limits(reason) => Self::Limits(format!("{}: {reason}", file.display())),
+            other => other,
+        }
     }
 
     /// A closure for `map_err` that names the file.

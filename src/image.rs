@@ -21,6 +21,7 @@ mod limits;
 mod metadata;
 mod options;
 mod reader;
+mod size;
 mod stream;
 mod travel;
 mod writer;
@@ -34,6 +35,7 @@ pub use header::PictureHeader;
 pub use metadata::{Metadata, Resolution, StatedColour, Text, Unit};
 pub use options::{Compression, Dpi, Encoding, FileOptions, Reading};
 pub use reader::PictureReader;
+pub use size::{Alpha, Size};
 pub use stream::UpscaledFile;
 pub use writer::PictureWriter;
 
@@ -86,17 +88,7 @@ impl Upscaler {
     /// # Errors
     /// As [`Upscaler::upscale`].
     pub fn upscale_picture(&mut self, picture: &Picture) -> Result<UpscaledPicture> {
-        let (colour, alpha) = travel::split(&picture.image)?;
-        let upscaled = self.upscale_pixels(&colour)?;
-        let (width, height) = (upscaled.pixels.width(), upscaled.pixels.height());
-        let alpha = alpha.map(|alpha| travel::enlarged_alpha(&alpha, width, height));
-        let mut image = travel::join(&upscaled.pixels, alpha, picture.image.color())?;
-        image.set_color_space(picture.image.color_space()).expect("this colour space was set before");
-        let (width, height) = (image.width(), image.height());
-        let from = [picture.image.width(), picture.image.height()];
-        let metadata = picture.metadata.enlarged(from, [width, height], Dpi::Scale);
-        let picture = Picture { image, metadata };
-        Ok(UpscaledPicture { picture, masks: upscaled.masks, macs_kept: upscaled.macs_kept })
+        self.upscale_picture_to(picture, Size::Network, Alpha::Bicubic)
     }
 
     /// [`Upscaler::profile`] for such a picture.

@@ -5,3 +5,4 @@ pub(crate) mod scratch;
 pub(crate) mod store;
 pub(crate) mod stream;
 pub(crate) mod tiles;
+pub mod watch;

@@ -96,10 +96,12 @@ pub use error::{Error, Result};
 pub use gpu::{Gpu, adapters};
 #[cfg(feature = "image")]
 pub use image::{
-    Compression, Dpi, Encoding, FileOptions, Metadata, NewFile, Picture, PictureHeader, PictureReader,
-    PictureWriter, Reading, Resolution, StatedColour, Text, Unit, UpscaledFile, UpscaledPicture, format_of,
+    Alpha, Compression, Dpi, Encoding, FileOptions, Metadata, NewFile, Picture, PictureHeader, PictureReader,
+    PictureWriter, Reading, Resolution, Size, StatedColour, Text, Unit, UpscaledFile, UpscaledPicture,
+    format_of,
 };
 pub use job::stream::{PixelRows, Sink, Source, Tiling};
+pub use job::watch::{Cancel, Progress};
 pub use models::{Model, Partition};
 pub use net::{Facts, Net};
 pub use pixels::{Depth, Edge, Pixels, Samples};

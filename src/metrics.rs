@@ -1,7 +1,7 @@
 //! How close two pictures are, as super-resolution papers report it.
 //!
-//! PSNR and SSIM are taken on luma only, `Y = 16 + (65.481 r + 128.553 g + 24.966 b) / 255` for 8-bit
-//! values (MATLAB's `rgb2ycbcr`), not rounded, with a border of `scale` pixels left out. The small picture
+//! PSNR and SSIM are taken on luma, `Y = 16 + (65.481 r + 128.553 g + 24.966 b) / 255` for 8-bit values (MATLAB's
+//! `rgb2ycbcr`), not rounded, or on red, green and blue; with a border of `scale` pixels left out. The small picture
 //! of a test set is made by [`resize_bicubic_matlab`].
 
 use rayon::prelude::*;
@@ -17,10 +17,17 @@ pub const SSIM_WINDOW: usize = 11;
 /// # Panics
 /// If the pictures differ in size, or nothing is left of them.
 pub fn psnr_y(picture: &Pixels, truth: &Pixels, border: usize) -> f64 {
-    let [picture, truth] = compared([picture, truth], border, 1);
-    let squares = picture.values.iter().zip(&truth.values).map(|(p, t)| (p - t).powi(2));
-    let mean = squares.sum::<f64>() / picture.values.len() as f64;
-    10.0 * (255.0 * 255.0 / mean).log10()
+    let [picture, truth] = compared([picture, truth], border, 1).map(luma);
+    psnr(&[[picture, truth]], border)
+}
+
+/// Peak signal-to-noise ratio over red, green and blue in dB, without `border` pixels at each edge. Equal pictures:
+/// infinite.
+///
+/// # Panics
+/// As [`psnr_y`].
+pub fn psnr_rgb(picture: &Pixels, truth: &Pixels, border: usize) -> f64 {
+    psnr(&rgb(compared([picture, truth], border, 1)), border)
 }
 
 /// Structural similarity of Y (Wang et al. 2004: Gaussian window of 11×11, σ 1.5, K₁ 0.01, K₂ 0.03, windows
@@ -29,12 +36,39 @@ pub fn psnr_y(picture: &Pixels, truth: &Pixels, border: usize) -> f64 {
 /// # Panics
 /// If the pictures differ in size, or less than one window of [`SSIM_WINDOW`] is left of them.
 pub fn ssim_y(picture: &Pixels, truth: &Pixels, border: usize) -> f64 {
-    let [x, y] = compared([picture, truth], border, SSIM_WINDOW);
+    let [picture, truth] = compared([picture, truth], border, SSIM_WINDOW).map(luma);
+    ssim(&picture.without_border(border), &truth.without_border(border))
+}
+
+/// [`ssim_y`] of red, green and blue in place of Y: their mean.
+///
+/// # Panics
+/// As [`ssim_y`].
+pub fn ssim_rgb(picture: &Pixels, truth: &Pixels, border: usize) -> f64 {
+    let pairs = rgb(compared([picture, truth], border, SSIM_WINDOW));
+    let ssims =
+        pairs.map(|[picture, truth]| ssim(&picture.without_border(border), &truth.without_border(border)));
+    ssims.iter().sum::<f64>() / 3.0
+}
+
+/// Over all planes, whose white is 255.
+fn psnr(pairs: &[[Plane; 2]], border: usize) -> f64 {
+    let (mut sum, mut count) = (0.0, 0);
+    for [picture, truth] in pairs {
+        let [picture, truth] = [picture, truth].map(|plane| plane.without_border(border));
+        sum += picture.values.iter().zip(&truth.values).map(|(p, t)| (p - t).powi(2)).sum::<f64>();
+        count += picture.values.len();
+    }
+    10.0 * (255.0 * 255.0 / (sum / count as f64)).log10()
+}
+
+/// Of two planes whose white is 255.
+fn ssim(x: &Plane, y: &Plane) -> f64 {
     let product = |a: &Plane, b: &Plane| {
         Plane::new(a.width, a.height, a.values.iter().zip(&b.values).map(|(a, b)| a * b).collect())
     };
     let [mean_x, mean_y, mean_xx, mean_yy, mean_xy] =
-        [&x, &y, &product(&x, &x), &product(&y, &y), &product(&x, &y)].map(|plane| blurred(plane).values);
+        [x, y, &product(x, x), &product(y, y), &product(x, y)].map(|plane| blurred(plane).values);
 
     let (c1, c2) = ((0.01_f64 * 255.0).powi(2), (0.03_f64 * 255.0).powi(2));
     let similarity = |i: usize| {
@@ -62,15 +96,28 @@ pub fn resize_bicubic_matlab(picture: &Pixels, width: usize, height: usize) -> P
     Pixels::new(width, height, samples)
 }
 
-/// The luma of both pictures without their borders.
-fn compared(pictures: [&Pixels; 2], border: usize, smallest: usize) -> [Plane; 2] {
+/// The two pictures, which can be compared.
+fn compared(pictures: [&Pixels; 2], border: usize, smallest: usize) -> [&Pixels; 2] {
     let [(width, height), truth] = pictures.map(|picture| (picture.width(), picture.height()));
     assert_eq!((width, height), truth, "compared pictures have one size");
     assert!(
         width.min(height) >= 2 * border + smallest,
         "a {width}x{height} picture without a border of {border} keeps at least {smallest} pixels a side"
     );
-    pictures.map(|picture| luma(picture).without_border(border))
+    pictures
+}
+
+/// The channels of two pictures in pairs, white being 255.
+fn rgb(pictures: [&Pixels; 2]) -> [[Plane; 2]; 3] {
+    let [picture, truth] = pictures.map(|picture| {
+        let gain = 255.0 / f64::from(picture.depth().white());
+        channels(picture).map(|mut channel| {
+            channel.values.iter_mut().for_each(|value| *value *= gain);
+            channel
+        })
+    });
+    let ([r, g, b], [s, h, c]) = (picture, truth);
+    [[r, s], [g, h], [b, c]]
 }
 
 fn luma(picture: &Pixels) -> Plane {
@@ -127,6 +174,19 @@ mod tests {
         let expected = 20.0 * (255.0_f64 * 255.0 / 219.0).log10();
         assert!((psnr_y(&dark, &bright, 2) - expected).abs() < 1e-9);
         assert_eq!(psnr_y(&dark, &dark, 2), f64::INFINITY);
+    }
+
+    #[test]
+    fn rgb_is_the_mean_of_the_channels() {
+        // One level of red alone: a third of the squares.
+        let (dark, bright) = (flat(13, 12, [100, 100, 100]), flat(13, 12, [101, 100, 100]));
+        let expected = 10.0 * (255.0_f64 * 255.0 * 3.0).log10();
+        assert!((psnr_rgb(&dark, &bright, 0) - expected).abs() < 1e-9);
+        let c1 = 2.55_f64.powi(2);
+        let red = (2.0 * 100.0 * 101.0 + c1) / (100.0 * 100.0 + 101.0 * 101.0 + c1);
+        assert!((ssim_rgb(&dark, &bright, 0) - (red + 2.0) / 3.0).abs() < 1e-12);
+        let wide = Pixels::new(13, 12, Samples::U16([101_u16 * 257, 100 * 257, 100 * 257].repeat(156)));
+        assert!((psnr_rgb(&dark, &wide, 0) - expected).abs() < 1e-9, "16 bits say the same");
     }
 
     #[test]

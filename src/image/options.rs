@@ -1,5 +1,7 @@
 //! What a caller may choose of reading and writing files.
 
+use super::{Alpha, Size};
+
 /// How a file is read.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -53,6 +55,10 @@ pub enum Dpi {
 pub struct FileOptions {
     /// Whether the new file may take the place of one that is there.
     pub replace: bool,
+    /// How large the new picture is.
+    pub size: Size,
+    /// How transparency is enlarged.
+    pub alpha: Alpha,
     /// How the old one is read.
     pub reading: Reading,
     /// How the new one is written.

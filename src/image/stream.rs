@@ -8,7 +8,7 @@
 //!
 //! Both need rows above and below those that they make, and keep them. Alpha is read once more rather than handed
 //! from one end to the other, past a network that may be phases behind. What must be decoded whole
-//! and has alpha, and what comes through a pipe, is held whole; see [`PictureReader::streams`].
+//! and has alpha, what comes through a pipe, and what goes to a size that is not the network's, is held whole; see [`PictureReader::streams`].
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use image::{ColorType, DynamicImage, ImageFormat};
 
 use super::encode::format_of;
 use super::travel::{self, ALPHA_MARGIN, SPREAD};
-use super::{FileOptions, Picture, PictureHeader, PictureReader, PictureWriter, Reading};
+use super::{Alpha, FileOptions, Picture, PictureHeader, PictureReader, PictureWriter, Reading};
 use crate::error::{Error, Result};
 use crate::job::stream::{Sink, Source};
 use crate::pixels::{Depth, Pixels};
@@ -51,35 +51,35 @@ impl Upscaler {
         output: &Path,
         options: &FileOptions,
     ) -> Result<UpscaledFile> {
-        let FileOptions { replace, reading, encoding } = options;
+        let FileOptions { replace, reading, encoding, size, alpha } = options;
         let mut rows = FileRows::open(input, reading)?;
         let (header, format) = (rows.reader.header().clone(), format_of(output)?);
         let (from, scale) = ([header.width, header.height], self.model().scale() as u32);
-        let [Some(width), Some(height)] = from.map(|side| side.checked_mul(scale)) else {
-            let reason = format!("{}: {}x{} times {scale} is no picture", input.display(), from[0], from[1]);
-            return Err(Error::Limits(reason));
-        };
-        // A pipe is read once.
-        let is_held = !rows.reader.streams() && (header.color.has_alpha() || !input.is_file());
-        if format == ImageFormat::Jpeg && header.color.has_alpha() && !is_held {
+        let to = size.of(from, scale as usize).map_err(|error| error.of_file(input))?;
+        let has_alpha = header.color.has_alpha();
+        // The network alone goes band by band, and alpha beside it. A pipe is read once.
+        let by_bands = to == from.map(|side| side.saturating_mul(scale))
+            && !(has_alpha && *alpha == Alpha::Network)
+            && (rows.reader.streams() || !has_alpha && input.is_file());
+        if format == ImageFormat::Jpeg && has_alpha && by_bands {
             refuse_transparency(input, output, reading)?; // before the work
         }
-        let large = header.resized(width, height, encoding.dpi);
+        let large = header.resized(to[0], to[1], encoding.dpi);
         let mut writer = PictureWriter::create(output, format, &large, encoding)?;
-        let macs_kept = if is_held {
-            let picture = Picture::from(rows.rows(0..header.height)?);
-            picture.check(output, format)?;
-            let upscaled = self.upscale_picture(&picture)?;
-            writer.write(&upscaled.picture.image)?;
-            upscaled.macs_kept
-        } else {
-            let alpha = if header.color.has_alpha() { Some(FileRows::again(input, reading)?) } else { None };
+        let macs_kept = if by_bands {
+            let alpha = if has_alpha { Some(FileRows::again(input, reading)?) } else { None };
             let mut sink = RowsFile { writer: &mut writer, color: header.color, scale, alpha, y: 0 };
             let Streamed { macs_kept, .. } = self.upscale_rows(&mut rows, &mut sink)?;
             macs_kept
+        } else {
+            let picture = Picture::from(rows.rows(0..header.height)?);
+            picture.check(output, format)?;
+            let upscaled = self.upscale_picture_to(&picture, *size, *alpha)?;
+            writer.write(&upscaled.picture.image)?;
+            upscaled.macs_kept
         };
         writer.finish(*replace)?;
-        Ok(UpscaledFile { from, to: [width, height], macs_kept })
+        Ok(UpscaledFile { from, to, macs_kept })
     }
 }
 

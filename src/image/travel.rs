@@ -113,9 +113,43 @@ fn mean(rgb: [u16; 3]) -> u16 {
     ((sum + 1) / 3) as u16
 }
 
+/// Alpha as a gray picture.
+pub(super) fn gray(alpha: &Plane) -> Pixels {
+    let samples = alpha.values.iter().flat_map(|&value| [value as u16; 3]).collect();
+    Pixels::new(alpha.width, alpha.height, Samples::U16(samples))
+}
+
+/// What a network made of [`gray`]. Where the old alpha was opaque, or clear, all around, so is the new one: networks
+/// come near, and nearly opaque shows.
+pub(super) fn alpha_of(made: &Pixels, old: &Plane) -> Vec<u16> {
+    let Samples::U16(samples) = made.samples() else { unreachable!("alpha travels in 16 bits") };
+    let around = |x: usize, y: usize| {
+        let i = y * old.width + x;
+        let alone = old.values[i];
+        let alike = neighbours(i, old.width, old.values.len()).all(|n| old.values[n] == alone);
+        (alike && (alone == 0.0 || alone == f64::from(OPAQUE))).then_some(alone as u16)
+    };
+    let certain: Vec<Option<u16>> = (0..old.height)
+        .flat_map(|y| (0..old.width).map(move |x| (x, y)))
+        .map(|(x, y)| around(x, y))
+        .collect();
+    let pixels = samples.as_chunks().0.iter().enumerate();
+    let value = |(at, rgb): (usize, &[u16; 3])| {
+        let (x, y) = (at % made.width(), at / made.width());
+        let (x, y) = (x * old.width / made.width(), y * old.height / made.height());
+        certain[y * old.width + x].unwrap_or(mean(*rgb))
+    };
+    pixels.map(value).collect()
+}
+
+/// Whether nothing shines through anywhere.
+pub(super) fn is_opaque(alpha: &Plane) -> bool {
+    alpha.values.iter().all(|&value| value == f64::from(OPAQUE))
+}
+
 /// Alpha at the size of the enlarged picture. What is opaque everywhere stays so without any arithmetic.
 pub(super) fn enlarged_alpha(alpha: &Plane, width: usize, height: usize) -> Vec<u16> {
-    if alpha.values.iter().all(|&value| value == f64::from(OPAQUE)) {
+    if is_opaque(alpha) {
         return vec![OPAQUE; width * height];
     }
     alpha.resized(width, height, ALPHA_KERNEL).values.iter().map(|&value| value as u16).collect()

@@ -28,6 +28,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Node, ReceptiveField};
 use crate::job::engine::Engine;
 use crate::job::tiles::Grid;
+use crate::job::watch::{Cancel, Progress};
 use crate::models::Model;
 use crate::pixels::Depth;
 use crate::plan::{Phase, uncut};
@@ -153,6 +154,8 @@ pub(crate) struct Run<'a> {
     pub(crate) engines: &'a mut [Box<dyn Engine>],
     pub(crate) known: &'a mut Known,
     pub(crate) budget: &'a Budget,
+    pub(crate) cancel: &'a Cancel,
+    pub(crate) progress: &'a Progress,
     /// The picture's columns and rows.
     pub(crate) real: [usize; 2],
     pub(crate) depth: Depth,
@@ -202,6 +205,8 @@ impl Run<'_> {
         sink: &mut dyn Sink,
     ) -> Result<Outcome> {
         let mut state = State::new(self.budget, self.with_masks.then_some(self.real));
+        let [width, height] = self.size();
+        self.progress.begin((phases.len() * width * height) as u64);
         let mut was_read = false;
         for at in phases {
             let whole = self.known.phase(self.model, *at, self.size())?;
@@ -213,7 +218,8 @@ impl Run<'_> {
                     whole.reads_picture.then(|| Incoming::new(scope, &mut *source, self.model.edge()));
                 let outgoing = whole.makes_picture.then(|| Outgoing::new(scope, &mut *sink));
                 let (real, size, scale) = (self.real, self.size(), self.model.scale());
-                let mut pass = Pass::new(&mut state, (*at, &whole), [real, size], scale, incoming, outgoing);
+                let mut pass = Pass::new(&mut state, (*at, &whole), [real, size], scale, incoming, outgoing)
+                    .watched(self.cancel, self.progress);
                 while !pass.is_done() {
                     let grid = self.grid(*at, recovery)?;
                     let phase = self.known.phase(self.model, *at, grid.window())?;

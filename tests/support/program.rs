@@ -13,6 +13,9 @@ pub struct Folder(TempDir);
 
 pub struct Outcome {
     pub success: bool,
+    /// The exit status; none of what a signal ended.
+    #[allow(dead_code, reason = "tests/batches.rs asks")]
+    pub code: Option<i32>,
     pub stdout: Vec<u8>,
     pub stderr: String,
 }
@@ -93,6 +96,19 @@ impl Folder {
         assert_eq!(contents(self.0.path()), before, "{args:?} left something behind");
     }
 
+    /// On the CPU, under way in the background with its outputs going nowhere but to pipes.
+    #[allow(dead_code, reason = "tests/batches.rs does")]
+    pub fn spawn(&self, args: &[&str]) -> std::process::Child {
+        Command::new(env!("CARGO_BIN_EXE_sparsr"))
+            .args(on_cpu(args))
+            .current_dir(self.0.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts")
+    }
+
     fn start(&self, args: &[&str], input: Stdio, cache: &Path, without: Option<&str>) -> Outcome {
         let output = Command::new(env!("CARGO_BIN_EXE_sparsr"))
             .args(args)
@@ -109,6 +125,7 @@ impl Folder {
             .expect("the program starts");
         Outcome {
             success: output.status.success(),
+            code: output.status.code(),
             stdout: output.stdout,
             stderr: String::from_utf8(output.stderr).expect("sentences are UTF-8"),
         }
@@ -129,8 +146,9 @@ fn on_cpu<'a>(args: &[&'a str]) -> Vec<&'a str> {
     [args, device].concat()
 }
 
-/// Every file below, with its size and content.
-fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+/// Every file below, with its content.
+#[allow(dead_code, reason = "tests/batches.rs compares folders")]
+pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

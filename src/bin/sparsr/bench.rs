@@ -64,6 +64,10 @@ pub struct Args {
     #[arg(long, value_name = "auto|f32|f16", default_value_t)]
     precision: Precision,
 
+    /// The scale: chooses among those of a checkpoint that has several, and is checked otherwise
+    #[arg(long, value_name = "N")]
+    scale: Option<usize>,
+
     #[command(flatten)]
     choice: Choice,
 
@@ -148,7 +152,7 @@ struct Way {
 
 pub fn run(args: &Args) -> Result<ExitCode> {
     let begin = Instant::now();
-    let model = args.choice.model()?;
+    let model = args.choice.model(args.scale)?;
     let adapter = args.choice.adapter("bench")?;
     let (name, picture) = match &args.picture {
         Some(path) => (path.display().to_string(), files::rgb8(path)?),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
 use sparsr::{
-    AdapterInfo, AdapterKind, Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Tiling,
+    AdapterInfo, AdapterKind, Cancel, Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Tiling,
     Upscaler,
 };
 
@@ -17,10 +17,6 @@ pub struct Choice {
     /// The network: a built-in name, or a checkpoint (.safetensors, .pth, .pt)
     #[arg(short, long, value_name = "NAME|PATH", default_value = "smsr-x2")]
     model: String,
-
-    /// The scale: chooses among those of a checkpoint that has several, and is checked otherwise
-    #[arg(long, value_name = "N")]
-    scale: Option<usize>,
 
     /// What to run on: `auto` (the best GPU, else the CPU; an adapter in software is slower than that), `cpu`, or one
     /// of `sparsr devices` by number or part of its name
@@ -58,9 +54,20 @@ pub struct Engine {
     memory: Option<u64>,
 }
 
+/// What upscalers are for.
+pub struct Use {
+    /// The folder of a file for what lies between the phases of a large picture, if it must.
+    pub scratch: PathBuf,
+    pub count: usize,
+    /// Pictures are of about this size: a GPU's kernels are chosen for that.
+    pub size: [usize; 2],
+    pub cancel: Cancel,
+}
+
 impl Choice {
-    pub fn model(&self) -> Result<Model> {
-        model(&self.model, self.scale)
+    /// At a scale, if one is named.
+    pub fn model(&self, scale: Option<usize>) -> Result<Model> {
+        model(&self.model, scale)
     }
 
     /// The device. A choice that `auto` would rather not have made is said aloud.
@@ -97,20 +104,14 @@ impl Choice {
 }
 
 impl Engine {
-    pub fn model(&self) -> Result<Model> {
-        self.choice.model()
+    pub fn model(&self, scale: Option<usize>) -> Result<Model> {
+        self.choice.model(scale)
     }
 
-    /// Opens the device, once, for `count` upscalers that share its memory; for one, if it is the processor, which is
-    /// busy with one picture. What lies between the phases of a large picture goes to a file in `scratch` if it must.
-    /// Pictures are of about `size`: a GPU's kernels are chosen for that.
-    pub fn upscalers(
-        &self,
-        model: &Model,
-        scratch: &Path,
-        count: usize,
-        size: [usize; 2],
-    ) -> Result<Vec<Upscaler>> {
+    /// Opens the device, once, for several upscalers that share its memory; for one, if it is the processor, which is
+    /// busy with one picture.
+    pub fn upscalers(&self, model: &Model, wanted: Use) -> Result<Vec<Upscaler>> {
+        let Use { scratch, count, size, cancel } = wanted;
         let (gpu, count) = match self.choice.device()? {
             Device::Cpu => (None, 1),
             Device::Gpu(adapter) if adapter.kind == AdapterKind::Software => (Some(open(&adapter)?), 1),
@@ -128,7 +129,8 @@ impl Engine {
                 (self.precision, self.sparsity, self.tile);
             options.memory = memory.map(|memory| memory / count as u64);
             options.choices = choices.clone();
-            options.scratch = Some(scratch.to_owned());
+            options.scratch = Some(scratch.clone());
+            options.cancel = cancel.clone();
             // Who names a device wants that one.
             options.cpu_fallback = self.choice.is_auto();
             Ok(match &gpu {

@@ -3,6 +3,7 @@
 //! Results go to standard output, everything said to a person to standard error. Every failure is one
 //! sentence, `error: …`, and a non-zero exit; no file is left half-written.
 
+mod batch;
 mod bench;
 mod convert;
 mod devices;
@@ -19,9 +20,12 @@ mod tune;
 mod tuning;
 mod upscale;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 /// Errors are sentences for a person.
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
@@ -33,7 +37,7 @@ type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
     max_term_width = 100,
     after_help = "\
 Examples:
-  sparsr upscale photo.jpg                      photo-x2.png, here
+  sparsr photo.jpg                              photo-x2.png, here: short for sparsr upscale
   sparsr upscale scans/*.tif -o large           a folder of PNGs
   sparsr upscale face.png -o face.webp --device cpu
   sparsr models                                 what it knows of networks
@@ -59,11 +63,29 @@ enum Command {
     Doctor(doctor::Args),
     Bench(bench::Args),
     Tune(tune::Args),
+    Completions(Completions),
+    Man(Man),
+}
+
+/// Print what makes a shell complete this program's commands and options
+#[derive(clap::Args)]
+#[command(
+    after_help = "Examples:\n  sparsr completions bash > ~/.local/share/bash-completion/completions/sparsr"
+)]
+struct Completions {
+    shell: Shell,
+}
+
+/// Print a manual page: of the program, or of one of its commands
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  sparsr man > sparsr.1\n  sparsr man upscale | man -l -")]
+struct Man {
+    command: Option<String>,
 }
 
 fn main() -> ExitCode {
     hush_mesa();
-    let cli = Cli::parse();
+    let cli = Cli::parse_from(with_command(std::env::args_os().collect()));
     terminal::start_log();
     let outcome = match cli.command {
         Command::Upscale(args) => upscale::run(&args),
@@ -75,11 +97,54 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Tune(args) => tune::run(&args),
+        Command::Completions(args) => args.print(),
+        Command::Man(args) => args.print(),
     };
     outcome.unwrap_or_else(|error| {
         terminal::complain(&error.to_string());
         ExitCode::FAILURE
     })
+}
+
+/// Pictures dropped on the program's icon come without a command: they are to be enlarged.
+fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
+    let is_picture = |first: &OsString| {
+        let is_command = first.to_str().is_some_and(|name| Cli::command().find_subcommand(name).is_some());
+        !is_command && !first.as_encoded_bytes().starts_with(b"-") && Path::new(first).exists()
+    };
+    if args.get(1).is_some_and(is_picture) {
+        args.insert(1, "upscale".into());
+    }
+    args
+}
+
+impl Completions {
+    fn print(&self) -> Result<ExitCode> {
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "sparsr", &mut script);
+        terminal::print(&script)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Man {
+    fn print(&self) -> Result<ExitCode> {
+        let mut program = Cli::command();
+        program.build();
+        let command = match &self.command {
+            None => program,
+            Some(name) => {
+                let found = program.find_subcommand(name).cloned();
+                let found =
+                    found.ok_or_else(|| format!("no command `{name}`: `sparsr --help` lists them"))?;
+                found.display_name(format!("sparsr-{name}"))
+            }
+        };
+        let mut page = Vec::new();
+        clap_mangen::Man::new(command).render(&mut page)?;
+        terminal::print(&page)?;
+        Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// Where there is no desktop session, Mesa's device-select layer complains about that on standard error,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use serde_json::json;
 use sparsr::{Peak, Profile, ProfileRow};
 
 /// What the columns of shares mean.
@@ -49,6 +50,33 @@ pub fn table(name: &str, device: &str, profile: &Profile) -> String {
         writeln!(text, "\n{LEGEND}").expect("a string takes all");
     }
     text
+}
+
+/// The same for programs: times in seconds, multiply-adds, bytes.
+pub fn json(profile: &Profile) -> serde_json::Value {
+    let row = |row: &ProfileRow| {
+        let kernels: Vec<_> =
+            row.kernels.iter().map(|(kernel, time)| json!([kernel, time.as_secs_f64()])).collect();
+        let ProfileRow { name, dispatches, macs, bytes, time, .. } = row;
+        let seconds = time.as_secs_f64();
+        json!({
+            "name": name, "dispatches": dispatches, "seconds": seconds, "macs": macs, "bytes": bytes, "kernels": kernels,
+        })
+    };
+    let peak = profile.peak.map(|peak| {
+        json!({
+            "multiply_adds_per_second": peak.multiply_adds_per_second, "f16": peak.f16, "cooperative": peak.cooperative,
+            "bytes_per_second": peak.bytes_per_second,
+        })
+    });
+    json!({
+        "precision": profile.precision.to_string(),
+        "macs_kept": profile.macs_kept,
+        "recomputed": profile.recomputed,
+        "peak": peak,
+        "total": row(&profile.total()),
+        "rows": profile.rows.iter().map(row).collect::<Vec<_>>(),
+    })
 }
 
 /// A peak in a line.

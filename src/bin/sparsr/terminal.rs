@@ -4,7 +4,8 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
-use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -17,6 +18,35 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::Result;
 
 static PROGRESS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
+
+/// Whether standard error has events, a JSON object a line, and nothing else.
+static EVENTS: AtomicBool = AtomicBool::new(false);
+
+/// Warnings that nobody has taken yet, the oldest first; no more than [`HELD`].
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+const HELD: usize = 1000;
+
+/// From now on tells events.
+pub fn tell_events() {
+    EVENTS.store(true, Ordering::Relaxed);
+}
+
+/// An event, where those are told.
+pub fn event(name: &str, mut fields: serde_json::Value) {
+    if EVENTS.load(Ordering::Relaxed) {
+        fields["v"] = 1.into();
+        fields["event"] = name.into();
+        // A line that cannot be shown is no failure of the work.
+        let _ = writeln!(io::stderr(), "{fields}");
+    }
+}
+
+/// Takes those of the logged warnings of which `is_mine` says so.
+pub fn take_warnings(is_mine: impl Fn(&str) -> bool) -> Vec<String> {
+    let mut warnings = WARNINGS.lock().expect("no thread panics with it");
+    warnings.extract_if(.., |warning| is_mine(warning)).collect()
+}
 
 /// A bar over `len` pictures.
 pub fn progress(len: usize) -> ProgressBar {
@@ -35,11 +65,17 @@ pub fn tell(line: &str) {
 
 /// Something longer that was asked for beside the result.
 pub fn explain(text: &str) {
+    if EVENTS.load(Ordering::Relaxed) {
+        return event("text", serde_json::json!({ "text": text }));
+    }
     PROGRESS.suspend(|| eprint!("{text}"));
 }
 
 /// `error: …`, always.
 pub fn complain(sentence: &str) {
+    if EVENTS.load(Ordering::Relaxed) {
+        return event("error", serde_json::json!({ "text": sentence }));
+    }
     PROGRESS.suspend(|| eprintln!("error: {sentence}"));
 }
 
@@ -84,9 +120,21 @@ where
             Level::INFO => "note",
             _ => "debug",
         };
-        write!(writer, "{word}: ")?;
-        context.format_fields(writer.by_ref(), event)?;
-        writeln!(writer)
+        let mut text = String::new();
+        context.format_fields(Writer::new(&mut text), event)?;
+        if EVENTS.load(Ordering::Relaxed) {
+            let line = serde_json::json!({ "v": 1, "event": word, "text": text });
+            writeln!(writer, "{line}")?;
+        } else {
+            writeln!(writer, "{word}: {text}")?;
+        }
+        if *event.metadata().level() == Level::WARN {
+            let mut warnings = WARNINGS.lock().map_err(|_| fmt::Error)?;
+            if warnings.len() < HELD {
+                warnings.push(text);
+            }
+        }
+        Ok(())
     }
 }
 

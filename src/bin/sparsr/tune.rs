@@ -31,12 +31,16 @@ pub struct Args {
     #[arg(long, value_parser = seconds)]
     seconds: Option<Duration>,
 
+    /// The scale: chooses among those of a checkpoint that has several, and is checked otherwise
+    #[arg(long, value_name = "N")]
+    scale: Option<usize>,
+
     #[command(flatten)]
     choice: Choice,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let model = args.choice.model()?;
+    let model = args.choice.model(args.scale)?;
     let adapter = args.choice.adapter("tune")?;
     let gpu = Gpu::open(&adapter)?;
     let wanted = wanted(&gpu, &model, args.size)?;

@@ -1,55 +1,67 @@
 //! `sparsr upscale`: pictures from file to file, on a GPU two at a time; one that fails does not stop the others.
 
+mod masks;
+mod options;
+mod report;
+mod size;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use image::{DynamicImage, GrayImage, ImageFormat};
-use indicatif::ProgressBar;
-use sparsr::{Encoding, Error, FileOptions, Mask, Model, NewFile, Picture, UpscaledFile, Upscaler};
+use masks::MaskFiles;
+use report::{Form, Record, Report};
+use sparsr::{Cancel, Error, FileOptions, Progress, Size, UpscaledFile, Upscaler};
 
-use crate::engine::Engine;
-use crate::files::{self, Job, Source, Target};
+use crate::batch::{self, Batch, Job};
+use crate::engine::{Engine, Use};
+use crate::files::{self, Source, Target};
 use crate::{Result, profile, terminal};
 
 /// Enlarge pictures
 ///
 /// Gray stays gray, 16 bits stay 16 bits, transparency, colour profile and EXIF go along where the output
-/// format can hold them.
+/// format can hold them. Ctrl-C ends the batch after the window under way, a second one at once; neither leaves half a
+/// file, and --skip-existing goes on from there.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   sparsr upscale photo.jpg                      writes photo-x2.png here
   sparsr upscale photo.jpg -o large.webp
   sparsr upscale *.png -o large                 writes large/<STEM>-x2.png
+  sparsr upscale scans -r -o large -f same --skip-existing
   sparsr upscale photo.jpg --masks masks        shows where the work went
   sparsr upscale photo.jpg --profile            and where the time
   curl … | sparsr upscale - > large.png")]
 pub struct Args {
-    /// Pictures: PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, TGA, QOI; `-` is standard input
-    #[arg(value_name = "INPUT", required = true)]
-    inputs: Vec<PathBuf>,
+    #[command(flatten)]
+    batch: batch::Args,
 
-    /// A file (.png, .jpg, .webp, .tif, .bmp) for one picture, a folder for several, `-` for standard output
-    /// [default: <STEM>-x2.png in the working directory]
-    #[arg(short, long, value_name = "FILE|DIR")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    size: size::Args,
 
-    /// Replace files that exist
-    #[arg(long)]
-    force: bool,
+    #[command(flatten)]
+    options: options::Args,
 
     /// Write the spatial mask of each module to <DIR>/<STEM>-<MODULE>.png: white is where it worked
     #[arg(long, value_name = "DIR")]
     masks: Option<PathBuf>,
 
-    /// Print where a GPU's time goes to standard error, part by part of the network
+    /// Print where a GPU's time goes to standard error, part by part of the network; with --json it is in the object
     #[arg(long)]
     profile: bool,
+
+    /// Print a JSON object a picture to standard output
+    #[arg(long)]
+    json: bool,
+
+    /// How to tell how far it is: a bar, or events as JSON, one a line, on standard error
+    #[arg(long, value_name = "bar|json", default_value = "bar", hide_possible_values = true)]
+    progress: Form,
 
     #[command(flatten)]
     engine: Engine,
@@ -61,47 +73,77 @@ const AT_ONCE: usize = 2;
 /// Pixels from which on a picture is on its way alone: it keeps the device busy by itself, and memory is its bound.
 const LARGE: u64 = 4 << 20;
 
-pub fn run(args: &Args) -> Result<ExitCode> {
-    let model = args.engine.model()?;
-    let jobs = files::plan(&args.inputs, args.output.as_deref(), model.scale())?;
-    let masks = MaskFiles::plan(args, &model, &jobs)?;
-    let at_once = if args.profile { 1 } else { jobs.len().min(AT_ONCE) };
-    let upscalers = args.engine.upscalers(&model, &files::scratch(&jobs), at_once, size_of(&jobs))?;
+/// How often progress is told.
+const TICK: Duration = Duration::from_millis(250);
 
-    let progress = terminal::progress(jobs.len());
-    let work = Work { args, masks, progress, alone: RwLock::default(), folders: Mutex::default() };
-    let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-    thread::scope(|scope| {
-        for mut upscaler in upscalers {
-            let (work, jobs, next, failed) = (&work, &jobs, &next, &failed);
-            scope.spawn(move || {
-                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if !work.enlarge(&mut upscaler, job) {
-                        failed.store(true, Ordering::Relaxed);
-                    }
-                }
-            });
+/// The exit status of what Ctrl-C ended: 128 and the signal's number.
+const INTERRUPTED: u8 = 130;
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.progress == Form::Json {
+        terminal::tell_events();
+    }
+    let mut model = args.engine.model(None)?;
+    if let Size::Times(factor) = args.size.size() {
+        model = model.at_scale(size::reaching(&model.scales(), factor).unwrap_or(model.scale()))?;
+    }
+    let suffix = args.size.suffix(model.scale());
+    let Batch { jobs, skipped, failures } = Batch::plan(&args.batch, &suffix, args.masks.as_deref())?;
+    if args.json && jobs.iter().any(|job| matches!(job.target, Target::Stdout(_))) {
+        return Err("--json prints to standard output, and so does the picture: name a file with -o".into());
+    }
+    let masks = MaskFiles::plan(args.masks.as_deref(), &model, &jobs)?;
+    let report = Report::new(jobs.len(), &skipped, args.json)?;
+    failures.iter().for_each(|failure| report.failure(failure));
+
+    let cancel = end_on_interrupt()?;
+    let folders = Mutex::default();
+    let work = Work { args, masks, report, cancel, alone: RwLock::default(), folders };
+    if !jobs.is_empty() {
+        let count = if args.profile { 1 } else { jobs.len().min(AT_ONCE) };
+        let (scratch, cancel) = (scratch(&jobs), work.cancel.clone());
+        let upscalers =
+            args.engine.upscalers(&model, Use { scratch, count, size: size_of(&jobs), cancel })?;
+        work.go_through(&jobs, upscalers);
+    }
+    Ok(work.end())
+}
+
+/// The first Ctrl-C asks runs to end, the second ends the program.
+fn end_on_interrupt() -> Result<Cancel> {
+    let cancel = Cancel::default();
+    let asked = cancel.clone();
+    ctrlc::set_handler(move || {
+        if asked.is_cancelled() {
+            std::process::exit(INTERRUPTED.into());
         }
+        asked.cancel();
+        terminal::tell("ends after this window; Ctrl-C again ends it at once");
+    })?;
+    Ok(cancel)
+}
+
+/// A folder for what is written on the way: that of the first output, on a disk that has room for pictures.
+fn scratch(jobs: &[Job]) -> PathBuf {
+    let mut folders = jobs.iter().filter_map(|job| match &job.target {
+        Target::File(path, _) => Some(files::folder(path).to_owned()),
+        Target::Stdout(_) => None,
     });
-    work.progress.finish_and_clear();
-    work.remove_empty_folders();
-    Ok(if failed.into_inner() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    folders.next().unwrap_or_else(std::env::temp_dir)
 }
 
 /// That of the first picture whose file tells.
 fn size_of(jobs: &[Job]) -> [usize; 2] {
     let size = jobs.iter().find_map(|job| match &job.source {
         Source::File(path) => files::size(path),
-        _ => None,
+        Source::Stdin => None,
     });
     size.map_or([256; 2], |size| size.map(|side| side as usize))
 }
 
 impl Args {
     fn files(&self) -> FileOptions {
-        let mut options = FileOptions::default();
-        options.replace = self.force;
-        options
+        self.options.files(self.size.size(), self.batch.force)
     }
 }
 
@@ -109,7 +151,8 @@ impl Args {
 struct Work<'a> {
     args: &'a Args,
     masks: MaskFiles<'a>,
-    progress: ProgressBar,
+    report: Report,
+    cancel: Cancel,
     /// Held by many small pictures, or by a large one.
     alone: RwLock<()>,
     /// Those that were made.
@@ -117,75 +160,153 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// From file to file; says what it did, or why not. Whether it did.
-    fn enlarge(&self, upscaler: &mut Upscaler, job: &Job) -> bool {
+    /// Each upscaler takes the next picture when it is done with one.
+    fn go_through(&self, jobs: &[Job], upscalers: Vec<Upscaler>) {
+        let (next, running) = (AtomicUsize::new(0), AtomicUsize::new(upscalers.len()));
+        let seats: Vec<Seat> = upscalers.iter().map(Seat::of).collect();
+        thread::scope(|scope| {
+            for (mut upscaler, seat) in upscalers.into_iter().zip(&seats) {
+                let (next, running) = (&next, &running);
+                scope.spawn(move || {
+                    while !self.cancel.is_cancelled()
+                        && let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
+                    {
+                        seat.take(Some(job.source.name()));
+                        self.enlarge(&mut upscaler, job);
+                        seat.take(None);
+                    }
+                    running.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+            while self.args.progress == Form::Json && running.load(Ordering::Relaxed) > 0 {
+                thread::sleep(TICK);
+                seats.iter().for_each(|seat| seat.tell(&self.report));
+            }
+        });
+    }
+
+    /// From file to file; says what it did, or why not.
+    fn enlarge(&self, upscaler: &mut Upscaler, job: &Job) {
         let start = Instant::now();
-        self.progress.set_message(job.source.name());
+        self.report.begin(job);
         let done = self.prepare(job).and_then(|()| match (&job.source, &job.target) {
             (Source::File(input), Target::File(output, _)) if !self.args.profile && self.masks.are_none() => {
                 self.stream(upscaler, input, output)
             }
             _ => self.hold(upscaler, job),
         });
-        match &done {
-            Ok(Done { from, to, macs_kept }) => terminal::tell(&format!(
-                "{} → {}  {}x{} → {}x{}, {:.0} % of the work, {:.1} s",
-                job.source.name(),
-                job.target.name().display(),
-                from[0],
-                from[1],
-                to[0],
-                to[1],
-                100.0 * macs_kept,
-                start.elapsed().as_secs_f64()
-            )),
-            Err(error) => terminal::complain(&named(job, &**error)),
+        let mut record = Record { seconds: start.elapsed().as_secs_f64(), ..Record::of(job) };
+        record.device = upscaler.device();
+        match done {
+            Ok(Done { from, to, macs_kept, profile }) => {
+                (record.from, record.to, record.macs_kept) = (Some(from), Some(to), Some(macs_kept));
+                record.profile = profile;
+            }
+            Err(error) if matches!(error.downcast_ref(), Some(Error::Cancelled)) => {
+                return self.report.cancelled();
+            }
+            Err(_) if self.args.batch.skip_existing && job.target.exists() => record.skipped = true,
+            Err(error) => record.error = Some(named(job, &*error)),
         }
-        self.progress.inc(1);
-        done.is_ok()
+        let others =
+            |warning: &str| warning.starts_with(&record.input) || warning.starts_with(&record.output);
+        record.warnings = terminal::take_warnings(others);
+        self.report.done(&record);
     }
 
-    fn prepare(&self, Job { source, target }: &Job) -> Result<()> {
-        let mut folders = target.prepare(self.args.force)?;
-        let masks = self.masks.prepare(&source.stem(), self.args.force);
+    fn prepare(&self, job: &Job) -> Result<()> {
+        let force = self.args.batch.force;
+        let mut folders = job.target.prepare(force)?;
+        let masks = self.masks.prepare(job, force);
         folders.extend(masks.iter().flatten().cloned());
         self.folders.lock().expect("no thread panics with it").extend(folders);
         masks.map(drop)
     }
 
-    /// Of the folders that were made those that nothing came to be in.
-    fn remove_empty_folders(&self) {
-        let mut folders = self.folders.lock().expect("no thread panics with it");
-        folders.sort_by_key(|folder| std::cmp::Reverse(folder.as_os_str().len()));
-        folders.iter().for_each(|folder| drop(fs::remove_dir(folder)));
+    /// Of a checkpoint with several scales the one that goes to the size that is wanted of a picture.
+    fn choose_network(&self, upscaler: &mut Upscaler, from: Option<[u32; 2]>) -> Result<()> {
+        let (model, size) = (upscaler.model(), self.args.size.size());
+        let (scales, Some(from)) = (model.scales(), from) else { return Ok(()) };
+        let scale = size::reaching(&scales, size.factor(from, model.scale())).unwrap_or(model.scale());
+        if size != Size::Network && scale != model.scale() {
+            let other = model.at_scale(scale)?;
+            upscaler.set_model(&other)?;
+        }
+        Ok(())
     }
 
     /// Band by band.
     fn stream(&self, upscaler: &mut Upscaler, input: &Path, output: &Path) -> Result<Done> {
-        let is_large =
-            files::size(input).is_some_and(|[width, height]| u64::from(width) * u64::from(height) >= LARGE);
+        let size = files::size(input);
+        self.choose_network(upscaler, size)?;
+        let is_large = size.is_some_and(|[width, height]| u64::from(width) * u64::from(height) >= LARGE);
         let _alone = is_large.then(|| self.alone.write());
         let _among_others = (!is_large).then(|| self.alone.read());
         let UpscaledFile { from, to, macs_kept, .. } =
             upscaler.upscale_file(input, output, &self.args.files())?;
-        Ok(Done { from, to, macs_kept })
+        Ok(Done { from, to, macs_kept, profile: None })
     }
 
     /// In memory: pipes have no way back to the top, and masks are whole pictures themselves.
-    fn hold(&self, upscaler: &mut Upscaler, Job { source, target }: &Job) -> Result<Done> {
-        let force = self.args.force;
-        let picture = source.read()?;
+    fn hold(&self, upscaler: &mut Upscaler, job: &Job) -> Result<Done> {
+        let Job { source, target, .. } = job;
+        let FileOptions { reading, encoding, replace, size, alpha, .. } = self.args.files();
+        let picture = source.read(&reading)?;
+        self.choose_network(upscaler, Some([picture.image.width(), picture.image.height()]))?;
         picture.check(target.name(), target.format())?;
-        if self.args.profile {
-            let profile = upscaler.profile_picture(&picture)?;
-            terminal::explain(&profile::table(&source.name(), &upscaler.device(), &profile));
+        let profile = self.args.profile.then(|| upscaler.profile_picture(&picture)).transpose()?;
+        if let Some(profile) = profile.as_ref().filter(|_| !self.args.json) {
+            terminal::explain(&profile::table(&source.name(), &upscaler.device(), profile));
         }
-        let upscaled = upscaler.upscale_picture(&picture)?;
-        let masks = self.masks.begin(&source.stem(), &upscaled.masks)?;
-        target.write(&upscaled.picture.encode(target.name(), target.format(), &self.args.files().encoding)?, masks, force)?;
-        let [from, to] =
-            [&picture, &upscaled.picture].map(|picture| [picture.image.width(), picture.image.height()]);
-        Ok(Done { from, to, macs_kept: upscaled.macs_kept })
+        let upscaled = upscaler.upscale_picture_to(&picture, size, alpha)?;
+        let masks = self.masks.begin(job, &upscaled.masks)?;
+        let mut large = upscaled.picture;
+        let [from, to] = [&picture, &large].map(|picture| [picture.image.width(), picture.image.height()]);
+        large.metadata = picture.metadata.enlarged(from, to, encoding.dpi);
+        target.write(&large.encode(target.name(), target.format(), &encoding)?, masks, replace)?;
+        let profile = profile.as_ref().map(profile::json);
+        Ok(Done { from, to, macs_kept: upscaled.macs_kept, profile })
+    }
+
+    fn end(self) -> ExitCode {
+        let all_done = self.report.end();
+        // Of several machines another may be about to put something in them.
+        if !all_done && self.args.batch.shard.is_none() {
+            remove_empty(self.folders.into_inner().expect("no thread panics with it"));
+        }
+        match (self.cancel.is_cancelled(), all_done) {
+            (true, _) => ExitCode::from(INTERRUPTED),
+            (_, true) => ExitCode::SUCCESS,
+            (_, false) => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// Of the folders that were made those that nothing came to be in.
+fn remove_empty(mut folders: Vec<PathBuf>) {
+    folders.sort_by_key(|folder| std::cmp::Reverse(folder.as_os_str().len()));
+    folders.iter().for_each(|folder| drop(fs::remove_dir(folder)));
+}
+
+/// What an upscaler is at.
+struct Seat {
+    progress: Progress,
+    input: Mutex<Option<String>>,
+}
+
+impl Seat {
+    fn of(upscaler: &Upscaler) -> Self {
+        Self { progress: upscaler.progress(), input: Mutex::default() }
+    }
+
+    fn take(&self, input: Option<String>) {
+        *self.input.lock().expect("no thread panics with it") = input;
+    }
+
+    fn tell(&self, report: &Report) {
+        if let Some(input) = &*self.input.lock().expect("no thread panics with it") {
+            report.progress(input, self.progress.share());
+        }
     }
 }
 
@@ -194,69 +315,16 @@ struct Done {
     from: [u32; 2],
     to: [u32; 2],
     macs_kept: f64,
+    profile: Option<serde_json::Value>,
 }
 
 /// The sentence with the picture that it is about: some errors know only the device.
 fn named(job: &Job, error: &(dyn std::error::Error + 'static)) -> String {
     match error.downcast_ref() {
         Some(Error::Device(_) | Error::OutOfMemory(_) | Error::Limits(_) | Error::Unsupported(_)) => {
-            format!("{}: {error}", job.source.name())
+            let (name, text) = (job.source.name(), error.to_string());
+            if text.starts_with(&name) { text } else { format!("{name}: {text}") }
         }
         _ => error.to_string(),
     }
-}
-
-/// Where masks go: nowhere, or a folder.
-struct MaskFiles<'a> {
-    folder: Option<&'a Path>,
-    modules: Vec<String>,
-}
-
-impl<'a> MaskFiles<'a> {
-    fn plan(args: &'a Args, model: &Model, jobs: &[Job]) -> Result<Self> {
-        let modules: Vec<String> = model.partitions().into_iter().map(|partition| partition.module).collect();
-        let folder = args.masks.as_deref();
-        if folder.is_some() {
-            if modules.is_empty() {
-                return Err(format!("--masks: {} has no spatial masks", model.name()).into());
-            }
-            let mut stems: Vec<String> = jobs.iter().map(|job| job.source.stem()).collect();
-            stems.sort_unstable();
-            if let Some(twins) = stems.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Err(format!("--masks: two pictures are called {}", twins[0]).into());
-            }
-        }
-        Ok(Self { folder, modules })
-    }
-
-    fn are_none(&self) -> bool {
-        self.folder.is_none()
-    }
-
-    fn prepare(&self, stem: &str, force: bool) -> Result<Vec<PathBuf>> {
-        let Some(folder) = self.folder else { return Ok(vec![]) };
-        let prepare = |module| files::prepare(&mask_path(folder, stem, module), force);
-        Ok(self.modules.iter().map(prepare).collect::<Result<Vec<_>>>()?.concat())
-    }
-
-    /// Their files, written and without names yet.
-    fn begin(&self, stem: &str, masks: &[Mask]) -> Result<Vec<NewFile>> {
-        let Some(folder) = self.folder else { return Ok(vec![]) };
-        let begin = |(mask, module): (&Mask, &String)| {
-            let path = mask_path(folder, stem, module);
-            files::begin(&path, &Picture::from(picture_of(mask)).encode(&path, ImageFormat::Png, &Encoding::default())?)
-        };
-        masks.iter().zip(&self.modules).map(begin).collect()
-    }
-}
-
-fn mask_path(folder: &Path, stem: &str, module: &str) -> PathBuf {
-    folder.join(format!("{stem}-{module}.png"))
-}
-
-/// White where the module worked.
-fn picture_of(mask: &Mask) -> DynamicImage {
-    let samples = mask.active.iter().map(|&active| if active { 255 } else { 0 }).collect();
-    let picture = GrayImage::from_raw(mask.width as u32, mask.height as u32, samples);
-    picture.expect("a mask has as many values as pixels").into()
 }

@@ -11,6 +11,7 @@ use crate::graph::{GlobalPoolKind, ResizeKind, Value};
 use crate::job::engine::{Engine, Made, Window};
 use crate::job::store::Store;
 use crate::job::tiles::{Grid, Rect, Tile};
+use crate::job::watch::{Cancel, Progress};
 use crate::pixels::{Depth, Pixels};
 use crate::plan::{Given, Kept, Origin, Phase};
 use crate::tensor::{Shape, channel_groups};
@@ -38,6 +39,8 @@ pub(super) struct Pass<'a, 'scope> {
     /// The phase for the whole picture, of which no more is used than the shapes.
     whole: &'a Phase,
     state: &'a mut State,
+    cancel: Cancel,
+    progress: Progress,
     incoming: Option<Incoming<'scope>>,
     outgoing: Option<Outgoing<'scope>>,
     /// The picture's size, and that made one that the network takes.
@@ -103,6 +106,8 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             at,
             whole,
             state,
+            cancel: Cancel::default(),
+            progress: Progress::default(),
             incoming,
             outgoing,
             real,
@@ -113,6 +118,11 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             sums,
             canvas: None,
         }
+    }
+
+    /// Ends when it is told to, and tells how far it is.
+    pub(super) fn watched(self, cancel: &Cancel, progress: &Progress) -> Self {
+        Self { cancel: cancel.clone(), progress: progress.clone(), ..self }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -141,6 +151,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             while !engine.is_ready() {
                 self.land(engine, phase, grid)?;
             }
+            self.cancel.check()?;
             engine.submit(self.window(phase, &tile)?)?;
             self.under_way.push_back(tile);
         }
@@ -193,6 +204,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
     /// Takes the oldest window under way.
     fn land(&mut self, engine: &mut dyn Engine, phase: &Phase, grid: &Grid) -> Result<()> {
         let Made { picture, kept: values } = engine.collect()?;
+        self.cancel.check()?;
         let tile = self.under_way.pop_front().expect("a window under way has a tile");
         let part = tile.kept.within(&tile.window);
         for ((kept, value), packed) in phase.kept.iter().zip(&phase.keep).zip(&values) {
@@ -220,6 +232,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         }
         self.state.outcome.computed += tile.window.pixels() as u64;
         self.state.outcome.kept += tile.kept.pixels() as u64;
+        self.progress.add(tile.kept.pixels() as u64);
         if tile.kept.x.end == self.size[0] { self.end_row(phase, grid, tile.kept.y.end) } else { Ok(()) }
     }
 
