@@ -31,6 +31,7 @@ use image::DynamicImage;
 pub use encode::format_of;
 pub use file::NewFile;
 pub use header::PictureHeader;
+pub use limits::asks_for_memory;
 pub use metadata::{Metadata, Resolution, StatedColour, Text, Unit};
 pub use options::{Compression, Dpi, Encoding, FileOptions, Reading};
 pub use reader::PictureReader;

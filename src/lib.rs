@@ -97,7 +97,8 @@ pub use gpu::{Gpu, adapters};
 #[cfg(feature = "image")]
 pub use image::{
     Compression, Dpi, Encoding, FileOptions, Metadata, NewFile, Picture, PictureHeader, PictureReader,
-    PictureWriter, Reading, Resolution, StatedColour, Text, Unit, UpscaledFile, UpscaledPicture, format_of,
+    PictureWriter, Reading, Resolution, StatedColour, Text, Unit, UpscaledFile, UpscaledPicture,
+    asks_for_memory, format_of,
 };
 pub use job::stream::{PixelRows, Sink, Source, Tiling};
 pub use models::{Model, Partition};

@@ -51,6 +51,11 @@ pub(super) trait Rows: Send {
     fn end(&mut self) -> ImageResult<()> {
         Ok(())
     }
+
+    /// Begins again with the first row, if that costs nothing; whether it did.
+    fn rewind(&mut self) -> bool {
+        false
+    }
 }
 
 impl PictureReader {
@@ -127,6 +132,13 @@ impl PictureReader {
         }
     }
 
+    /// Begins again at the top, where the picture is held whole; whether it did.
+    pub(super) fn rewind(&mut self) -> bool {
+        let rewound = self.rows.rewind();
+        self.y = if rewound { 0 } else { self.y };
+        rewound
+    }
+
     fn band(&mut self, rows: u32) -> ImageResult<DynamicImage> {
         let band = self.header.picture(rows, |row| self.rows.next(row))?;
         self.y += rows;
@@ -150,12 +162,12 @@ type Stream = (PictureHeader, Box<dyn Rows>);
 
 /// A file whose rows can be decoded as they are asked for; nothing if it must be decoded whole.
 fn stream(path: &Path, reading: &Reading, warnings: &mut Vec<String>) -> Result<Option<Stream>> {
-    let mut file = File::open(path).map_err(Error::io(path))?;
-    let mut start = Vec::new();
-    // In a pipe there is no way back to what tells the format.
-    if !file.metadata().map_err(Error::io(path))?.is_file() {
+    // In a pipe there is no way back to what tells the format, and it can be opened once.
+    if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
         return Ok(None);
     }
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut start = Vec::new();
     (&mut file).take(64).read_to_end(&mut start).map_err(Error::io(path))?;
     file.rewind().map_err(Error::io(path))?;
     let kind = kind(&path.display().to_string(), &start).map_err(|reason| image_error(path, reason))?;
@@ -211,5 +223,10 @@ impl Rows for Whole {
         row.copy_from_slice(&self.image.as_bytes()[self.read..][..row.len()]);
         self.read += row.len();
         Ok(())
+    }
+
+    fn rewind(&mut self) -> bool {
+        self.read = 0;
+        true
     }
 }

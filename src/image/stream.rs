@@ -171,6 +171,10 @@ impl Source for FileRows {
     }
 
     fn restart(&mut self) -> Result<()> {
+        if self.reader.rewind() {
+            (self.held, self.first, self.y) = (Vec::new(), 0, 0);
+            return Ok(());
+        }
         let again = Self::again(&self.path, &self.reading)?;
         if again.reader.header() != self.reader.header() {
             return Err(self.changed());

@@ -34,7 +34,7 @@ use self::layout::{Codec, Layout};
 use self::page::Page;
 use self::samples::Span;
 use super::Rows;
-use crate::image::limits;
+use crate::image::limits::{self, zeros};
 use crate::image::{Metadata, PictureHeader, Reading};
 
 pub(in crate::image) use page::raw_by_signature;
@@ -52,15 +52,6 @@ pub(in crate::image) struct Tiff<R> {
     bytes: Vec<u8>,
     samples: Vec<u16>,
     span: Span,
-}
-
-/// Room for some numbers of a file that is not believed.
-fn room<T: Copy + Default>(len: u64) -> io::Result<Vec<T>> {
-    let mut room = Vec::new();
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
-    room.try_reserve_exact(len).map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
-    room.resize(len, T::default());
-    Ok(room)
 }
 
 /// An error that says why in words.
@@ -82,8 +73,8 @@ impl<R: Read + Seek> Tiff<R> {
         }
         limits::check_pixels(reading, [layout.width, layout.height]).map_err(refused)?;
         let metadata = metadata::read(&mut file, &directory, &mut layout);
-        let bytes = room(layout.chunk_row_bytes())?;
-        let samples = room(u64::from(layout.width).saturating_mul(layout.samples as u64))?;
+        let bytes = zeros(layout.chunk_row_bytes())?;
+        let samples = zeros(u64::from(layout.width).saturating_mul(layout.samples as u64))?;
         Ok(Self {
             file,
             layout,
@@ -119,7 +110,7 @@ impl<R: Read + Seek> Tiff<R> {
         if !self.layout.float {
             return Ok(());
         }
-        let mut row = room(self.header().row_bytes())?;
+        let mut row = zeros(self.header().row_bytes())?;
         for _ in 0..self.layout.height {
             self.next_row(&mut row)?;
         }
