@@ -149,26 +149,20 @@ fn stream(path: &Path) -> Result<Option<Stream>> {
     if !matches!(format, ImageFormat::Png | ImageFormat::Tiff) {
         return Ok(None);
     }
-    let stream = stream_of(file, format).map_err(|error| image_error(path, decode::reason(error)))?;
-    Ok(stream.map(|(mut header, rows)| {
-        let metadata = &mut header.metadata;
-        metadata.icc_profile =
-            metadata.icc_profile.take().filter(|profile| decode::describes_rgb(&name, profile));
-        (header, rows)
-    }))
+    let stream = stream_of(&name, file, format);
+    stream.map_err(|error| image_error(path, decode::reason(error)))
 }
 
-fn stream_of(mut file: File, format: ImageFormat) -> ImageResult<Option<Stream>> {
+fn stream_of(name: &str, mut file: File, format: ImageFormat) -> ImageResult<Option<Stream>> {
     file.rewind()?;
     let mut decoder = decode::decoder(BufReader::new(&file), format)?;
     // The TIFF decoder takes what it needs for a colour profile out of what the pixels leave.
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(decoder.total_bytes().saturating_add(MAX_PIECE));
     decoder.set_limits(limits)?;
-    let upright = decoder.orientation()? == Orientation::NoTransforms;
-    let header = decode::header(&mut decoder)?;
+    let (header, orientation) = decode::header(name, format, &mut decoder, &mut (&file))?;
     drop(decoder);
-    if !upright || header.row_bytes() > MAX_PIECE {
+    if orientation != Orientation::NoTransforms || header.row_bytes() > MAX_PIECE {
         return Ok(None);
     }
     file.rewind()?;
