@@ -10,11 +10,13 @@
 //! Gray stays gray, 16 bits stay 16 bits, transparency stays transparency. The orientation that a camera
 //! notes in EXIF is applied first, and the note then says upright.
 
+mod cmyk;
 mod decode;
 mod encode;
 mod exif;
 mod file;
 mod header;
+mod jpeg;
 mod jpeg_xl;
 mod kind;
 mod limits;
@@ -22,11 +24,13 @@ mod metadata;
 mod options;
 mod reader;
 mod stream;
+mod transfer;
 mod travel;
 mod writer;
 mod xmp;
 
 use image::DynamicImage;
+use transfer::Transfer;
 
 pub use encode::format_of;
 pub use file::NewFile;
@@ -87,11 +91,17 @@ impl Upscaler {
     /// # Errors
     /// As [`Upscaler::upscale`].
     pub fn upscale_picture(&mut self, picture: &Picture) -> Result<UpscaledPicture> {
-        let (colour, alpha) = travel::split(&picture.image)?;
+        let (color, transfer) = (picture.image.color(), Transfer::of(&picture.metadata));
+        let curved = transfer.map(|transfer| transfer.for_network(&picture.image));
+        let (colour, alpha) = travel::split(curved.as_ref().unwrap_or(&picture.image))?;
         let upscaled = self.upscale_pixels(&colour)?;
         let (width, height) = (upscaled.pixels.width(), upscaled.pixels.height());
         let alpha = alpha.map(|alpha| travel::enlarged_alpha(&alpha, width, height));
-        let mut image = travel::join(&upscaled.pixels, alpha, picture.image.color())?;
+        let mut image =
+            travel::join(&upscaled.pixels, alpha, transfer.map_or(color, |_| transfer::wide(color)))?;
+        if let Some(transfer) = transfer {
+            image = transfer.back(&image, color);
+        }
         image.set_color_space(picture.image.color_space()).expect("this colour space was set before");
         let (width, height) = (image.width(), image.height());
         let from = [picture.image.width(), picture.image.height()];

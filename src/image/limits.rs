@@ -51,7 +51,8 @@ pub(super) fn check_pixels(reading: &Reading, [width, height]: [u32; 2]) -> Resu
 }
 
 /// Whether a picture can be held whole: it is in bounds, and there is memory for it.
-pub(super) fn check_held([width, height]: [u32; 2], bytes: u64) -> Result<(), String> {
+pub(super) fn check_held([width, height]: [u32; 2], pixel_bytes: u64) -> Result<(), String> {
+    let bytes = (u64::from(width) * u64::from(height)).saturating_mul(pixel_bytes);
     if bytes > MAX_BYTES {
         return Err(format!("{width}x{height} pixels take more than {} GiB", MAX_BYTES >> 30));
     }

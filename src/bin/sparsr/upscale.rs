@@ -160,7 +160,7 @@ impl Work<'_> {
     fn hold(&self, upscaler: &mut Upscaler, Job { source, target }: &Job) -> Result<Done> {
         let force = self.args.force;
         let picture = source.read()?;
-        picture.check(target.name(), target.format())?;
+        picture.check(target.name(), target.format(), &self.args.files().encoding)?;
         if self.args.profile {
             let profile = upscaler.profile_picture(&picture)?;
             terminal::explain(&profile::table(&source.name(), &upscaler.device(), &profile));
