@@ -54,12 +54,15 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
         rgb.write_to(&mut bytes, format).unwrap();
         seeds.push((format!("{format:?}"), bytes.into_inner()));
     }
-    let compressions = [Compression::Lzw, Compression::Deflate(DeflateLevel::Fast), Compression::Packbits];
-    for compression in compressions {
+    for (name, compression) in [
+        ("LZW", Compression::Lzw),
+        ("Deflate", Compression::Deflate(DeflateLevel::Fast)),
+        ("PackBits", Compression::Packbits),
+    ] {
         let mut bytes = Cursor::new(Vec::new());
         let mut encoder = TiffEncoder::new(&mut bytes).unwrap().with_compression(compression);
         encoder.write_image::<colortype::RGB8>(40, 30, rgb.as_bytes()).unwrap();
-        seeds.push((format!("{compression:?}"), bytes.into_inner()));
+        seeds.push((name.to_owned(), bytes.into_inner()));
     }
     for (grid, wide) in [(Grid::Strips(4), false), (Grid::Tiles(16, 16), true)] {
         for (photometric, channels, planes) in [(0, 1, 1), (2, 5, 1), (5, 4, 2)] {
