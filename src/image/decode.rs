@@ -1,18 +1,17 @@
 //! Files to pictures. What cannot be decoded whole is an error of one sentence: there is no half picture.
 
 use std::fs;
-use std::io::{self, BufRead, Cursor, Seek};
+use std::io::{self, BufRead, Cursor, Read, Seek};
 use std::path::Path;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits};
 
-use super::jpeg_xl;
 use super::kind::{self, Kind};
 use super::limits::{self, MAX_BYTES};
 use super::reader::Rows;
 use super::reader::tiff::Tiff;
-use super::{Metadata, Picture, PictureHeader, Reading, exif};
+use super::{Metadata, Picture, PictureHeader, Reading, cmyk, jpeg, jpeg_xl};
 use crate::error::{Error, Result};
 
 impl Picture {
@@ -47,82 +46,85 @@ impl Picture {
     /// # Errors
     /// As [`Picture::decode`].
     pub fn decode_with(name: &str, bytes: &[u8], reading: &Reading) -> Result<Self> {
-        let mut warnings = Vec::new();
-        let picture = Self::decode_quietly(name, bytes, reading, &mut warnings)?;
-        warn(name, &warnings);
-        Ok(picture)
-    }
-
-    /// [`Picture::decode_with`] for a file that was read before: what is lost of it is only told to the caller.
-    pub(super) fn decode_quietly(
-        name: &str,
-        bytes: &[u8],
-        reading: &Reading,
-        warnings: &mut Vec<String>,
-    ) -> Result<Self> {
-        let picture = decode(name, bytes, reading, warnings);
-        picture.map_err(|reason| Error::Image { file: name.to_owned(), reason })
+        decode(name, bytes, reading).map_err(|reason| Error::Image { file: name.to_owned(), reason })
     }
 }
 
-/// Tells what is lost of a file.
-pub(super) fn warn(name: &str, warnings: &[String]) {
-    for warning in warnings {
-        tracing::warn!("{name}: {warning}");
-    }
-}
-
-fn decode(
-    name: &str,
-    bytes: &[u8],
-    reading: &Reading,
-    warnings: &mut Vec<String>,
-) -> Result<Picture, String> {
+fn decode(name: &str, bytes: &[u8], reading: &Reading) -> Result<Picture, String> {
     let format = match kind::kind(name, bytes)? {
         Kind::Of(ImageFormat::Tiff) => {
-            return tiff(bytes, reading, warnings).map_err(|error| reason(ImageError::IoError(error)));
+            return tiff(name, bytes, reading).map_err(|error| reason(ImageError::IoError(error)));
         }
-        Kind::JpegXl => return jpeg_xl::decode(bytes, reading, warnings),
+        Kind::JpegXl => return jpeg_xl::decode(name, bytes, reading),
         Kind::Of(format) => format,
     };
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        return Err("the JPEG ends too early".to_owned());
+    if let Some(others) = kind::others(format, bytes) {
+        tracing::warn!("{name}: {others}");
     }
-    warnings.extend(kind::others(format, bytes));
-    let decoder = decoder(Cursor::new(bytes), format).map_err(reason)?;
-    let size = decoder.dimensions().into();
-    limits::check_pixels(reading, size)?;
-    limits::check_held(size, decoder.total_bytes())?;
-    limits::check_claim(format, bytes, bytes.len() as u64, size)?;
-    decoded(decoder, warnings)
-}
-
-fn decoded(mut decoder: impl ImageDecoder, warnings: &mut Vec<String>) -> Result<Picture, String> {
-    let orientation = decoder.orientation().map_err(reason)?;
-    let PictureHeader { mut metadata, .. } = header(&mut decoder).map_err(reason)?;
-    keep_profile(&mut metadata, warnings);
+    if format == ImageFormat::Jpeg
+        && let Some(frame) = jpeg::frame(bytes)
+    {
+        check_size(format, bytes, reading, frame.size, 3)?;
+        match jpeg::check(bytes) {
+            Err(damage) if reading.lenient => tracing::warn!("{name}: {damage}; what is missing is gray"),
+            checked => {
+                checked.map_err(|damage| format!("{damage}: a lenient reading takes what there is"))?
+            }
+        }
+        if frame.components == 4 {
+            return four_inks(name, bytes);
+        }
+    }
+    let mut decoder = decoder(Cursor::new(bytes), format).map_err(reason)?;
+    check_size(format, bytes, reading, decoder.dimensions().into(), decoder.color_type().bytes_per_pixel())?;
+    let (PictureHeader { mut metadata, .. }, orientation) =
+        header(name, format, &mut decoder, &mut Cursor::new(bytes)).map_err(reason)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     image.apply_orientation(orientation);
+    metadata.turn(orientation);
     Ok(Picture { image, metadata })
 }
 
-fn tiff(bytes: &[u8], reading: &Reading, warnings: &mut Vec<String>) -> io::Result<Picture> {
+/// Everything that [`limits`] says of a picture that will be held whole.
+fn check_size(
+    format: ImageFormat,
+    bytes: &[u8],
+    reading: &Reading,
+    size: [u32; 2],
+    pixel_bytes: u8,
+) -> Result<(), String> {
+    limits::check_pixels(reading, size)?;
+    limits::check_held(size, pixel_bytes.into())?;
+    limits::check_claim(format, bytes, bytes.len() as u64, size)
+}
+
+fn tiff(name: &str, bytes: &[u8], reading: &Reading) -> io::Result<Picture> {
     let mut tiff = Tiff::open(Cursor::new(bytes), reading)?;
-    let mut header = tiff.header();
+    let header = tiff.header(name);
     let size = [header.width, header.height];
-    limits::check_held(size, header.row_bytes().saturating_mul(header.height.into()))
-        .map_err(io::Error::other)?;
+    limits::check_held(size, header.color.bytes_per_pixel().into()).map_err(io::Error::other)?;
     tiff.check_floats()?;
     let mut image = header.picture(header.height, |row| tiff.next(row)).map_err(|error| match error {
         ImageError::IoError(error) => error,
         other => io::Error::other(other),
     })?;
-    if let Some(orientation) = Orientation::from_exif(tiff.orientation()) {
-        image.apply_orientation(orientation);
-    }
-    warnings.extend_from_slice(tiff.warnings());
-    keep_profile(&mut header.metadata, warnings);
-    Ok(Picture { image, metadata: header.metadata })
+    let (orientation, mut metadata) = (tiff.orientation(), header.metadata);
+    image.apply_orientation(orientation);
+    metadata.turn(orientation);
+    tiff.warn(name);
+    Ok(Picture { image, metadata })
+}
+
+/// A JPEG whose profile is for its inks: it is used here, and says nothing of the picture.
+fn four_inks(name: &str, bytes: &[u8]) -> Result<Picture, String> {
+    let mut metadata = Metadata::read(name, ImageFormat::Jpeg, &mut Cursor::new(bytes))
+        .map_err(|error| error.to_string())?;
+    let profile = metadata.icc_profile.take();
+    let mut image = cmyk::decode(name, bytes, profile.as_deref())?.into();
+    let orientation = metadata.take_orientation();
+    DynamicImage::apply_orientation(&mut image, orientation);
+    metadata.turn(orientation);
+    Ok(Picture { image, metadata })
 }
 
 /// The decoder of a format, which has read what stands before the pixels.
@@ -137,37 +139,39 @@ pub(super) fn decoder<'a>(
     reader.into_decoder()
 }
 
-/// The header as the file has it. Orientation, which is the decoder's to tell, is taken out of EXIF.
-pub(super) fn header(decoder: &mut impl ImageDecoder) -> ImageResult<PictureHeader> {
+/// The header as the file has it, and how the pixels must be turned: metadata speak of the upright picture already.
+/// `source` is the same file.
+pub(super) fn header(
+    name: &str,
+    format: ImageFormat,
+    decoder: &mut impl ImageDecoder,
+    source: &mut (impl Read + Seek),
+) -> ImageResult<(PictureHeader, Orientation)> {
     let (width, height) = decoder.dimensions();
-    let exif = decoder.exif_metadata()?.map(|exif| exif::upright(exif).0);
-    let metadata = Metadata { icc_profile: decoder.icc_profile()?, exif, ..Metadata::default() };
-    Ok(PictureHeader { width, height, color: decoder.color_type(), metadata })
-}
-
-/// Whether an end marker follows the start of the scan. The decoder itself fills what is missing with gray.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xda;
-    const END: [u8; 2] = [0xff, 0xd9];
-    let mut rest = &bytes[2..];
-    while let [0xff, marker, high, low, ..] = *rest {
-        if marker == START_OF_SCAN {
-            return rest.windows(2).any(|pair| pair == END);
-        }
-        // A run of fill bytes is a marker 0xff without a length.
-        let skipped = if marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
-        rest = rest.get(skipped..).unwrap_or_default();
+    let mut metadata = Metadata::read(name, format, source).unwrap_or_else(|error| {
+        tracing::warn!("{name}: what it says beside the pixels cannot be read, and is left out: {error}");
+        Metadata::default()
+    });
+    if !matches!(format, ImageFormat::Png | ImageFormat::Jpeg) {
+        metadata.icc_profile = decoder.icc_profile()?;
+        metadata.exif = decoder.exif_metadata()?;
     }
-    false
+    if format == ImageFormat::WebP {
+        metadata.xmp = decoder.xmp_metadata()?;
+    }
+    metadata.icc_profile = metadata.icc_profile.filter(|profile| describes_rgb(name, profile));
+    metadata.warn_of_high_range(name);
+    let orientation = metadata.take_orientation();
+    Ok((PictureHeader { width, height, color: decoder.color_type(), metadata }, orientation))
 }
 
 /// The profile of a CMYK file says nothing about the RGB picture that was decoded from it.
-pub(super) fn keep_profile(metadata: &mut Metadata, warnings: &mut Vec<String>) {
-    let space = metadata.icc_profile.as_ref().map(|profile| profile.get(16..20));
-    if !matches!(space, None | Some(Some(b"RGB " | b"GRAY"))) {
-        metadata.icc_profile = None;
-        warnings.push("its colour profile is not for RGB or gray, and is left out".to_owned());
+pub(super) fn describes_rgb(name: &str, profile: &[u8]) -> bool {
+    let fits = matches!(profile.get(16..20), Some(b"RGB " | b"GRAY"));
+    if !fits {
+        tracing::warn!("{name}: its colour profile is not for RGB or gray, and is left out");
     }
+    fits
 }
 
 /// The decoder's complaint in one line.

@@ -7,7 +7,7 @@ use image::ColorType;
 use jxl_oxide::{AllocTracker, JxlImage, PixelFormat};
 
 use super::limits::{self, MAX_BYTES};
-use super::{Metadata, Picture, PictureHeader, Reading, decode, exif, travel};
+use super::{Metadata, Picture, PictureHeader, Reading, decode, travel};
 
 /// The most that a packed note may have.
 const MAX_NOTE: u64 = 16 << 20;
@@ -15,20 +15,20 @@ const MAX_NOTE: u64 = 16 << 20;
 /// How sRGB is numbered (H.273).
 const SRGB: [u8; 4] = [1, 13, 0, 1];
 
-pub(super) fn decode(bytes: &[u8], reading: &Reading, warnings: &mut Vec<String>) -> Result<Picture, String> {
+pub(super) fn decode(name: &str, bytes: &[u8], reading: &Reading) -> Result<Picture, String> {
     let builder = JxlImage::builder().alloc_tracker(AllocTracker::with_limit(MAX_BYTES as usize));
     let boxes = Boxes::of(bytes);
     let image = builder.read(boxes.codestream.as_slice()).map_err(damaged)?;
-    let header = header(&image, boxes, warnings)?;
+    let header = header(name, &image, boxes)?;
     let size = [header.width, header.height];
     limits::check_pixels(reading, size)?;
-    limits::check_held(size, header.row_bytes().saturating_mul(header.height.into()))?;
+    limits::check_held(size, header.color.bytes_per_pixel().into())?;
     if !image.is_loading_done() || image.num_loaded_keyframes() == 0 {
         return Err("the file ends too early".to_owned());
     }
     if image.num_loaded_keyframes() > 1 {
         let frames = image.num_loaded_keyframes();
-        warnings.push(format!("an animation of {frames} frames; only the first is taken"));
+        tracing::warn!("{name}: an animation of {frames} frames; only the first is taken");
     }
     let picture = pixels(&image, &header)?;
     Ok(Picture { image: picture, metadata: header.metadata })
@@ -38,10 +38,10 @@ fn damaged(error: Box<dyn std::error::Error + Send + Sync>) -> String {
     format!("the JPEG XL is damaged: {error}").replace('\n', " ")
 }
 
-fn header(image: &JxlImage, boxes: Boxes, warnings: &mut Vec<String>) -> Result<PictureHeader, String> {
+fn header(name: &str, image: &JxlImage, boxes: Boxes) -> Result<PictureHeader, String> {
     let depth = image.image_header().metadata.bit_depth;
     if depth.bits_per_sample() > 16 {
-        warnings.push(format!("samples of {} bits are read as 16", depth.bits_per_sample()));
+        tracing::warn!("{name}: samples of {} bits are read as 16", depth.bits_per_sample());
     }
     let color = match (image.pixel_format(), depth.bits_per_sample() > 8) {
         (PixelFormat::Gray, false) => ColorType::L8,
@@ -59,12 +59,13 @@ fn header(image: &JxlImage, boxes: Boxes, warnings: &mut Vec<String>) -> Result<
     let (width, height) = (image.width(), image.height());
     let mut metadata = Metadata {
         icc_profile: (image.rendered_cicp() != Some(SRGB)).then(|| image.rendered_icc()),
-        // The picture is upright already, whatever EXIF says.
-        exif: boxes.exif.map(|exif| exif::upright(exif).0),
+        exif: boxes.exif,
         xmp: boxes.xmp,
         ..Metadata::default()
     };
-    decode::keep_profile(&mut metadata, warnings);
+    metadata.icc_profile = metadata.icc_profile.filter(|profile| decode::describes_rgb(name, profile));
+    // The picture is upright already, whatever EXIF says.
+    metadata.take_orientation();
     Ok(PictureHeader { width, height, color, metadata })
 }
 

@@ -3,12 +3,42 @@
 //! Three answers: whether the picture is within the limit, whether the file can hold what it claims (no format packs
 //! without bound), and whether there is memory.
 
+use std::cell::Cell;
+use std::collections::TryReserveError;
+use std::io::{self, ErrorKind};
+
 use image::ImageFormat;
 
 use super::Reading;
 
 /// The most that a picture may take when decoded: about 1.4 gigapixels of 8-bit RGB.
 pub(super) const MAX_BYTES: u64 = 4 << 30;
+
+thread_local! {
+    static ASKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread asks for memory of which it can be told that there is none. An allocator that ends the program
+/// where memory ends leaves such a question to be answered.
+pub fn asks_for_memory() -> bool {
+    ASKS.try_with(Cell::get).unwrap_or(false)
+}
+
+/// Room for some numbers, or the answer that there is none.
+fn room_for<T>(len: u64) -> Result<Vec<T>, TryReserveError> {
+    let mut room = Vec::new();
+    ASKS.set(true);
+    let asked = room.try_reserve_exact(usize::try_from(len).unwrap_or(usize::MAX));
+    ASKS.set(false);
+    asked.map(|()| room)
+}
+
+/// So many zeros, where the number comes from a file and is not believed.
+pub(super) fn zeros<T: Copy + Default>(len: u64) -> io::Result<Vec<T>> {
+    let mut zeros = room_for(len).map_err(|_| ErrorKind::OutOfMemory)?;
+    zeros.resize(len as usize, T::default());
+    Ok(zeros)
+}
 
 /// Whether a picture of this size is wanted.
 pub(super) fn check_pixels(reading: &Reading, [width, height]: [u32; 2]) -> Result<(), String> {
@@ -21,13 +51,13 @@ pub(super) fn check_pixels(reading: &Reading, [width, height]: [u32; 2]) -> Resu
 }
 
 /// Whether a picture can be held whole: it is in bounds, and there is memory for it.
-pub(super) fn check_held([width, height]: [u32; 2], bytes: u64) -> Result<(), String> {
+pub(super) fn check_held([width, height]: [u32; 2], pixel_bytes: u64) -> Result<(), String> {
+    let bytes = (u64::from(width) * u64::from(height)).saturating_mul(pixel_bytes);
     if bytes > MAX_BYTES {
         return Err(format!("{width}x{height} pixels take more than {} GiB", MAX_BYTES >> 30));
     }
-    let len = usize::try_from(bytes).unwrap_or(usize::MAX);
-    let room = Vec::<u8>::new().try_reserve_exact(len);
-    room.map_err(|_| format!("{width}x{height} pixels take {bytes} bytes, and there is no memory for them"))
+    let none = format!("{width}x{height} pixels take {bytes} bytes, and there is no memory for them");
+    room_for::<u8>(bytes).map(drop).map_err(|_| none)
 }
 
 /// Whether `len` bytes that start with `start` can hold a picture of this size.

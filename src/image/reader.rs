@@ -51,6 +51,11 @@ pub(super) trait Rows: Send {
     fn end(&mut self) -> ImageResult<()> {
         Ok(())
     }
+
+    /// Begins again with the first row, if that costs nothing; whether it did.
+    fn rewind(&mut self) -> bool {
+        false
+    }
 }
 
 impl PictureReader {
@@ -68,20 +73,10 @@ impl PictureReader {
     /// # Errors
     /// As [`PictureReader::open`].
     pub fn open_with(path: &Path, reading: &Reading) -> Result<Self> {
-        let mut warnings = Vec::new();
-        let reader = Self::open_quietly(path, reading, &mut warnings)?;
-        decode::warn(&path.display().to_string(), &warnings);
-        Ok(reader)
-    }
-
-    /// [`PictureReader::open_with`] for a file that was opened before: what is lost of it is only told to the caller.
-    pub(super) fn open_quietly(path: &Path, reading: &Reading, warnings: &mut Vec<String>) -> Result<Self> {
-        let (header, rows, streams) = match stream(path, reading, warnings)? {
+        let (header, rows, streams) = match stream(path, reading)? {
             Some((header, rows)) => (header, rows, true),
             None => {
-                let bytes = fs::read(path).map_err(Error::io(path))?;
-                let picture =
-                    Picture::decode_quietly(&path.display().to_string(), &bytes, reading, warnings)?;
+                let picture = Picture::read_with(path, reading)?;
                 (picture.header(), Box::new(Whole { image: picture.image, read: 0 }) as Box<dyn Rows>, false)
             }
         };
@@ -127,6 +122,13 @@ impl PictureReader {
         }
     }
 
+    /// Begins again at the top, where the picture is held whole; whether it did.
+    pub(super) fn rewind(&mut self) -> bool {
+        let rewound = self.rows.rewind();
+        self.y = if rewound { 0 } else { self.y };
+        rewound
+    }
+
     fn band(&mut self, rows: u32) -> ImageResult<DynamicImage> {
         let band = self.header.picture(rows, |row| self.rows.next(row))?;
         self.y += rows;
@@ -149,49 +151,43 @@ impl std::fmt::Debug for PictureReader {
 type Stream = (PictureHeader, Box<dyn Rows>);
 
 /// A file whose rows can be decoded as they are asked for; nothing if it must be decoded whole.
-fn stream(path: &Path, reading: &Reading, warnings: &mut Vec<String>) -> Result<Option<Stream>> {
+fn stream(path: &Path, reading: &Reading) -> Result<Option<Stream>> {
     // In a pipe there is no way back to what tells the format, and it can be opened once.
-    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
+    if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
         return Ok(None);
     }
     let mut file = File::open(path).map_err(Error::io(path))?;
     let mut start = Vec::new();
     (&mut file).take(64).read_to_end(&mut start).map_err(Error::io(path))?;
     file.rewind().map_err(Error::io(path))?;
-    let kind = kind(&path.display().to_string(), &start).map_err(|reason| image_error(path, reason))?;
-    let stream = match kind {
-        Kind::Of(ImageFormat::Png) => png_stream(file, reading, &start),
-        Kind::Of(ImageFormat::Tiff) => tiff_stream(file, reading, warnings).map_err(ImageError::IoError),
+    let name = path.display().to_string();
+    let stream = match kind(&name, &start).map_err(|reason| image_error(path, reason))? {
+        Kind::Of(ImageFormat::Png) => png_stream(&name, file, reading, &start),
+        Kind::Of(ImageFormat::Tiff) => tiff_stream(&name, file, reading).map_err(ImageError::IoError),
         _ => return Ok(None),
     };
-    let stream = stream.map_err(|error| image_error(path, decode::reason(error)))?;
-    Ok(stream.map(|(mut header, rows)| {
-        decode::keep_profile(&mut header.metadata, warnings);
-        (header, rows)
-    }))
+    stream.map_err(|error| image_error(path, decode::reason(error)))
 }
 
-fn tiff_stream(file: File, reading: &Reading, warnings: &mut Vec<String>) -> io::Result<Option<Stream>> {
+fn tiff_stream(name: &str, file: File, reading: &Reading) -> io::Result<Option<Stream>> {
     let mut tiff = Tiff::open(file, reading)?;
-    let header = tiff.header();
-    if tiff.orientation() != 1 || header.row_bytes() > MAX_PIECE {
+    if tiff.orientation() != Orientation::NoTransforms || tiff.row_bytes() > MAX_PIECE {
         return Ok(None);
     }
     tiff.check_floats()?;
-    warnings.extend_from_slice(tiff.warnings());
-    Ok(Some((header, Box::new(tiff))))
+    tiff.warn(name);
+    Ok(Some((tiff.header(name), Box::new(tiff))))
 }
 
-fn png_stream(mut file: File, reading: &Reading, start: &[u8]) -> ImageResult<Option<Stream>> {
+fn png_stream(name: &str, mut file: File, reading: &Reading, start: &[u8]) -> ImageResult<Option<Stream>> {
     let mut decoder = decode::decoder(BufReader::new(&file), ImageFormat::Png)?;
-    let upright = decoder.orientation()? == Orientation::NoTransforms;
-    let header = decode::header(&mut decoder)?;
-    drop(decoder);
-    let (len, size) = (file.metadata()?.len(), [header.width, header.height]);
+    let (len, size) = (file.metadata()?.len(), decoder.dimensions().into());
     let possible = limits::check_pixels(reading, size);
     let possible = possible.and_then(|()| limits::check_claim(ImageFormat::Png, start, len, size));
     possible.map_err(|reason| ImageError::IoError(io::Error::other(reason)))?;
-    if !upright || header.row_bytes() > MAX_PIECE {
+    let (header, orientation) = decode::header(name, ImageFormat::Png, &mut decoder, &mut (&file))?;
+    drop(decoder);
+    if orientation != Orientation::NoTransforms || header.row_bytes() > MAX_PIECE {
         return Ok(None);
     }
     file.rewind()?;
@@ -211,5 +207,10 @@ impl Rows for Whole {
         row.copy_from_slice(&self.image.as_bytes()[self.read..][..row.len()]);
         self.read += row.len();
         Ok(())
+    }
+
+    fn rewind(&mut self) -> bool {
+        self.read = 0;
+        true
     }
 }

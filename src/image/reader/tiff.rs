@@ -25,6 +25,7 @@ mod tag;
 
 use std::io::{self, ErrorKind, Read, Seek};
 
+use image::metadata::Orientation;
 use image::{ImageError, ImageResult};
 
 use self::codec::Unpacked;
@@ -34,7 +35,8 @@ use self::layout::{Codec, Layout};
 use self::page::Page;
 use self::samples::Span;
 use super::Rows;
-use crate::image::limits;
+use crate::image::decode::describes_rgb;
+use crate::image::limits::{self, zeros};
 use crate::image::{Metadata, PictureHeader, Reading};
 
 pub(in crate::image) use page::raw_by_signature;
@@ -52,15 +54,6 @@ pub(in crate::image) struct Tiff<R> {
     bytes: Vec<u8>,
     samples: Vec<u16>,
     span: Span,
-}
-
-/// Room for some numbers of a file that is not believed.
-fn room<T: Copy + Default>(len: u64) -> io::Result<Vec<T>> {
-    let mut room = Vec::new();
-    let len = usize::try_from(len).unwrap_or(usize::MAX);
-    room.try_reserve_exact(len).map_err(|_| io::Error::from(ErrorKind::OutOfMemory))?;
-    room.resize(len, T::default());
-    Ok(room)
 }
 
 /// An error that says why in words.
@@ -82,8 +75,8 @@ impl<R: Read + Seek> Tiff<R> {
         }
         limits::check_pixels(reading, [layout.width, layout.height]).map_err(refused)?;
         let metadata = metadata::read(&mut file, &directory, &mut layout);
-        let bytes = room(layout.chunk_row_bytes())?;
-        let samples = room(u64::from(layout.width).saturating_mul(layout.samples as u64))?;
+        let bytes = zeros(layout.chunk_row_bytes())?;
+        let samples = zeros(u64::from(layout.width).saturating_mul(layout.samples as u64))?;
         Ok(Self {
             file,
             layout,
@@ -97,20 +90,30 @@ impl<R: Read + Seek> Tiff<R> {
         })
     }
 
-    pub(in crate::image) fn header(&self) -> PictureHeader {
+    pub(in crate::image) fn header(&self, name: &str) -> PictureHeader {
         let Layout { width, height, .. } = self.layout;
-        let color = colour::color_type(&self.layout);
-        PictureHeader { width, height, color, metadata: self.metadata.clone() }
+        let mut metadata = self.metadata.clone();
+        metadata.icc_profile = metadata.icc_profile.filter(|profile| describes_rgb(name, profile));
+        // What else notes an orientation must not contradict the tag.
+        metadata.take_orientation();
+        PictureHeader { width, height, color: colour::color_type(&self.layout), metadata }
     }
 
-    /// As EXIF counts them: 1 is upright.
-    pub(in crate::image) fn orientation(&self) -> u8 {
-        self.layout.orientation
+    /// How many bytes a row of the picture takes.
+    pub(in crate::image) fn row_bytes(&self) -> u64 {
+        u64::from(self.layout.width) * u64::from(colour::color_type(&self.layout).bytes_per_pixel())
     }
 
-    /// What is not kept.
-    pub(in crate::image) fn warnings(&self) -> &[String] {
-        &self.layout.warnings
+    /// How the pixels must be turned.
+    pub(in crate::image) fn orientation(&self) -> Orientation {
+        Orientation::from_exif(self.layout.orientation).unwrap_or(Orientation::NoTransforms)
+    }
+
+    /// Says what is not kept.
+    pub(in crate::image) fn warn(&self, name: &str) {
+        for warning in &self.layout.warnings {
+            tracing::warn!("{name}: {warning}");
+        }
     }
 
     /// Reads floating-point samples once through, since what they are is known at the end: a picture between 0 and 1,
@@ -119,7 +122,7 @@ impl<R: Read + Seek> Tiff<R> {
         if !self.layout.float {
             return Ok(());
         }
-        let mut row = room(self.header().row_bytes())?;
+        let mut row = zeros(self.row_bytes())?;
         for _ in 0..self.layout.height {
             self.next_row(&mut row)?;
         }

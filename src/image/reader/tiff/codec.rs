@@ -9,7 +9,8 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::fax::Fax;
 use super::layout::{Codec, Layout};
-use super::{refused, room};
+use super::refused;
+use crate::image::limits::zeros;
 
 pub(super) type Unpacked = Box<dyn Read + Send>;
 
@@ -149,7 +150,7 @@ fn jpeg(layout: &Layout, tables: &[u8], bytes: &[u8], rows: u32) -> io::Result<V
     }
     decoder.set_options(options.jpeg_set_out_colorspace(colours));
     let row_bytes = width as usize * samples;
-    let mut pixels = room(u64::from(height) * row_bytes as u64)?;
+    let mut pixels = zeros(u64::from(height) * row_bytes as u64)?;
     decoder.decode_into(&mut pixels).map_err(broken)?;
     let wanted = chunks.width as usize * samples;
     if wanted < row_bytes {

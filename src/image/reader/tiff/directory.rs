@@ -9,7 +9,8 @@
 
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 
-use super::{refused, room};
+use super::refused;
+use crate::image::limits::zeros;
 
 /// A TIFF or, with wide numbers, a BigTIFF.
 pub(super) struct File<R> {
@@ -86,7 +87,7 @@ impl<R: Read + Seek> File<R> {
         if at.checked_add(len).is_none_or(|end| end > self.len) {
             return Err(ErrorKind::UnexpectedEof.into());
         }
-        let mut bytes = room(len)?;
+        let mut bytes = zeros(len)?;
         self.source.seek(SeekFrom::Start(at))?;
         self.source.read_exact(&mut bytes)?;
         Ok(bytes)

@@ -180,6 +180,9 @@ impl Layout {
         if matches!(self.codec, Codec::Fax(_)) && (self.bits, self.samples) != (1, 1) {
             return Err(unread("fax compression of more than one bit a pixel"));
         }
+        if self.planar && self.chunks.places.len() == 1 {
+            return Err(unread("old-style JPEG in planes"));
+        }
         if matches!(self.codec, Codec::Jpeg { .. }) && self.bits != 8 {
             return Err(unread(&format!("JPEG of {} bits a sample", self.bits)));
         }
@@ -219,6 +222,8 @@ impl Layout {
         unpacked / row_bytes
     }
 }
+
+const OLD_JPEG: u64 = 6;
 
 /// Reads the tags of a directory.
 struct Tags<'a, R> {
@@ -293,6 +298,8 @@ impl<R: Read + Seek> Tags<'_, R> {
             3 => Codec::Fax(Scheme::Group3),
             4 => Codec::Fax(Scheme::Group4),
             5 => Codec::Lzw,
+            // The older form is read where it is a JPEG file within the file.
+            OLD_JPEG if self.directory.entry(tag::JPEG_FILE).is_some() => Codec::Jpeg { tables: Vec::new() },
             7 => {
                 let tables = self.directory.entry(tag::JPEG_TABLES).map(|entry| self.file.raw(entry));
                 Codec::Jpeg { tables: tables.transpose()?.unwrap_or_default() }
@@ -431,7 +438,21 @@ impl<R: Read + Seek> Tags<'_, R> {
         }
     }
 
+    /// The JPEG file within the file, which ends where the last strip ends, at least.
+    fn old_jpeg(&mut self, [width, height]: [u32; 2]) -> io::Result<Chunks> {
+        let at = self.one(tag::JPEG_FILE, 0)?;
+        let offsets = self.all(tag::STRIP_OFFSETS)?.unwrap_or_default();
+        let sizes = self.all(tag::STRIP_SIZES)?.unwrap_or_default();
+        let strips = offsets.into_iter().zip(sizes).map(|(at, size)| at.saturating_add(size));
+        let end = strips.fold(at.saturating_add(self.one(tag::JPEG_FILE_SIZE, 0)?), u64::max);
+        let places = vec![(at, end.min(self.file.len()).saturating_sub(at))];
+        Ok(Chunks { width, height, across: 1, down: 1, padded: false, places })
+    }
+
     fn chunks(&mut self, [width, height]: [u32; 2], planes: usize) -> io::Result<Chunks> {
+        if self.one(tag::COMPRESSION, 1)? == OLD_JPEG {
+            return self.old_jpeg([width, height]);
+        }
         let padded = self.directory.entry(tag::TILE_OFFSETS).is_some();
         let [chunk_width, chunk_height] = if padded {
             [self.one(tag::TILE_WIDTH, 0)?, self.one(tag::TILE_HEIGHT, 0)?]
@@ -478,7 +499,7 @@ fn unread(what: &str) -> io::Error {
 
 fn compression_name(compression: u64) -> String {
     let name = match compression {
-        6 => "old-style JPEG",
+        OLD_JPEG => "old-style JPEG",
         32_771 => "word-aligned fax",
         32_766 => "NeXT",
         32_809 => "ThunderScan",

@@ -27,7 +27,7 @@ impl Span {
         self.nan |= !value.is_finite();
         self.least = self.least.min(value);
         self.most = self.most.max(value);
-        (value * 65_535.0).round_ties_even() as u16 // `as` clamps
+        (f64::from(value) * 65_535.0).round_ties_even() as u16 // `as` clamps
     }
 }
 

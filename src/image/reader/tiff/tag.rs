@@ -30,6 +30,9 @@ pub(super) const EXTRA_SAMPLES: u16 = 338;
 pub(super) const SAMPLE_FORMAT: u16 = 339;
 pub(super) const INDEXED: u16 = 346;
 pub(super) const JPEG_TABLES: u16 = 347;
+/// A JPEG file within the file, and its size.
+pub(super) const JPEG_FILE: u16 = 513;
+pub(super) const JPEG_FILE_SIZE: u16 = 514;
 pub(super) const COEFFICIENTS: u16 = 529;
 pub(super) const SUBSAMPLING: u16 = 530;
 pub(super) const REFERENCE_BLACK_WHITE: u16 = 532;
