@@ -332,7 +332,8 @@ fn eval_makes_a_papers_table() {
     assert_eq!(run["parameters"], inspected["parameters"]);
     let a_pixel = inspected["macs_per_input_pixel"]["total"].as_f64().unwrap();
     let macs = image["macs"].as_f64().unwrap();
-    assert!((macs / (15.0 * 12.0) / a_pixel - 1.0).abs() < 1e-2, "{macs} of {a_pixel} a pixel");
+    // What is done once a picture counts for more in a small one.
+    assert!((1.0..1.1).contains(&(macs / (15.0 * 12.0) / a_pixel)), "{macs}, {a_pixel} a pixel");
     for key in ["psnr_rgb", "ssim_rgb", "seconds"] {
         assert!(image[key].as_f64() > Some(0.0), "{key}");
     }

@@ -146,15 +146,18 @@ fn on_cpu<'a>(args: &[&'a str]) -> Vec<&'a str> {
     [args, device].concat()
 }
 
-/// Every file below, with its content.
+/// Every file below, with its content; of a link where it leads to.
 #[allow(dead_code, reason = "tests/batches.rs compares folders")]
 pub fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        if path.is_symlink() {
+            let target = fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes();
+            files.push((path, target));
+        } else if path.is_dir() {
             files.extend(contents(&path));
-        } else {
+        } else if path.is_file() {
             let bytes = fs::read(&path).unwrap();
             files.push((path, bytes));
         }

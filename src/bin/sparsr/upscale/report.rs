@@ -139,9 +139,9 @@ impl Report {
     pub fn end(&self) -> bool {
         /// Names beyond these are counted: they were told before.
         const NAMED: usize = 20;
+        let left = self.bar.length().unwrap_or(0).saturating_sub(self.bar.position());
         self.bar.finish_and_clear();
         let Counts { done, skipped, failed, cancelled } = &*self.counts();
-        let left = (self.bar.length().unwrap_or(0)).saturating_sub(self.bar.position());
         let counts = json!({ "done": done, "failed": failed.len(), "skipped": skipped, "left": left });
         terminal::event("end", counts);
         if *cancelled {

@@ -4,7 +4,7 @@ use sparsr::Size;
 
 /// How large the picture becomes.
 #[derive(clap::Args, Debug, Default)]
-#[group(multiple = false)]
+#[group(id = "size", multiple = false)]
 pub struct Args {
     /// So many times as large, such as 1.5: by the smallest of a checkpoint's networks that reaches it, which runs again
     /// on what it made where it must, and then down to the pixel [default: the network's scale]
