@@ -13,6 +13,7 @@ mod memory;
 #[path = "support/pictures.rs"]
 mod pictures;
 #[path = "support/tiff.rs"]
+#[allow(dead_code, reason = "tests/rows.rs compares pixels")]
 mod tiff_file;
 
 use std::io::Cursor;
