@@ -323,7 +323,8 @@ fn compressions() {
         let literals = bytes.chunks(100).flat_map(|chunk| [&[chunk.len() as u8 - 1], chunk].concat());
         [vec![128], literals.collect(), vec![255, 0]].concat()
     };
-    let cases: [(&str, u16, &dyn Fn(&[u8]) -> Vec<u8>); 7] = [
+    type Pack<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+    let cases: [(&str, u16, Pack); 7] = [
         ("nothing", 1, &|bytes| bytes.to_vec()),
         ("LZW", 5, &lzw),
         ("LZW, lowest bit first", 5, &old_lzw),
