@@ -18,6 +18,7 @@ mod terminal;
 mod tune;
 mod tuning;
 mod upscale;
+mod verdict;
 
 use std::process::ExitCode;
 
