@@ -10,16 +10,22 @@
 //! Gray stays gray, 16 bits stay 16 bits, transparency stays transparency. The orientation that a camera
 //! notes in EXIF is applied first, and the note then says upright.
 
+mod cmyk;
 mod decode;
 mod encode;
 mod exif;
 mod file;
 mod header;
+mod jpeg;
+mod jpeg_xl;
+mod kind;
+mod limits;
 mod metadata;
 mod options;
 mod reader;
 mod size;
 mod stream;
+mod transfer;
 mod travel;
 mod writer;
 mod xmp;
@@ -29,6 +35,7 @@ use image::DynamicImage;
 pub use encode::format_of;
 pub use file::NewFile;
 pub use header::PictureHeader;
+pub use limits::asks_for_memory;
 pub use metadata::{Metadata, Resolution, StatedColour, Text, Unit};
 pub use options::{Compression, Dpi, Encoding, FileOptions, Reading};
 pub use reader::PictureReader;

@@ -98,7 +98,7 @@ pub use gpu::{Gpu, adapters};
 pub use image::{
     Alpha, Compression, Dpi, Encoding, FileOptions, Metadata, NewFile, Picture, PictureHeader, PictureReader,
     PictureWriter, Reading, Resolution, Size, StatedColour, Text, Unit, UpscaledFile, UpscaledPicture,
-    format_of,
+    asks_for_memory, format_of,
 };
 pub use job::stream::{PixelRows, Sink, Source, Tiling};
 pub use job::watch::{Cancel, Progress};

@@ -185,10 +185,16 @@ fn tiffs_of_every_layout_are_read_in_bands() {
                 assert!(read_bands(&path, 7).unwrap() == file.pixels(channels), "{file:?}");
             }
         }
+        for planes in [1, 2] {
+            for (photometric, channels, bits) in [(2, 3, 16), (2, 4, 8), (5, 4, 8), (5, 4, 16)] {
+                let file = TiffFile { grid, planes, photometric, channels, bits, ..TiffFile::default() };
+                check(&format!("{file:?}"), &file.bytes(), true);
+            }
+        }
         let negative = TiffFile { grid, photometric: 0, channels: 1, bits: 16, ..TiffFile::default() };
         check(&format!("{negative:?}"), &negative.bytes(), true);
-        // In one piece, the decoder takes the border of the last tile for the next row's first pixels.
         let more_than_alpha = TiffFile { grid, photometric: 2, channels: 5, ..TiffFile::default() };
+        check(&format!("{more_than_alpha:?}"), &more_than_alpha.bytes(), true);
         let (_folder, path) = Folder::with(&more_than_alpha.bytes());
         assert!(read_bands(&path, 7).unwrap() == more_than_alpha.pixels(4), "{grid:?}");
     }
@@ -231,8 +237,6 @@ fn what_has_no_rows_in_order_is_held_whole() {
     check("interlaced PNG", &png_file::interlaced(9, 6), false);
     check("animated PNG", &animated(), false);
     for (what, file) in [
-        ("planes", TiffFile { planes: 2, ..TiffFile::default() }),
-        ("CMYK", TiffFile { photometric: 5, channels: 4, ..TiffFile::default() }),
         ("upside down", TiffFile { orientation: 3, ..TiffFile::default() }),
         ("sideways", TiffFile { orientation: 6, ..TiffFile::default() }),
     ] {
@@ -298,6 +302,9 @@ fn what_a_small_file_claims_is_not_believed() {
     let (_folder, path) = Folder::with(&claim(0x7fff_ffff, 0x7fff_ffff));
     assert!(matches!(PictureReader::open(&path), Err(Error::Image { .. })));
     fs::write(&path, claim(70_000, 70_000)).unwrap();
+    let error = PictureReader::open(&path).unwrap_err().to_string();
+    assert!(error.contains("70000x70000 pixels cannot be in a file of"), "{error}");
+    fs::write(&path, [claim(70_000, 70_000), vec![0; 5 << 20]].concat()).unwrap();
     let mut reader = PictureReader::open(&path).unwrap();
     let error = reader.read(70_000).unwrap_err();
     assert!(error.to_string().ends_with("70000 rows of 70000 pixels take more than 4 GiB"), "{error}");

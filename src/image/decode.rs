@@ -1,20 +1,18 @@
 //! Files to pictures. What cannot be decoded whole is an error of one sentence: there is no half picture.
 
 use std::fs;
-use std::io::{BufRead, Cursor, Seek};
+use std::io::{self, BufRead, Cursor, Read, Seek};
 use std::path::Path;
 
-use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
-use image::{
-    AnimationDecoder, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits,
-};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, Limits};
 
-use super::{Metadata, Picture, PictureHeader, Reading, exif};
+use super::kind::{self, Kind};
+use super::limits::{self, MAX_BYTES};
+use super::reader::Rows;
+use super::reader::tiff::Tiff;
+use super::{Metadata, Picture, PictureHeader, Reading, cmyk, jpeg, jpeg_xl};
 use crate::error::{Error, Result};
-
-/// The most that a picture may take when decoded: about 1.4 gigapixels of 8-bit RGB. A small file that
-/// claims more is a decompression bomb, or beyond any device.
-pub(super) const MAX_BYTES: u64 = 4 << 30;
 
 impl Picture {
     /// Reads a picture from a file. The format is told by the content, not by the name.
@@ -52,26 +50,80 @@ impl Picture {
     }
 }
 
-fn decode(name: &str, bytes: &[u8], _reading: &Reading) -> Result<Picture, String> {
-    let format = format(name, bytes)?;
-    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
-        return Err("the JPEG ends too early".to_owned());
+fn decode(name: &str, bytes: &[u8], reading: &Reading) -> Result<Picture, String> {
+    let format = match kind::kind(name, bytes)? {
+        Kind::Of(ImageFormat::Tiff) => {
+            return tiff(name, bytes, reading).map_err(|error| reason(ImageError::IoError(error)));
+        }
+        Kind::JpegXl => return jpeg_xl::decode(name, bytes, reading),
+        Kind::Of(format) => format,
+    };
+    if let Some(others) = kind::others(format, bytes) {
+        tracing::warn!("{name}: {others}");
     }
-    if is_animated(format, bytes) {
-        tracing::warn!("{name}: an animation; only its first frame is taken");
+    if format == ImageFormat::Jpeg
+        && let Some(frame) = jpeg::frame(bytes)
+    {
+        check_size(format, bytes, reading, frame.size, 3)?;
+        match jpeg::check(bytes) {
+            Err(damage) if reading.lenient => tracing::warn!("{name}: {damage}; what is missing is gray"),
+            checked => {
+                checked.map_err(|damage| format!("{damage}: a lenient reading takes what there is"))?
+            }
+        }
+        if frame.components == 4 {
+            return four_inks(name, bytes);
+        }
     }
-
     let mut decoder = decoder(Cursor::new(bytes), format).map_err(reason)?;
-    if decoder.total_bytes() > MAX_BYTES {
-        let (width, height) = decoder.dimensions();
-        return Err(format!("{width}x{height} pixels take more than {} GiB", MAX_BYTES >> 30));
-    }
-
-    let orientation = decoder.orientation().map_err(reason)?;
-    let PictureHeader { mut metadata, .. } = header(&mut decoder).map_err(reason)?;
-    metadata.icc_profile = metadata.icc_profile.filter(|profile| describes_rgb(name, profile));
+    check_size(format, bytes, reading, decoder.dimensions().into(), decoder.color_type().bytes_per_pixel())?;
+    let (PictureHeader { mut metadata, .. }, orientation) =
+        header(name, format, &mut decoder, &mut Cursor::new(bytes)).map_err(reason)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     image.apply_orientation(orientation);
+    metadata.turn(orientation);
+    Ok(Picture { image, metadata })
+}
+
+/// Everything that [`limits`] says of a picture that will be held whole.
+fn check_size(
+    format: ImageFormat,
+    bytes: &[u8],
+    reading: &Reading,
+    size: [u32; 2],
+    pixel_bytes: u8,
+) -> Result<(), String> {
+    limits::check_pixels(reading, size)?;
+    limits::check_held(size, pixel_bytes.into())?;
+    limits::check_claim(format, bytes, bytes.len() as u64, size)
+}
+
+fn tiff(name: &str, bytes: &[u8], reading: &Reading) -> io::Result<Picture> {
+    let mut tiff = Tiff::open(Cursor::new(bytes), reading)?;
+    let header = tiff.header(name);
+    let size = [header.width, header.height];
+    limits::check_held(size, header.color.bytes_per_pixel().into()).map_err(io::Error::other)?;
+    tiff.check_floats()?;
+    let mut image = header.picture(header.height, |row| tiff.next(row)).map_err(|error| match error {
+        ImageError::IoError(error) => error,
+        other => io::Error::other(other),
+    })?;
+    let (orientation, mut metadata) = (tiff.orientation(), header.metadata);
+    image.apply_orientation(orientation);
+    metadata.turn(orientation);
+    tiff.warn(name);
+    Ok(Picture { image, metadata })
+}
+
+/// A JPEG whose profile is for its inks: it is used here, and says nothing of the picture.
+fn four_inks(name: &str, bytes: &[u8]) -> Result<Picture, String> {
+    let mut metadata = Metadata::read(name, ImageFormat::Jpeg, &mut Cursor::new(bytes))
+        .map_err(|error| error.to_string())?;
+    let profile = metadata.icc_profile.take();
+    let mut image = cmyk::decode(name, bytes, profile.as_deref())?.into();
+    let orientation = metadata.take_orientation();
+    DynamicImage::apply_orientation(&mut image, orientation);
+    metadata.turn(orientation);
     Ok(Picture { image, metadata })
 }
 
@@ -87,54 +139,30 @@ pub(super) fn decoder<'a>(
     reader.into_decoder()
 }
 
-/// The header as the file has it. Orientation, which is the decoder's to tell, is taken out of EXIF.
-pub(super) fn header(decoder: &mut impl ImageDecoder) -> ImageResult<PictureHeader> {
+/// The header as the file has it, and how the pixels must be turned: metadata speak of the upright picture already.
+/// `source` is the same file.
+pub(super) fn header(
+    name: &str,
+    format: ImageFormat,
+    decoder: &mut impl ImageDecoder,
+    source: &mut (impl Read + Seek),
+) -> ImageResult<(PictureHeader, Orientation)> {
     let (width, height) = decoder.dimensions();
-    let exif = decoder.exif_metadata()?.map(|exif| exif::upright(exif).0);
-    let metadata = Metadata { icc_profile: decoder.icc_profile()?, exif, ..Metadata::default() };
-    Ok(PictureHeader { width, height, color: decoder.color_type(), metadata })
-}
-
-/// By content; only TGA, which has no signature, by name. BigTIFF the `image` crate reads, and does not know.
-pub(super) fn format(name: &str, bytes: &[u8]) -> Result<ImageFormat, String> {
-    if bytes.is_empty() {
-        return Err("the file is empty".to_owned());
+    let mut metadata = Metadata::read(name, format, source).unwrap_or_else(|error| {
+        tracing::warn!("{name}: what it says beside the pixels cannot be read, and is left out: {error}");
+        Metadata::default()
+    });
+    if !matches!(format, ImageFormat::Png | ImageFormat::Jpeg) {
+        metadata.icc_profile = decoder.icc_profile()?;
+        metadata.exif = decoder.exif_metadata()?;
     }
-    if bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+") {
-        return Ok(ImageFormat::Tiff);
+    if format == ImageFormat::WebP {
+        metadata.xmp = decoder.xmp_metadata()?;
     }
-    let by_name = || ImageFormat::from_path(name).ok().filter(|&format| format == ImageFormat::Tga);
-    image::guess_format(bytes).ok().or_else(by_name).ok_or_else(|| {
-        "not a picture that we can read (PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, TGA, QOI)".to_owned()
-    })
-}
-
-/// Whether an end marker follows the start of the scan. The decoder itself fills what is missing with gray.
-fn jpeg_is_whole(bytes: &[u8]) -> bool {
-    const START_OF_SCAN: u8 = 0xda;
-    const END: [u8; 2] = [0xff, 0xd9];
-    let mut rest = &bytes[2..];
-    while let [0xff, marker, high, low, ..] = *rest {
-        if marker == START_OF_SCAN {
-            return rest.windows(2).any(|pair| pair == END);
-        }
-        // A run of fill bytes is a marker 0xff without a length.
-        let skipped = if marker == 0xff { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
-        rest = rest.get(skipped..).unwrap_or_default();
-    }
-    false
-}
-
-fn is_animated(format: ImageFormat, bytes: &[u8]) -> bool {
-    let bytes = Cursor::new(bytes);
-    match format {
-        ImageFormat::Gif => {
-            GifDecoder::new(bytes).is_ok_and(|decoder| decoder.into_frames().take(2).flatten().count() > 1)
-        }
-        ImageFormat::Png => PngDecoder::new(bytes).is_ok_and(|decoder| decoder.is_apng().unwrap_or(false)),
-        ImageFormat::WebP => WebPDecoder::new(bytes).is_ok_and(|decoder| decoder.has_animation()),
-        _ => false,
-    }
+    metadata.icc_profile = metadata.icc_profile.filter(|profile| describes_rgb(name, profile));
+    metadata.warn_of_high_range(name);
+    let orientation = metadata.take_orientation();
+    Ok((PictureHeader { width, height, color: decoder.color_type(), metadata }, orientation))
 }
 
 /// The profile of a CMYK file says nothing about the RGB picture that was decoded from it.
@@ -151,6 +179,9 @@ pub(super) fn reason(error: ImageError) -> String {
     match error {
         ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             "the file ends too early".to_owned()
+        }
+        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+            "there is no memory for a part of it".to_owned()
         }
         other => other.to_string().lines().collect::<Vec<_>>().join(" "),
     }

@@ -8,7 +8,6 @@ use image::metadata::Orientation;
 
 use super::metadata::{Resolution, Unit};
 
-const ORIENTATION: u16 = 0x0112;
 const X_RESOLUTION: u16 = 0x011a;
 const Y_RESOLUTION: u16 = 0x011b;
 const RESOLUTION_UNIT: u16 = 0x0128;
@@ -49,8 +48,9 @@ pub(super) fn resolution(exif: &[u8]) -> Option<Resolution> {
     Some(Resolution { x: number(X_RESOLUTION)?, y: number(Y_RESOLUTION)?, unit })
 }
 
-/// The block with the size and the resolution of the enlarged picture where it notes them, and without a thumbnail.
-pub(super) fn enlarged(exif: &[u8], [width, height]: [u32; 2], resolution: Option<Resolution>) -> Vec<u8> {
+/// The block with the size of the enlarged picture where it notes one, its resolution times `scale`, and without a
+/// thumbnail.
+pub(super) fn enlarged(exif: &[u8], [width, height]: [u32; 2], scale: [f64; 2]) -> Vec<u8> {
     let mut block = Block::of(exif);
     let main = block.main();
     let camera =
@@ -65,12 +65,48 @@ pub(super) fn enlarged(exif: &[u8], [width, height]: [u32; 2], resolution: Optio
         }
     }
     if let Some(main) = main {
-        if let Some(resolution) = resolution {
-            block.set_resolution(main, resolution);
+        if let Some(Resolution { x, y, unit }) = resolution(exif) {
+            block.set_resolution(main, Resolution { x: x * scale[0], y: y * scale[1], unit });
         }
         block.remove_thumbnail(main);
     }
     block.bytes
+}
+
+/// The block of a picture whose rows have become columns.
+pub(super) fn turned(exif: &[u8]) -> Vec<u8> {
+    let mut block = Block::of(exif);
+    if let (Some(main), Some(Resolution { x, y, unit })) = (block.main(), resolution(exif)) {
+        block.set_resolution(main, Resolution { x: y, y: x, unit });
+    }
+    block.bytes
+}
+
+/// Whether the block is big-endian, and the entries of its directory 0 as they are, offsets of values within them.
+pub(super) fn entries(exif: &[u8]) -> Option<(bool, Vec<[u8; 12]>)> {
+    let block = Block::of(exif);
+    let is_one = matches!(exif.get(..4), Some(b"II*\0" | b"MM\0*"));
+    let main = block.main().filter(|_| is_one)?;
+    let entries = exif.get(main + 2..block.next(main)?)?.as_chunks().0;
+    Some((!block.little_endian, entries.to_vec()))
+}
+
+/// A block that notes nothing but a resolution.
+pub(super) fn of_resolution(Resolution { x, y, unit }: Resolution) -> Vec<u8> {
+    let bytes = |number| fraction(number).map(u32::to_be_bytes).as_flattened().to_vec();
+    let rational = |tag, number| Entry { tag, kind: RATIONAL, count: 1, value: Value::Bytes(bytes(number)) };
+    let unit = Value::Bytes(vec![0, unit_number(unit) as u8]);
+    let unit = Entry { tag: RESOLUTION_UNIT, kind: SHORT, count: 1, value: unit };
+    block(true, &Directory(vec![rational(X_RESOLUTION, x), rational(Y_RESOLUTION, y), unit]))
+}
+
+/// The unit as TIFF numbers it.
+pub(super) fn unit_number(unit: Unit) -> u16 {
+    match unit {
+        Unit::Unknown => 1,
+        Unit::Inch => 2,
+        Unit::Centimetre => 3,
+    }
 }
 
 struct Block {
@@ -110,11 +146,6 @@ impl Block {
     }
 
     fn set_resolution(&mut self, main: usize, resolution: Resolution) {
-        let unit = match resolution.unit {
-            Unit::Unknown => 1,
-            Unit::Inch => 2,
-            Unit::Centimetre => 3,
-        };
         for (tag, number) in [(X_RESOLUTION, resolution.x), (Y_RESOLUTION, resolution.y)] {
             if let Some(at) = self.entry(main, tag).and_then(|entry| self.rational_at(entry)) {
                 let [above, below] = fraction(number);
@@ -123,7 +154,7 @@ impl Block {
             }
         }
         if let Some(entry) = self.entry(main, RESOLUTION_UNIT).filter(|entry| self.u32(entry + 8).is_some()) {
-            self.put::<2>(entry + 8, u16::to_be_bytes(unit));
+            self.put(entry + 8, unit_number(resolution.unit).to_be_bytes());
         }
     }
 
@@ -279,7 +310,7 @@ mod tests {
     #[test]
     fn sizes_are_set_in_both_directories() {
         for little_endian in [false, true] {
-            let bytes = enlarged(&block(little_endian), [70_000, 12], None);
+            let bytes = enlarged(&block(little_endian), [70_000, 12], [1.0; 2]);
             let block = Block { bytes, little_endian };
             assert_eq!(block.u16(12), Some(LONG));
             assert_eq!((block.u32(18), block.u32(50)), (Some(70_000), Some(12)));
@@ -291,8 +322,8 @@ mod tests {
     fn a_broken_block_is_left_alone() {
         let whole = block(true);
         for len in [0, 1, 5, 9, 15, 21, 33, 45, 53] {
-            enlarged(&whole[..len], [1, 1], None);
+            enlarged(&whole[..len], [1, 1], [1.0; 2]);
         }
-        assert_eq!(enlarged(b"not exif at all", [2, 2], None), b"not exif at all");
+        assert_eq!(enlarged(b"not exif at all", [2, 2], [1.0; 2]), b"not exif at all");
     }
 }

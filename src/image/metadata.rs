@@ -3,8 +3,19 @@
 //! Every reader fills a [`Metadata`], every writer takes from it what its format holds, and warns of the rest in one
 //! line. Between them, [`Metadata::enlarged`] mends what speaks of the old pixels.
 
+pub(super) mod jpeg;
+mod losses;
+pub(super) mod photoshop;
+pub(super) mod png;
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use image::ImageFormat;
+use image::metadata::Orientation;
+
 use super::options::Dpi;
 use super::{exif, xmp};
+pub(super) use losses::held;
 
 /// What a file says of its picture beside the pixels.
 ///
@@ -93,15 +104,10 @@ impl Metadata {
             Dpi::Scale => [0, 1].map(|axis| f64::from(to[axis]) / f64::from(from[axis].max(1))),
             Dpi::Keep => [1.0; 2],
         };
-        let resolution = self.resolution.map(|Resolution { x, y, unit }| Resolution {
-            x: x * scale[0],
-            y: y * scale[1],
-            unit,
-        });
         Self {
-            exif: self.exif.as_ref().map(|block| exif::enlarged(block, to, resolution)),
-            xmp: self.xmp.as_ref().map(|packet| xmp::enlarged(packet, from, to, resolution)),
-            resolution,
+            exif: self.exif.as_ref().map(|block| exif::enlarged(block, to, scale)),
+            xmp: self.xmp.as_ref().map(|packet| xmp::enlarged(packet, from, to, scale)),
+            resolution: self.resolution.map(|resolution| resolution.times(scale)),
             ..self.clone()
         }
     }
@@ -113,7 +119,83 @@ impl Metadata {
     }
 }
 
+impl Metadata {
+    /// What a PNG, JPEG or BMP says. Of other formats their decoder knows more.
+    pub(super) fn read(name: &str, format: ImageFormat, source: &mut (impl Read + Seek)) -> io::Result<Self> {
+        match format {
+            ImageFormat::Png => source.rewind().and_then(|()| png::read(source)),
+            ImageFormat::Jpeg => source.rewind().and_then(|()| jpeg::read(name, source)),
+            ImageFormat::Bmp => Ok(Self { resolution: bmp_resolution(source)?, ..Self::default() }),
+            _ => Ok(Self::default()),
+        }
+    }
+
+    /// Says of values that networks do not know, and that go to them all the same, what they are.
+    pub(super) fn warn_of_high_range(&self, name: &str) {
+        let curve = match self.stated_colour.cicp {
+            Some([_, 16, ..]) => "PQ",
+            Some([_, 18, ..]) => "HLG",
+            _ => return,
+        };
+        tracing::warn!(
+            "{name}: a picture of high dynamic range: its {curve} values are kept, and enlarged as they are"
+        );
+    }
+
+    /// Takes out of EXIF and XMP how the pixels must be turned, and returns it: the picture will be upright.
+    pub(super) fn take_orientation(&mut self) -> Orientation {
+        let (exif, orientation) = self.exif.take().map(exif::upright).unzip();
+        self.exif = exif;
+        self.xmp = self.xmp.as_deref().map(xmp::upright);
+        self.resolution = self.resolution.or_else(|| exif::resolution(self.exif.as_deref()?));
+        orientation.unwrap_or(Orientation::NoTransforms)
+    }
+
+    /// The pixels have been turned: what lay across may now lie down.
+    pub(super) fn turn(&mut self, orientation: Orientation) {
+        use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+        if matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH) {
+            self.resolution =
+                self.resolution.map(|Resolution { x, y, unit }| Resolution { x: y, y: x, unit });
+            self.exif = self.exif.as_deref().map(exif::turned);
+        }
+    }
+}
+
+/// UTF-8, or else Latin-1.
+fn words(bytes: &[u8]) -> String {
+    let latin = || bytes.iter().copied().map(char::from).collect();
+    std::str::from_utf8(bytes).map_or_else(|_| latin(), str::to_owned)
+}
+
+/// Where a BMP has it: pixels in a metre, across and down.
+pub(super) const BMP_RESOLUTION: std::ops::Range<usize> = 38..46;
+
+fn bmp_resolution(source: &mut (impl Read + Seek)) -> io::Result<Option<Resolution>> {
+    let (mut size, mut numbers) = ([0; 4], [0; 8]);
+    source.seek(SeekFrom::Start(14))?;
+    source.read_exact(&mut size)?;
+    if u32::from_le_bytes(size) < 40 {
+        return Ok(None); // OS/2's header, which has no resolution
+    }
+    source.seek(SeekFrom::Start(BMP_RESOLUTION.start as u64))?;
+    source.read_exact(&mut numbers)?;
+    let metres = numbers.as_chunks().0.iter().map(|number| f64::from(i32::from_le_bytes(*number)));
+    let [x, y] = *metres.map(|number| number / 100.0).collect::<Vec<_>>() else { return Ok(None) };
+    Ok(Some(Resolution { x, y, unit: Unit::Centimetre }.to(Unit::Inch)).filter(Resolution::is_said))
+}
+
 impl Resolution {
+    /// Whether anything is said by it: a picture without a unit and with square pixels has any size.
+    pub(super) fn is_said(&self) -> bool {
+        let Self { x, y, unit } = *self;
+        x > 0.0 && y > 0.0 && (unit != Unit::Unknown || x != y)
+    }
+
+    fn times(self, [x, y]: [f64; 2]) -> Self {
+        Self { x: self.x * x, y: self.y * y, ..self }
+    }
+
     /// The same in another unit; of an unknown one nothing is known.
     #[must_use]
     pub fn to(self, unit: Unit) -> Self {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   PNG, not interlaced ─────────────────► row by row ──────────────────┐
-//!   TIFF of strips or tiles, gray or RGB ► a row of strips or of tiles ─┼─► bands
+//!   TIFF, upright ───────────────────────► row by row ──────────────────┼─► bands
 //!   everything else ─────────────────────► Picture::read, held whole ───┘
 //! ```
 //!
@@ -10,16 +10,19 @@
 //! only when the file has been found whole.
 
 mod png;
-mod tiff;
+pub(super) mod tiff;
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageResult, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageResult};
 
-use super::decode::{self, MAX_BYTES};
+use self::tiff::Tiff;
+use super::decode;
+use super::kind::{Kind, kind};
+use super::limits::{self, MAX_BYTES};
 use super::{Picture, PictureHeader, Reading, encode::image_error};
 use crate::error::{Error, Result};
 
@@ -40,13 +43,18 @@ pub struct PictureReader {
 }
 
 /// The rows of a picture, from top to bottom.
-trait Rows: Send {
+pub(super) trait Rows: Send {
     /// Writes the next row, samples in the machine's byte order.
     fn next(&mut self, row: &mut [u8]) -> ImageResult<()>;
 
     /// Checks, behind the last row, what the file still says about the pixels.
     fn end(&mut self) -> ImageResult<()> {
         Ok(())
+    }
+
+    /// Begins again with the first row, if that costs nothing; whether it did.
+    fn rewind(&mut self) -> bool {
+        false
     }
 }
 
@@ -65,7 +73,7 @@ impl PictureReader {
     /// # Errors
     /// As [`PictureReader::open`].
     pub fn open_with(path: &Path, reading: &Reading) -> Result<Self> {
-        let (header, rows, streams) = match stream(path)? {
+        let (header, rows, streams) = match stream(path, reading)? {
             Some((header, rows)) => (header, rows, true),
             None => {
                 let picture = Picture::read_with(path, reading)?;
@@ -114,6 +122,13 @@ impl PictureReader {
         }
     }
 
+    /// Begins again at the top, where the picture is held whole; whether it did.
+    pub(super) fn rewind(&mut self) -> bool {
+        let rewound = self.rows.rewind();
+        self.y = if rewound { 0 } else { self.y };
+        rewound
+    }
+
     fn band(&mut self, rows: u32) -> ImageResult<DynamicImage> {
         let band = self.header.picture(rows, |row| self.rows.next(row))?;
         self.y += rows;
@@ -136,46 +151,47 @@ impl std::fmt::Debug for PictureReader {
 type Stream = (PictureHeader, Box<dyn Rows>);
 
 /// A file whose rows can be decoded as they are asked for; nothing if it must be decoded whole.
-fn stream(path: &Path) -> Result<Option<Stream>> {
+fn stream(path: &Path, reading: &Reading) -> Result<Option<Stream>> {
     // In a pipe there is no way back to what tells the format, and it can be opened once.
-    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
+    if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
         return Ok(None);
     }
     let mut file = File::open(path).map_err(Error::io(path))?;
     let mut start = Vec::new();
     (&mut file).take(64).read_to_end(&mut start).map_err(Error::io(path))?;
+    file.rewind().map_err(Error::io(path))?;
     let name = path.display().to_string();
-    let format = decode::format(&name, &start).map_err(|reason| image_error(path, reason))?;
-    if !matches!(format, ImageFormat::Png | ImageFormat::Tiff) {
-        return Ok(None);
-    }
-    let stream = stream_of(file, format).map_err(|error| image_error(path, decode::reason(error)))?;
-    Ok(stream.map(|(mut header, rows)| {
-        let metadata = &mut header.metadata;
-        metadata.icc_profile =
-            metadata.icc_profile.take().filter(|profile| decode::describes_rgb(&name, profile));
-        (header, rows)
-    }))
+    let stream = match kind(&name, &start).map_err(|reason| image_error(path, reason))? {
+        Kind::Of(ImageFormat::Png) => png_stream(&name, file, reading, &start),
+        Kind::Of(ImageFormat::Tiff) => tiff_stream(&name, file, reading).map_err(ImageError::IoError),
+        _ => return Ok(None),
+    };
+    stream.map_err(|error| image_error(path, decode::reason(error)))
 }
 
-fn stream_of(mut file: File, format: ImageFormat) -> ImageResult<Option<Stream>> {
-    file.rewind()?;
-    let mut decoder = decode::decoder(BufReader::new(&file), format)?;
-    // The TIFF decoder takes what it needs for a colour profile out of what the pixels leave.
-    let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(decoder.total_bytes().saturating_add(MAX_PIECE));
-    decoder.set_limits(limits)?;
-    let upright = decoder.orientation()? == Orientation::NoTransforms;
-    let header = decode::header(&mut decoder)?;
+fn tiff_stream(name: &str, file: File, reading: &Reading) -> io::Result<Option<Stream>> {
+    let mut tiff = Tiff::open(file, reading)?;
+    if tiff.orientation() != Orientation::NoTransforms || tiff.row_bytes() > MAX_PIECE {
+        return Ok(None);
+    }
+    tiff.check_floats()?;
+    tiff.warn(name);
+    Ok(Some((tiff.header(name), Box::new(tiff))))
+}
+
+fn png_stream(name: &str, mut file: File, reading: &Reading, start: &[u8]) -> ImageResult<Option<Stream>> {
+    let mut decoder = decode::decoder(BufReader::new(&file), ImageFormat::Png)?;
+    let (len, size) = (file.metadata()?.len(), decoder.dimensions().into());
+    let possible = limits::check_pixels(reading, size);
+    let possible = possible.and_then(|()| limits::check_claim(ImageFormat::Png, start, len, size));
+    possible.map_err(|reason| ImageError::IoError(io::Error::other(reason)))?;
+    let (header, orientation) = decode::header(name, ImageFormat::Png, &mut decoder, &mut (&file))?;
     drop(decoder);
-    if !upright || header.row_bytes() > MAX_PIECE {
+    if orientation != Orientation::NoTransforms || header.row_bytes() > MAX_PIECE {
         return Ok(None);
     }
     file.rewind()?;
-    let rows = match format {
-        ImageFormat::Png => png::open(file, &header)?,
-        _ => tiff::open(file, &header)?,
-    };
+    let rows = png::open(file, &header)?;
     Ok(rows.map(|rows| (header, rows)))
 }
 
@@ -191,5 +207,10 @@ impl Rows for Whole {
         row.copy_from_slice(&self.image.as_bytes()[self.read..][..row.len()]);
         self.read += row.len();
         Ok(())
+    }
+
+    fn rewind(&mut self) -> bool {
+        self.read = 0;
+        true
     }
 }

@@ -11,7 +11,8 @@
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-use super::decode::MAX_BYTES;
+use super::limits::MAX_BYTES;
+use super::transfer::{self, Transfer};
 use super::{Dpi, Picture, UpscaledPicture, travel};
 use crate::error::{Error, Result};
 use crate::pixels::{Pixels, Samples};
@@ -100,7 +101,9 @@ impl Upscaler {
     ) -> Result<UpscaledPicture> {
         let from = [picture.image.width(), picture.image.height()];
         let to = size.of(from, self.model().scale())?;
-        let (colour, transparency) = travel::split(&picture.image)?;
+        let (color, transfer) = (picture.image.color(), Transfer::of(&picture.metadata));
+        let curved = transfer.map(|transfer| transfer.for_network(&picture.image));
+        let (colour, transparency) = travel::split(curved.as_ref().unwrap_or(&picture.image))?;
         let Upscaled { pixels, masks, macs_kept } = self.sized(colour, to)?;
         let [width, height] = to.map(|side| side as usize);
         let transparency = match transparency {
@@ -110,7 +113,11 @@ impl Upscaler {
             }
             plane => plane.map(|plane| travel::enlarged_alpha(&plane, width, height)),
         };
-        let mut image = travel::join(&pixels, transparency, picture.image.color())?;
+        let travelled = transfer.map_or(color, |_| transfer::wide(color));
+        let mut image = travel::join(&pixels, transparency, travelled)?;
+        if let Some(transfer) = transfer {
+            image = transfer.back(&image, color);
+        }
         image.set_color_space(picture.image.color_space()).expect("this colour space was set before");
         let metadata = picture.metadata.enlarged(from, to, Dpi::Scale);
         Ok(UpscaledPicture { picture: Picture { image, metadata }, masks, macs_kept })

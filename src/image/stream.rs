@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use image::{ColorType, DynamicImage, ImageFormat};
 
 use super::encode::format_of;
+use super::transfer::{self, Transfer};
 use super::travel::{self, ALPHA_MARGIN, SPREAD};
 use super::{Alpha, FileOptions, Picture, PictureHeader, PictureReader, PictureWriter, Reading};
 use crate::error::{Error, Result};
@@ -61,19 +62,21 @@ impl Upscaler {
         let by_bands = to == from.map(|side| side.saturating_mul(scale))
             && !(has_alpha && *alpha == Alpha::Network)
             && (rows.reader.streams() || !has_alpha && input.is_file());
-        if format == ImageFormat::Jpeg && has_alpha && by_bands {
-            refuse_transparency(input, output, reading)?; // before the work
+        if format == ImageFormat::Jpeg && has_alpha && by_bands && encoding.background.is_none() {
+            refuse_transparency(input, output, options)?; // before the work
         }
         let large = header.resized(to[0], to[1], encoding.dpi);
         let mut writer = PictureWriter::create(output, format, &large, encoding)?;
         let macs_kept = if by_bands {
-            let alpha = if has_alpha { Some(FileRows::open(input, reading)?) } else { None };
-            let mut sink = RowsFile { writer: &mut writer, color: header.color, scale, alpha, y: 0 };
+            let alpha = if has_alpha { Some(FileRows::again(input, reading)?) } else { None };
+            let transfer = Transfer::of(&header.metadata);
+            let mut sink =
+                RowsFile { writer: &mut writer, color: header.color, transfer, scale, alpha, y: 0 };
             let Streamed { macs_kept, .. } = self.upscale_rows(&mut rows, &mut sink)?;
             macs_kept
         } else {
-            let picture = Picture::from(rows.rows(0..header.height)?);
-            picture.check(output, format)?;
+            let picture = Picture { image: rows.rows(0..header.height)?, metadata: header.metadata.clone() };
+            picture.check(output, format, encoding)?;
             let upscaled = self.upscale_picture_to(&picture, *size, *alpha)?;
             writer.write(&upscaled.picture.image)?;
             upscaled.macs_kept
@@ -83,12 +86,17 @@ impl Upscaler {
     }
 }
 
-fn refuse_transparency(input: &Path, output: &Path, reading: &Reading) -> Result<()> {
-    let mut reader = PictureReader::open_with(input, reading)?;
+fn refuse_transparency(input: &Path, output: &Path, options: &FileOptions) -> Result<()> {
+    let mut reader = quietly(|| PictureReader::open_with(input, &options.reading))?;
     while let Some(band) = reader.read(ROWS)? {
-        Picture::from(band).check(output, ImageFormat::Jpeg)?;
+        Picture::from(band).check(output, ImageFormat::Jpeg, &options.encoding)?;
     }
     Ok(())
+}
+
+/// Without a word in the log.
+fn quietly<T>(open: impl FnOnce() -> T) -> T {
+    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), open)
 }
 
 /// The rows of a picture file, each with those around it.
@@ -96,6 +104,7 @@ struct FileRows {
     path: PathBuf,
     reading: Reading,
     reader: PictureReader,
+    transfer: Option<Transfer>,
     /// The bytes of rows that were read and may be needed again, and the number of the first.
     held: Vec<u8>,
     first: u32,
@@ -106,7 +115,13 @@ struct FileRows {
 impl FileRows {
     fn open(path: &Path, reading: &Reading) -> Result<Self> {
         let reader = PictureReader::open_with(path, reading)?;
-        Ok(Self { path: path.to_owned(), reading: *reading, reader, held: vec![], first: 0, y: 0 })
+        let transfer = Transfer::of(&reader.header().metadata);
+        Ok(Self { path: path.to_owned(), reading: *reading, reader, transfer, held: vec![], first: 0, y: 0 })
+    }
+
+    /// The file from the start. What there is to say of it was said.
+    fn again(path: &Path, reading: &Reading) -> Result<Self> {
+        quietly(|| Self::open(path, reading))
     }
 
     /// Some rows, at least one. Later calls ask for none above them.
@@ -152,7 +167,11 @@ impl Source for FileRows {
     }
 
     fn depth(&self) -> Depth {
-        if self.reader.header().color == ColorType::Rgb8 { Depth::Eight } else { Depth::Sixteen }
+        if self.reader.header().color == ColorType::Rgb8 && self.transfer.is_none() {
+            Depth::Eight
+        } else {
+            Depth::Sixteen
+        }
     }
 
     fn read(&mut self, rows: usize) -> Result<Pixels> {
@@ -160,13 +179,18 @@ impl Source for FileRows {
         let rows = self.y..self.y.saturating_add(u32::try_from(rows).unwrap_or(u32::MAX)).min(height);
         let (band, above) = self.around(rows.clone(), if color.has_alpha() { SPREAD } else { 0 })?;
         self.y = rows.end;
-        let (colour, _) = travel::split(&band)?;
+        let curved = self.transfer.map(|transfer| transfer.for_network(&band));
+        let (colour, _) = travel::split(curved.as_ref().unwrap_or(&band))?;
         let above = above as usize;
         Ok(colour.part(0..colour.width(), above..above + rows.len()))
     }
 
     fn restart(&mut self) -> Result<()> {
-        let again = Self::open(&self.path, &self.reading)?;
+        if self.reader.rewind() {
+            (self.held, self.first, self.y) = (Vec::new(), 0, 0);
+            return Ok(());
+        }
+        let again = Self::again(&self.path, &self.reading)?;
         if again.reader.header() != self.reader.header() {
             return Err(self.changed());
         }
@@ -179,6 +203,7 @@ impl Source for FileRows {
 struct RowsFile<'a> {
     writer: &'a mut PictureWriter,
     color: ColorType,
+    transfer: Option<Transfer>,
     scale: u32,
     /// Where alpha comes from, if there is any.
     alpha: Option<FileRows>,
@@ -194,7 +219,13 @@ impl Sink for RowsFile<'_> {
             None => None,
         };
         self.y += height;
-        self.writer.write(&travel::join(&rows, alpha, self.color)?)
+        match self.transfer {
+            Some(transfer) => {
+                let rows = travel::join(&rows, alpha, transfer::wide(self.color))?;
+                self.writer.write(&transfer.back(&rows, self.color))
+            }
+            None => self.writer.write(&travel::join(&rows, alpha, self.color)?),
+        }
     }
 }
 

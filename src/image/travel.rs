@@ -100,6 +100,13 @@ pub(super) fn shows_transparency(image: &DynamicImage) -> bool {
     image.has_alpha() && image.to_luma_alpha16().pixels().any(|pixel| pixel[1] < OPAQUE)
 }
 
+/// The colour that was multiplied by alpha; under full transparency there is none.
+pub(super) fn straight(sample: u16, alpha: u16, white: u16) -> u16 {
+    let [sample, alpha, white] = [sample, alpha, white].map(u64::from);
+    let straight = (sample * white + alpha / 2).checked_div(alpha).unwrap_or(0);
+    straight.min(white) as u16
+}
+
 /// Rounded; there are no halves.
 fn mean(rgb: [u16; 3]) -> u16 {
     let sum: u32 = rgb.map(u32::from).iter().sum();

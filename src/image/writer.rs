@@ -1,19 +1,19 @@
 //! Pictures to files a band of rows at a time, so that the host holds a band and not the picture.
 //!
 //! PNG is compressed and TIFF written as the bands come. JPEG, WebP and BMP are collected and encoded whole by
-//! [`PictureWriter::finish`]. In every format the file, read back, is that of [`Picture::encode`].
+//! [`PictureWriter::finish`]. [`Picture::encode`](super::Picture::encode) goes the same way with one band.
 
 mod png;
-mod tiff;
+pub(super) mod tiff;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use image::{ColorType, DynamicImage, ImageFormat};
 
-use super::decode::MAX_BYTES;
-use super::encode::{EXIF_LOST, as_held, check_pixels, image_error, warn_of_loss};
-use super::{Encoding, NewFile, Picture, PictureHeader};
+use super::encode::{self, as_held, check_pixels, image_error};
+use super::limits::MAX_BYTES;
+use super::{Encoding, Metadata, NewFile, PictureHeader};
 use crate::error::{Error, Result};
 
 /// A picture file that is written from top to bottom. It appears, whole, with [`PictureWriter::finish`]; a writer
@@ -23,7 +23,6 @@ pub struct PictureWriter {
     path: PathBuf,
     format: ImageFormat,
     header: PictureHeader,
-    encoding: Encoding,
     file: NewFile,
     body: Body,
     /// How many rows have been written.
@@ -32,9 +31,17 @@ pub struct PictureWriter {
     broken: bool,
 }
 
-/// What becomes of the bands.
+/// What becomes of the bands: each gives the bytes with which the file goes on.
 #[derive(Debug)]
-enum Body {
+pub(super) struct Body {
+    format: ImageFormat,
+    metadata: Metadata,
+    encoding: Encoding,
+    bands: Bands,
+}
+
+#[derive(Debug)]
+enum Bands {
     Png(Box<png::Stream>),
     /// They follow the directory as they are.
     Tiff,
@@ -43,8 +50,8 @@ enum Body {
 }
 
 impl PictureWriter {
-    /// Begins the file of a picture: PNG, TIFF, JPEG at quality 95, WebP or BMP. What the format cannot hold of
-    /// colour profile, EXIF or 16 bits is a warning in the log.
+    /// Begins the file of a picture: PNG, TIFF, JPEG, WebP or BMP. What the format cannot hold of [`Metadata`] or of
+    /// 16 bits is a warning in the log.
     ///
     /// # Errors
     /// [`Error::Image`] if the format cannot hold a picture of this size or type, [`Error::Io`] if the folder
@@ -57,44 +64,24 @@ impl PictureWriter {
     ) -> Result<Self> {
         check_type(path, header)?;
         check_size(path, format, header)?;
+        let metadata = encode::held(path, format, header, encoding);
+        let (body, start) = Body::begin(path, format, header, metadata, encoding)?;
         let mut file = NewFile::create(path).map_err(Error::io(path))?;
-        let body = match format {
-            ImageFormat::Png => {
-                let png = png::Stream::new(header, encoding)
-                    .map_err(|error| image_error(path, error.to_string()))?;
-                Body::Png(Box::new(png))
-            }
-            ImageFormat::Tiff => {
-                if header.metadata.exif.is_some() {
-                    warn_of_loss(path, format, EXIF_LOST);
-                }
-                file.write_all(&tiff::directory(header)).map_err(Error::io(path))?;
-                Body::Tiff
-            }
-            ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp => Body::Collected(Vec::new()),
-            other => return Err(image_error(path, format!("{other:?} is not a format that we write"))),
-        };
-        let (path, header, encoding) = (path.to_owned(), header.clone(), encoding.clone());
-        Ok(Self { path, format, header, encoding, file, body, y: 0, broken: false })
+        file.write_all(&start).map_err(Error::io(path))?;
+        let (path, header) = (path.to_owned(), PictureHeader { metadata: Metadata::default(), ..*header });
+        Ok(Self { path, format, header, file, body, y: 0, broken: false })
     }
 
     /// Writes the next rows.
     ///
     /// # Errors
-    /// [`Error::Image`] if the band does not fit the header or, in a JPEG, shows transparency; [`Error::Io`] if
+    /// [`Error::Image`] if the band does not fit the header or, in a JPEG, shows transparency without a background; [`Error::Io`] if
     /// the disk takes no more.
     pub fn write(&mut self, band: &DynamicImage) -> Result<()> {
         self.check_broken()?;
         self.check_band(band)?;
-        check_pixels(&self.path, self.format, band)?;
-        let written = match &mut self.body {
-            Body::Png(png) => png.encode(band.as_bytes()).and_then(|bytes| self.file.write_all(&bytes)),
-            Body::Tiff => self.file.write_all(as_held(band, self.format).as_bytes()),
-            Body::Collected(bytes) => {
-                bytes.extend_from_slice(band.as_bytes());
-                Ok(())
-            }
-        };
+        check_pixels(&self.path, self.format, band, &self.body.encoding)?;
+        let written = self.body.rows(band).and_then(|bytes| self.file.write_all(&bytes));
         self.broken = written.is_err();
         written.map_err(Error::io(&self.path))?;
         self.y += band.height();
@@ -112,11 +99,7 @@ impl PictureWriter {
         if found < expected {
             return Err(image_error(path, format!("expected {expected} rows, found {found}")));
         }
-        let rest = match self.body {
-            Body::Png(png) => png.finish().map_err(|error| image_error(path, error.to_string()))?,
-            Body::Tiff => Vec::new(),
-            Body::Collected(bytes) => encode_whole(path, self.format, self.header, &self.encoding, bytes)?,
-        };
+        let rest = self.body.finish(path, &self.header)?;
         self.file.write_all(&rest).map_err(Error::io(path))?;
         self.file.finish(replace).map_err(Error::io(path))
     }
@@ -142,6 +125,68 @@ impl PictureWriter {
             return Err(image_error(&self.path, format!("expected {height} rows, found {found}")));
         }
         Ok(())
+    }
+}
+
+impl Body {
+    /// And the start of the file.
+    pub(super) fn begin(
+        path: &Path,
+        format: ImageFormat,
+        header: &PictureHeader,
+        metadata: Metadata,
+        encoding: &Encoding,
+    ) -> Result<(Self, Vec<u8>)> {
+        let mut start = Vec::new();
+        let bands = match format {
+            ImageFormat::Png => {
+                let png = png::Stream::new(header, &metadata, encoding);
+                Bands::Png(Box::new(png.map_err(|error| image_error(path, error.to_string()))?))
+            }
+            ImageFormat::Tiff => {
+                start = tiff::directory(header, &metadata);
+                Bands::Tiff
+            }
+            ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp => Bands::Collected(Vec::new()),
+            other => return Err(image_error(path, format!("{other:?} is not a format that we write"))),
+        };
+        Ok((Self { format, metadata, encoding: encoding.clone(), bands }, start))
+    }
+
+    /// What the file goes on with when it has these rows.
+    pub(super) fn rows(&mut self, band: &DynamicImage) -> io::Result<Vec<u8>> {
+        match &mut self.bands {
+            Bands::Png(png) => png.encode(band.as_bytes()),
+            Bands::Tiff => {
+                let band = as_held(band, self.format, &self.encoding);
+                Ok(tiff::pixels(band.color(), &self.metadata, band.as_bytes()).into_owned())
+            }
+            Bands::Collected(bytes) => {
+                bytes.extend_from_slice(band.as_bytes());
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// What the file ends with.
+    pub(super) fn finish(self, path: &Path, header: &PictureHeader) -> Result<Vec<u8>> {
+        let Self { format, metadata, encoding, bands } = self;
+        let refused = |error: &dyn std::error::Error| image_error(path, error.to_string());
+        match bands {
+            Bands::Png(png) => png.finish().map_err(|error| refused(&error)),
+            Bands::Tiff => Ok(Vec::new()),
+            Bands::Collected(bytes) => {
+                let mut rows = bytes.chunks_exact(header.row_bytes() as usize);
+                let fill = |row: &mut [u8]| {
+                    row.copy_from_slice(rows.next().expect("all rows have been counted"));
+                    Ok(())
+                };
+                let image = header.picture(header.height, fill).map_err(|error| refused(&error))?;
+                drop(bytes);
+                let image = as_held(&image, format, &encoding);
+                encode::whole(format, &image, &metadata, &encoding).map_err(|error| refused(&error))
+            }
+        }
     }
 }
 
@@ -178,21 +223,4 @@ fn check_size(path: &Path, format: ImageFormat, header: &PictureHeader) -> Resul
         return Err(image_error(path, reason));
     }
     Ok(())
-}
-
-fn encode_whole(
-    path: &Path,
-    format: ImageFormat,
-    header: PictureHeader,
-    encoding: &Encoding,
-    bytes: Vec<u8>,
-) -> Result<Vec<u8>> {
-    let mut rows = bytes.chunks_exact(header.row_bytes() as usize);
-    let fill = |row: &mut [u8]| {
-        row.copy_from_slice(rows.next().expect("all rows have been counted"));
-        Ok(())
-    };
-    let image = header.picture(header.height, fill).map_err(|error| image_error(path, error.to_string()))?;
-    drop(bytes);
-    Picture { image, metadata: header.metadata }.encode(path, format, encoding)
 }

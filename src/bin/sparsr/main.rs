@@ -12,6 +12,7 @@ mod engine;
 mod eval;
 mod files;
 mod inspect;
+mod memory;
 mod models;
 mod profile;
 mod scene;

@@ -253,7 +253,7 @@ impl Work<'_> {
         let FileOptions { reading, encoding, replace, size, alpha, .. } = self.args.files();
         let picture = source.read(&reading)?;
         self.choose_network(upscaler, Some([picture.image.width(), picture.image.height()]))?;
-        picture.check(target.name(), target.format())?;
+        picture.check(target.name(), target.format(), &encoding)?;
         let profile = self.args.profile.then(|| upscaler.profile_picture(&picture)).transpose()?;
         if let Some(profile) = profile.as_ref().filter(|_| !self.args.json) {
             terminal::explain(&profile::table(&source.name(), &upscaler.device(), profile));

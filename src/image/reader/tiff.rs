@@ -1,111 +1,209 @@
-//! The rows of a TIFF, decoded a row of chunks at a time: one strip, or the tiles that lie side by side.
+//! The rows of a TIFF, of every kind that scanners, cameras and editors write.
+//!
+//! ```text
+//!   file ─► directories ─► the picture's ─► Layout: what its numbers mean, or a refusal in the user's words
+//!                                              │
+//!   strips, tiles ─► codec ─► predictor ─► samples ─► gray or RGB, straight alpha ─► rows
+//! ```
+//!
+//! One row of strips or tiles is held as the file has it, and unpacked row by row. Up to 8 bits a sample come out as 8,
+//! more as 16: also floating-point numbers, of which those between 0 and 1 are a picture.
+//!
+//! The pieces are libraries' where there are any (flate2, weezl, zune-jpeg, the tables of fax). What lies between is
+//! ours since the `tiff` crate knows neither palettes nor YCbCr, 12 bits, fill order, premultiplied alpha, fax machines
+//! of group 3 nor directories that are not pictures (docs/decisions/tiff-is-read-here.md).
 
-use std::fs::File;
-use std::io::BufReader;
+mod codec;
+mod colour;
+mod directory;
+mod fax;
+mod layout;
+mod metadata;
+mod page;
+mod samples;
+mod tag;
 
-use image::error::DecodingError;
-use image::{ImageError, ImageFormat, ImageResult};
-use tiff::decoder::{Decoder, Limits};
-use tiff::tags::{CompressionMethod, PlanarConfiguration, Tag};
-use tiff::{ColorType, TiffError};
+use std::io::{self, ErrorKind, Read, Seek};
 
-use super::{MAX_PIECE, Rows};
-use crate::image::header::PictureHeader;
+use image::metadata::Orientation;
+use image::{ImageError, ImageResult};
 
-struct TiffRows {
-    decoder: Decoder<BufReader<File>>,
-    /// Bytes of a row of the picture, and of one that a chunk holds.
-    row_bytes: usize,
-    chunk_row_bytes: usize,
-    chunk_rows: u32,
-    next_chunk: u32,
-    /// Rows of the picture that have not been decoded.
-    below: u32,
-    /// The row of chunks that is being read, and how many bytes of it have been.
-    rows: Vec<u8>,
-    read: usize,
+use self::codec::Unpacked;
+use self::colour::Conversion;
+use self::directory::File;
+use self::layout::{Codec, Layout};
+use self::page::Page;
+use self::samples::Span;
+use super::Rows;
+use crate::image::decode::describes_rgb;
+use crate::image::limits::{self, zeros};
+use crate::image::{Metadata, PictureHeader, Reading};
+
+pub(in crate::image) use page::raw_by_signature;
+
+pub(in crate::image) struct Tiff<R> {
+    file: File<R>,
+    layout: Layout,
+    metadata: Metadata,
+    /// The row of strips or tiles that is being read, plane by plane, and how many rows are left in it.
+    chunks: Vec<Unpacked>,
+    left: u32,
+    /// The next row of the picture.
+    y: u32,
+    /// A row of a strip or tile, and one of the picture.
+    bytes: Vec<u8>,
+    samples: Vec<u16>,
+    span: Span,
 }
 
-/// Nothing if the pixels are not plain gray or RGB samples side by side, or one row of chunks is too large.
-pub(super) fn open(file: File, header: &PictureHeader) -> ImageResult<Option<Box<dyn Rows>>> {
-    let mut limits = Limits::default();
-    limits.decoding_buffer_size = MAX_PIECE as usize;
-    limits.intermediate_buffer_size = MAX_PIECE as usize;
-    let mut decoder = Decoder::new(BufReader::new(file)).map_err(tiff_error)?.with_limits(limits);
-    if !is_plain(&mut decoder).map_err(tiff_error)? {
-        return Ok(None);
+/// An error that says why in words.
+fn refused(reason: impl Into<String>) -> io::Error {
+    io::Error::other(reason.into())
+}
+
+impl<R: Read + Seek> Tiff<R> {
+    /// Finds the picture in a file; decodes nothing yet.
+    pub(in crate::image) fn open(source: R, reading: &Reading) -> io::Result<Self> {
+        let mut file = File::open(source)?;
+        let Page { directory, pages, mask } = page::find(&mut file)?;
+        let mut layout = Layout::of(&mut file, &directory)?;
+        if pages > 1 {
+            layout.warnings.push(format!("a file of {pages} pages; only the first is taken"));
+        }
+        if mask {
+            layout.warnings.push("its transparency mask is left out".to_owned());
+        }
+        limits::check_pixels(reading, [layout.width, layout.height]).map_err(refused)?;
+        let metadata = metadata::read(&mut file, &directory, &mut layout);
+        let bytes = zeros(layout.chunk_row_bytes())?;
+        let samples = zeros(u64::from(layout.width).saturating_mul(layout.samples as u64))?;
+        Ok(Self {
+            file,
+            layout,
+            metadata,
+            chunks: Vec::new(),
+            left: 0,
+            y: 0,
+            bytes,
+            samples,
+            span: Span::NONE,
+        })
     }
-    let (chunk_width, chunk_rows) = decoder.chunk_dimensions();
-    let chunk_rows = chunk_rows.min(header.height);
-    let pixel_bytes = u64::from(header.color.bytes_per_pixel());
-    let padded_width = u64::from(header.width).next_multiple_of(u64::from(chunk_width));
-    if padded_width.saturating_mul(pixel_bytes).saturating_mul(u64::from(chunk_rows)) > MAX_PIECE {
-        return Ok(None);
+
+    pub(in crate::image) fn header(&self, name: &str) -> PictureHeader {
+        let Layout { width, height, .. } = self.layout;
+        let mut metadata = self.metadata.clone();
+        metadata.icc_profile = metadata.icc_profile.filter(|profile| describes_rgb(name, profile));
+        // What else notes an orientation must not contradict the tag.
+        metadata.take_orientation();
+        PictureHeader { width, height, color: colour::color_type(&self.layout), metadata }
     }
-    Ok(Some(Box::new(TiffRows {
-        decoder,
-        row_bytes: header.row_bytes() as usize,
-        chunk_row_bytes: (u64::from(chunk_width) * pixel_bytes) as usize,
-        chunk_rows,
-        next_chunk: 0,
-        below: header.height,
-        rows: Vec::new(),
-        read: 0,
-    })))
+
+    /// How many bytes a row of the picture takes.
+    pub(in crate::image) fn row_bytes(&self) -> u64 {
+        u64::from(self.layout.width) * u64::from(colour::color_type(&self.layout).bytes_per_pixel())
+    }
+
+    /// How the pixels must be turned.
+    pub(in crate::image) fn orientation(&self) -> Orientation {
+        Orientation::from_exif(self.layout.orientation).unwrap_or(Orientation::NoTransforms)
+    }
+
+    /// Says what is not kept.
+    pub(in crate::image) fn warn(&self, name: &str) {
+        for warning in &self.layout.warnings {
+            tracing::warn!("{name}: {warning}");
+        }
+    }
+
+    /// Reads floating-point samples once through, since what they are is known at the end: a picture between 0 and 1,
+    /// or other numbers.
+    pub(in crate::image) fn check_floats(&mut self) -> io::Result<()> {
+        if !self.layout.float {
+            return Ok(());
+        }
+        let mut row = zeros(self.row_bytes())?;
+        for _ in 0..self.layout.height {
+            self.next_row(&mut row)?;
+        }
+        let Span { least, most, nan, samples, above } = self.span;
+        if nan {
+            return Err(refused("samples that are no numbers (NaN or infinite)"));
+        }
+        if above > samples / 2 {
+            let reason = "expected floating-point samples between 0 and 1, found most above 1";
+            return Err(refused(format!("{reason}, up to {most}: scale them first")));
+        }
+        let lost = "floating-point samples are read as 16 bits";
+        self.layout.warnings.push(match least < 0.0 || most > 1.0 {
+            true => format!("{lost}, and those outside 0 to 1 ({least} to {most}) are clamped"),
+            false => lost.to_owned(),
+        });
+        (self.chunks, self.left, self.y) = (Vec::new(), 0, 0);
+        Ok(())
+    }
+
+    fn next_row(&mut self, row: &mut [u8]) -> io::Result<()> {
+        if self.left == 0 {
+            self.open_chunks()?;
+        }
+        let Self { layout, chunks, bytes, samples, span, .. } = self;
+        let (width, together) = (layout.chunks.width as usize, layout.samples_together());
+        for (i, chunk) in chunks.iter_mut().enumerate() {
+            let (plane, column) = (i / layout.chunks.across as usize, i % layout.chunks.across as usize);
+            chunk.read_exact(bytes)?;
+            samples::unpredict(layout, bytes, together);
+            let to = &mut samples[column * width * layout.samples + plane..];
+            let end = (width * layout.samples).min(to.len());
+            samples::spread(
+                layout,
+                bytes,
+                &mut to[..end],
+                if layout.planar { layout.samples } else { 1 },
+                span,
+            );
+        }
+        Conversion::of(layout).convert(samples, row);
+        self.left -= 1;
+        self.y += 1;
+        if self.left == 0 {
+            self.close_chunks()?;
+        }
+        Ok(())
+    }
+
+    /// Looks, behind the rows, at the checksum where there is one.
+    fn close_chunks(&mut self) -> io::Result<()> {
+        for chunk in self.chunks.iter_mut().filter(|_| matches!(self.layout.codec, Codec::Deflate)) {
+            match chunk.read(&mut [0]) {
+                Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn open_chunks(&mut self) -> io::Result<()> {
+        let Self { file, layout, .. } = self;
+        let chunks = &layout.chunks;
+        let (across, down) = (chunks.across as usize, chunks.down as usize);
+        let rows = chunks.height.min(layout.height - self.y);
+        let stored_rows = if chunks.padded { chunks.height } else { rows };
+        let first = (self.y / chunks.height) as usize * across;
+        let planes = if layout.planar { layout.samples } else { 1 };
+        let mut opened = Vec::with_capacity(across * planes);
+        for plane in 0..planes {
+            for &(at, size) in &chunks.places[plane * across * down + first..][..across] {
+                opened.push(codec::unpacked(layout, file.bytes(at, size)?, stored_rows)?);
+            }
+        }
+        (self.chunks, self.left) = (opened, rows);
+        Ok(())
+    }
 }
 
-fn is_plain(decoder: &mut Decoder<BufReader<File>>) -> Result<bool, TiffError> {
-    use CompressionMethod::{Deflate, LZW, None, OldDeflate, PackBits};
-    let color = decoder.colortype()?;
-    let planes = decoder.find_tag_unsigned(Tag::PlanarConfiguration)?.map(PlanarConfiguration::from_u16);
-    let compression =
-        decoder.find_tag_unsigned(Tag::Compression)?.map(CompressionMethod::from_u16_exhaustive);
-    Ok(matches!(color, ColorType::Gray(8 | 16) | ColorType::RGB(8 | 16) | ColorType::RGBA(8 | 16))
-        && matches!(planes, Option::None | Some(Some(PlanarConfiguration::Chunky)))
-        && matches!(compression.unwrap_or(None), None | LZW | Deflate | OldDeflate | PackBits))
-}
-
-impl Rows for TiffRows {
+impl<R: Read + Seek + Send> Rows for Tiff<R> {
     fn next(&mut self, row: &mut [u8]) -> ImageResult<()> {
-        if self.read == self.rows.len() {
-            self.decode_chunks()?;
-        }
-        row.copy_from_slice(&self.rows[self.read..][..self.row_bytes]);
-        self.read += self.row_bytes;
-        Ok(())
+        self.next_row(row).map_err(ImageError::IoError)
     }
-}
-
-impl TiffRows {
-    fn decode_chunks(&mut self) -> ImageResult<()> {
-        let rows = self.chunk_rows.min(self.below);
-        self.below -= rows;
-        self.read = 0;
-        self.rows.resize(rows as usize * self.row_bytes, 0);
-        for x in (0..self.row_bytes).step_by(self.chunk_row_bytes) {
-            let x = x..self.row_bytes.min(x + self.chunk_row_bytes);
-            let mut chunk = self.decoder.read_chunk(self.next_chunk).map_err(tiff_error)?;
-            self.next_chunk += 1;
-            let chunk = chunk.as_buffer(0);
-            if chunk.as_bytes().len() != rows as usize * x.len() {
-                return Err(decoding("a strip or tile has another size than the directory says"));
-            }
-            let parts = chunk.as_bytes().chunks_exact(x.len());
-            for (row, part) in self.rows.chunks_exact_mut(self.row_bytes).zip(parts) {
-                row[x.clone()].copy_from_slice(part);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn tiff_error(error: TiffError) -> ImageError {
-    match error {
-        TiffError::IoError(error) => ImageError::IoError(error),
-        other => decoding(other),
-    }
-}
-
-fn decoding(reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ImageError {
-    ImageError::Decoding(DecodingError::new(ImageFormat::Tiff.into(), reason))
 }

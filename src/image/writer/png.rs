@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use image::ColorType;
 use png::{BitDepth, Encoder, Filter, Info, StreamWriter};
 
-use crate::image::{Compression, Encoding, PictureHeader};
+use crate::image::{Compression, Encoding, Metadata, PictureHeader};
 
 /// How many bytes a chunk of the file holds.
 const CHUNK: usize = 1 << 16;
@@ -26,10 +26,14 @@ pub(super) struct Stream {
 struct Pieces(Sender<Vec<u8>>);
 
 impl Stream {
-    pub(super) fn new(header: &PictureHeader, encoding: &Encoding) -> Result<Self, png::EncodingError> {
+    pub(super) fn new(
+        header: &PictureHeader,
+        metadata: &Metadata,
+        encoding: &Encoding,
+    ) -> Result<Self, png::EncodingError> {
         let mut info = Info::with_size(header.width, header.height);
-        info.icc_profile = header.metadata.icc_profile.as_deref().map(Cow::Borrowed);
-        info.exif_metadata = header.metadata.exif.as_deref().map(Cow::Borrowed);
+        info.icc_profile = metadata.icc_profile.as_deref().map(Cow::Borrowed);
+        info.exif_metadata = metadata.exif.as_deref().map(Cow::Borrowed);
         (info.color_type, info.bit_depth) = color_of(header);
 
         let (sender, encoded) = channel();
@@ -39,7 +43,9 @@ impl Stream {
             Compression::Small => png::Compression::Balanced,
         });
         encoder.set_filter(Filter::Adaptive);
-        let encoder = encoder.write_header()?.into_stream_writer_with_size(CHUNK)?;
+        let mut encoder = encoder.write_header()?;
+        crate::image::metadata::png::write(&mut encoder, metadata)?;
+        let encoder = encoder.into_stream_writer_with_size(CHUNK)?;
         Ok(Self { encoder, encoded, sixteen_bits: header.has_16_bits() })
     }
 
