@@ -48,6 +48,8 @@ mod error;
 pub mod gpu;
 #[doc(hidden)]
 pub mod graph;
+#[doc(hidden)]
+pub mod guard;
 #[cfg(feature = "image")]
 mod image;
 #[doc(hidden)]
@@ -81,7 +83,7 @@ pub mod weights;
 /// [`cpu`] do it; [`oracle`] says what is right.
 pub mod low_level {
     #[doc(inline)]
-    pub use crate::{cpu, graph, job, kernel, metrics, models, oracle, plan, tensor, weights};
+    pub use crate::{cpu, graph, guard, job, kernel, metrics, models, oracle, plan, tensor, weights};
     #[cfg(not(target_arch = "wasm32"))]
     #[doc(inline)]
     pub use crate::{gpu, probe};

@@ -20,11 +20,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kernel",   &["device", "tensor"]),
     ("net",      &["graph", "oracle", "pixels", "tensor"]),
     ("models",   &["graph", "net", "pixels", "tensor", "weights"]),
+    ("guard",    &["cpu", "metrics", "models", "pixels", "tensor"]),
     ("plan",     &["device", "graph", "kernel", "tensor"]),
     ("gpu",      &["device", "graph", "kernel", "pixels", "plan", "tensor"]),
     ("probe",    &["cpu", "device", "gpu", "graph", "kernel", "models", "plan", "tensor"]),
     ("job",      &["cpu", "device", "gpu", "graph", "models", "pixels", "plan", "probe", "tensor"]),
-    ("upscale",  &["device", "gpu", "graph", "job", "models", "pixels", "plan", "probe"]),
+    ("upscale",  &["device", "gpu", "graph", "guard", "job", "models", "pixels", "plan", "probe"]),
     ("image",    &["job", "pixels", "plane", "upscale"]),
 ];
 

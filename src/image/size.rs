@@ -113,8 +113,8 @@ impl Upscaler {
             }
             plane => plane.map(|plane| travel::enlarged_alpha(&plane, width, height)),
         };
-        let as_made = transfer.map_or(color, |_| transfer::wide(color));
-        let mut image = travel::join(&pixels, transparency, as_made)?;
+        let travelled = transfer.map_or(color, |_| transfer::wide(color));
+        let mut image = travel::join(&pixels, transparency, travelled)?;
         if let Some(transfer) = transfer {
             image = transfer.back(&image, color);
         }

@@ -15,8 +15,8 @@ use crate::files::Source;
 
 /// Extensions of pictures that are not read: that they are left out of a folder is said.
 const UNREAD: &[&str] = &[
-    "arw", "avif", "cr2", "cr3", "dds", "dng", "exr", "hdr", "heic", "heif", "ico", "jp2", "jxl", "nef",
-    "orf", "psd", "raf", "rw2", "svg",
+    "arw", "avif", "cr2", "cr3", "dds", "dng", "exr", "hdr", "heic", "heif", "ico", "jp2", "nef", "orf",
+    "psd", "raf", "rw2", "svg",
 ];
 
 /// A picture that was found.
@@ -157,7 +157,7 @@ fn kind(path: &Path) -> Option<String> {
 }
 
 fn reads(extension: &str) -> bool {
-    ImageFormat::from_extension(extension).is_some_and(is_read)
+    extension == "jxl" || ImageFormat::from_extension(extension).is_some_and(is_read)
 }
 
 fn is_read(format: ImageFormat) -> bool {
@@ -169,7 +169,7 @@ fn begins_as_picture(path: &Path) -> bool {
     let mut start = [0; 32];
     let read = File::open(path).and_then(|mut file| file.read(&mut start));
     let start = &start[..read.unwrap_or(0)];
-    start.starts_with(b"II+\0")
-        || start.starts_with(b"MM\0+")
-        || image::guess_format(start).is_ok_and(is_read)
+    // BigTIFF and JPEG XL.
+    let others: [&[u8]; 4] = [b"II+\0", b"MM\0+", b"\xff\x0a", b"\0\0\0\x0cJXL "];
+    others.iter().any(|other| start.starts_with(other)) || image::guess_format(start).is_ok_and(is_read)
 }
