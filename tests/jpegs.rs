@@ -67,8 +67,13 @@ fn sound_files_are_taken_without_a_word() {
             let file = jpeg(width, height, coding);
             for behind in [b"".as_slice(), b"\0\0\0", b"anything at all"] {
                 let (read, warnings) = heard(|| Picture::decode("file", &[&file, behind].concat()));
+                let inks = matches!(
+                    coding.color,
+                    jpeg_encoder::ColorType::Cmyk | jpeg_encoder::ColorType::CmykAsYcck
+                );
+                let words = usize::from(inks); // of the profile that is not there
                 assert!(
-                    read.is_ok() && warnings.is_empty(),
+                    read.is_ok() && warnings.len() == words,
                     "{coding:?} {width}x{height} {read:?} {warnings:?}"
                 );
             }

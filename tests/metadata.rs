@@ -20,6 +20,9 @@ use sparsr::{Dpi, Encoding, Metadata, Picture, Resolution, StatedColour, Text, U
 const FORMATS: [ImageFormat; 5] =
     [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Tiff, ImageFormat::Bmp];
 
+/// The picture's description.
+const DESCRIPTION: u16 = 0x010e;
+
 const CAMERA: Option<u16> = Some(0x8769);
 const GPS: Option<u16> = Some(0x8825);
 
@@ -99,14 +102,66 @@ fn what_a_format_holds_comes_back_and_the_rest_is_named() {
                 continue;
             }
             assert!(warnings.is_empty(), "{what}");
-            match (kind, format) {
-                // Whether they are there is looked at below: the directory is read elsewhere.
-                (_, ImageFormat::Tiff) => {}
-                ("resolution", _) => assert!(near(found.resolution, alone.resolution), "{what}: {found:?}"),
-                _ => {
-                    let (mut found, mut expected) = (found, alone.clone());
-                    (found.resolution, expected.resolution) = (None, None);
-                    assert!(found == expected, "{what}");
+            if format == ImageFormat::Tiff {
+                assert!(kind_in_tiff(kind, &found, &alone), "{what}");
+            } else if kind == "resolution" {
+                assert!(near(found.resolution, alone.resolution), "{what}: {found:?}");
+            } else {
+                let (mut found, mut expected) = (found, alone.clone());
+                (found.resolution, expected.resolution) = (None, None);
+                assert!(found == expected, "{what}");
+            }
+        }
+    }
+}
+
+/// A TIFF's directory is EXIF's as well: the block is made anew of what stands there, text included.
+fn kind_in_tiff(kind: &str, found: &Metadata, expected: &Metadata) -> bool {
+    let value = |metadata: &Metadata, under, tag| Exif::of(metadata.exif.as_ref().unwrap()).value(under, tag);
+    match kind {
+        "profile" => found.icc_profile == expected.icc_profile,
+        "XMP" => found.xmp == expected.xmp,
+        "IPTC" => found.iptc == expected.iptc,
+        "resolution" => near(found.resolution, expected.resolution),
+        "text" => value(found, None, DESCRIPTION).is_some_and(|words| words == b"a cat\0"),
+        _ => [(None, 0x010f), (CAMERA, 0x9003), (CAMERA, 0x927c), (GPS, 1), (GPS, 2)]
+            .into_iter()
+            .all(|(under, tag)| value(found, under, tag) == value(expected, under, tag)),
+    }
+}
+
+/// Whatever one format holds, another has as well, or says that it has not.
+#[test]
+fn from_format_to_format_nothing_is_lost_in_silence() {
+    type Has = fn(&Metadata) -> bool;
+    let kinds: [(&str, Has); 7] = [
+        ("profile", |m| m.icc_profile.is_some()),
+        ("EXIF", |m| m.exif.as_ref().is_some_and(|block| Exif::of(block).value(GPS, 2).is_some())),
+        ("XMP", |m| m.xmp.is_some()),
+        ("IPTC", |m| m.iptc.is_some()),
+        ("resolution", |m| m.resolution.is_some()),
+        ("text", |m| {
+            let words = |block: &Vec<u8>| Exif::of(block).value(None, DESCRIPTION).is_some();
+            !m.text.is_empty() || m.exif.as_ref().is_some_and(words)
+        }),
+        ("gAMA", |m| m.stated_colour.gamma.is_some() && m.icc_profile.is_none()),
+    ];
+    for without_profile in [false, true] {
+        let mut everything = everything();
+        if without_profile {
+            everything.icc_profile = None;
+        }
+        for from in FORMATS {
+            let (here, _) = through(&small(everything.clone()), from);
+            for to in FORMATS {
+                let (there, warnings) = through(&small(here.clone()), to);
+                assert!(warnings.len() <= 1, "{warnings:?}");
+                for (kind, has) in kinds {
+                    // A TIFF's text is EXIF's description.
+                    let names: &[&str] = if kind == "text" { &["text", "EXIF"] } else { &[kind] };
+                    let said = warnings.iter().any(|warning| names.iter().any(|name| warning.contains(name)));
+                    let told = has(&there) || said;
+                    assert!(!has(&here) || told, "{kind} from {from:?} to {to:?}: {warnings:?}");
                 }
             }
         }
@@ -133,16 +188,13 @@ fn stripped_are_all_but_colours() {
         let write = || small(everything()).encode(Path::new("file"), format, &encoding).unwrap();
         let (bytes, warnings) = heard(write);
         let mut expected = Metadata::default();
-        if !matches!(format, ImageFormat::Bmp | ImageFormat::Tiff) {
+        if format != ImageFormat::Bmp {
             expected.icc_profile = everything().icc_profile;
         }
         if format == ImageFormat::Png {
             expected.stated_colour = everything().stated_colour;
         }
-        let mut found = Picture::decode("file", &bytes).unwrap().metadata;
-        if format == ImageFormat::Tiff {
-            found.icc_profile = None; // read elsewhere
-        }
+        let found = Picture::decode("file", &bytes).unwrap().metadata;
         assert!(found == expected, "{format:?}");
         assert_eq!(warnings.len(), usize::from(format == ImageFormat::Bmp));
     }
@@ -165,7 +217,7 @@ fn a_profile_goes_with_its_kind_of_pixels() {
         original.metadata.icc_profile = Some(profile(space));
         let (found, warnings) = through(&original, format);
         assert_eq!(
-            (found.icc_profile.is_some() || format == ImageFormat::Tiff && kept, warnings.len()),
+            (found.icc_profile.is_some(), warnings.len()),
             (kept, usize::from(!kept)),
             "{color:?} {format:?}"
         );

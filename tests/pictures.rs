@@ -120,7 +120,7 @@ fn a_small_file_that_claims_a_huge_picture_is_refused() {
     let mut bomb = file(picture(ColorType::Rgb8, 4, 4), ImageFormat::Bmp);
     bomb[18..22].copy_from_slice(&60_000_u32.to_le_bytes());
     bomb[22..26].copy_from_slice(&60_000_u32.to_le_bytes());
-    assert_eq!(refusal(&bomb), "the file: 60000x60000 pixels take more than 4 GiB");
+    assert!(refusal(&bomb).contains("60000x60000 pixels cannot be in a file of"));
 }
 
 #[test]

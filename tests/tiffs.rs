@@ -3,11 +3,15 @@
 
 #![cfg(feature = "image")]
 
+#[path = "support/log.rs"]
+mod log;
+
 use std::fs;
 use std::io::{Cursor, Write};
 
 use image::ColorType;
 use image::ColorType::{L8, L16, La8, Rgb8, Rgb16, Rgba8, Rgba16};
+use log::heard;
 use sparsr::{Picture, PictureReader, Reading, Unit};
 
 /// An entry of a directory.
@@ -319,7 +323,8 @@ fn compressions() {
         let literals = bytes.chunks(100).flat_map(|chunk| [&[chunk.len() as u8 - 1], chunk].concat());
         [vec![128], literals.collect(), vec![255, 0]].concat()
     };
-    let cases: [(&str, u16, &dyn Fn(&[u8]) -> Vec<u8>); 7] = [
+    type Pack<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+    let cases: [(&str, u16, Pack); 7] = [
         ("nothing", 1, &|bytes| bytes.to_vec()),
         ("LZW", 5, &lzw),
         ("LZW, lowest bit first", 5, &old_lzw),
@@ -595,4 +600,48 @@ fn what_a_tiff_says_goes_along() {
     let damaged = Picture::decode("a", &with(0xffff_0000)).unwrap().metadata;
     assert!(damaged.exif.is_none() && damaged.icc_profile.is_some(), "the rest is there");
     assert!(Picture::decode("a", &tiff([1, 1], 3, 8, 2, &[], &[1; 3])).unwrap().metadata.exif.is_none());
+}
+
+#[test]
+fn what_is_lost_is_said() {
+    let gray = |more: &[Entry]| tiff([2, 1], 1, 8, 1, more, &[7, 9]);
+    let page = |more: &[Entry]| (page([1, 1], 1, 8, 1, more), vec![vec![1]]);
+    let float = shorts(339, &[3]);
+    let cases = [
+        (gray(&[]), vec![]),
+        (
+            tiff([1, 1], 5, 8, 2, &[shorts(338, &[2, 0])], &[1; 5]),
+            vec!["1 of its channels are neither colour nor alpha, and are left out"],
+        ),
+        (tiff([1, 1], 4, 8, 5, &[], &[1; 4]), vec!["CMYK without a profile: colours are approximate"]),
+        (
+            tiff([2, 1], 1, 32, 1, std::slice::from_ref(&float), &floats(&[0.0, 1.0])),
+            vec!["floating-point samples are read as 16 bits"],
+        ),
+        (
+            tiff([2, 1], 1, 32, 1, &[float], &floats(&[-1.0, 1.5])),
+            vec![
+                "floating-point samples are read as 16 bits, and those outside 0 to 1 (-1 to 1.5) are clamped",
+            ],
+        ),
+        (gray(&[shorts(301, &[0; 256])]), vec!["its transfer function is left out"]),
+        (file(&[page(&[]), page(&[]), page(&[])]), vec!["a file of 3 pages; only the first is taken"]),
+        (
+            file(&[page(&[]), page(&[Entry(254, Values::Longs(vec![4]))])]),
+            vec!["its transparency mask is left out"],
+        ),
+        (
+            gray(&[Entry(34_675, Values::Bytes(vec![1; 200]))]),
+            vec!["its colour profile is not for RGB or gray, and is left out"],
+        ),
+    ];
+    let (folder, path) = (tempfile::tempdir().unwrap(), "a.tif");
+    let path = folder.path().join(path);
+    for (bytes, expected) in cases {
+        let (_, whole) = heard(|| Picture::decode("a", &bytes).unwrap());
+        assert_eq!(whole, expected.iter().map(|words| format!("a: {words}")).collect::<Vec<_>>());
+        fs::write(&path, &bytes).unwrap();
+        let (_, rows) = heard(|| PictureReader::open(&path).unwrap());
+        assert_eq!(rows.len(), whole.len(), "by rows: {rows:?}");
+    }
 }

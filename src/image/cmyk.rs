@@ -1,12 +1,13 @@
-//! JPEGs of four inks, made RGB by the profile that they carry, or by the plain rule if they carry none.
+//! Pictures of four inks, made RGB by the profile that they carry, or by the plain rule if they carry none.
 //!
-//! They have a decoder of their own: the one for other JPEGs knows them only where no ink is subsampled.
+//! JPEGs of them have a decoder of their own: the one for other JPEGs knows them only where no ink is subsampled.
 
 use std::io::Cursor;
+use std::sync::Arc;
 
 use image::RgbImage;
 use jpeg_decoder::{Decoder, PixelFormat};
-use moxcms::{ColorProfile, Layout, TransformOptions};
+use moxcms::{CmsError, ColorProfile, Layout, Transform16BitExecutor, TransformOptions};
 
 use super::limits::MAX_BYTES;
 
@@ -34,7 +35,7 @@ pub(super) fn decode(name: &str, file: &[u8], profile: Option<&[u8]>) -> Result<
     RgbImage::from_raw(info.width.into(), info.height.into(), rgb).ok_or_else(|| "too few pixels".to_owned())
 }
 
-fn by_profile(inks: &[u8], profile: &[u8]) -> Result<Vec<u8>, moxcms::CmsError> {
+fn by_profile(inks: &[u8], profile: &[u8]) -> Result<Vec<u8>, CmsError> {
     let (from, to) = (ColorProfile::new_from_slice(profile)?, ColorProfile::new_srgb());
     // A layout of four channels, whatever their names.
     let transform =
@@ -42,6 +43,15 @@ fn by_profile(inks: &[u8], profile: &[u8]) -> Result<Vec<u8>, moxcms::CmsError> 
     let mut rgb = vec![0; inks.len() / 4 * 3];
     transform.transform(inks, &mut rgb)?;
     Ok(rgb)
+}
+
+/// From rows of four inks to sRGB, in 16 bits.
+pub(super) type Inks = Arc<Transform16BitExecutor>;
+
+/// The way that the profile says.
+pub(super) fn inks(profile: &[u8]) -> Result<Inks, CmsError> {
+    let (from, to) = (ColorProfile::new_from_slice(profile)?, ColorProfile::new_srgb());
+    from.create_transform_16bit(Layout::Rgba, &to, Layout::Rgb, TransformOptions::default())
 }
 
 /// Each ink takes its light away, and black takes all.

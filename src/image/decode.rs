@@ -94,8 +94,8 @@ fn check_size(
     pixel_bytes: u8,
 ) -> Result<(), String> {
     limits::check_pixels(reading, size)?;
-    limits::check_held(size, pixel_bytes.into())?;
-    limits::check_claim(format, bytes, bytes.len() as u64, size)
+    limits::check_claim(format, bytes, bytes.len() as u64, size)?;
+    limits::check_held(size, pixel_bytes.into())
 }
 
 fn tiff(name: &str, bytes: &[u8], reading: &Reading) -> io::Result<Picture> {

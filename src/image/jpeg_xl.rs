@@ -4,27 +4,45 @@ use std::io::Read;
 
 use brotli_decompressor::Decompressor;
 use image::ColorType;
-use jxl_oxide::{AllocTracker, JxlImage, PixelFormat};
+use jxl_oxide::{AllocTracker, InitializeResult, JxlImage, PixelFormat};
 
-use super::limits::{self, MAX_BYTES};
+use super::limits;
 use super::{Metadata, Picture, PictureHeader, Reading, decode, travel};
 
 /// The most that a packed note may have.
 const MAX_NOTE: u64 = 16 << 20;
 
+/// What a decoder may hold before the size is known and limited, and then 128 bytes a pixel more.
+const FOR_HEADERS: usize = 64 << 20;
+
+/// Bytes that are handed to it at once.
+const PIECE: usize = 4096;
+
+const ENDS: &str = "the file ends too early";
+
 /// How sRGB is numbered (H.273).
 const SRGB: [u8; 4] = [1, 13, 0, 1];
 
 pub(super) fn decode(name: &str, bytes: &[u8], reading: &Reading) -> Result<Picture, String> {
-    let builder = JxlImage::builder().alloc_tracker(AllocTracker::with_limit(MAX_BYTES as usize));
-    let boxes = Boxes::of(bytes);
-    let image = builder.read(boxes.codestream.as_slice()).map_err(damaged)?;
+    let mut boxes = Boxes::of(bytes);
+    let codestream = std::mem::take(&mut boxes.codestream);
+    let tracker = AllocTracker::with_limit(FOR_HEADERS);
+    let (mut image, mut at) = opened(&codestream, &tracker)?;
     let header = header(name, &image, boxes)?;
     let size = [header.width, header.height];
     limits::check_pixels(reading, size)?;
     limits::check_held(size, header.color.bytes_per_pixel().into())?;
-    if !image.is_loading_done() || image.num_loaded_keyframes() == 0 {
-        return Err("the file ends too early".to_owned());
+    let channels = image.image_header().metadata.ec_info.len();
+    tracker.expand_limit(size.map(|side| side as usize).iter().product::<usize>() * (128 + 16 * channels));
+    while !image.is_loading_done() {
+        let read = image.feed_bytes(piece(&codestream, at)).map_err(damaged)?;
+        if read == 0 {
+            return Err(ENDS.to_owned());
+        }
+        at += read;
+    }
+    if image.num_loaded_keyframes() == 0 {
+        return Err(ENDS.to_owned());
     }
     if image.num_loaded_keyframes() > 1 {
         let frames = image.num_loaded_keyframes();
@@ -32,6 +50,27 @@ pub(super) fn decode(name: &str, bytes: &[u8], reading: &Reading) -> Result<Pict
     }
     let picture = pixels(&image, &header)?;
     Ok(Picture { image: picture, metadata: header.metadata })
+}
+
+/// The picture as soon as its header is known, and how many bytes that took.
+fn opened(codestream: &[u8], tracker: &AllocTracker) -> Result<(JxlImage, usize), String> {
+    let mut unknown = JxlImage::builder().alloc_tracker(tracker.clone()).build_uninit();
+    let mut at = 0;
+    loop {
+        let read = unknown.feed_bytes(piece(codestream, at)).map_err(damaged)?;
+        if read == 0 {
+            return Err(ENDS.to_owned());
+        }
+        at += read;
+        match unknown.try_init().map_err(damaged)? {
+            InitializeResult::Initialized(image) => return Ok((image, at)),
+            InitializeResult::NeedMoreData(again) => unknown = again,
+        }
+    }
+}
+
+fn piece(codestream: &[u8], at: usize) -> &[u8] {
+    &codestream[at..codestream.len().min(at + PIECE)]
 }
 
 fn damaged(error: Box<dyn std::error::Error + Send + Sync>) -> String {

@@ -2,6 +2,7 @@
 
 use image::{ColorType, DynamicImage, Rgba, RgbaImage};
 
+#[allow(dead_code, reason = "some tests need one type alone")]
 pub const TYPES: [ColorType; 8] = [
     ColorType::L8,
     ColorType::La8,

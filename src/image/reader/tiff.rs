@@ -22,6 +22,7 @@ mod metadata;
 mod page;
 mod samples;
 mod tag;
+mod tags;
 
 use std::io::{self, ErrorKind, Read, Seek};
 
@@ -31,10 +32,11 @@ use image::{ImageError, ImageResult};
 use self::codec::Unpacked;
 use self::colour::Conversion;
 use self::directory::File;
-use self::layout::{Codec, Layout};
+use self::layout::{Codec, Colour, Layout};
 use self::page::Page;
 use self::samples::Span;
 use super::Rows;
+use crate::image::cmyk::{self, Inks};
 use crate::image::decode::describes_rgb;
 use crate::image::limits::{self, zeros};
 use crate::image::{Metadata, PictureHeader, Reading};
@@ -45,6 +47,7 @@ pub(in crate::image) struct Tiff<R> {
     file: File<R>,
     layout: Layout,
     metadata: Metadata,
+    inks: Option<Inks>,
     /// The row of strips or tiles that is being read, plane by plane, and how many rows are left in it.
     chunks: Vec<Unpacked>,
     left: u32,
@@ -54,6 +57,20 @@ pub(in crate::image) struct Tiff<R> {
     bytes: Vec<u8>,
     samples: Vec<u16>,
     span: Span,
+}
+
+/// How inks become RGB; their profile says nothing of that.
+fn inks(metadata: &mut Metadata, layout: &mut Layout) -> Option<Inks> {
+    if !matches!(layout.colour, Colour::Cmyk) {
+        return None;
+    }
+    let approximate = match metadata.icc_profile.take().map(|profile| cmyk::inks(&profile)) {
+        Some(Ok(inks)) => return Some(inks),
+        Some(Err(error)) => format!("its CMYK profile cannot be used ({error}): colours are approximate"),
+        None => "CMYK without a profile: colours are approximate".to_owned(),
+    };
+    layout.warnings.push(approximate);
+    None
 }
 
 /// An error that says why in words.
@@ -74,13 +91,15 @@ impl<R: Read + Seek> Tiff<R> {
             layout.warnings.push("its transparency mask is left out".to_owned());
         }
         limits::check_pixels(reading, [layout.width, layout.height]).map_err(refused)?;
-        let metadata = metadata::read(&mut file, &directory, &mut layout);
+        let mut metadata = metadata::read(&mut file, &directory, &mut layout);
+        let inks = inks(&mut metadata, &mut layout);
         let bytes = zeros(layout.chunk_row_bytes())?;
         let samples = zeros(u64::from(layout.width).saturating_mul(layout.samples as u64))?;
         Ok(Self {
             file,
             layout,
             metadata,
+            inks,
             chunks: Vec::new(),
             left: 0,
             y: 0,
@@ -147,7 +166,7 @@ impl<R: Read + Seek> Tiff<R> {
         if self.left == 0 {
             self.open_chunks()?;
         }
-        let Self { layout, chunks, bytes, samples, span, .. } = self;
+        let Self { layout, inks, chunks, bytes, samples, span, .. } = self;
         let (width, together) = (layout.chunks.width as usize, layout.samples_together());
         for (i, chunk) in chunks.iter_mut().enumerate() {
             let (plane, column) = (i / layout.chunks.across as usize, i % layout.chunks.across as usize);
@@ -163,7 +182,7 @@ impl<R: Read + Seek> Tiff<R> {
                 span,
             );
         }
-        Conversion::of(layout).convert(samples, row);
+        Conversion::of(layout, inks.as_ref()).convert(samples, row);
         self.left -= 1;
         self.y += 1;
         if self.left == 0 {

@@ -10,6 +10,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use super::fax::Fax;
 use super::layout::{Codec, Layout};
 use super::refused;
+use crate::image::jpeg;
 use crate::image::limits::zeros;
 
 pub(super) type Unpacked = Box<dyn Read + Send>;
@@ -26,7 +27,7 @@ pub(super) fn unpacked(layout: &Layout, mut bytes: Vec<u8>, rows: u32) -> io::Re
         Codec::Deflate => Box::new(ZlibDecoder::new(Cursor::new(bytes))),
         Codec::Lzw => Box::new(Lzw::new(bytes)),
         Codec::Fax(scheme) => Box::new(Fax::new(bytes, *scheme, width, rows)),
-        Codec::Jpeg { tables } => Box::new(Cursor::new(jpeg(layout, tables, &bytes, rows)?)),
+        Codec::Jpeg { tables } => Box::new(Cursor::new(pixels(layout, tables, &bytes, rows)?)),
     };
     Ok(match layout.subsampling() {
         Some([across, down]) => {
@@ -119,7 +120,7 @@ impl Read for Lzw {
 }
 
 /// Decoded without any conversion of colours: what they are, the TIFF says.
-fn jpeg(layout: &Layout, tables: &[u8], bytes: &[u8], rows: u32) -> io::Result<Vec<u8>> {
+fn pixels(layout: &Layout, tables: &[u8], bytes: &[u8], rows: u32) -> io::Result<Vec<u8>> {
     const START: [u8; 2] = [0xff, 0xd8];
     const END: [u8; 2] = [0xff, 0xd9];
     let broken = |error: zune_jpeg::errors::DecodeErrors| {
@@ -127,9 +128,11 @@ fn jpeg(layout: &Layout, tables: &[u8], bytes: &[u8], rows: u32) -> io::Result<V
     };
     let shared = tables.strip_suffix(&END).unwrap_or(tables);
     let own = if shared.is_empty() { bytes } else { bytes.strip_prefix(&START).unwrap_or(bytes) };
+    let file = [shared, own].concat();
+    jpeg::check(&file).map_err(refused)?;
     let options =
         DecoderOptions::default().set_max_width(0xffff).set_max_height(0xffff).set_strict_mode(true);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new([shared, own].concat()), options);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
     decoder.decode_headers().map_err(broken)?;
     let (found, colours) = decoder.info().zip(decoder.input_colorspace()).ok_or(ErrorKind::UnexpectedEof)?;
     let samples = layout.samples_together();

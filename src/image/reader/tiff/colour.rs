@@ -3,29 +3,33 @@
 use image::ColorType;
 
 use super::layout::{Colour, Layout, YCbCr};
+use crate::image::cmyk::Inks;
 use crate::image::travel;
 
 /// How the samples of a pixel become those of the picture.
 pub(super) struct Conversion<'a> {
     layout: &'a Layout,
+    inks: Option<&'a Inks>,
     /// The largest sample, in the file and in the picture.
     white: u64,
     out_white: u64,
 }
 
 impl<'a> Conversion<'a> {
-    pub(super) fn of(layout: &'a Layout) -> Self {
+    pub(super) fn of(layout: &'a Layout, inks: Option<&'a Inks>) -> Self {
         let white = if layout.float { 16 } else { layout.bits.min(16) };
         let out_white = if color_type(layout).bytes_per_pixel() > color_type(layout).channel_count() {
             65_535
         } else {
             255
         };
-        Self { layout, white: (1 << white) - 1, out_white }
+        Self { layout, inks, white: (1 << white) - 1, out_white }
     }
 
     /// A row of pixels, samples in the machine's byte order.
     pub(super) fn convert(&self, samples: &[u16], row: &mut [u8]) {
+        let printed = self.inks.map(|inks| self.printed(inks, samples));
+        let samples = printed.as_deref().unwrap_or(samples);
         let pixels = samples.chunks_exact(self.layout.samples);
         let channels = usize::from(color_type(self.layout).channel_count());
         if self.out_white == 255 {
@@ -43,6 +47,23 @@ impl<'a> Conversion<'a> {
                     .for_each(|(out, sample)| *out = sample.to_ne_bytes());
             }
         }
+    }
+
+    /// The same pixels with red, green and blue in place of the first three inks, and no black.
+    fn printed(&self, inks: &Inks, samples: &[u16]) -> Vec<u16> {
+        let (mut printed, pixels) = (samples.to_vec(), samples.chunks_exact(self.layout.samples));
+        let four: Vec<u16> =
+            pixels.flat_map(|pixel| pixel[..4].iter().map(|&ink| between(ink, self.white, 65_535))).collect();
+        let mut rgb = vec![0; four.len() / 4 * 3];
+        // Rows of one length are all that could be wrong.
+        if inks.transform(&four, &mut rgb).is_ok() {
+            for (pixel, rgb) in printed.chunks_exact_mut(self.layout.samples).zip(rgb.as_chunks::<3>().0) {
+                let light = rgb.map(|sample| between(sample, 65_535, self.white));
+                pixel[..3].iter_mut().zip(light).for_each(|(ink, light)| *ink = self.white as u16 - light);
+                pixel[3] = 0;
+            }
+        }
+        printed
     }
 
     /// Colour, then alpha if there is any.
@@ -73,10 +94,7 @@ impl<'a> Conversion<'a> {
 
     /// A sample in the bits of the picture.
     fn scaled(&self, sample: u16) -> u16 {
-        if self.white == self.out_white {
-            return sample;
-        }
-        ((u64::from(sample) * self.out_white + self.white / 2) / self.white) as u16
+        if self.white == self.out_white { sample } else { between(sample, self.white, self.out_white) }
     }
 
     /// What an ink and black leave of white.
@@ -99,6 +117,11 @@ impl YCbCr {
         let g = (y - blue * b - red * r) / green;
         [r, g, b].map(|sample| sample.round() as u8)
     }
+}
+
+/// A sample of one range in another.
+fn between(sample: u16, from: u64, to: u64) -> u16 {
+    ((u64::from(sample) * to + from / 2) / from) as u16
 }
 
 fn is_gray(layout: &Layout) -> bool {

@@ -81,7 +81,8 @@ fn resolution<R: Read + Seek>(file: &mut File<R>, directory: &Directory) -> io::
         Ok(number.filter(|number| number.is_finite() && *number > 0.0))
     };
     let (x, y) = (number(X_RESOLUTION)?, number(Y_RESOLUTION)?);
-    Ok(x.or(y).map(|either| Resolution { x: x.unwrap_or(either), y: y.unwrap_or(either), unit }))
+    let found = x.or(y).map(|either| Resolution { x: x.unwrap_or(either), y: y.unwrap_or(either), unit });
+    Ok(found.filter(Resolution::is_said))
 }
 
 /// The main directory of an EXIF block; none if it would say nothing.

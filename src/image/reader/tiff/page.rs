@@ -60,7 +60,11 @@ pub(super) fn find<R: Read + Seek>(file: &mut File<R>) -> io::Result<Page> {
     }
     // Below the pages, what is at full size comes first, and a file of nothing but a small copy is that copy.
     for offset in file.numbers(&first, tag::SUB_DIRECTORIES)?.unwrap_or_default() {
-        let directory = file.directory(offset)?;
+        // A damaged one matters only where the picture has not been found.
+        let directory = match file.directory(offset) {
+            Err(_) if found.is_some() => continue,
+            directory => directory?,
+        };
         refuse_raw(file, &directory)?;
         if found.is_none() && matches!(kind(file, &directory)?, Kind::Picture) {
             pages = 1;
