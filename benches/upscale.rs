@@ -12,8 +12,8 @@ mod support;
 
 use criterion::{Criterion, Throughput};
 use sparsr::low_level::gpu::Session;
-use sparsr::low_level::plan::{Form, Options as PlanOptions, Plan, Sparsity};
-use sparsr::low_level::tensor::Shape;
+use sparsr::low_level::plan::{Form, Options as PlanOptions, Packing, Plan, Sparsity};
+use sparsr::low_level::tensor::{Parameter, Shape};
 use sparsr::{Feature, Model, Options, Pixels, Precision, Samples, Upscaled, Upscaler};
 
 use support::rounds::Rounds;
@@ -36,6 +36,7 @@ fn main() {
     for (width, height) in sizes {
         engines(&mut criterion, &machine, &model, &pictures::halves(*width, *height));
     }
+    replacing(&mut criterion, &machine, &model);
     criterion.final_summary();
     if support::plain() || support::testing() {
         sparse_against_dense(&machine, &model, &our_pictures());
@@ -89,6 +90,40 @@ fn engines(criterion: &mut Criterion, machine: &Machine, model: &Model, picture:
     }
     bench("gpu", &mut gpu(&machine.gpu.clone().without(Feature::Subgroups)));
     bench("cpu", &mut cpu);
+    group.finish();
+}
+
+/// Other numbers for all parameters of a network that runs: what each part of that costs. The session is held to the
+/// picture of before once it has its own numbers again.
+fn replacing(criterion: &mut Criterion, machine: &Machine, model: &Model) {
+    let net = model.net();
+    let picture = pictures::halves(48, 32);
+    let mut network = Network::new(machine, model, &picture, Sparsity::Auto);
+    let before = network.run();
+    let reversed = net.parameters().iter().filter(|(name, _)| !name.ends_with("ch_mask"));
+    let reversed = reversed.map(|(name, numbers)| {
+        let values: Vec<f32> = numbers.values().iter().rev().copied().collect();
+        (name.to_owned(), Parameter::new(numbers.dims(), values))
+    });
+    let others = net.parameters().with(reversed.collect::<Vec<_>>()).expect("the same parameters");
+    let other = net.with_parameters(others.clone()).expect("as many channels are dense");
+    network.session.set_parameters(other.numbers()).expect("the device is there");
+    assert!(network.run() != before, "other numbers make another picture");
+    network.session.set_parameters(net.numbers()).expect("the device is there");
+    assert!(network.run() == before, "its own numbers make its own picture");
+
+    let mut group = support::group(criterion, &format!("{} replaced", model.name()));
+    group.bench_function("fold", |bencher| {
+        bencher.iter(|| net.with_parameters(others.clone()).expect("as many channels are dense"));
+    });
+    group.bench_function("pack", |bencher| {
+        bencher.iter(|| {
+            network.packings.iter().map(|packing| packing.words(other.numbers()).len()).sum::<usize>()
+        });
+    });
+    group.bench_function("pack and upload", |bencher| {
+        bencher.iter(|| network.session.set_parameters(other.numbers()).expect("the device is there"));
+    });
     group.finish();
 }
 
@@ -159,6 +194,7 @@ fn verified(machine: &Machine, model: &Model, name: &str, picture: &Pixels) -> (
 /// A network on the device, for one picture.
 struct Network {
     session: Session,
+    packings: Vec<Packing>,
     /// The picture at a size that the network takes.
     picture: Pixels,
     /// Of what is wanted of the result.
@@ -183,7 +219,8 @@ impl Network {
         };
         let plan =
             Plan::new(&graph, &options, machine.gpu.limits()).expect("a picture that the device takes");
-        Self { session: machine.session(&plan, model.net().numbers()), picture, size }
+        let session = machine.session(&plan, model.net().numbers());
+        Self { session, packings: plan.parameters, picture, size }
     }
 
     /// As a program does it: with upload, and with the picture and its masks read back.

@@ -11,7 +11,7 @@
 //!   it). That holds for every operator but the global pools, which look at everything, and for
 //!   pieces that begin at multiples of what a pool or a stride joins.
 //! - Nor do they depend on which values the caller keeps.
-//! - NaN goes through every operator but the spatial mask, as in PyTorch.
+//! - NaN goes through every operator, as in PyTorch.
 //! - A value is freed after its last use, so memory follows the graph's width and not its length; [`Buffers`] keep
 //!   what is freed for the values of the next run too.
 //!

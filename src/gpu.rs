@@ -6,6 +6,7 @@
 
 mod adapters;
 mod bound;
+mod buffers;
 mod cache;
 mod dxc;
 mod flight;
@@ -192,6 +193,7 @@ impl Gpu {
     /// The same device, none of whose tiers has been checked, as if one of them gave wrong answers: for tests of what
     /// happens then.
     #[must_use]
+    #[doc(hidden)]
     pub fn spoilt(self, tier: Tier) -> Self {
         Self { verdicts: Arc::default(), spoilt: Some(tier), ..self }
     }

@@ -10,6 +10,7 @@
 //! Gray stays gray, 16 bits stay 16 bits, transparency stays transparency. The orientation that a camera
 //! notes in EXIF is applied first, and the note then says upright.
 
+mod animation;
 mod cmyk;
 mod decode;
 mod encode;
@@ -37,7 +38,7 @@ pub use file::NewFile;
 pub use header::PictureHeader;
 pub use limits::asks_for_memory;
 pub use metadata::{Metadata, Resolution, StatedColour, Text, Unit};
-pub use options::{Compression, Dpi, Encoding, FileOptions, Reading};
+pub use options::{Animation, Compression, Dpi, Encoding, FileOptions, Reading};
 pub use reader::PictureReader;
 pub use size::{Alpha, Size};
 pub use stream::UpscaledFile;

@@ -48,6 +48,8 @@ mod error;
 pub mod gpu;
 #[doc(hidden)]
 pub mod graph;
+#[doc(hidden)]
+pub mod guard;
 #[cfg(feature = "image")]
 mod image;
 #[doc(hidden)]
@@ -81,7 +83,7 @@ pub mod weights;
 /// [`cpu`] do it; [`oracle`] says what is right.
 pub mod low_level {
     #[doc(inline)]
-    pub use crate::{cpu, graph, job, kernel, metrics, models, oracle, plan, tensor, weights};
+    pub use crate::{cpu, graph, guard, job, kernel, metrics, models, oracle, plan, tensor, weights};
     #[cfg(not(target_arch = "wasm32"))]
     #[doc(inline)]
     pub use crate::{gpu, probe};
@@ -96,9 +98,9 @@ pub use error::{Error, Result};
 pub use gpu::{Gpu, adapters};
 #[cfg(feature = "image")]
 pub use image::{
-    Alpha, Compression, Dpi, Encoding, FileOptions, Metadata, NewFile, Picture, PictureHeader, PictureReader,
-    PictureWriter, Reading, Resolution, Size, StatedColour, Text, Unit, UpscaledFile, UpscaledPicture,
-    asks_for_memory, format_of,
+    Alpha, Animation, Compression, Dpi, Encoding, FileOptions, Metadata, NewFile, Picture, PictureHeader,
+    PictureReader, PictureWriter, Reading, Resolution, Size, StatedColour, Text, Unit, UpscaledFile,
+    UpscaledPicture, asks_for_memory, format_of,
 };
 pub use job::stream::{PixelRows, Sink, Source, Tiling};
 pub use job::watch::{Cancel, Progress};

@@ -204,6 +204,54 @@ mod tests {
         assert!(psnr_y(&picture, &truth, 0).is_finite());
     }
 
+    /// Wang et al. 2004, section III-B, pixel by pixel and tap by tap, with σ as a parameter.
+    fn textbook_ssim(x: &Plane, y: &Plane, sigma: f64) -> f64 {
+        let (c1, c2) = (2.55_f64.powi(2), 7.65_f64.powi(2));
+        let weight = |dx: usize, dy: usize| {
+            let [dx, dy] = [dx, dy].map(|d| d as f64 - 5.0);
+            (-(dx * dx + dy * dy) / (2.0 * sigma * sigma)).exp()
+        };
+        let (mut sum, mut windows) = (0.0, 0);
+        for top in 0..=x.height - 11 {
+            for left in 0..=x.width - 11 {
+                let taps = (0..121).map(|tap| {
+                    let (dx, dy) = (tap % 11, tap / 11);
+                    let at = (top + dy) * x.width + left + dx;
+                    (weight(dx, dy), x.values[at], y.values[at])
+                });
+                let all: f64 = taps.clone().map(|(w, ..)| w).sum();
+                let mean =
+                    |of: fn(f64, f64) -> f64| taps.clone().map(|(w, x, y)| w * of(x, y)).sum::<f64>() / all;
+                let (mx, my) = (mean(|x, _| x), mean(|_, y| y));
+                let (vx, vy) = (mean(|x, _| x * x) - mx * mx, mean(|_, y| y * y) - my * my);
+                let covariance = mean(|x, y| x * y) - mx * my;
+                sum += (2.0 * mx * my + c1) * (2.0 * covariance + c2)
+                    / ((mx * mx + my * my + c1) * (vx + vy + c2));
+                windows += 1;
+            }
+        }
+        sum / f64::from(windows)
+    }
+
+    #[test]
+    fn ssim_is_the_textbooks() {
+        let picture = |phase: f64| {
+            let sample =
+                |at: usize| 127.0 + 90.0 * ((at * at % 97) as f64 / 9.0 + phase).sin() + (at % 7) as f64;
+            Pixels::new(19, 16, Samples::U8((0..3 * 19 * 16).map(|at| sample(at) as u8).collect()))
+        };
+        let (a, b) = (picture(0.0), picture(0.4));
+        let [x, y] = [&a, &b].map(luma);
+        let found = ssim_y(&a, &b, 0);
+        assert!((found - textbook_ssim(&x, &y, 1.5)).abs() < 1e-9, "{found}");
+        assert!(
+            (found - textbook_ssim(&x, &y, 1.4)).abs() > 1e-4,
+            "a picture that tells 1.5 from 1.4: {found}"
+        );
+        let [x, y] = [x, y].map(|plane| plane.without_border(2));
+        assert!((ssim_y(&a, &b, 2) - textbook_ssim(&x, &y, 1.5)).abs() < 1e-9);
+    }
+
     #[test]
     fn ssim_of_flat_pictures() {
         // Without variance only the first factor is left: (2 x y + C₁) / (x² + y² + C₁).

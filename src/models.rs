@@ -9,6 +9,7 @@ pub mod esrt;
 mod fit;
 pub mod imdn;
 pub mod ledsr;
+mod luma;
 pub mod mdsr;
 mod parts;
 pub mod rcan;
@@ -47,6 +48,8 @@ pub struct Model {
     /// What the tensors of a checkpoint told.
     known: Option<(&'static str, Arc<dyn Network>)>,
     net: Net,
+    /// Whether it comes from a file and nothing is known of what it makes.
+    unseen: bool,
 }
 
 /// What the sizes of a network, once they are read off the tensors, answer.
@@ -59,6 +62,11 @@ trait Network: fmt::Display + fmt::Debug + Send + Sync {
     /// The same network at another of the scales that its checkpoint holds.
     fn at_scale(&self, _scale: usize) -> Option<Arc<dyn Network>> {
         None
+    }
+
+    /// Channels of its pictures: three, or one, which then is luma.
+    fn colours(&self) -> usize {
+        3
     }
 
     /// Input widths and heights must be multiples of this.
@@ -82,6 +90,16 @@ trait Network: fmt::Display + fmt::Debug + Send + Sync {
         false
     }
 
+    /// What the network takes a pixel for, where no tensor tells it and trainers differ.
+    fn convention(&self) -> Option<Convention> {
+        None
+    }
+
+    /// The same network by another convention, where it has one.
+    fn by_convention(&self, _convention: Convention) -> Option<Arc<dyn Network>> {
+        None
+    }
+
     /// Whether the paper counts the parameter of this name.
     fn counts(&self, _parameter: &str) -> bool {
         true
@@ -93,12 +111,35 @@ trait Network: fmt::Display + fmt::Debug + Send + Sync {
         Facts { scale, alignment, smallest_side: self.smallest_side(), edge: self.edge() }
     }
 
-    /// The network for pictures of `input`'s shape, and the numbers of its parameters.
+    /// The network for pictures of `input`'s shape, of its own channels, and the numbers of its parameters.
     fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)>;
 
     /// How each sparse module divides its channels.
     fn partitions(&self, _weights: &Weights) -> Result<Vec<Partition>> {
         Ok(vec![])
+    }
+}
+
+/// What a network takes a pixel for: `white · (pixel − mean)`, of pixels in 0 … 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Convention {
+    /// The value of white, 1 or 255.
+    pub white: f32,
+    /// Red, green and blue.
+    pub mean: [f32; 3],
+}
+
+impl Convention {
+    /// By the mean of DIV2K's pictures.
+    const fn div2k(white: f32) -> Self {
+        Self { white, mean: parts::DIV2K_MEAN }
+    }
+}
+
+impl fmt::Display for Convention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [r, g, b] = self.mean;
+        write!(f, "white {}, mean {r},{g},{b}", self.white)
     }
 }
 
@@ -190,7 +231,7 @@ impl Model {
     pub fn load(path: &Path) -> Result<Self> {
         let stem =
             path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
-        Self::from_weights(stem, Weights::load(path)?)
+        Ok(Self { unseen: true, ..Self::from_weights(stem, Weights::load(path)?)? })
     }
 
     /// One of [`Model::builtin_names`].
@@ -222,7 +263,7 @@ impl Model {
         let (graph, parameters) = fit::build(architecture, &*network, &weights)?;
         let net =
             Net::from_graph(graph, parameters, network.facts()).map_err(|error| fit::of(&weights, error))?;
-        Ok(Self { name: name.into(), weights, known: Some((architecture, network)), net })
+        Ok(Self { name: name.into(), weights, known: Some((architecture, network)), net, unseen: false })
     }
 
     /// The same network at another scale, of a checkpoint that holds several.
@@ -241,9 +282,48 @@ impl Model {
             let reason = format!("expected a network of x{scale}, found one of {}", self.scales_in_words());
             Error::weights(source, reason)
         })?;
-        let (graph, parameters) = network.build(&self.weights, network.facts().smallest())?;
+        let (graph, parameters) = built(&*network, &self.weights)?;
         let net = Net::from_graph(graph, parameters, network.facts())?;
         Ok(Self { known: Some((architecture, network)), net, ..self.clone() })
+    }
+
+    /// What the network takes a pixel for, where no tensor tells it.
+    pub fn convention(&self) -> Option<Convention> {
+        self.known.as_ref().and_then(|(_, network)| network.convention())
+    }
+
+    /// The same network by another convention.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if its tensors, or its architecture, tell which it is.
+    pub fn by_convention(&self, convention: Convention) -> Result<Self> {
+        let other = self.known.as_ref().and_then(|(architecture, network)| {
+            network.by_convention(convention).map(|network| (*architecture, network))
+        });
+        let (architecture, network) = other.ok_or_else(|| {
+            Error::Unsupported(format!(
+                "{}: white and mean are known of this network ({}) and cannot be chosen",
+                self.weights.source(),
+                self.architecture()
+            ))
+        })?;
+        let (graph, parameters) = built(&*network, &self.weights)?;
+        let net = Net::from_graph(graph, parameters, network.facts())?;
+        Ok(Self { known: Some((architecture, network)), net, ..self.clone() })
+    }
+
+    /// Whether it is a stranger's, from a file, and nobody has looked yet at what it makes.
+    pub fn is_unseen(&self) -> bool {
+        self.unseen
+    }
+
+    /// The same once [`crate::guard::examine`] has looked at it, by the convention that it chose, if it chose one.
+    ///
+    /// # Errors
+    /// As [`Model::by_convention`].
+    pub fn seen(&self, chosen: Option<Convention>) -> Result<Self> {
+        let model = chosen.map_or_else(|| Ok(self.clone()), |convention| self.by_convention(convention))?;
+        Ok(Self { unseen: false, ..model })
     }
 
     /// The file's stem, or the built-in name.
@@ -264,7 +344,11 @@ impl Model {
     /// What distinguishes this network from others of its architecture, in words.
     pub fn description(&self) -> String {
         let nodes = || format!("{} nodes", self.net.unfolded().nodes().len());
-        self.known.as_ref().map_or_else(nodes, |(_, network)| network.to_string())
+        let told = |network: &dyn Network| match network.colours() {
+            1 => format!("{network}, of luma alone; colour is interpolated"),
+            _ => network.to_string(),
+        };
+        self.known.as_ref().map_or_else(nodes, |(_, network)| told(&**network))
     }
 
     /// Output pixels to an input pixel, along one side.
@@ -356,7 +440,17 @@ impl From<Net> for Model {
     fn from(net: Net) -> Self {
         let name = net.unfolded().name().to_owned();
         let parameters = net.parameters().iter().map(|(name, numbers)| (name.to_owned(), numbers));
-        Self { weights: Weights::new(name.clone(), parameters), name, known: None, net }
+        Self { weights: Weights::new(name.clone(), parameters), name, known: None, net, unseen: false }
+    }
+}
+
+/// The network for the smallest picture, in colour.
+fn built(network: &dyn Network, weights: &Weights) -> Result<(Graph, Parameters)> {
+    let (graph, parameters) =
+        network.build(weights, network.facts().smallest().with_channels(network.colours()))?;
+    match network.colours() {
+        1 => luma::in_colour(&graph, &parameters, network.scale()),
+        _ => Ok((graph, parameters)),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Folding, Graph, Op, Parameters};
 use crate::oracle;
 use crate::pixels::Edge;
-use crate::tensor::{Parameter, Shape};
+use crate::tensor::Shape;
 
 /// What a graph does not say of the pictures that go through it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,9 +127,8 @@ fn computed(folding: &Folding, parameters: &Parameters) -> Result<Parameters> {
     let mut numbers = parameters.clone();
     let derived = oracle::weights(&folding.weights, parameters)?;
     for (output, made) in folding.weights.outputs().iter().zip(derived) {
-        let shape = made.shape();
-        let dims = [shape.batch, shape.channels, shape.height, shape.width];
-        numbers.push(output.name.clone(), &dims, &Parameter::new(dims, made.into_values()), shape);
+        let shape = folding.weights.node(output.value).shape;
+        numbers.push(output.name.clone(), &shape.axes(), &made, shape);
     }
     Ok(numbers)
 }
@@ -168,9 +167,8 @@ fn check_same(expected: &Parameters, found: &Parameters) -> Result<()> {
 fn check_parameters(graph: &Graph, parameters: &Parameters) -> Result<()> {
     for node in graph.nodes() {
         let Op::Parameter(op) = &node.op else { continue };
-        let Shape { batch, channels, height, width } = op.shape;
         let found = (op.id.index() < parameters.len()).then(|| parameters.get(op.id).dims());
-        if found != Some(&[batch, channels, height, width]) {
+        if found != Some(&op.shape.axes()[..]) {
             let found = found.map_or("none".into(), |dims| format!("{dims:?}"));
             return Err(Error::shape(&node.name, format!("expected numbers of {}, found {found}", op.shape)));
         }

@@ -6,8 +6,8 @@
 //!
 //! - A value is [`Numbers`], N×C×H×W in f64. A bias, a slope, or a weight a channel is `[1, channels, 1, 1]`, a
 //!   convolution's weight `[out, in / groups, k, k]`: N, C, H and W stand for these four axes.
-//! - NaN passes through every function but [`spatial_mask`], as in PyTorch: no branch drops one. What
-//!   [`masked_conv2d`] leaves out where the mask is 0 is not computed, so a NaN there stays out.
+//! - NaN passes through every function, as in PyTorch: no branch drops one. What [`masked_conv2d`] leaves out where the
+//!   mask is 0 is not computed, so a NaN there stays out.
 //! - The caller sees to it that shapes fit, as [`Operator::infer`](crate::graph::Operator::infer) does. Every function
 //!   panics, and says why, where they do not.
 

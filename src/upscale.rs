@@ -13,6 +13,7 @@ pub use profile::{Profile, ProfileRow, Roofline};
 use crate::device::Precision;
 use crate::error::Result;
 use crate::graph::{Graph, Value};
+use crate::guard;
 use crate::job::engine::{CpuEngine, Engine};
 use crate::job::scratch;
 use crate::job::stream::{Budget, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
@@ -44,6 +45,9 @@ pub struct Options {
     pub cancel: Cancel,
     /// Whether the CPU engine goes on where a GPU fails. A warning in the log then says so.
     pub cpu_fallback: bool,
+    /// Whether a network from a file may change a picture's colours. Otherwise one is tried before its first use, and is
+    /// refused if it does ([`crate::guard`]).
+    pub unusual: bool,
 }
 
 /// What [`Options::memory`] is for the host where nothing is asked for.
@@ -125,11 +129,13 @@ impl Upscaler {
     /// Runs on the CPU engine, which needs no driver.
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) for [`Precision::F16`].
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for [`Precision::F16`]; [`Error::Weights`](crate::Error::Weights)
+    /// for a network that changes colours, unless [`Options::unusual`] allows it.
     pub fn on_cpu(model: &Model, options: Options) -> Result<Self> {
         if options.precision == Precision::F16 {
             return Err(Precision::unsupported("the CPU engine"));
         }
+        let model = &admitted(model, &options)?;
         let options = Options { cpu_fallback: false, ..options };
         let memory = cpu_memory(&options);
         Ok(Self::on(Box::new(CpuEngine::new()), memory, model, options))
@@ -160,6 +166,7 @@ impl Upscaler {
     /// # Errors
     /// As [`Upscaler::new`]. The upscaler then has the model that it had.
     pub fn set_model(&mut self, model: &Model) -> Result<Replaced> {
+        let model = &admitted(model, &self.options)?;
         let stored_so = self.gpu.as_ref().map_or(Ok(true), |gpu| gpu.stores(model, &self.options))?;
         if stored_so && self.model.net().has_plans_of(model.net()) {
             for engine in &mut self.engines {
@@ -262,6 +269,18 @@ impl Upscaler {
         let macs_kept = network.graph.macs_kept(&densities(&network.graph, outcome));
         Ok((network, macs_kept))
     }
+}
+
+/// The network, if it may be used: a stranger's is looked at before.
+fn admitted(model: &Model, options: &Options) -> Result<Model> {
+    if !model.is_unseen() || options.unusual {
+        return Ok(model.clone());
+    }
+    let chosen = guard::examine(model)?.chosen;
+    if let Some(convention) = chosen {
+        tracing::warn!("{}: taken for one of {convention}, by a trial", model.weights().source());
+    }
+    model.seen(chosen)
 }
 
 fn cpu_memory(options: &Options) -> u64 {

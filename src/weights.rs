@@ -19,6 +19,7 @@ mod pytorch;
 mod reads;
 mod safetensors;
 mod scope;
+mod stranger;
 mod weight_norm;
 
 use std::{collections::BTreeMap, fs, path::Path};
@@ -26,6 +27,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use crate::{Error, Result, tensor::Parameter};
 
 use container::Container;
+pub use names::Taken;
 use number::Number;
 use reads::Reads;
 pub use safetensors::Stored;
@@ -37,6 +39,8 @@ use weight_norm::Normalised;
 struct Contents {
     parameters: BTreeMap<String, Parameter>,
     metadata: BTreeMap<String, String>,
+    /// Of several networks that the file has, which these are.
+    taken: Option<Taken>,
 }
 
 /// A reader's result. Readers know no file name: they give the reason alone, and [`Weights::from_bytes`]
@@ -51,6 +55,7 @@ pub struct Weights {
     /// The weights that are normalised, by their plain names.
     normalised: BTreeMap<String, Normalised>,
     metadata: BTreeMap<String, String>,
+    taken: Option<Taken>,
     /// What scopes were asked for, where somebody wants to know.
     reads: Option<Reads>,
 }
@@ -76,15 +81,19 @@ impl Weights {
             Container::Zip => pytorch::read_zip(bytes),
             Container::Pickle => pytorch::read_legacy(bytes),
         });
-        let Contents { parameters, metadata } = contents.map_err(|reason| Error::weights(source, reason))?;
-        Ok(Self { metadata, ..Self::new(source, parameters) })
+        let Contents { parameters, metadata, taken } =
+            contents.map_err(|reason| Error::weights(source, reason))?;
+        let read = Self::new(source, parameters);
+        Ok(Self { metadata, taken: read.taken.or(taken), ..read })
     }
 
-    /// Parameters that were made, not read. As from a file, a prefix that wrappers put before all names goes.
+    /// Parameters that were made, not read. As from a file, a prefix that wrappers put before all names goes, and of
+    /// several networks the best is taken.
     pub fn new(source: impl Into<String>, parameters: impl IntoIterator<Item = (String, Parameter)>) -> Self {
-        let parameters = names::stripped(parameters.into_iter().collect());
+        let (parameters, taken) = names::own(parameters.into_iter().collect());
         Self {
             source: source.into(),
+            taken,
             normalised: weight_norm::normalised(&parameters),
             parameters,
             metadata: BTreeMap::new(),
@@ -119,6 +128,12 @@ impl Weights {
     /// What the file says about itself: the `__metadata__` of safetensors; PyTorch files have none.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
+    }
+
+    /// Which network this is, of a file that has several: averaged parameters before plain ones, a generator and not its
+    /// discriminator.
+    pub fn taken(&self) -> Option<&Taken> {
+        self.taken.as_ref()
     }
 
     /// The parameter of this name; of a normalised weight, under its plain name, the direction.

@@ -11,6 +11,8 @@ mod adapter;
 mod pictures;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::fs;
 use std::io::Cursor;
@@ -299,7 +301,7 @@ fn a_profile_is_told_beside_the_picture() {
     picture(ColorType::Rgba8, 6, 4).save(folder.path("a.png")).unwrap();
     let outcome = folder.run(&["upscale", "a.png", "-o", "-", "--profile", "--device", gpu.name()]);
     if outcome.stderr.contains("no timestamp queries") {
-        return eprintln!("skipped: {}", outcome.stderr);
+        return skip::told(format_args!("{}", outcome.stderr));
     }
     assert!(outcome.success, "{}", outcome.stderr);
     assert_eq!(image::load_from_memory(&outcome.stdout).unwrap().width(), 12);
@@ -447,7 +449,7 @@ fn auto_takes_the_cpu_where_the_only_adapter_is_in_software_and_says_so() {
     let devices = report["devices"].as_array().unwrap();
     if devices.iter().any(|device| device["kind"] != "software") {
         assert_ne!(report["auto"]["device"], "cpu");
-        return eprintln!("skipped: there is a GPU");
+        return skip::told(format_args!("there is a GPU"));
     }
     assert_eq!(report["auto"]["device"], "cpu");
     let outcome = folder.run(&["upscale", "a.png", "-o", "auto.png"]);
@@ -506,9 +508,10 @@ fn a_network_without_masks_is_told_as_one() {
     let report = folder.json(&["inspect", "edsr.safetensors", "--json"]);
     assert_eq!((report["alignment"].as_u64(), &report["modules"]), (Some(1), &serde_json::json!([])));
 
-    folder.succeeds(&["upscale", "a.png", "-m", "edsr.safetensors"]);
+    folder.succeeds(&["upscale", "a.png", "-m", "edsr.safetensors", "--unusual"]);
     assert_eq!(image::open(folder.path("a-x3.png")).unwrap().width(), 18);
-    let sentence = folder.fails(&["upscale", "a.png", "-m", "edsr.safetensors", "--masks", "masks"]);
+    let sentence =
+        folder.fails(&["upscale", "a.png", "-m", "edsr.safetensors", "--unusual", "--masks", "masks"]);
     assert_eq!(sentence, "--masks: edsr has no spatial masks");
 }
 

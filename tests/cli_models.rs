@@ -46,7 +46,7 @@ fn write(folder: &Folder, name: &str, tensors: Vec<(String, Parameter)>) {
 #[test]
 fn a_scale_is_chosen_or_checked() {
     let folder = folder();
-    folder.succeeds(&["upscale", "a.png", "-m", "edsr.safetensors", "--scale", "3"]);
+    folder.succeeds(&["upscale", "a.png", "-m", "edsr.safetensors", "--scale", "3", "--unusual"]);
     assert_eq!(image::open(folder.path("a-x3.png")).unwrap().width(), 18);
     let other = "edsr.safetensors: expected a network of x4, found one of x3";
     fs::create_dir(folder.path("hr")).unwrap();
@@ -119,7 +119,7 @@ fn checkpoints_become_safetensors_that_say_what_they_are() {
     }
     for name in ["edsr", "new/whole", "half"] {
         let [model, output] = [format!("{name}.safetensors"), format!("{}.png", name.replace('/', "-"))];
-        folder.succeeds(&["upscale", "a.png", "-m", &model, "-o", &output]);
+        folder.succeeds(&["upscale", "a.png", "-m", &model, "-o", &output, "--unusual"]);
     }
     let [original, whole, half] =
         ["edsr.png", "new-whole.png", "half.png"].map(|name| image::open(folder.path(name)).unwrap());
@@ -209,4 +209,30 @@ fn prefixed_names_are_the_network_s() {
         let text = folder.succeeds(&["inspect", "prefixed.safetensors"]);
         assert!(text.starts_with("prefixed  edsr x3: 2 residual blocks"), "{prefix}: {text}");
     }
+}
+
+/// Random numbers make no picture that anybody wants: they are refused with the figures, and the way out is told.
+#[test]
+fn a_network_that_changes_colours_is_refused_by_its_trial() {
+    let folder = folder();
+    let sentence = folder.fails(&["upscale", "a.png", "-m", "edsr.safetensors", "--device", "cpu"]);
+    assert!(sentence.contains("of 255 in the means of red, green and blue"), "{sentence}");
+    assert!(sentence.contains("--unusual"), "{sentence}");
+    assert!(!folder.path("a-x3.png").exists());
+    for (flag, value) in [("--white", "2"), ("--mean", "1,2"), ("--mean", "0.5,0.5,7"), ("--mean", "")] {
+        let outcome = folder.run(&["upscale", "a.png", "-m", "edsr.safetensors", flag, value]);
+        assert!(
+            !outcome.success && outcome.stderr.contains("expected "),
+            "{flag} {value}: {}",
+            outcome.stderr
+        );
+    }
+    let told = ["--white", "1", "--mean", "0.5,0.5,0.5", "--unusual"];
+    folder
+        .succeeds(&[&["upscale", "a.png", "-m", "edsr.safetensors", "--device", "cpu"][..], &told].concat());
+    let known = folder.fails(&["upscale", "a.png", "-o", "b.png", "-m", "smsr-x2", "--white", "1"]);
+    assert!(
+        known.contains("white and mean are known of this network (smsr) and cannot be chosen"),
+        "{known}"
+    );
 }

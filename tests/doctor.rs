@@ -7,6 +7,8 @@ mod adapter;
 #[path = "support/program.rs"]
 #[allow(dead_code, reason = "each test uses a part")]
 mod program;
+#[path = "support/skip.rs"]
+mod skip;
 
 use program::Folder;
 use sparsr::Tier;

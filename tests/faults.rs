@@ -12,9 +12,11 @@ use sparsr::low_level::gpu::wgpu;
 use sparsr::low_level::graph::Parameters;
 use sparsr::low_level::job::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
 use sparsr::low_level::plan::Phase;
+use sparsr::low_level::tensor::Parameter;
+use sparsr::low_level::weights::Weights;
 use sparsr::{
-    Depth, Error, FileOptions, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Source, Sparsity,
-    Tiling, Upscaler,
+    Depth, Error, FileOptions, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Sink, Source,
+    Sparsity, Tiling, Upscaler,
 };
 use support::{adapter, compare, seeded};
 
@@ -238,6 +240,128 @@ fn a_device_in_flight_recovers_too() {
     let smsr = seeded::tiny_smsr();
     let strikes = storm("SMSR on a GPU", &smsr, engine, (18, Tiling::Pixels(32)), 1);
     assert!(strikes >= 100, "{strikes}");
+}
+
+/// Finite weights that overflow in a mask's branch would empty the mask, and leave out work in silence.
+#[test]
+fn what_overflows_in_a_mask_is_an_error() {
+    let huge = |name: &str| name.starts_with("body.1.spa_mask.") && name.ends_with(".weight");
+    let tensor = |(name, numbers): (&str, &Parameter)| {
+        let gain = if huge(name) { 1e30 } else { 1.0 };
+        let values: Vec<f32> = numbers.values().iter().map(|value| gain * value).collect();
+        assert!(values.iter().all(|value| value.is_finite()), "{name}");
+        (name.to_owned(), Parameter::new(numbers.dims(), values))
+    };
+    let weights = Weights::new("overflows", seeded::smsr(&seeded::TINY).iter().map(tensor));
+    let model = Model::from_weights("overflows", weights).unwrap();
+    let cpu = Box::new(CpuEngine::new()) as Box<dyn Engine>;
+    let gpu = adapter::gpu("what_overflows_in_a_mask_is_an_error on a GPU");
+    let gpu = gpu.map(|gpu| Box::new(GpuEngine::new(&gpu, Sparsity::Auto, gpu.memory())) as Box<dyn Engine>);
+    for engine in [cpu].into_iter().chain(gpu) {
+        let mut upscaler = Upscaler::on_engine(engine, &model, Options::default());
+        let error = upscaler.upscale_pixels(&seeded::picture(20, 18, 9)).unwrap_err();
+        let said =
+            matches!(&error, Error::Device(text) if text.contains("body.1.spa_mask: not a finite number"));
+        assert!(said, "{error}");
+    }
+}
+
+/// Takes so many bands of rows.
+struct Full(usize);
+
+impl Sink for Full {
+    fn write(&mut self, _: Pixels) -> Result<()> {
+        self.0 = self.0.checked_sub(1).ok_or_else(|| Error::Unsupported("full".into()))?;
+        Ok(())
+    }
+}
+
+/// Early, when it does not listen any more, and late, when nothing more is handed to it.
+#[test]
+fn a_sink_that_fails_is_an_error_whenever_it_does() {
+    let model = Model::from_weights("tiny", seeded::edsr(&seeded::TINY_EDSR)).unwrap();
+    let picture = seeded::picture(20, 75, 9);
+    let mut options = Options::default();
+    options.tiling = Tiling::Pixels(16);
+    let mut upscaler = Upscaler::on_cpu(&model, options).unwrap();
+    let bands = 75_usize.div_ceil(16);
+    for room in 0..bands {
+        let error = upscaler.upscale_rows(&mut PixelRows::new(&picture), &mut Full(room)).unwrap_err();
+        assert_eq!(error.to_string(), "full", "room for {room} bands of {bands}");
+    }
+    upscaler.upscale_rows(&mut PixelRows::new(&picture), &mut Full(bands)).unwrap();
+}
+
+/// The CPU engine, and what is done to a file when its first window comes back.
+#[cfg(feature = "image")]
+struct Meanwhile<F>(CpuEngine, Option<F>);
+
+#[cfg(feature = "image")]
+impl<F> std::fmt::Debug for Meanwhile<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("meanwhile")
+    }
+}
+
+#[cfg(feature = "image")]
+impl<F: FnOnce() + Send> Engine for Meanwhile<F> {
+    fn name(&self) -> String {
+        "meanwhile".into()
+    }
+
+    fn begin(&mut self, parameters: &Parameters) {
+        self.0.begin(parameters);
+    }
+
+    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
+        self.0.set_parameters(parameters)
+    }
+
+    fn footprint(&mut self, phase: &Phase, depth: Depth) -> Result<u64> {
+        self.0.footprint(phase, depth)
+    }
+
+    fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
+        self.0.prepare(phase, depth)
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.is_ready()
+    }
+
+    fn submit(&mut self, window: Window) -> Result<()> {
+        self.0.submit(window)
+    }
+
+    fn collect(&mut self) -> Result<Made> {
+        if let Some(happens) = self.1.take() {
+            happens();
+        }
+        self.0.collect()
+    }
+}
+
+/// A network of phases reads its picture several times; it must be the same one.
+#[cfg(feature = "image")]
+#[test]
+fn a_file_that_changes_while_it_is_read_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let [input, other, output] = ["in.png", "other.png", "out.png"].map(|name| folder.path().join(name));
+    let save = |path: &std::path::Path, width: u32, height: u32| {
+        image::RgbImage::from_pixel(width, height, image::Rgb([9, 99, 199])).save(path).unwrap();
+    };
+    for (width, height) in [(72, 58), (71, 57), (71, 59)] {
+        save(&input, 71, 58);
+        save(&other, width, height);
+        let (from, to) = (other.clone(), input.clone());
+        let engine = Meanwhile(CpuEngine::new(), Some(move || std::fs::rename(from, to).unwrap()));
+        let mut options = Options::default();
+        options.tiling = Tiling::Pixels(32);
+        let mut upscaler = Upscaler::on_engine(Box::new(engine), &seeded::tiny_smsr(), options);
+        let error = upscaler.upscale_file(&input, &output, false).unwrap_err();
+        assert!(error.to_string().contains("changed while it was read"), "{width}x{height}: {error}");
+        assert!(!output.exists());
+    }
 }
 
 /// A file is there when it is whole, and only then.

@@ -18,6 +18,8 @@ mod forge;
 mod memory;
 #[path = "fuzz/networks.rs"]
 mod networks;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -80,19 +82,24 @@ fn small(networks: &[(String, Weights)]) -> Vec<Seed> {
         names.map(|name| Seed::of(Path::new(GOLDEN).join("weights").join(name))).collect();
     for (name, weights) in networks {
         let (pickle, storage, numbers) = forge::state_dict(weights);
+        let around = forge::wrapped(&pickle, &["state_dict", "generator_ema"]);
         let sound = [("data.pkl", &pickle[..]), ("data/0", &numbers)];
+        let wrapped = [("data.pkl", &around[..]), ("data/0", &numbers)];
         let files = [
             ("f32", weights.to_safetensors(Stored::F32).unwrap()),
             ("f16", weights.to_safetensors(Stored::F16).unwrap()),
             ("zip", forge::archive(&sound, CompressionMethod::Stored)),
             ("deflated", forge::archive(&sound, CompressionMethod::Deflated)),
+            ("wrapped", forge::archive(&wrapped, CompressionMethod::Stored)),
             ("legacy", forge::legacy(&pickle, &[(storage, &numbers)])),
         ];
         for (kind, bytes) in files {
             seeds.push(Seed { name: format!("{name}, {kind}"), bytes, pickled: None });
         }
-        let name = format!("{name}, pickle in a sound archive");
-        seeds.push(Seed { name, bytes: vec![], pickled: Some((pickle, numbers)) });
+        for (pickle, kind) in [(pickle, "pickle"), (around, "wrapped pickle")] {
+            let name = format!("{name}, {kind} in a sound archive");
+            seeds.push(Seed { name, bytes: vec![], pickled: Some((pickle, numbers.clone())) });
+        }
     }
     seeds
 }
@@ -108,7 +115,7 @@ fn published() -> Vec<Seed> {
     paths.retain(|path| path.extension().is_some_and(|kind| kind == "pth" || kind == "pt"));
     paths.sort();
     if paths.is_empty() {
-        eprintln!("skipped: the published checkpoints, since {DATA} has none");
+        skip::told(format_args!("the published checkpoints, since {DATA} has none"));
     }
     paths.into_iter().map(Seed::of).collect()
 }

@@ -2,6 +2,9 @@
 
 #![cfg(feature = "image")]
 
+#[path = "support/skip.rs"]
+mod skip;
+
 use std::path::{Path, PathBuf};
 
 use sparsr::low_level::metrics::{psnr_y, resize_bicubic_matlab, ssim_y};
@@ -18,7 +21,7 @@ fn read(folder: &str, name: &str) -> Pixels {
 /// Large and small picture of each of the five, or nothing where the set is absent.
 fn set5() -> Vec<(Pixels, Pixels)> {
     if !Path::new(SET5).exists() {
-        eprintln!("skipped: Set5 is not at {SET5}");
+        skip::told(format_args!("Set5 is not at {SET5}"));
         return Vec::new();
     }
     ["baby.png", "bird.png", "butterfly.png", "head.png", "woman.png"]

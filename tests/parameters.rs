@@ -244,7 +244,7 @@ fn what_f16_cannot_hold_is_refused_by_name_and_the_old_numbers_stay() {
     let test = "what_f16_cannot_hold_is_refused_by_name_and_the_old_numbers_stay";
     let Some(gpu) = adapter::gpu(test) else { return };
     if !gpu.limits().f16 {
-        eprintln!("skipped: {test}, since {} has no f16", gpu.name());
+        support::skip::told(format_args!("{test}, since {} has no f16", gpu.name()));
         return;
     }
     let (gpu, model) = (gpu.without(Feature::Subgroups), seeded::tiny_smsr());

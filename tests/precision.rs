@@ -26,7 +26,7 @@ const TOLERANCE: f32 = 4e-3;
 fn gpu(test: &str) -> Option<Gpu> {
     let gpu = adapter::gpu(test)?;
     if !gpu.limits().f16 {
-        eprintln!("skipped: {test}, since {} has no f16", gpu.name());
+        support::skip::told(format_args!("{test}, since {} has no f16", gpu.name()));
         return None;
     }
     Some(gpu)

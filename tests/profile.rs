@@ -22,7 +22,7 @@ fn profiles(test: &str) -> Vec<(Sparsity, Profile)> {
         Ok(profile) => Some((sparsity, profile)),
         Err(Error::Unsupported(reason)) => {
             assert!(reason.contains("no timestamp queries"), "{reason}");
-            eprintln!("skipped: {test}, since {reason}");
+            support::skip::told(format_args!("{test}, since {reason}"));
             None
         }
         Err(error) => panic!("{error}"),

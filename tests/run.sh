@@ -30,4 +30,16 @@ if [ "$(uname)" = Linux ] && [ -z "${SPARSR_NO_GPU:-}" ] && ! driver; then
     fi
 fi
 
+# What could not be looked at here is said at the end, whatever comes of the rest.
+SPARSR_SKIPS="$(mktemp)"
+export SPARSR_SKIPS
+skips() {
+    if [ -s "$SPARSR_SKIPS" ]; then
+        echo "skipped:"
+        sort -u "$SPARSR_SKIPS" | sed 's/^/  /'
+    fi
+    rm -f "$SPARSR_SKIPS"
+}
+trap skips EXIT
+
 cargo test --release --features cli "$@"

@@ -8,6 +8,8 @@ mod compare;
 #[path = "support/seeded.rs"]
 #[allow(dead_code, reason = "each test uses a part")]
 mod seeded;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
@@ -54,7 +56,7 @@ fn every_tier_of_this_device_gives_the_known_answers() {
 fn a_tier_that_is_wrong_is_done_without() {
     let Some(gpu) = adapter::gpu("a_tier_that_is_wrong_is_done_without") else { return };
     if selftest::absent(gpu.limits(), SUBGROUPS).is_some() {
-        eprintln!("skipped: the device has no subgroups, or is used without them");
+        skip::told(format_args!("the device has no subgroups, or is used without them"));
         return;
     }
     let picture = seeded::picture(31, 22, 3);

@@ -5,6 +5,8 @@ mod adapter;
 #[path = "support/seeded.rs"]
 #[allow(dead_code, reason = "each test uses a part")]
 mod seeded;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Barrier};

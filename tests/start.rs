@@ -5,6 +5,8 @@ mod adapter;
 #[path = "support/seeded.rs"]
 #[allow(dead_code, reason = "each test uses a part")]
 mod seeded;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::path::Path;
 use std::{fs, thread};
@@ -32,7 +34,7 @@ fn a_file_of_pipelines_is_whole_and_a_damaged_one_harmless() {
     let Some(gpu) = adapter::gpu(test) else { return };
     let expected = enlarged(&gpu.without(Feature::Subgroups));
     if with_cache().is_none() {
-        eprintln!("skipped: {test}, since the device keeps no pipelines");
+        skip::told(format_args!("{test}, since the device keeps no pipelines"));
         return;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -20,11 +20,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kernel",   &["device", "tensor"]),
     ("net",      &["graph", "oracle", "pixels", "tensor"]),
     ("models",   &["graph", "net", "pixels", "tensor", "weights"]),
+    ("guard",    &["cpu", "metrics", "models", "pixels", "tensor"]),
     ("plan",     &["device", "graph", "kernel", "tensor"]),
     ("gpu",      &["device", "graph", "kernel", "pixels", "plan", "tensor"]),
     ("probe",    &["cpu", "device", "gpu", "graph", "kernel", "models", "plan", "tensor"]),
     ("job",      &["cpu", "device", "gpu", "graph", "models", "pixels", "plan", "probe", "tensor"]),
-    ("upscale",  &["device", "gpu", "graph", "job", "models", "pixels", "plan", "probe"]),
+    ("upscale",  &["device", "gpu", "graph", "guard", "job", "models", "pixels", "plan", "probe"]),
     ("image",    &["job", "pixels", "plane", "upscale"]),
 ];
 
@@ -159,6 +160,79 @@ fn nothing_points_upwards() {
             "{module} uses only what stands above it"
         );
     }
+}
+
+/// The module that a file is, and where its folder stands: `plan/lower.rs` is `plan::lower`, and faces that folder.
+fn path_of(file: &File) -> Vec<String> {
+    file.path.trim_end_matches(".rs").split('/').map(Into::into).collect()
+}
+
+/// The modules under `crate` that a file's `use`s name, one for each leaf.
+fn named(file: &File) -> Vec<Vec<String>> {
+    fn leaves(from: &[String], rest: &str, found: &mut Vec<Vec<String>>) {
+        let rest = rest.trim();
+        if let Some(list) = rest.strip_prefix('{') {
+            top_level(list).into_iter().for_each(|part| leaves(from, part, found));
+        } else if let Some(name) = first_name(rest) {
+            let mut path = from.to_vec();
+            match (&*name, rest.find("::")) {
+                ("super", _) => drop(path.pop()),
+                _ => path.push(name.clone()),
+            }
+            match rest[rest.find(&name).unwrap_or(0) + name.len()..].strip_prefix("::") {
+                Some(rest) => leaves(&path, rest, found),
+                None => found.push(path),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (at, start) in file.code.match_indices("crate::").chain(file.code.match_indices("super::")) {
+        let inner = file.code[..at].ends_with("super::") || file.code[..at].ends_with("crate::");
+        match start {
+            _ if inner => {} // in the middle of a path that began before
+            "crate::" => leaves(&[], &file.code[at + start.len()..], &mut found),
+            _ => leaves(&path_of(file), &file.code[at..], &mut found),
+        }
+    }
+    found
+}
+
+/// The folders whose files a folder's files name. What a file names above it, its folder's own face, does not count: a
+/// part may know the whole that it is a part of.
+fn folders(files: &[File]) -> BTreeMap<String, BTreeSet<String>> {
+    let modules: BTreeSet<Vec<String>> = files.iter().map(path_of).collect();
+    let folder = |module: &[String]| {
+        let is_face = modules.iter().any(|other| other.len() > module.len() && other.starts_with(module));
+        module[..module.len() - usize::from(!is_face)].join("/")
+    };
+    let above = |a: &str, b: &str| a == b || a.is_empty() || b.starts_with(&format!("{a}/"));
+    let mut edges: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files {
+        let from = folder(&path_of(file));
+        for path in named(file) {
+            let known =
+                (1..=path.len()).rev().map(|len| &path[..len]).find(|module| modules.contains(*module));
+            let Some(to) = known.map(folder) else { continue };
+            if !above(&to, &from) && !above(&from, &to) {
+                edges.entry(from.clone()).or_default().insert(to);
+            }
+        }
+    }
+    edges
+}
+
+#[test]
+fn no_folders_name_each_other_in_a_circle() {
+    fn walk<'a>(at: &'a str, edges: &'a BTreeMap<String, BTreeSet<String>>, way: &mut Vec<&'a str>) {
+        let circle = way.iter().position(|before| *before == at);
+        assert_eq!(circle.map(|from| &way[from..]), None, "a circle of folders");
+        way.push(at);
+        edges.get(at).into_iter().flatten().for_each(|to| walk(to, edges, way));
+        way.pop();
+    }
+    let edges = folders(&library().collect::<Vec<_>>());
+    assert!(edges.len() > 15, "the folders are found: {edges:?}");
+    edges.keys().for_each(|folder| walk(folder, &edges, &mut Vec::new()));
 }
 
 #[test]

@@ -5,10 +5,12 @@
 #[path = "weights/forge.rs"]
 #[allow(dead_code, reason = "every test file takes the part that it needs")]
 mod forge;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::{fs, path::Path};
 
-use forge::{Storage, View, archive, legacy, object, objects};
+use forge::{Storage, View, archive, legacy, named, object, objects, wrapped};
 use proptest::prelude::*;
 use sparsr::Error;
 use sparsr::low_level::weights::Weights;
@@ -118,6 +120,45 @@ fn what_is_no_state_dict_is_refused_in_a_sentence() {
     }
     let missing = Weights::load(Path::new("no such file.pth"));
     assert!(matches!(missing, Err(Error::Io { .. })), "{missing:?}");
+}
+
+/// Whatever stands around the state_dict and beside it, and whatever stands before all names.
+#[test]
+fn wrappers_are_taken_off() {
+    let numbers: Vec<u8> = (0..4u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
+    let storage = Storage { key: b'0', len: 4 };
+    let view = |offset| View { storage, offset, dims: &[2], strides: &[1] };
+    let read = |pickle: &[u8]| read(&archive(&[("data.pkl", pickle), ("data/0", &numbers)], Stored)).unwrap();
+    let plain = objects(&[view(0), view(2)]);
+    for names in [
+        &["params-ema"][..],
+        &["module"],
+        &["ema"],
+        &["ema_state_dict"],
+        &["g"],
+        &["state"],
+        &["state_dict", "generator"],
+        &["model", "state_dict", "module"],
+    ] {
+        let weights = read(&wrapped(&plain, names));
+        assert_eq!(weights.names().collect::<Vec<_>>(), ["a", "b"], "{names:?}");
+        assert_eq!(weights.get("b").unwrap().values(), [2.0, 3.0], "{names:?}");
+        assert_eq!(weights.taken(), None, "{names:?}");
+    }
+    let both = |first: &str, second: &str| {
+        let tensors = [(first, view(0)), (second, view(2))];
+        read(&wrapped(&named(tensors.into_iter()), &["state_dict"]))
+    };
+    let rows = [
+        ("generator.a.b", "discriminator.c.d", "a.b", 0.0, "generator, not discriminator"),
+        ("generator.a.b", "generator_ema.a.b", "a.b", 2.0, "generator_ema, not generator"),
+    ];
+    for (first, second, name, number, told) in rows {
+        let weights = both(first, second);
+        assert_eq!(weights.names().collect::<Vec<_>>(), [name]);
+        assert_eq!(weights.get(name).unwrap().values()[0], number);
+        assert_eq!(weights.taken().unwrap().to_string(), told);
+    }
 }
 
 /// Small files that claim to hold much. Each must fail before it has taken what it claims.
@@ -273,7 +314,7 @@ proptest! {
 fn the_smsr_checkpoint() {
     let folder = Path::new(DATA).join("smsr_x2");
     if !folder.exists() {
-        return eprintln!("skipped: no {}", folder.display());
+        return skip::told(format_args!("no {}", folder.display()));
     }
     let expected = Weights::load(&folder.join("smsr_x2.safetensors")).unwrap();
     let found = Weights::load(&folder.join("model_1000.pt")).unwrap();
@@ -295,7 +336,7 @@ fn the_smsr_checkpoint() {
 #[test]
 fn published_checkpoints() {
     let Ok(folders) = fs::read_dir(Path::new(DATA).join("models")) else {
-        return eprintln!("skipped: no {DATA}/models");
+        return skip::told(format_args!("no {DATA}/models"));
     };
     let files = folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
     for file in

@@ -18,6 +18,8 @@ pub mod rounds;
 pub mod seeded;
 #[path = "../../tests/support/shared_data.rs"]
 pub mod shared_data;
+#[path = "../../tests/support/skip.rs"]
+pub mod skip;
 
 use std::time::{Duration, Instant};
 

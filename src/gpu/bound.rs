@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Gpu;
-use super::pool::{Place, upload};
+use super::buffers::upload;
+use super::pool::Place;
 use crate::plan::{Buffer, Plan};
 
 /// Parameters are stored at multiples of this in their one buffer: WebGPU's largest alignment for offsets.

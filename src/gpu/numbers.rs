@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Gpu;
+use super::buffers::upload;
 use crate::error::Result;
 use crate::graph::Parameters;
 use crate::plan::{Packing, Plan};
@@ -45,6 +46,15 @@ impl Numbers {
         missing.into_iter().map(|packing| self.length(packing)).sum()
     }
 
+    /// Whether what is not there yet can be stored as a plan has it; what is there has been asked.
+    ///
+    /// # Errors
+    /// As [`Packing::check`].
+    pub(super) fn check(&self, plan: &Plan) -> Result<()> {
+        let missing = plan.parameters.iter().filter(|packing| !self.uploaded.contains_key(packing));
+        missing.into_iter().try_for_each(|packing| packing.check(&self.parameters))
+    }
+
     /// A buffer for every packing of a plan.
     pub(super) fn buffers(&mut self, gpu: &Gpu, plan: &Plan) -> Vec<Arc<wgpu::Buffer>> {
         let buffers = plan.parameters.iter().map(|packing| self.buffer(gpu, packing)).collect();
@@ -58,7 +68,7 @@ impl Numbers {
         }
         self.uploads += 1;
         let words = self.packed.remove(packing).unwrap_or_else(|| packing.words(&self.parameters));
-        let buffer = Arc::new(super::pool::upload(gpu, bytemuck::cast_slice(&words)));
+        let buffer = Arc::new(upload(gpu, bytemuck::cast_slice(&words)));
         self.uploaded.insert(packing.clone(), buffer.clone());
         buffer
     }
@@ -113,5 +123,6 @@ pub(super) fn write<'a>(
         for (packing, buffer) in buffers {
             gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&packing.words(parameters)));
         }
+        gpu.queue.submit([]); // or the copies wait, and take memory, until the next run
     })
 }

@@ -9,6 +9,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::buffers::storage;
 use super::flight::Flight;
 use super::numbers::Numbers;
 use super::pace::Speed;
@@ -135,6 +136,14 @@ impl Pool {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the parameters can be stored as a plan has them.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) with a number that is too large.
+    pub(super) fn check(&self, plan: &Plan) -> Result<()> {
+        self.numbers.check(plan)
+    }
+
     /// A buffer for every packing of a plan's parameters.
     pub(super) fn parameters(&mut self, plan: &Plan) -> Vec<Arc<wgpu::Buffer>> {
         self.numbers.buffers(&self.gpu, plan)
@@ -184,23 +193,4 @@ impl Pool {
 /// Words that go up and that come down.
 fn words(plan: &Plan) -> (usize, usize) {
     (plan.inputs().map(Port::words).sum(), plan.outputs().map(Port::words).sum())
-}
-
-fn storage(gpu: &Gpu, bytes: u64) -> wgpu::Buffer {
-    gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("sparsr.slot"),
-        size: bytes,
-        usage: wgpu::BufferUsages::STORAGE
-            | wgpu::BufferUsages::INDIRECT
-            | wgpu::BufferUsages::COPY_SRC
-            | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    })
-}
-
-/// A buffer that holds these bytes.
-pub(super) fn upload(gpu: &Gpu, bytes: &[u8]) -> wgpu::Buffer {
-    let buffer = storage(gpu, bytes.len() as u64);
-    gpu.queue.write_buffer(&buffer, 0, bytes);
-    buffer
 }

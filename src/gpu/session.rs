@@ -54,6 +54,8 @@ pub struct Session {
     pace: Pace,
     /// The kept values of the last run.
     last_kept: Vec<Vec<u32>>,
+    /// Bytes that it has for itself beside what [`FLIGHTS`] take.
+    fixed_bytes: u64,
 }
 
 /// A dispatch with everything it binds.
@@ -94,7 +96,8 @@ impl Session {
     /// Makes the plan's pipelines and buffers.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if they do not fit, [`Error::Device`] if the device is lost.
+    /// [`Error::OutOfMemory`] if they do not fit, [`Error::Device`] if the device is lost, [`Error::Unsupported`] with a
+    /// number that is too large for how the plan stores it.
     pub fn new(gpu: &Gpu, plan: &Plan, parameters: &Parameters) -> Result<Self> {
         Pool::new(gpu, parameters).session(plan)
     }
@@ -111,6 +114,7 @@ impl Session {
     /// The same with what the pool has.
     pub(super) fn make(gpu: &Gpu, plan: &Plan, pool: &mut Pool) -> Result<Self> {
         let dispatches: Vec<&Dispatch> = plan.steps.iter().map(|step| &step.dispatch).collect();
+        pool.check(plan)?;
         let pipelines = gpu.pipelines(&dispatches)?;
         let (slots, parameters, steps, idle) = gpu.guarded(|| {
             let (slots, parameters) = (pool.slots(&plan.slots), pool.parameters(plan));
@@ -132,6 +136,7 @@ impl Session {
             idle,
             under_way: VecDeque::new(),
             last_kept: Vec::new(),
+            fixed_bytes: fixed_bytes(plan),
         })
     }
 
@@ -272,6 +277,7 @@ impl Session {
     }
 
     /// Fills every slot with NaN, so that a test sees what is read before it is written.
+    #[doc(hidden)]
     pub fn poison(&mut self) {
         for slot in &self.slots {
             let nan = vec![NAN; slot.buffer.size() as usize / 4];
@@ -284,6 +290,7 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Device`] if the device is lost.
+    #[doc(hidden)]
     pub fn rerun(&mut self) -> Result<()> {
         let turn = self.turn();
         self.gpu.guarded(|| {
@@ -302,7 +309,7 @@ impl Session {
     /// Bytes that it has for itself, not from what the pool keeps, while no run is under way.
     pub(crate) fn own_bytes(&self) -> u64 {
         let flights: u64 = self.idle.iter().map(Flight::bytes).sum();
-        flights + (self.steps.len() * PARAMS_STEP) as u64
+        flights + self.fixed_bytes
     }
 
     /// What another session may take over.
@@ -410,8 +417,13 @@ pub(crate) fn form(depth: Depth) -> Form {
 /// Bytes that a plan's session needs for itself.
 pub(crate) fn own_bytes(plan: &Plan) -> u64 {
     let transfers: usize = plan.inputs().chain(plan.outputs()).map(Port::words).sum();
+    (FLIGHTS * 4 * transfers) as u64 + fixed_bytes(plan)
+}
+
+/// The dispatches' parameters and the plan's constants.
+fn fixed_bytes(plan: &Plan) -> u64 {
     let constants: usize = plan.constants.iter().map(|constant| constant.bytes().len()).sum();
-    (FLIGHTS * 4 * transfers + plan.steps.len() * PARAMS_STEP + constants) as u64
+    (plan.steps.len() * PARAMS_STEP + constants) as u64
 }
 
 /// Whether a step writes pixels with their proofs: an earlier picture's may not be left over.

@@ -100,8 +100,8 @@ impl Builder {
     pub fn parameter(&mut self, name: impl Into<String>, numbers: &Parameter) -> Result<Value> {
         let name = name.into();
         if let Some((value, id)) = self.named.get(&name) {
-            let same = self.parameters.get(*id).has_numbers_of(numbers);
-            let message = "expected one parameter of this name, found two with other numbers";
+            let same = self.parameters.is(*id, numbers);
+            let message = "expected one parameter of this name, found two with other numbers or axes";
             return if same { Ok(*value) } else { Err(Error::shape(name, message)) };
         }
         let (id, shape) = self.parameters.add(name.clone(), numbers)?;

@@ -126,6 +126,12 @@ impl Parameters {
         Ok(Self { entries: Arc::new(entries), version: Version::default() })
     }
 
+    /// Whether a parameter has these numbers by these axes.
+    pub(crate) fn is(&self, id: ParameterId, numbers: &Parameter) -> bool {
+        let Entry { dims, numbers: own, .. } = &self.entries[id.index()];
+        dims == numbers.dims() && own.has_numbers_of(numbers)
+    }
+
     /// Adds a parameter.
     pub(crate) fn add(&mut self, name: String, numbers: &Parameter) -> Result<(ParameterId, Shape)> {
         let dims = numbers.dims();
@@ -146,7 +152,7 @@ impl Parameters {
         numbers: &Parameter,
         shape: Shape,
     ) -> ParameterId {
-        let numbers = numbers.with_dims([shape.batch, shape.channels, shape.height, shape.width]);
+        let numbers = numbers.with_dims(shape.axes());
         let entries = Arc::make_mut(&mut self.entries);
         entries.push(Entry { name, dims: dims.to_vec(), numbers });
         self.version = Version::default();

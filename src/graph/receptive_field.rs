@@ -201,6 +201,30 @@ mod tests {
         assert_eq!(found, of(6, 2));
     }
 
+    /// Worked out by hand: for the output of the first `stride` pixels taps reach from −padding to kernel − padding, so by
+    /// the larger of padding and kernel − padding − stride past them; made a multiple of the stride.
+    #[test]
+    fn strides_look_as_far_as_their_last_tap() {
+        // Kernel, stride, padding; radius.
+        let cases = [
+            (3, 2, 1, 2),
+            (3, 2, 0, 2),
+            (5, 2, 2, 2),
+            (7, 2, 3, 4),
+            (7, 2, 1, 4),
+            (5, 4, 0, 4),
+            (9, 4, 2, 4),
+            (11, 4, 2, 8),
+        ];
+        for (kernel, stride, padding, radius) in cases {
+            let found = field(|b, x| {
+                let weight = parameter(b, "weight", [3, 3, kernel, kernel]);
+                b.conv2d("conv", x, weight, Conv2d { kernel, stride, padding, groups: 1 }).unwrap()
+            });
+            assert_eq!(found, of(radius, stride), "kernel {kernel}, stride {stride}, padding {padding}");
+        }
+    }
+
     #[test]
     fn channels_come_from_the_pixel_or_its_neighbours() {
         let normalised = field(|b, x| {

@@ -75,14 +75,26 @@ fn decode(name: &str, bytes: &[u8], reading: &Reading) -> Result<Picture, String
             return four_inks(name, bytes);
         }
     }
-    let mut decoder = decoder(Cursor::new(bytes), format).map_err(reason)?;
-    check_size(format, bytes, reading, decoder.dimensions().into(), decoder.color_type().bytes_per_pixel())?;
-    let (PictureHeader { mut metadata, .. }, orientation) =
-        header(name, format, &mut decoder, &mut Cursor::new(bytes)).map_err(reason)?;
+    let (decoder, PictureHeader { mut metadata, .. }, orientation) = checked(name, format, bytes, reading)?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(reason)?;
     image.apply_orientation(orientation);
     metadata.turn(orientation);
     Ok(Picture { image, metadata })
+}
+
+/// The decoder of a file, which has read what stands before the pixels, after everything that [`limits`] says of it; and
+/// what [`header`] gives.
+pub(super) fn checked<'a>(
+    name: &str,
+    format: ImageFormat,
+    bytes: &'a [u8],
+    reading: &Reading,
+) -> Result<(impl ImageDecoder + 'a, PictureHeader, Orientation), String> {
+    let mut decoder = decoder(Cursor::new(bytes), format).map_err(reason)?;
+    check_size(format, bytes, reading, decoder.dimensions().into(), decoder.color_type().bytes_per_pixel())?;
+    let (header, orientation) =
+        header(name, format, &mut decoder, &mut Cursor::new(bytes)).map_err(reason)?;
+    Ok((decoder, header, orientation))
 }
 
 /// Everything that [`limits`] says of a picture that will be held whole.

@@ -9,21 +9,22 @@ use image::codecs::bmp::BmpEncoder;
 use image::{ColorType, DynamicImage, ImageFormat, ImageResult, Rgb};
 use jpeg_encoder::{PixelDensity, PixelDensityUnit};
 
+use super::animation;
 use super::metadata::{self, Metadata, Resolution, Unit};
 use super::writer::Body;
 use super::{Encoding, Picture, PictureHeader, travel};
 use crate::error::{Error, Result};
 
-/// The format that a file name asks for: PNG, JPEG, WebP, TIFF or BMP.
+/// The format that a file name asks for: PNG, JPEG, WebP, TIFF, BMP or GIF.
 ///
 /// # Errors
 /// [`Error::Image`] if the extension names none of them.
 pub fn format_of(path: &Path) -> Result<ImageFormat> {
-    use ImageFormat::{Bmp, Jpeg, Png, Tiff, WebP};
+    use ImageFormat::{Bmp, Gif, Jpeg, Png, Tiff, WebP};
     let format = ImageFormat::from_path(path).ok();
-    format
-        .filter(|format| matches!(format, Png | Jpeg | WebP | Tiff | Bmp))
-        .ok_or_else(|| image_error(path, "expected a name that ends in .png, .jpg, .webp, .tif or .bmp"))
+    format.filter(|format| matches!(format, Png | Jpeg | WebP | Tiff | Bmp | Gif)).ok_or_else(|| {
+        image_error(path, "expected a name that ends in .png, .jpg, .webp, .tif, .bmp or .gif")
+    })
 }
 
 impl Picture {
@@ -79,6 +80,9 @@ pub(super) fn held(
     if header.has_16_bits() && !matches!(format, ImageFormat::Png | ImageFormat::Tiff) {
         lost.push("16 bits a sample, which are rounded to 8");
     }
+    if format == ImageFormat::Gif {
+        lost.push("more than 256 colours a frame");
+    }
     if let [others @ .., last] = &lost[..] {
         let and = if others.is_empty() { "" } else { " and " };
         tracing::warn!("{}: {format:?} cannot hold {}{and}{last}", name.display(), others.join(", "));
@@ -95,6 +99,7 @@ pub(super) fn as_held<'a>(
 ) -> Cow<'a, DynamicImage> {
     use ColorType::{L8, L16, La8, La16, Rgb8, Rgb16, Rgba8, Rgba16};
     match (format, image.color()) {
+        (ImageFormat::Gif, _) => Cow::Owned(image.to_rgba8().into()),
         (ImageFormat::Tiff, La8 | La16) => Cow::Owned(image.to_rgba16().into()),
         (ImageFormat::Jpeg, La8 | La16 | Rgba8 | Rgba16) => Cow::Owned(flattened(image, encoding.background)),
         (ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp, L16) => {
@@ -139,6 +144,7 @@ pub(super) fn whole(
     match format {
         ImageFormat::Jpeg => jpeg(image, metadata, encoding.quality),
         ImageFormat::WebP => webp(image, metadata),
+        ImageFormat::Gif => animation::gif::still(image),
         _ => bmp(image, metadata).map_err(io::Error::other),
     }
 }

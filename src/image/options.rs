@@ -63,6 +63,18 @@ pub struct FileOptions {
     pub reading: Reading,
     /// How the new one is written.
     pub encoding: Encoding,
+    /// Which frames of an animation are taken.
+    pub animation: Animation,
+}
+
+/// Which frames of an animation are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Animation {
+    /// All, where the new file's format holds animations: GIF, PNG, WebP. Else the first, with a warning in the log.
+    #[default]
+    All,
+    /// The first, with a warning in the log.
+    First,
 }
 
 impl Default for Encoding {

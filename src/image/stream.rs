@@ -18,7 +18,7 @@ use image::{ColorType, DynamicImage, ImageFormat};
 use super::encode::format_of;
 use super::transfer::{self, Transfer};
 use super::travel::{self, ALPHA_MARGIN, SPREAD};
-use super::{Alpha, FileOptions, Picture, PictureHeader, PictureReader, PictureWriter, Reading};
+use super::{Alpha, Animation, FileOptions, Picture, PictureHeader, PictureReader, PictureWriter, Reading};
 use crate::error::{Error, Result};
 use crate::job::stream::{Sink, Source};
 use crate::pixels::{Depth, Pixels};
@@ -31,6 +31,8 @@ const ROWS: u32 = 256;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct UpscaledFile {
+    /// How many frames there are: 1, if it is no animation.
+    pub frames: u32,
     /// Columns and rows of the picture that was read.
     pub from: [u32; 2],
     /// And of the one that was written.
@@ -41,7 +43,8 @@ pub struct UpscaledFile {
 
 impl Upscaler {
     /// Enlarges a picture file into another, whose extension says the format. The new file appears when it is
-    /// complete, or not at all.
+    /// complete, or not at all. Of an animation every frame goes from GIF, APNG (`.png`) or WebP to any of these, with its
+    /// delay; a frame that equals the one before has no work of its own, and GIF's palettes are made anew.
     ///
     /// # Errors
     /// Whatever [`PictureReader`], [`PictureWriter`] and [`Upscaler::upscale`] say. There is no new file then, and one
@@ -52,7 +55,12 @@ impl Upscaler {
         output: &Path,
         options: &FileOptions,
     ) -> Result<UpscaledFile> {
-        let FileOptions { replace, reading, encoding, size, alpha } = options;
+        let FileOptions { replace, reading, encoding, size, alpha, animation } = options;
+        if *animation == Animation::All
+            && let Some(done) = self.upscale_animation(input, output, options)?
+        {
+            return Ok(done);
+        }
         let mut rows = FileRows::open(input, reading)?;
         let (header, format) = (rows.reader.header().clone(), format_of(output)?);
         let (from, scale) = ([header.width, header.height], self.model().scale() as u32);
@@ -82,7 +90,7 @@ impl Upscaler {
             upscaled.macs_kept
         };
         writer.finish(*replace)?;
-        Ok(UpscaledFile { from, to, macs_kept })
+        Ok(UpscaledFile { frames: 1, from, to, macs_kept })
     }
 }
 

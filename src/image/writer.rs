@@ -147,7 +147,9 @@ impl Body {
                 start = tiff::directory(header, &metadata);
                 Bands::Tiff
             }
-            ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp => Bands::Collected(Vec::new()),
+            ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp | ImageFormat::Gif => {
+                Bands::Collected(Vec::new())
+            }
             other => return Err(image_error(path, format!("{other:?} is not a format that we write"))),
         };
         Ok((Self { format, metadata, encoding: encoding.clone(), bands }, start))
@@ -202,10 +204,10 @@ fn check_type(path: &Path, header: &PictureHeader) -> Result<()> {
 }
 
 /// Whether the encoder will take the picture: to be known before the work, not after it.
-fn check_size(path: &Path, format: ImageFormat, header: &PictureHeader) -> Result<()> {
+pub(super) fn check_size(path: &Path, format: ImageFormat, header: &PictureHeader) -> Result<()> {
     let PictureHeader { width, height, .. } = *header;
     let side = match format {
-        ImageFormat::Jpeg => 0xffff,
+        ImageFormat::Jpeg | ImageFormat::Gif => 0xffff,
         ImageFormat::WebP => 0x4000,
         _ => 0x7fff_ffff,
     };

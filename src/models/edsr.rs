@@ -13,11 +13,13 @@
 //! channels and 8 blocks.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::Network;
 use super::parts::{
-    Conv, axis, conv, count, has_all, mean_shift, scaled, start, stored_mean, upsampler, upsampler_scale,
+    Conv, DIV2K_MEAN, axis, colours, conv, count, has_all, mean_shift, scaled, start, stored_mean, upsampler,
+    upsampler_scale,
 };
+use super::{Convention, Network};
 use crate::error::Result;
 use crate::graph::{Builder, Conv2d, Graph, Parameters, Value};
 use crate::tensor::Shape;
@@ -55,6 +57,10 @@ pub struct Config {
     pub mean_shift: bool,
     /// The value of a white pixel: 255, as both codes have it, unless `sub_mean` subtracts a part of 1.
     pub range: f32,
+    /// The mean where no tensor holds it.
+    pub mean: [f32; 3],
+    /// Channels of the picture: 3, or 1, of which no mean is taken.
+    pub colours: usize,
 }
 
 impl fmt::Display for Config {
@@ -88,6 +94,8 @@ impl Config {
             res_scale: res_scale(channels, blocks),
             mean_shift,
             range,
+            mean: DIV2K_MEAN,
+            colours: colours(weights, &format!("{}.weight", names.head)),
         })
     }
 }
@@ -138,6 +146,18 @@ impl Network for Config {
         self.scale
     }
 
+    fn colours(&self) -> usize {
+        self.colours
+    }
+
+    fn convention(&self) -> Option<Convention> {
+        (!self.mean_shift && self.colours == 3).then_some(Convention { white: self.range, mean: self.mean })
+    }
+
+    fn by_convention(&self, Convention { white, mean }: Convention) -> Option<Arc<dyn Network>> {
+        self.convention().map(|_| Arc::new(Self { range: white, mean, ..*self }) as Arc<dyn Network>)
+    }
+
     fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
@@ -149,9 +169,13 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let (w, body) = (weights.root(), weights.root().scope("body"));
     let (mut b, picture) = start(config, "edsr", input, config.range)?;
 
-    let mean = (config.mean_shift, config.range);
-    let x = mean_shift(&mut b, picture, &w.scope("sub_mean"), mean, -1.0)?;
-    let x = conv(&mut b, x, &w.scope(names.head), [c, 3, 3])?;
+    let mean = (config.mean_shift, Convention { white: config.range, mean: config.mean });
+    let shifted = |b: &mut Builder, x: Value, name: &str, sign: f32| match config.colours {
+        1 => Ok(x),
+        _ => mean_shift(b, x, &w.scope(name), mean, sign),
+    };
+    let x = shifted(&mut b, picture, "sub_mean", -1.0)?;
+    let x = conv(&mut b, x, &w.scope(names.head), [c, config.colours, 3])?;
 
     let mut y = x;
     for i in 0..config.blocks {
@@ -162,8 +186,8 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = b.add("body", y, x)?;
 
     let y = upsampler(&mut b, y, &w.scope(names.upsampler), config.scale)?;
-    let y = conv(&mut b, y, &w.scope(names.last), [3, c, 3])?;
-    let y = mean_shift(&mut b, y, &w.scope("add_mean"), mean, 1.0)?;
+    let y = conv(&mut b, y, &w.scope(names.last), [config.colours, c, 3])?;
+    let y = shifted(&mut b, y, "add_mean", 1.0)?;
     Ok(b.finish(y))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A tensor too few cannot be computed; one too many would be a layer that is left out, and a wrong picture.
 
-use super::{Network, scales};
+use super::{Network, built, scales};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Parameters};
 use crate::weights::Weights;
@@ -21,18 +21,14 @@ pub(super) fn build(
     weights: &Weights,
 ) -> Result<(Graph, Parameters)> {
     let observed = weights.observed();
-    let built = network
-        .build(&observed, network.facts().smallest())
-        .map_err(|error| complete(error, network, weights))?;
+    let network_built = built(network, &observed).map_err(|error| complete(error, network, weights))?;
     for scale in scales(network) {
         if let Some(other) = network.at_scale(scale).filter(|_| !unread(network, &observed).is_empty()) {
-            other
-                .build(&observed, other.facts().smallest())
-                .map_err(|error| complete(error, &*other, weights))?;
+            built(&*other, &observed).map_err(|error| complete(error, &*other, weights))?;
         }
     }
     match unread(network, &observed).as_slice() {
-        [] => Ok(built),
+        [] => Ok(network_built),
         unread => {
             let reason = format!(
                 "expected the tensors of {architecture} ({network}) and no others, found {} that it does not read: {}",
@@ -56,7 +52,7 @@ fn complete(error: Error, network: &dyn Network, weights: &Weights) -> Error {
         error => return error,
     };
     let completed = weights.completed();
-    let built = network.build(&completed, network.facts().smallest());
+    let built = built(network, &completed);
     let mut missing = completed.missing();
     missing.sort_unstable();
     missing.dedup();

@@ -13,10 +13,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::Network;
 use super::parts::{
     axis, conv, conv_relu_conv, count, has_all, mean_shift, start, stored_mean, upsampler, upsampler_scale,
 };
+use super::{Convention, Network};
 use crate::error::Result;
 use crate::graph::{Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
@@ -106,7 +106,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let (w, body) = (weights.root(), weights.root().scope("body"));
     let (mut b, picture) = start(config, "mdsr", input, config.range)?;
 
-    let mean = (config.mean_shift, config.range);
+    let mean = (config.mean_shift, Convention::div2k(config.range));
     let x = mean_shift(&mut b, picture, &w.scope("sub_mean"), mean, -1.0)?;
     let mut x = conv(&mut b, x, &w.scope("head.0"), [c, 3, 3])?;
     for i in 0..2 {

@@ -1,6 +1,6 @@
 //! What architectures have in common.
 
-use super::Network;
+use super::{Convention, Network};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Conv2d, LayerNorm, Op, Value, WeightOperation, Weighted};
 use crate::tensor::{Parameter, Shape, Tensor};
@@ -12,15 +12,16 @@ pub(super) const DIV2K_MEAN: [f32; 3] = [0.4488, 0.4371, 0.4040];
 /// A graph for pictures of `input`'s shape whose white is `range`, and the picture.
 ///
 /// # Errors
-/// [`Error::Shape`] if it is not of three channels, or its sides are no multiples of the network's alignment.
+/// [`Error::Shape`] if it has not the network's channels, or its sides are no multiples of the network's alignment.
 pub(super) fn start(network: &dyn Network, name: &str, input: Shape, range: f32) -> Result<(Builder, Value)> {
     let (name, side) = (format!("{name} ×{}", network.scale()), network.alignment());
     let whole = input.height.is_multiple_of(side) && input.width.is_multiple_of(side);
-    if input.channels == 3 && whole && input.pixels() > 0 {
+    let channels = network.colours();
+    if input.channels == channels && whole && input.pixels() > 0 {
         return Ok(Builder::new(name, input, range));
     }
     let sides = if side > 1 { format!(", H and W multiples of {side}") } else { String::new() };
-    Err(Error::shape(name, format!("expected N×3×H×W{sides}, found {input}")))
+    Err(Error::shape(name, format!("expected N×{channels}×H×W{sides}, found {input}")))
 }
 
 /// The length of an axis of a tensor, from which a `Config` reads a size.
@@ -56,11 +57,25 @@ pub(super) fn has_all(weights: &Weights, scheme: &str) -> bool {
     scheme.split(' ').all(|name| weights.get(name).is_some())
 }
 
+/// How many channels a network's pictures have whose first convolution has this weight: one, or the three of a colour.
+pub(super) fn colours(weights: &Weights, first: &str) -> usize {
+    if weights.get(first).is_some_and(|weight| weight.dims().get(1) == Some(&1)) { 1 } else { 3 }
+}
+
 /// The scale of a pixel shuffle that ends in RGB: the root of a third of so many channels, one of 1 to 4.
 pub(super) fn shuffle_scale(weights: &Weights, name: &str) -> Result<usize> {
+    shuffle_scale_to(weights, name, 3)
+}
+
+/// The same of one that ends in so many channels.
+pub(super) fn shuffle_scale_to(weights: &Weights, name: &str, colours: usize) -> Result<usize> {
     let channels = axis(weights, name, 0)?;
-    (1..=4).find(|scale| 3 * scale * scale == channels).ok_or_else(|| {
-        let reason = format!("{name}: expected 3, 12, 27 or 48 output channels (x1 to x4), found {channels}");
+    let made = |scale: usize| colours * scale * scale;
+    (1..=4).find(|scale| made(*scale) == channels).ok_or_else(|| {
+        let [one, two, three, four] = [1, 2, 3, 4].map(made);
+        let reason = format!(
+            "{name}: expected {one}, {two}, {three} or {four} output channels (x1 to x4), found {channels}"
+        );
         Error::weights(weights.source(), reason)
     })
 }
@@ -202,7 +217,18 @@ pub(super) fn shuffled(
     name: impl Into<String>,
     scale: usize,
 ) -> Result<Value> {
-    let y = Conv::same(3).making(b, x, w, 3 * scale * scale)?;
+    shuffled_to(b, x, w, name, [3, scale])
+}
+
+/// The same to so many channels: `[channels, scale]`.
+pub(super) fn shuffled_to(
+    b: &mut Builder,
+    x: Value,
+    w: &Scope<'_>,
+    name: impl Into<String>,
+    [colours, scale]: [usize; 2],
+) -> Result<Value> {
+    let y = Conv::same(3).making(b, x, w, colours * scale * scale)?;
     if scale == 1 { Ok(y) } else { b.pixel_shuffle(name, y, scale) }
 }
 
@@ -266,18 +292,19 @@ pub(super) fn stored_mean(sub_mean: &Scope<'_>) -> (bool, f32) {
     (sub_mean.get("weight").is_some(), if shift > 0.0 && shift < 1.0 { 1.0 } else { 255.0 })
 }
 
-/// `x ± mean`: the checkpoint's 1×1 convolution, or DIV2K's mean where it has none; see [`stored_mean`].
+/// `x ± mean`: the checkpoint's 1×1 convolution, or the mean of the convention where it has none; see [`stored_mean`].
 pub(super) fn mean_shift(
     b: &mut Builder,
     x: Value,
     w: &Scope<'_>,
-    (stored, range): (bool, f32),
+    (stored, convention): (bool, Convention),
     sign: f32,
 ) -> Result<Value> {
     if stored {
         return conv(b, x, w, [3, 3, 1]);
     }
-    let mean = channels(b, w.path("mean"), &DIV2K_MEAN.map(|mean| sign * range * mean), x)?;
+    let Convention { white, mean } = convention;
+    let mean = channels(b, w.path("mean"), &mean.map(|mean| sign * white * mean), x)?;
     b.add(w.prefix(), x, mean)
 }
 

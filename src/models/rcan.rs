@@ -18,12 +18,13 @@
 //! Checkpoints come under two schemes of names, see [`Keys`].
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::Network;
 use super::parts::{
-    Conv, axis, conv, conv_relu_conv, count, has_all, mean_shift, start, stored_mean, upsampler_scale,
-    upsampler_to,
+    Conv, DIV2K_MEAN, axis, conv, conv_relu_conv, count, has_all, mean_shift, start, stored_mean,
+    upsampler_scale, upsampler_to,
 };
+use super::{Convention, Network};
 use crate::error::Result;
 use crate::graph::{Activation, Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
@@ -67,6 +68,8 @@ pub struct Config {
     pub mean_shift: bool,
     /// The value of a white pixel: 255, unless `sub_mean` subtracts a part of 1.
     pub range: f32,
+    /// The mean where no tensor holds it.
+    pub mean: [f32; 3],
 }
 
 impl fmt::Display for Config {
@@ -102,6 +105,7 @@ impl Config {
             scale: upsampler_scale(weights, names.upsampler, upsampled)?,
             mean_shift,
             range,
+            mean: DIV2K_MEAN,
         })
     }
 }
@@ -155,6 +159,14 @@ impl Network for Config {
         self.scale
     }
 
+    fn convention(&self) -> Option<Convention> {
+        (!self.mean_shift).then_some(Convention { white: self.range, mean: self.mean })
+    }
+
+    fn by_convention(&self, Convention { white, mean }: Convention) -> Option<Arc<dyn Network>> {
+        self.convention().map(|_| Arc::new(Self { range: white, mean, ..*self }) as Arc<dyn Network>)
+    }
+
     fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
@@ -166,7 +178,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let (w, body) = (weights.root(), weights.root().scope("body"));
     let (mut b, picture) = start(config, "rcan", input, config.range)?;
 
-    let mean = (config.mean_shift, config.range);
+    let mean = (config.mean_shift, Convention { white: config.range, mean: config.mean });
     let x = mean_shift(&mut b, picture, &w.scope("sub_mean"), mean, -1.0)?;
     let x = conv(&mut b, x, &w.scope(names.head), [c, 3, 3])?;
 

@@ -22,7 +22,7 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, channels, conv, has_all, last_number, scaled, start};
+use super::parts::{Conv, axis, channels, colours, conv, has_all, last_number, scaled, start};
 use crate::error::{Error, Result};
 use crate::graph::{Activation, Builder, Conv2d, Graph, Op, Parameters, PixelUnshuffle, ResizeKind, Value};
 use crate::tensor::Shape;
@@ -74,6 +74,8 @@ pub struct Config {
     pub unshuffle: usize,
     /// Whether dense blocks are ESRGAN+'s.
     pub plus: bool,
+    /// Of the picture: 3, or 1.
+    pub colours: usize,
 }
 
 impl fmt::Display for Config {
@@ -99,11 +101,11 @@ impl Config {
         let names = keys.names();
         let first = format!("{}.weight", names.first);
         let unshuffle = match axis(weights, &first, 1)? {
-            3 => 1,
+            1 | 3 => 1,
             12 => 2,
             48 => 4,
             found => {
-                let reason = format!("{first}: expected 3, 12 or 48 input channels, found {found}");
+                let reason = format!("{first}: expected 1, 3, 12 or 48 input channels, found {found}");
                 return Err(Error::weights(weights.source(), reason));
             }
         };
@@ -118,6 +120,7 @@ impl Config {
             doublings: doublings(weights, keys, unshuffle)?,
             unshuffle,
             plus: weights.names().any(|name| name.contains(".conv1x1.")),
+            colours: colours(weights, &first),
         })
     }
 }
@@ -198,6 +201,10 @@ impl Network for Config {
         (1 << self.doublings) / self.unshuffle
     }
 
+    fn colours(&self) -> usize {
+        self.colours
+    }
+
     fn alignment(&self) -> usize {
         self.unshuffle
     }
@@ -237,7 +244,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = Conv::same(3).of(&mut b, y, &high)?;
     let y = lrelu(&mut b, high.path("lrelu"), y)?;
     let inputs = b.shape(y).channels;
-    let y = conv(&mut b, y, &last, [3, inputs, 3])?;
+    let y = conv(&mut b, y, &last, [config.colours, inputs, 3])?;
     Ok(b.finish(y))
 }
 

@@ -18,12 +18,12 @@
 //! behind `conv_cat`) have only the latter.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::Network;
 use super::parts::{
-    Conv, DIV2K_MEAN, axis, channels, has_all, last_number, scaled, shuffle_scale, shuffled, start,
-    stored_width,
+    Conv, axis, channels, has_all, last_number, scaled, shuffle_scale, shuffled, start, stored_width,
 };
+use super::{Convention, Network};
 use crate::error::Result;
 use crate::graph::{
     Activation, BinaryKind, Builder, Conv2d, Graph, Parameters, ResizeKind, Value, WeightOperation, Weighted,
@@ -34,11 +34,8 @@ use crate::weights::{Scope, Weights};
 /// What tells it from others.
 pub(super) const KEYS: &[&str] = &["conv_cat.weight block_1.c1_r.eval_conv.weight"];
 
-/// What the picture less its mean is multiplied by.
-const IMG_RANGE: f32 = 255.0;
-
 /// What the tensors say of a network's size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
     /// Width: 52 in the paper, 48 in its small network.
     pub channels: usize,
@@ -48,9 +45,10 @@ pub struct Config {
     pub scale: usize,
     /// Whether the tensors hold the branches that are there in training.
     pub branches: bool,
-    /// Whether the picture's mean is subtracted and the rest multiplied: not in networks of other
-    /// trainers that have a tensor `no_norm`.
-    pub norm: bool,
+    /// What the picture's mean is and what the rest is multiplied by, if anything is done to it: not in networks of
+    /// other trainers that have a tensor `no_norm`. No tensor tells it otherwise, and trainers differ: the authors' is
+    /// 255 and DIV2K's mean.
+    pub convention: Option<Convention>,
 }
 
 impl fmt::Display for Config {
@@ -77,7 +75,7 @@ impl Config {
             blocks: last_number(weights, "block_").unwrap_or(1),
             scale: shuffle_scale(weights, "upsampler.0.weight")?,
             branches,
-            norm: weights.get("no_norm").is_none(),
+            convention: weights.get("no_norm").is_none().then_some(Convention::div2k(255.0)),
         })
     }
 }
@@ -102,6 +100,14 @@ impl Network for Config {
         !is_branch(parameter) && parameter != "no_norm"
     }
 
+    fn convention(&self) -> Option<Convention> {
+        self.convention
+    }
+
+    fn by_convention(&self, convention: Convention) -> Option<Arc<dyn Network>> {
+        self.convention.map(|_| Arc::new(Self { convention: Some(convention), ..*self }) as Arc<dyn Network>)
+    }
+
     fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
@@ -112,11 +118,12 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let w = weights.root();
     let (mut b, picture) = start(config, "span", input, 1.0)?;
 
-    let (x, factor) = if config.norm {
-        let mean = channels(&mut b, "mean", &DIV2K_MEAN, picture)?;
-        (b.binary("sub_mean", BinaryKind::Subtract, picture, mean)?, IMG_RANGE)
-    } else {
-        (picture, 1.0)
+    let (x, factor) = match config.convention {
+        Some(Convention { white, mean }) => {
+            let mean = channels(&mut b, "mean", &mean, picture)?;
+            (b.binary("sub_mean", BinaryKind::Subtract, picture, mean)?, white)
+        }
+        None => (picture, 1.0),
     };
     let head = conv3xc(&mut b, x, &w.scope("conv_1"), config, factor)?;
 

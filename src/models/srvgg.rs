@@ -13,14 +13,17 @@
 use std::fmt;
 
 use super::Network;
-use super::parts::{Conv, axis, last_number, parameter, shuffle_scale, shuffled, start};
-use crate::error::Result;
+use super::parts::{Conv, axis, colours, last_number, parameter, shuffle_scale_to, shuffled_to, start};
+use crate::error::{Error, Result};
 use crate::graph::{Builder, Graph, Parameters, ResizeKind, Value};
 use crate::tensor::{Parameter, Shape};
 use crate::weights::{Scope, Weights};
 
 /// What tells it from others, which have no such tensors or have others besides.
 pub(super) const KEYS: &[&str] = &["body.0.weight body.2.weight body.4.weight"];
+
+/// The entry of a file's metadata that names the activation which no tensor tells: `relu`.
+const ACTIVATION: &str = "activation";
 
 /// What the tensors say of a network's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +34,10 @@ pub struct Config {
     pub convolutions: usize,
     /// 1 to 4.
     pub scale: usize,
-    /// Whether the activation is a parametric ReLU, as in all published networks. The code has two more, ReLU and
-    /// leaky ReLU, which have no tensors: a checkpoint without slopes is taken for one with ReLU.
+    /// Of the picture: 3, or 1.
+    pub colours: usize,
+    /// Whether the activation is a parametric ReLU, as in all published networks. The code has two more, ReLU and leaky
+    /// ReLU, which have no tensors: ReLU it is only where the file's metadata says so, [`ACTIVATION`].
     pub prelu: bool,
 }
 
@@ -54,12 +59,23 @@ impl Config {
     fn read(weights: &Weights) -> Result<Self> {
         // An activation is never the last: what stands behind it is then missing.
         let last = last_number(weights, "body.").unwrap_or(0).div_ceil(2);
+        let colours = colours(weights, &weight(0));
         let is_slope = |name: &str| number(name).is_some_and(|at| at % 2 == 1);
+        let prelu = weights.names().any(is_slope);
+        let said = weights.metadata().get(ACTIVATION).map(String::as_str);
+        if !prelu && said != Some("relu") {
+            let reason = format!(
+                "body.1.weight: expected the slopes of a parametric ReLU, found none; a network with ReLU must say so: \
+                 `{ACTIVATION}` = `relu` in the metadata of a safetensors file"
+            );
+            return Err(Error::weights(weights.source(), reason));
+        }
         Ok(Self {
             channels: axis(weights, &weight(0), 0)?,
             convolutions: last - 1,
-            scale: shuffle_scale(weights, &weight(2 * last))?,
-            prelu: weights.names().any(is_slope),
+            scale: shuffle_scale_to(weights, &weight(2 * last), colours)?,
+            colours,
+            prelu,
         })
     }
 }
@@ -80,6 +96,10 @@ impl Network for Config {
         self.scale
     }
 
+    fn colours(&self) -> usize {
+        self.colours
+    }
+
     fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }
@@ -96,7 +116,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
         y = act(&mut b, y, &body.scope(2 * i + 1), config)?;
     }
     let last = body.scope(2 * (config.convolutions + 1));
-    let y = shuffled(&mut b, y, &last, "upsampler", config.scale)?;
+    let y = shuffled_to(&mut b, y, &last, "upsampler", [config.colours, config.scale])?;
     let base = match config.scale {
         1 => picture,
         scale => b.resize("base", picture, ResizeKind::Nearest, scale)?,

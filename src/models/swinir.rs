@@ -15,14 +15,15 @@
 //! ```
 //!
 //! The shift is in [`Among::Windows`]: a cyclic shift and a mask are windows that the picture's edges cut.
-//! There are three [`Upsampler`]s, and `conv` of the large real-world network is three convolutions. `SwinIRmini`
+//! There are four [`Upsampler`]s, and `conv` of the large real-world network is three convolutions. `SwinIRmini`
 //! (CDISM, PCS 2024) is the lightweight network with 24 channels and 4-4-4 layers.
 
 use std::fmt;
+use std::sync::Arc;
 
-use super::Network;
-use super::parts::{Conv, DIV2K_MEAN, axis, channels, count, layer_norm, parameter, shuffle_scale, start};
-use super::parts::{upsampler, upsampler_scale};
+use super::parts::{Conv, DIV2K_MEAN, axis, channels, colours, count, layer_norm, parameter};
+use super::parts::{shuffle_scale_to, start, upsampler, upsampler_scale};
+use super::{Convention, Network};
 use crate::error::{Error, Result};
 use crate::graph::{
     Activation, Among, Attention, BinaryKind, Builder, Graph, Op, Parameters, ResizeKind, Value,
@@ -34,6 +35,9 @@ use crate::weights::{Scope, Weights};
 /// What tells it from others.
 pub(super) const KEYS: &[&str] = &["layers.0.residual_group.blocks.0.attn.relative_position_bias_table"];
 
+/// The first convolution.
+const FIRST: &str = "conv_first.weight";
+
 /// The last part, by the original's names (section 3.1, HQ image reconstruction).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upsampler {
@@ -43,10 +47,12 @@ pub enum Upsampler {
     PixelShuffle,
     /// Real-world: nearest neighbours and convolutions, x2 or x4.
     NearestConv,
+    /// Denoising and the removal of JPEG's traces, x1: `y = picture + conv_last(F_0 + F_DF)`.
+    Residual,
 }
 
 /// What the tensors say of a network's size.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Width: 60 in the lightweight network, 180 in the classical and 240 in the large real-world one.
     pub channels: usize,
@@ -58,8 +64,13 @@ pub struct Config {
     pub window: usize,
     /// How it ends.
     pub upsampler: Upsampler,
-    /// 2, 3, 4 or 8.
+    /// 1, 2, 3, 4 or 8.
     pub scale: usize,
+    /// Of the picture: 3, or 1, of which no mean is taken.
+    pub colours: usize,
+    /// What a pixel is taken for: white is 1, and the mean is DIV2K's, but in the network for JPEG's traces, whose
+    /// windows are as no other's.
+    pub convention: Convention,
 }
 
 impl fmt::Display for Upsampler {
@@ -68,6 +79,7 @@ impl fmt::Display for Upsampler {
             Self::PixelShuffleDirect => "pixelshuffledirect",
             Self::PixelShuffle => "pixelshuffle",
             Self::NearestConv => "nearest+conv",
+            Self::Residual => "residual",
         })
     }
 }
@@ -100,13 +112,18 @@ impl Config {
         let depths: Vec<usize> = (0..).map(depth).take_while(|depth| *depth > 0).collect();
         let heads = (0..depths.len()).map(|i| axis(weights, &table(i), 1)).collect::<Result<_>>()?;
         let (upsampler, scale) = Self::end(weights)?;
+        let (window, colours) = (window(weights, &table(0))?, colours(weights, FIRST));
+        let white = if upsampler == Upsampler::Residual && window == 7 { 255.0 } else { 1.0 };
+        let mean = if colours == 1 { [0.0; 3] } else { DIV2K_MEAN };
         Ok(Self {
-            channels: axis(weights, "conv_first.weight", 0)?,
+            channels: axis(weights, FIRST, 0)?,
             depths,
             heads,
-            window: window(weights, &table(0))?,
+            window,
             upsampler,
             scale,
+            colours,
+            convention: Convention { white, mean },
         })
     }
 
@@ -116,15 +133,19 @@ impl Config {
             return Ok((Upsampler::NearestConv, if has("conv_up2") { 4 } else { 2 }));
         }
         if !has("upsample.0") {
-            let reason = "expected `upsample.0.weight` or `conv_up1.weight`, found neither; a network that keeps \
-                          the picture's size, for denoising, is not known";
+            if has("conv_last") {
+                return Ok((Upsampler::Residual, 1));
+            }
+            let reason =
+                "expected `upsample.0.weight`, `conv_up1.weight` or `conv_last.weight`, found none of them";
             return Err(Error::weights(weights.source(), reason));
         }
         if has("conv_last") {
             let inputs = axis(weights, "upsample.0.weight", 1)?;
             return Ok((Upsampler::PixelShuffle, upsampler_scale(weights, "upsample", inputs)?));
         }
-        Ok((Upsampler::PixelShuffleDirect, shuffle_scale(weights, "upsample.0.weight")?))
+        let colours = colours(weights, FIRST);
+        Ok((Upsampler::PixelShuffleDirect, shuffle_scale_to(weights, "upsample.0.weight", colours)?))
     }
 }
 
@@ -144,8 +165,20 @@ impl Network for Config {
         self.scale
     }
 
+    fn colours(&self) -> usize {
+        self.colours
+    }
+
     fn alignment(&self) -> usize {
         self.window
+    }
+
+    fn convention(&self) -> Option<Convention> {
+        Some(self.convention)
+    }
+
+    fn by_convention(&self, convention: Convention) -> Option<Arc<dyn Network>> {
+        Some(Arc::new(Self { convention, ..self.clone() }))
     }
 
     /// As `check_image_size` of the original.
@@ -170,11 +203,12 @@ impl Network for Config {
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let w = weights.root();
-    let (mut b, picture) = start(config, "swinir", input, 1.0)?;
+    let (mut b, picture) = start(config, "swinir", input, config.convention.white)?;
 
-    let mean = channels(&mut b, "mean", &DIV2K_MEAN, picture)?;
-    let x = b.binary("sub_mean", BinaryKind::Subtract, picture, mean)?;
-    let x = Conv::same(3).of(&mut b, x, &w.scope("conv_first"))?;
+    let Convention { white, mean } = config.convention;
+    let mean = channels(&mut b, "mean", &mean.map(|mean| white * mean)[..config.colours], picture)?;
+    let shifted = b.binary("sub_mean", BinaryKind::Subtract, picture, mean)?;
+    let x = Conv::same(3).of(&mut b, shifted, &w.scope("conv_first"))?;
 
     let mut y = layer_norm(&mut b, x, &w.scope("patch_embed").scope("norm"))?;
     for i in 0..config.depths.len() {
@@ -184,7 +218,13 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = convolution(&mut b, y, &w.scope("conv_after_body"))?;
     let y = b.add("body", y, x)?;
 
-    let y = reconstruction(&mut b, y, &w, config)?;
+    let y = match config.upsampler {
+        Upsampler::Residual => {
+            let y = Conv::same(3).of(&mut b, y, &w.scope("conv_last"))?;
+            b.add("residual", y, shifted)?
+        }
+        _ => reconstruction(&mut b, y, &w, config)?,
+    };
     let y = b.add("add_mean", y, mean)?;
     Ok(b.finish(y))
 }

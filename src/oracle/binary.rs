@@ -2,12 +2,10 @@
 
 use super::Numbers;
 use crate::graph::BinaryKind;
-use crate::tensor::Shape;
 
 /// `a ∘ b`, number by number. Each of `b`'s axes is as long as `a`'s, or 1 and then repeated.
 pub fn binary(kind: BinaryKind, a: &Numbers, b: &Numbers) -> Numbers {
-    let axes = |shape: Shape| [shape.batch, shape.channels, shape.height, shape.width];
-    let fits = axes(a.shape()).into_iter().zip(axes(b.shape())).all(|(a, b)| b == a || b == 1);
+    let fits = a.shape().axes().into_iter().zip(b.shape().axes()).all(|(a, b)| b == a || b == 1);
     assert!(fits, "a second value of {} or 1 along an axis, found {}", a.shape(), b.shape());
     let of = |a: f64, b: f64| match kind {
         BinaryKind::Add => a + b,
@@ -24,6 +22,7 @@ pub fn binary(kind: BinaryKind, a: &Numbers, b: &Numbers) -> Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tensor::Shape;
 
     #[test]
     fn an_axis_of_one_is_repeated() {

@@ -1,6 +1,8 @@
 //! The values that the oracle computes with.
 
-use crate::tensor::{Shape, Tensor};
+use std::sync::Arc;
+
+use crate::tensor::{Parameter, Shape, Tensor};
 
 /// N×C×H×W numbers in f64, stored in that order.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +42,12 @@ impl Numbers {
     /// The numbers, each rounded to the nearest f32.
     pub fn to_tensor(&self) -> Tensor {
         Tensor::new(self.shape, self.values.iter().map(|value| *value as f32).collect())
+    }
+
+    /// The numbers, each rounded to the nearest f32, along the axes N, C, H, W.
+    pub fn to_parameter(&self) -> Parameter {
+        let values: Arc<[f32]> = self.values.iter().map(|value| *value as f32).collect();
+        Parameter::new(self.shape.axes(), values)
     }
 
     /// The shape.

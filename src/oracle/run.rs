@@ -1,9 +1,13 @@
 //! Graphs by the oracle: node by node, in f64 from end to end.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::error::{Error, Result};
-use crate::graph::{self, Activation, Graph, Node, Op, Parameters, Value, WeightOperation};
-use crate::tensor::{Shape, Tensor};
+use crate::graph::{
+    self, Activation, Binary, BinaryKind, Graph, Node, Op, Parameters, Value, WeightOperation,
+};
+use crate::tensor::{Parameter, Shape, Tensor};
 
 /// Every value of a graph, in its order. `inputs` are the picture and what else is given.
 ///
@@ -32,29 +36,56 @@ pub fn run(graph: &Graph, parameters: &Parameters, inputs: &[&Tensor]) -> Result
 /// # Errors
 /// As [`run`]. Where a [`WeightOperation::ChannelOrder`] finds more or fewer dense channels than the graph is made for,
 /// the error says both.
-pub fn weights(graph: &Graph, parameters: &Parameters) -> Result<Vec<Tensor>> {
-    let mut uses = graph.uses();
-    let mut made: Vec<Option<Numbers>> = Vec::with_capacity(graph.nodes().len());
-    let mut outputs = vec![None; graph.outputs().len()];
+pub fn weights(graph: &Graph, parameters: &Parameters) -> Result<Vec<Parameter>> {
+    let products = graph.outputs().iter().map(|output| product(graph, parameters, output.value));
+    let mut outputs: Vec<Option<Parameter>> = products.collect();
+    let mut uses = vec![0; graph.nodes().len()];
+    for (output, _) in graph.outputs().iter().zip(&outputs).filter(|(_, product)| product.is_none()) {
+        uses[output.value.index()] += 1;
+    }
+    for (value, node) in graph.values().rev().filter(|(_, node)| !node.inputs.is_empty()) {
+        if uses[value.index()] > 0 {
+            node.inputs.iter().for_each(|input| uses[input.index()] += 1);
+        }
+    }
+    let mut made: Vec<Option<Numbers>> = vec![None; graph.nodes().len()];
     for (value, node) in graph.values() {
+        if uses[value.index()] == 0 {
+            continue;
+        }
         let own = computed(node, parameters, &|value| {
             made[value.index()].as_ref().expect("dropped after its last use")
         })?;
-        made.push(Some(own));
-        for (output, to) in
-            graph.outputs().iter().zip(&mut outputs).filter(|(output, _)| output.value == value)
-        {
-            *to = made[value.index()].as_ref().map(Numbers::to_tensor);
-            uses[output.value.index()] -= 1;
+        let own_outputs = graph.outputs().iter().zip(&mut outputs);
+        for (_, to) in own_outputs.filter(|(output, to)| output.value == value && to.is_none()) {
+            *to = Some(own.to_parameter());
+            uses[value.index()] -= 1;
         }
-        for read in node.inputs.iter().chain([&value]) {
-            uses[read.index()] -= usize::from(*read != value);
+        made[value.index()] = Some(own).filter(|_| uses[value.index()] > 0);
+        for read in &node.inputs {
+            uses[read.index()] -= 1;
             if uses[read.index()] == 0 {
                 made[read.index()] = None;
             }
         }
     }
     Ok(outputs.into_iter().map(|output| output.expect("an output is one of the values")).collect())
+}
+
+/// A parameter times one number of another: exact in f64, so rounded once in f32, which takes a third of the time. Of an
+/// RRDBNet's numbers 45 % are made so.
+fn product(graph: &Graph, parameters: &Parameters, value: Value) -> Option<Parameter> {
+    let Node { op: Op::Binary(Binary { kind: BinaryKind::Multiply }), inputs, shape, .. } = graph.node(value)
+    else {
+        return None;
+    };
+    let values = |input: usize| match &graph.node(inputs[input]).op {
+        Op::Parameter(op) => Some(parameters.get(op.id).values()),
+        Op::Constant(op) => Some(op.numbers.values()),
+        _ => None,
+    };
+    let (a, &[b]) = (values(0)?, values(1)?) else { return None };
+    Some(Parameter::new(shape.axes(), a.iter().map(|a| a * b).collect::<Arc<[f32]>>()))
 }
 
 /// What a node makes of its inputs.

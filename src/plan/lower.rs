@@ -4,24 +4,28 @@ mod attention;
 mod choice;
 mod conv2d;
 mod cooperative;
+mod draft;
 mod lists;
 mod masked_conv2d;
+mod sum;
 
 pub(super) use attention::check;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
-use super::choices::{Choices, Class};
+use choice::Chooser;
+use draft::Draft;
+use lists::Lists;
+
+use super::choices::Class;
 use super::fuse::Group;
-use super::packing::{Biases, Layout, Packing, Weight};
-use super::{Buffer, Constant, Form, Limits, Options, Plan, Port, Slot, Step, Storage, halves};
+use super::packing::{Biases, Layout, Weight};
+use super::{Buffer, Constant, Form, Limits, Options, Plan, Port, Slot, Storage, halves};
 use crate::graph::{Activation, BinaryKind, GlobalPoolKind, Graph, Node, Op, ResizeKind, Value};
 use crate::kernel::activation::Function;
-use crate::kernel::epilogue::Epilogue;
 use crate::kernel::global_pool::{Finish, Term};
-use crate::kernel::{self, Channels, Dispatch};
-use crate::tensor::{Shape, pack, packed_len};
+use crate::kernel::{self, Channels};
+use crate::tensor::{Shape, pack};
 
 /// A plan in which every value still has a slot of its own.
 pub(super) fn lower(graph: &Graph, groups: &[Option<Group>], options: &Options, limits: &Limits) -> Plan {
@@ -48,18 +52,12 @@ fn lowered(
     let mut lowering = Lowering {
         graph,
         groups,
-        options,
-        limits,
-        shipped: Choices::shipped(limits),
-        classes: BTreeMap::new(),
+        choice: Chooser::new(options, limits),
+        draft: Draft::default(),
         lists: HashMap::new(),
         begun: HashMap::new(),
         for_masks_only: halves::for_masks_only(graph),
         buffers: Vec::new(),
-        steps: Vec::new(),
-        slots: Vec::new(),
-        constants: Vec::new(),
-        parameters: Vec::new(),
     };
     let uses = graph.uses();
     let wanted = |value: Value| uses[value.index()] > 0 || keep.contains(&value);
@@ -70,7 +68,7 @@ fn lowered(
         let buffer = match group {
             Some(_) if matches!(node.op, Op::Input(_)) => {
                 given.push(Port {
-                    slot: lowering.value_slot(node.shape),
+                    slot: lowering.draft.value_slot(node.shape),
                     shape: node.shape,
                     form: Form::Tensor,
                 });
@@ -83,15 +81,15 @@ fn lowered(
     }
     let output = lowering.output();
     let kept = keep.iter().map(|value| lowering.port(*value)).collect();
-    lowering.answer_requests();
+    lowering.lists.values().for_each(|lists| lists.answer(&mut lowering.draft));
     let halves = lowering.may_be_halves();
-    let Lowering { steps, slots, constants, parameters, classes, .. } = lowering;
+    let Lowering { draft: Draft { steps, slots, constants, parameters }, choice, .. } = lowering;
     let name = graph.name().into();
     let mut plan = Plan { name, steps, slots, constants, parameters, picture, given, output, kept };
     if let Some(values) = halves {
         halves::apply(&mut plan, &values);
     }
-    (plan, classes)
+    (plan, choice.classes)
 }
 
 /// Of every value whether it is read as weights alone.
@@ -109,44 +107,39 @@ fn weights_alone(graph: &Graph, keep: &[Value]) -> Vec<bool> {
     weights
 }
 
+/// A graph on its way into a plan: [`Chooser`] says which kernel makes a part of a convolution, [`Draft`] takes the
+/// steps, and what stands between is here.
 struct Lowering<'a> {
     graph: &'a Graph,
     groups: &'a [Option<Group>],
-    options: &'a Options,
-    limits: &'a Limits,
-    shipped: Arc<Choices>,
-    /// Those that were asked for, with the multiply-adds of their convolutions.
-    classes: BTreeMap<Class, u64>,
+    choice: Chooser<'a>,
+    draft: Draft,
     /// Of every mask that sparse convolutions obey.
-    lists: HashMap<Value, lists::Lists>,
+    lists: HashMap<Value, Lists>,
     /// Masked convolutions, by their roots, whose dense outputs have been made already.
     begun: HashMap<Value, Slot>,
     /// Of every value, whether nothing but masks hangs on it.
     for_masks_only: Vec<bool>,
-    /// Where each value lies.
+    /// Where each value is stored.
     buffers: Vec<Buffer>,
-    steps: Vec<Step>,
-    slots: Vec<u64>,
-    constants: Vec<Constant>,
-    parameters: Vec<Packing>,
 }
 
 impl Lowering<'_> {
     /// The slots of all values that may lie as f16, if any may. Of one pixel none does: there is nothing to win.
     fn may_be_halves(&self) -> Option<Vec<Slot>> {
-        let Storage::F16(exact) = &self.options.storage else { return None };
+        let Storage::F16(exact) = &self.choice.options.storage else { return None };
         let values = self.graph.nodes().iter().zip(&self.buffers);
         let slot = |(node, buffer): (&Node, &Buffer)| match buffer {
             Buffer::Slot(slot) if node.shape.pixels() > 1 && !exact.contains(&node.name) => Some(*slot),
             _ => None,
         };
-        self.limits.f16.then(|| values.filter_map(slot).collect())
+        self.choice.limits.f16.then(|| values.filter_map(slot).collect())
     }
 
     /// Whether the caller wants a value to be f32 where others are f16.
     fn keeps_f32(&self, value: Value) -> bool {
         let name = &self.graph.node(value).name;
-        matches!(&self.options.storage, Storage::F16(exact) if exact.contains(name))
+        matches!(&self.choice.options.storage, Storage::F16(exact) if exact.contains(name))
     }
 
     /// Where the picture goes in, if it is wanted.
@@ -155,24 +148,24 @@ impl Lowering<'_> {
             self.buffers.push(Buffer::Unused);
             return None;
         }
-        let (shape, form) = (self.graph.node(self.graph.input()).shape, self.options.input);
-        let port = Port { slot: self.slot(4 * form.words(shape) as u64), shape, form };
+        let (shape, form) = (self.graph.node(self.graph.input()).shape, self.choice.options.input);
+        let port = Port { slot: self.draft.slot(4 * form.words(shape) as u64), shape, form };
         let mut buffer = Buffer::Slot(port.slot);
         if let Some((wide, largest)) = samples(form) {
             let dispatch = kernel::pixel_load::dispatch(shape, wide, self.graph.range() / largest);
-            buffer = self.step(dispatch, vec![buffer], "input", shape);
+            buffer = self.draft.step(dispatch, vec![buffer], "input", shape);
         }
         self.buffers.push(buffer);
         Some(port)
     }
 
     fn output(&mut self) -> Port {
-        let (value, form) = (self.graph.output(), self.options.output);
+        let (value, form) = (self.graph.output(), self.choice.options.output);
         let Some((wide, largest)) = samples(form) else { return self.port(value) };
         let shape = self.graph.node(value).shape;
-        let slot = self.slot(4 * form.words(shape) as u64);
+        let slot = self.draft.slot(4 * form.words(shape) as u64);
         let dispatch = kernel::pixel_store::dispatch(shape, wide, largest / self.graph.range());
-        self.write(dispatch, vec![self.buffers[value.index()]], slot, "output", shape);
+        self.draft.write(dispatch, vec![self.buffers[value.index()]], slot, "output", shape);
         Port { slot, shape, form }
     }
 
@@ -184,7 +177,7 @@ impl Lowering<'_> {
             Buffer::Slot(slot) if !matches!(node.op, Op::Input(_)) => slot,
             buffer => {
                 let copy = kernel::activation::dispatch(node.shape, Function::Identity);
-                match self.step(copy, vec![buffer, Buffer::Unused], &node.name, node.shape) {
+                match self.draft.step(copy, vec![buffer, Buffer::Unused], &node.name, node.shape) {
                     Buffer::Slot(slot) => slot,
                     _ => unreachable!("a step writes a slot"),
                 }
@@ -203,22 +196,22 @@ impl Lowering<'_> {
         let mut read: Vec<Buffer> = activations.iter().map(|input| self.buffers[input.index()]).collect();
         let dispatch = match &root.op {
             Op::Input(_) => unreachable!("inputs are lowered by themselves"),
-            Op::Constant(op) => return self.constant(Constant::Numbers(pack(&op.numbers).into())),
+            Op::Constant(op) => return self.draft.constant(Constant::Numbers(pack(&op.numbers).into())),
             Op::Parameter(op) => {
                 // One for all pictures is there for each of them.
                 let copies = if op.shape.batch == 1 { graph.node(graph.input()).shape.batch } else { 1 };
-                return self.packed(Layout::Activations(op.id, copies));
+                return self.draft.packed(Layout::Activations(op.id, copies));
             }
             Op::Weight(_) => unreachable!("a folded graph has no operator of weights"),
             Op::Conv2d(op) => return self.conv2d(op, output, group),
             Op::MaskedConv2d(_) => return self.masked_conv2d(group),
             Op::ConvTranspose2d(op) => {
-                read.push(self.packed(Layout::Transposed(self.weight(weights[0]))));
+                read.push(self.draft.packed(Layout::Transposed(self.weight(weights[0]))));
                 read.push(self.numbers(weights.get(1), output.channels));
                 kernel::conv_transpose2d::dispatch(x, output, op.kernel, op.stride, op.padding)
             }
             Op::Activation(Activation::Prelu) => {
-                read.push(self.packed(Layout::Slope(self.weight(weights[0]).id, x.channels)));
+                read.push(self.draft.packed(Layout::Slope(self.weight(weights[0]).id, x.channels)));
                 kernel::activation::dispatch(x, Function::Prelu)
             }
             Op::Activation(op) => {
@@ -267,29 +260,16 @@ impl Lowering<'_> {
             Op::Attention(op) => return self.attention(op, read[0], weights, output, name),
             Op::SpatialMask(_) => kernel::spatial_mask::dispatch(output),
         };
-        self.step(dispatch, read, name, output)
-    }
-
-    /// What the group's convolution does after its sum, and the buffer to bind as residual.
-    fn epilogue(&self, group: &Group) -> (Epilogue, Buffer) {
-        let function =
-            group.activation.map_or(Function::Identity, |value| match &self.graph.node(value).op {
-                Op::Activation(op) => function(op),
-                other => unreachable!("a group takes an activation along, not {other:?}"),
-            });
-        match group.residual {
-            Some((value, residual)) => (Epilogue { function, residual }, self.buffers[value.index()]),
-            None => (Epilogue { function, ..Epilogue::default() }, Buffer::Unused),
-        }
+        self.draft.step(dispatch, read, name, output)
     }
 
     fn concat(&mut self, parts: &[Value], output: Shape, name: &str) -> Buffer {
-        let to = self.value_slot(output);
+        let to = self.draft.value_slot(output);
         let mut offset = 0;
         for part in parts {
             let shape = self.graph.node(*part).shape;
             let dispatch = kernel::concat::dispatch(shape, output, offset);
-            self.write(dispatch, vec![self.buffers[part.index()]], to, name, output);
+            self.draft.write(dispatch, vec![self.buffers[part.index()]], to, name, output);
             offset += shape.channels;
         }
         Buffer::Slot(to)
@@ -318,43 +298,12 @@ impl Lowering<'_> {
             let next = kernel::global_pool::reduced(shape);
             let finish = if next.pixels() == 1 { last } else { Finish::NONE };
             let dispatch = kernel::global_pool::dispatch(shape, term, finish);
-            let sums = self.step(dispatch, read.to_vec(), name, next);
+            let sums = self.draft.step(dispatch, read.to_vec(), name, next);
             if next.pixels() == 1 {
                 return sums;
             }
             (shape, read, term) = (next, [sums, Buffer::Unused], Term::Value);
         }
-    }
-
-    /// A dispatch whose output is a value of its own.
-    fn step(&mut self, dispatch: Dispatch, read: Vec<Buffer>, label: &str, shape: Shape) -> Buffer {
-        let output = self.value_slot(shape);
-        self.write(dispatch, read, output, label, shape);
-        Buffer::Slot(output)
-    }
-
-    /// A dispatch that writes `to`, or a part of it.
-    fn write(
-        &mut self,
-        dispatch: Dispatch,
-        mut bindings: Vec<Buffer>,
-        to: Slot,
-        label: &str,
-        shape: Shape,
-    ) -> &mut Step {
-        bindings.push(Buffer::Slot(to));
-        let (label, outputs) = (label.into(), 1);
-        self.steps.push(Step { dispatch, bindings, outputs, zeroed: false, indirect: None, label, shape });
-        self.steps.last_mut().expect("just pushed")
-    }
-
-    fn value_slot(&mut self, shape: Shape) -> Slot {
-        self.slot(4 * packed_len(shape) as u64)
-    }
-
-    fn slot(&mut self, bytes: u64) -> Slot {
-        self.slots.push(bytes);
-        Slot(self.slots.len() as u32 - 1)
     }
 
     /// The weight that a value is.
@@ -366,22 +315,7 @@ impl Lowering<'_> {
     /// A number a channel: those of a parameter, or zeros.
     fn numbers(&mut self, value: Option<&Value>, channels: usize) -> Buffer {
         let biases = value.map(|value| self.weight(*value).id).into_iter().collect();
-        self.packed(Layout::Bias(Biases { biases, slopes: None, channels }, Channels::all(channels)))
-    }
-
-    /// Parameters in a kernel's order. Of what was packed before there is one.
-    fn packed(&mut self, layout: Layout) -> Buffer {
-        let packing = Packing::new(layout);
-        let known = self.parameters.iter().position(|known| *known == packing);
-        Buffer::Parameter(known.unwrap_or_else(|| {
-            self.parameters.push(packing);
-            self.parameters.len() - 1
-        }) as u32)
-    }
-
-    fn constant(&mut self, constant: Constant) -> Buffer {
-        self.constants.push(constant);
-        Buffer::Constant(self.constants.len() as u32 - 1)
+        self.draft.packed(Layout::Bias(Biases { biases, slopes: None, channels }, Channels::all(channels)))
     }
 }
 

@@ -105,7 +105,7 @@ impl Packing {
     }
 
     /// The words of 32 bits that a kernel binds; never fewer than four, since a binding may not be empty.
-    pub(crate) fn words(&self, parameters: &Parameters) -> Vec<u32> {
+    pub fn words(&self, parameters: &Parameters) -> Vec<u32> {
         let mut numbers = self.layout.pack(parameters);
         numbers.resize(numbers.len().max(4), 0.0);
         if !self.half {

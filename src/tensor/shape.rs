@@ -21,6 +21,11 @@ impl Shape {
         Self { batch, channels, height, width }
     }
 
+    /// The lengths of the axes N, C, H, W.
+    pub const fn axes(self) -> [usize; 4] {
+        [self.batch, self.channels, self.height, self.width]
+    }
+
     /// H·W.
     pub const fn pixels(self) -> usize {
         self.height * self.width

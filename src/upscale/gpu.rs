@@ -1,6 +1,6 @@
 //! [`Upscaler`]s on a GPU.
 
-use super::{Options, Upscaler};
+use super::{Options, Upscaler, admitted};
 use crate::device::Precision;
 use crate::error::Result;
 use crate::gpu::Gpu;
@@ -32,8 +32,10 @@ impl Upscaler {
     /// Runs on a GPU. Where [`Precision::F16`] is asked for or may be chosen, the network is tried on a small picture.
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) if the device cannot serve a choice.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if the device cannot serve a choice;
+    /// [`Error::Weights`](crate::Error::Weights) for a network that changes colours, unless [`Options::unusual`] allows it.
     pub fn new(gpu: &Gpu, model: &Model, options: Options) -> Result<Self> {
+        let model = &admitted(model, &options)?;
         let memory = options.memory.unwrap_or_else(|| gpu.memory());
         let storage = precision::storage(gpu, model, options.precision)?;
         let may_widen = options.precision == Precision::Auto;

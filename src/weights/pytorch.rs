@@ -32,11 +32,12 @@ use zip::{
     read::{ArchiveOffset, Config},
 };
 
-use super::{Contents, Reading};
+use super::{Contents, Reading, stranger};
 use crate::tensor::Parameter;
 
 use pickle::Pickle;
-use tensor::{Storage, Tensor};
+use state_dict::StateDict;
+use tensor::Storage;
 use value::Value;
 
 /// What the first pickle of the older container holds, and the second.
@@ -55,7 +56,7 @@ pub(super) fn read_zip(bytes: &[u8]) -> Reading<Contents> {
     let mut archive = Archive::open(bytes)?;
     let program = archive.read("data.pkl", bytes.len().saturating_add(SLACK))?;
     let pickle = Pickle::read(&program, 0).map_err(|reason| format!("data.pkl, {reason}"))?;
-    parameters(&state_dict::tensors(&pickle)?, bytes.len(), |storage| {
+    parameters(state_dict::find(&pickle)?, bytes.len(), |storage| {
         archive.read(&format!("data/{}", storage.key), storage.bytes()?).map(Cow::Owned)
     })
 }
@@ -77,9 +78,9 @@ pub(super) fn read_legacy(bytes: &[u8]) -> Reading<Contents> {
     let object = Pickle::read(bytes, system.end)?;
     let keys = Pickle::read(bytes, object.end)?;
 
-    let tensors = state_dict::tensors(&object)?;
+    let state_dict = state_dict::find(&object)?;
     let storages = legacy_storages(bytes, &keys, &object)?;
-    parameters(&tensors, bytes.len(), |storage| match storages.get(storage.key) {
+    parameters(state_dict, bytes.len(), |storage| match storages.get(storage.key) {
         Some(numbers) => Ok(Cow::Borrowed(*numbers)),
         None => Err(format!("the file has no storage {}", storage.key)),
     })
@@ -146,6 +147,9 @@ impl<'a> Archive<'a> {
         let start = Config { archive_offset: ArchiveOffset::Known(0) };
         let zip = ZipArchive::with_config(start, Cursor::new(bytes))
             .map_err(|error| format!("the zip archive is damaged or cut short: {error}"))?;
+        if let Some(stranger) = stranger::zipped(|| zip.file_names().flatten()) {
+            return Err(format!("expected a PyTorch checkpoint, found {stranger}"));
+        }
         let root = zip.file_names().flatten().find_map(|name| {
             let root = name.strip_suffix("data.pkl")?;
             (root.is_empty() || root.ends_with('/')).then(|| root.to_owned())
@@ -184,18 +188,18 @@ impl<'a> Archive<'a> {
 
 /// The tensors' numbers out of the storages, each of which is read once and kept up to its last tensor.
 fn parameters<'s>(
-    tensors: &[(String, &Tensor<'s>)],
+    StateDict { tensors, taken }: StateDict<'s>,
     file_bytes: usize,
     mut read: impl FnMut(&Storage<'s>) -> Reading<Cow<'s, [u8]>>,
 ) -> Reading<Contents> {
     let mut budget = Budget::of(file_bytes);
     let mut uses: HashMap<Storage<'s>, usize> = HashMap::new();
-    for (_, tensor) in tensors {
+    for (_, tensor) in &tensors {
         *uses.entry(tensor.storage()).or_default() += 1;
     }
     let mut storages: HashMap<Storage<'s>, Cow<'s, [u8]>> = HashMap::new();
-    let mut contents = Contents::default();
-    for (name, tensor) in tensors {
+    let mut contents = Contents { taken, ..Contents::default() };
+    for (name, tensor) in &tensors {
         let Some(number) = tensor.number() else { continue };
         let storage = tensor.storage();
         let stored = match storages.entry(storage) {

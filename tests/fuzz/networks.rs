@@ -26,9 +26,10 @@ fn networks(path: &Path) -> Vec<(String, Weights)> {
             networks.entry(case).or_default().push((name.to_owned(), parameter.clone()));
         }
     }
-    let named = |(case, tensors)| {
+    let named = |(case, tensors): (&str, Vec<(String, Parameter)>)| {
         let name = format!("{} {case}", path.file_stem().unwrap().to_string_lossy());
-        (name, Weights::new("golden", tensors))
+        let activation = case.starts_with("relu").then_some(("activation", "relu"));
+        (name, Weights::new("golden", tensors).with_metadata(activation))
     };
     let networks = networks.into_iter().map(named);
     networks.filter(|(_, weights)| Model::from_weights("golden", weights.clone()).is_ok()).collect()

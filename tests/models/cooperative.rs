@@ -33,7 +33,7 @@ fn flips(a: &[Tensor], b: &[Tensor]) -> usize {
 fn check(test: &str, model: &str, worst: u32, nearest: f64, most: f64) {
     let Some(gpu) = adapter::gpu(test) else { return };
     if gpu.limits().cooperative_side.is_none() {
-        eprintln!("skipped: {test}, since {} has no cooperative matrices", gpu.name());
+        crate::support::skip::told(format_args!("{test}, since {} has no cooperative matrices", gpu.name()));
         return;
     }
     let (Some(model), Some(set5)) = (shared_data::path(test, model), shared_data::path(test, "set5")) else {

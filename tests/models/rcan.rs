@@ -17,6 +17,7 @@ const TINY: Config = Config {
     scale: 2,
     mean_shift: true,
     range: 255.0,
+    mean: [0.4488, 0.4371, 0.4040],
 };
 
 /// Under the authors' names; blocks have `inner` channels within, and the attention one for 16.

@@ -2,6 +2,7 @@
 
 use sparsr::Model;
 use sparsr::low_level::graph::ReceptiveField;
+use sparsr::low_level::models::Convention;
 use sparsr::low_level::models::swinir::{Config, Upsampler};
 use sparsr::low_level::tensor::{Parameter, Shape};
 use sparsr::low_level::weights::Weights;
@@ -11,7 +12,7 @@ use crate::support::seeded;
 /// As published: channels, blocks of so many layers each, six heads, windows of 8×8.
 fn published(channels: usize, blocks: usize, depth: usize, upsampler: Upsampler, scale: usize) -> Config {
     let (depths, heads) = (vec![depth; blocks], vec![6; blocks]);
-    Config { channels, depths, heads, window: 8, upsampler, scale }
+    Config { channels, depths, heads, window: 8, upsampler, scale, ..seeded::tiny_swinir() }
 }
 
 fn light(scale: usize) -> Config {
@@ -30,8 +31,21 @@ fn classical(scale: usize) -> Config {
 fn sizes_are_read_off_the_tensors() {
     let tiny = seeded::tiny_swinir();
     let ends = |upsampler, scale| Config { upsampler, scale, ..tiny.clone() };
+    let no_mean = Convention { white: 1.0, mean: [0.0; 3] };
+    let gray = |upsampler, scale| Config { colours: 1, convention: no_mean, ..ends(upsampler, scale) };
+    // The network for JPEG's traces is told by its windows.
+    let jpeg = |config: Config| {
+        let convention = Convention { white: 255.0, ..config.convention };
+        Config { window: 7, convention, ..config }
+    };
     let rows = [
         tiny.clone(),
+        ends(Upsampler::Residual, 1),
+        jpeg(ends(Upsampler::Residual, 1)),
+        gray(Upsampler::Residual, 1),
+        jpeg(gray(Upsampler::Residual, 1)),
+        gray(Upsampler::PixelShuffleDirect, 2),
+        gray(Upsampler::PixelShuffle, 4),
         ends(Upsampler::PixelShuffleDirect, 3),
         ends(Upsampler::PixelShuffleDirect, 4),
         ends(Upsampler::PixelShuffle, 2),
@@ -140,7 +154,11 @@ fn tensors_that_do_not_fit_are_named() {
         (second, Some(&[25, 1]), "expected [49, 1], found [25, 1]"),
         (&format!("{first}.attn.qkv.weight"), Some(&[18, 5]), "qkv.weight: expected [18, 6], found [18, 5]"),
         ("norm.weight", None, "norm.weight: expected a tensor of shape [6], found none"),
-        ("upsample.0.weight", None, "expected `upsample.0.weight` or `conv_up1.weight`, found neither"),
+        (
+            "upsample.0.weight",
+            None,
+            "expected `upsample.0.weight`, `conv_up1.weight` or `conv_last.weight`, found none",
+        ),
         ("upsample.0.weight", Some(&[13, 6, 3, 3]), "expected 3, 12, 27 or 48 output channels"),
     ];
     for (name, dims, expected) in cases {

@@ -18,7 +18,7 @@ use crate::support::{adapter, compare};
 fn gpu(test: &str) -> Option<Gpu> {
     let gpu = adapter::gpu(test)?;
     if gpu.limits().cooperative_side.is_none() {
-        eprintln!("skipped: {test}, since {} has no cooperative matrices", gpu.name());
+        crate::support::skip::told(format_args!("{test}, since {} has no cooperative matrices", gpu.name()));
         return None;
     }
     Some(gpu)

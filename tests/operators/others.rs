@@ -310,7 +310,16 @@ fn spatial_mask() {
     });
     let tied =
         Case::new("spatial_mask of ties", ties.shape(), EXACT, |b, x| b.spatial_mask("mask", x)).on(ties);
-    check_all("spatial_mask", cases.into_iter().chain([tied]));
+    let (nan, inf) = (f32::NAN, f32::INFINITY);
+    let broken = Tensor::from_fn(Shape::new(1, 2, 2, 7), |_, c, y, x| {
+        let pair = [[nan, 1.0], [nan, nan], [inf, 1.0], [inf, inf], [-inf, 1.0], [-inf, inf], [1.0, 2.0]][x];
+        pair[(c + y) % 2]
+    });
+    let broken = Case::new("spatial_mask of what is no number", broken.shape(), EXACT, |b, x| {
+        b.spatial_mask("mask", x)
+    })
+    .on(broken);
+    check_all("spatial_mask", cases.into_iter().chain([tied, broken]));
 }
 
 #[test]

@@ -15,7 +15,7 @@ const NO_GPU: &str = "SPARSR_NO_GPU";
 pub fn gpu(test: &str) -> Option<Gpu> {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     if std::env::var_os(NO_GPU).is_some_and(|value| value != "0") {
-        eprintln!("skipped: {test}, since {NO_GPU} is set");
+        super::skip::told(format_args!("{test}, since {NO_GPU} is set"));
         return None;
     }
     let open =

@@ -28,7 +28,9 @@ pub fn all() -> Vec<Golden> {
     let mut files: Vec<_> = std::fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
     files.sort();
-    files.iter().flat_map(|path| networks(path)).collect()
+    let networks: Vec<Golden> = files.iter().flat_map(|path| networks(path)).collect();
+    assert!(networks.len() > 40, "tests that look at nothing pass: {} networks in {FOLDER}", networks.len());
+    networks
 }
 
 fn networks(path: &Path) -> Vec<Golden> {
@@ -48,7 +50,9 @@ fn networks(path: &Path) -> Vec<Golden> {
     let golden = |(case, [weights, values]): (String, [Vec<_>; 2])| {
         let name = format!("{architecture} {case}");
         let scale = case.rsplit_once("_x").and_then(|(_, scale)| scale.parse().ok());
-        let model = Model::from_weights(&*name, Weights::new(&*name, weights.clone()));
+        let activation = case.starts_with("relu").then_some(("activation", "relu"));
+        let named = Weights::new(&*name, weights.clone()).with_metadata(activation);
+        let model = Model::from_weights(&*name, named);
         let model = model.and_then(|model| model.at_scale(scale.unwrap_or(model.scale())));
         let model = model.unwrap_or_else(|error| panic!("{error}"));
         Golden { architecture: architecture.clone(), model, weights, values }

@@ -9,3 +9,4 @@ pub mod golden;
 pub mod npy;
 pub mod seeded;
 pub mod shared_data;
+pub mod skip;

@@ -1,6 +1,7 @@
 //! Numbers that are the same for the same seed, nodes that learned them, and networks made of them.
 
 use sparsr::low_level::graph::{Activation, Builder, Conv2d, Op, Value, Weighted};
+use sparsr::low_level::models::Convention;
 use sparsr::low_level::models::edsr::{self, Keys};
 use sparsr::low_level::models::smsr::Config;
 use sparsr::low_level::models::swinir::{self, Upsampler};
@@ -127,6 +128,8 @@ pub const TINY_EDSR: edsr::Config = edsr::Config {
     res_scale: 1.0,
     mean_shift: true,
     range: 255.0,
+    mean: [0.4488, 0.4371, 0.4040],
+    colours: 3,
 };
 
 /// EDSR of any size, under either scheme's names.
@@ -159,16 +162,27 @@ pub fn edsr(config: &edsr::Config) -> Weights {
 }
 
 /// 6 channels, 2 blocks of a plain and a shifted layer, windows of 4×4: every part of the lightweight SwinIR.
+const TINY_CONVENTION: Convention = Convention { white: 1.0, mean: [0.4488, 0.4371, 0.4040] };
+
 pub fn tiny_swinir() -> swinir::Config {
     let (depths, heads, upsampler) = (vec![2, 2], vec![2, 1], Upsampler::PixelShuffleDirect);
-    swinir::Config { channels: 6, depths, heads, window: 4, upsampler, scale: 2 }
+    swinir::Config {
+        channels: 6,
+        depths,
+        heads,
+        window: 4,
+        upsampler,
+        scale: 2,
+        colours: 3,
+        convention: TINY_CONVENTION,
+    }
 }
 
 /// SwinIR of any size, one convolution before each residual connection.
 pub fn swinir(config: &swinir::Config) -> Weights {
-    let (c, scale) = (config.channels, config.scale);
+    let (c, scale, colours) = (config.channels, config.scale, config.colours);
     let mut made = Made::default();
-    made.conv("conv_first", [c, 3, 3, 3]);
+    made.conv("conv_first", [c, colours, 3, 3]);
     made.linear("patch_embed.norm", [c]);
     for (i, (depth, heads)) in config.depths.iter().zip(&config.heads).enumerate() {
         for j in 0..*depth {
@@ -188,19 +202,20 @@ pub fn swinir(config: &swinir::Config) -> Weights {
     made.conv("conv_after_body", [c, c, 3, 3]);
     let features = 64;
     match config.upsampler {
-        Upsampler::PixelShuffleDirect => made.conv("upsample.0", [3 * scale * scale, c, 3, 3]),
+        Upsampler::PixelShuffleDirect => made.conv("upsample.0", [colours * scale * scale, c, 3, 3]),
         Upsampler::PixelShuffle => {
             made.conv("conv_before_upsample.0", [features, c, 3, 3]);
             made.upsampler("upsample", features, scale);
-            made.conv("conv_last", [3, features, 3, 3]);
+            made.conv("conv_last", [colours, features, 3, 3]);
         }
         Upsampler::NearestConv => {
             made.conv("conv_before_upsample.0", [features, c, 3, 3]);
             for name in ["conv_up1", "conv_up2"].into_iter().take(scale / 2).chain(["conv_hr"]) {
                 made.conv(name, [features, features, 3, 3]);
             }
-            made.conv("conv_last", [3, features, 3, 3]);
+            made.conv("conv_last", [colours, features, 3, 3]);
         }
+        Upsampler::Residual => made.conv("conv_last", [colours, c, 3, 3]),
     }
     Weights::new("seeded", made.0)
 }

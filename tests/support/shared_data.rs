@@ -8,7 +8,7 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
 pub fn path(test: &str, name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(FOLDER).join(name);
     if !path.exists() {
-        eprintln!("skipped: {test}, since {} is absent", path.display());
+        super::skip::told(format_args!("{test}, since {} is absent", path.display()));
         return None;
     }
     Some(path)

@@ -40,12 +40,29 @@ pub fn objects(views: &[View<'_>]) -> Vec<u8> {
 }
 
 /// A state_dict.
-fn named<'v>(tensors: impl Iterator<Item = (&'v str, View<'v>)>) -> Vec<u8> {
+pub fn named<'v>(tensors: impl Iterator<Item = (&'v str, View<'v>)>) -> Vec<u8> {
     let entry = |(name, view): (&str, View<'_>)| {
         let length = u8::try_from(name.len()).expect("a short name");
         [&[b'U', length], name.as_bytes(), &tensor(&view), b"s"].concat()
     };
     [&b"\x80\x02}"[..], &tensors.map(entry).collect::<Vec<_>>().concat(), b"."].concat()
+}
+
+/// The pickle of a state_dict in dictionaries under these names, the outermost first; beside it, in each, plain values and
+/// an optimizer's state, as training programs leave them.
+pub fn wrapped(state_dict: &[u8], names: &[&str]) -> Vec<u8> {
+    const BESIDE: &[u8] = b"U\x04whencdatetime\ndatetime\n(c_codecs\nencode\n(X\x0b\0\0\0\x07\xc3\xa8\x01\x01\0\0\0\0\0\0\
+        U\x06latin1tRtRsU\x04bestcnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(U\x02f8\x89\x88tRU\x01xtRs\
+        U\x04pathcpathlib\nPosixPath\n(U\x01atRsU\x04kindctorch\nfloat32\nsU\x03optcargparse\nNamespace\n)\x81}bs\
+        U\x09optimizer}(U\x05state}K\x00}U\x04stepK\x07ssU\x0cparam_groups]us";
+    let object =
+        state_dict.strip_prefix(b"\x80\x02").and_then(|rest| rest.strip_suffix(b".")).expect("made here");
+    let wrap = |inner: Vec<u8>, name: &&str| {
+        let length = u8::try_from(name.len()).expect("a short name");
+        [&b"}"[..], BESIDE, &[b'U', length], name.as_bytes(), &inner, b"s"].concat()
+    };
+    let wrapped = names.iter().rev().fold(object.to_vec(), wrap);
+    [&b"\x80\x02"[..], &wrapped, b"."].concat()
 }
 
 /// A whole state_dict, all of whose tensors lie in one storage: the pickle, the storage and its bytes.

@@ -38,7 +38,7 @@ pub struct Args {
     #[arg(short, long)]
     pub recursive: bool,
 
-    /// The format of outputs: png, jpg, webp, tiff, bmp, or `same` as the input's
+    /// The format of outputs: png, jpg, webp, tiff, bmp, gif, or `same` as the input's
     /// [default: by the name of the output, else png]
     #[arg(short, long, value_parser = format)]
     pub format: Option<Format>,
@@ -306,6 +306,7 @@ fn extension_of(format: ImageFormat) -> &'static str {
         ImageFormat::WebP => "webp",
         ImageFormat::Tiff => "tif",
         ImageFormat::Bmp => "bmp",
+        ImageFormat::Gif => "gif",
         _ => "png",
     }
 }
@@ -318,9 +319,10 @@ fn format(text: &str) -> Result<Format, String> {
         "webp" => Ok(Format::One(ImageFormat::WebP)),
         "tif" | "tiff" => Ok(Format::One(ImageFormat::Tiff)),
         "bmp" => Ok(Format::One(ImageFormat::Bmp)),
+        "gif" => Ok(Format::One(ImageFormat::Gif)),
         "avif" => Err("AVIF is not written: take png, and convert it with avifenc".into()),
         "jxl" => Err("JPEG XL is not written: take png, and convert it with cjxl".into()),
-        _ => Err("expected png, jpg, webp, tiff, bmp or same".into()),
+        _ => Err("expected png, jpg, webp, tiff, bmp, gif or same".into()),
     }
 }
 

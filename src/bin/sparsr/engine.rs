@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
+use sparsr::low_level::models::Convention;
 use sparsr::{
     AdapterInfo, AdapterKind, Cancel, Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Tiling,
     Upscaler,
@@ -10,6 +11,7 @@ use sparsr::{
 
 use crate::Result;
 use crate::tuning::Tuning;
+use crate::verdict;
 
 /// Which network, and on what.
 #[derive(clap::Args)]
@@ -17,6 +19,18 @@ pub struct Choice {
     /// The network: a built-in name, or a checkpoint (.safetensors, .pth, .pt)
     #[arg(short, long, value_name = "NAME|PATH", default_value = "smsr-x2")]
     model: String,
+
+    /// Run a network that changes a picture's colours, which is otherwise refused: it is tried before its first use
+    #[arg(long)]
+    unusual: bool,
+
+    /// The value of white that the network was trained with, where its tensors do not tell and the trial is wrong
+    #[arg(long, value_name = "1|255", value_parser = white)]
+    white: Option<f32>,
+
+    /// The mean that it takes from a picture, of 0 to 1 each, likewise
+    #[arg(long, value_name = "R,G,B", value_parser = mean)]
+    mean: Option<[f32; 3]>,
 
     /// What to run on: `auto` (the best GPU, else the CPU; an adapter in software is slower than that), `cpu`, or one
     /// of `sparsr devices` by number or part of its name
@@ -65,9 +79,19 @@ pub struct Use {
 }
 
 impl Choice {
-    /// At a scale, if one is named.
+    /// The network, at a scale if one is named; one from a file is tried before its first use.
     pub fn model(&self, scale: Option<usize>) -> Result<Model> {
-        model(&self.model, scale)
+        let mut model = model(&self.model, scale)?;
+        if self.white.is_some() || self.mean.is_some() {
+            let own = model.convention().unwrap_or(Convention { white: 1.0, mean: [0.0; 3] });
+            let (white, mean) = (self.white.unwrap_or(own.white), self.mean.unwrap_or(own.mean));
+            model = model.by_convention(Convention { white, mean })?;
+            verdict::only_as_told(&model, self.unusual)
+        } else if self.unusual {
+            Ok(model.seen(None)?)
+        } else {
+            verdict::admitted(&model)
+        }
     }
 
     /// The device. A choice that `auto` would rather not have made is said aloud.
@@ -166,6 +190,22 @@ pub fn cache_folder() -> Option<PathBuf> {
     match std::env::var_os(CACHE).filter(|folder| !folder.is_empty()) {
         Some(folder) => Some(folder.into()),
         None => Some(etcetera::base_strategy::choose_native_strategy().ok()?.cache_dir().join("sparsr")),
+    }
+}
+
+fn white(text: &str) -> Result<f32, String> {
+    match text {
+        "1" => Ok(1.0),
+        "255" => Ok(255.0),
+        _ => Err(format!("expected 1 or 255, found `{text}`")),
+    }
+}
+
+fn mean(text: &str) -> Result<[f32; 3], String> {
+    let numbers: Vec<f32> = text.split(',').filter_map(|number| number.trim().parse().ok()).collect();
+    match <[f32; 3]>::try_from(numbers) {
+        Ok(mean) if mean.iter().all(|number| (0.0..=1.0).contains(number)) => Ok(mean),
+        _ => Err(format!("expected three numbers of 0 to 1, such as 0.485,0.456,0.406, found `{text}`")),
     }
 }
 

@@ -34,6 +34,8 @@ struct Report {
     model: String,
     architecture: String,
     description: String,
+    /// Of several networks in the file, which this is.
+    taken: Option<String>,
     scale: usize,
     /// Every scale of the checkpoint.
     scales: Vec<usize>,
@@ -96,6 +98,7 @@ impl Report {
             model: model.name().into(),
             architecture: model.architecture().into(),
             description: model.description(),
+            taken: model.weights().taken().map(ToString::to_string),
             scale: model.scale(),
             scales: model.scales(),
             alignment: model.alignment(),
@@ -137,6 +140,9 @@ impl Report {
              tiles       {tiles}\n",
             self.model, self.architecture, self.scale, self.description, self.parameters
         );
+        if let Some(taken) = &self.taken {
+            writeln!(text, "taken       {taken}").expect("a string takes all");
+        }
         if self.scales.len() > 1 {
             writeln!(text, "scales      {}; --scale chooses", scales.join(", ")).expect("a string takes all");
         }

@@ -20,6 +20,7 @@ mod terminal;
 mod tune;
 mod tuning;
 mod upscale;
+mod verdict;
 
 use std::ffi::OsString;
 use std::path::Path;

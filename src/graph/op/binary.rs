@@ -62,8 +62,7 @@ impl Operator for Binary {
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let [a, b] = inputs else { return Err(format!("two inputs, found {}", inputs.len())) };
-        let axes = |shape: &Shape| [shape.batch, shape.channels, shape.height, shape.width];
-        let fits = axes(a).into_iter().zip(axes(b)).all(|(a, b)| b == a || b == 1);
+        let fits = a.axes().into_iter().zip(b.axes()).all(|(a, b)| b == a || b == 1);
         expect(fits, || format!("a second input of {a}, or of 1 along some of its axes, found {b}"))?;
         Ok(*a)
     }

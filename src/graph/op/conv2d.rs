@@ -111,3 +111,24 @@ pub(super) fn bias_fits(bias: Option<Shape>, out: usize) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every tap of every output, one by one, by the formula.
+    #[test]
+    fn an_input_region_holds_all_taps_and_no_more() {
+        for (kernel, stride, padding) in [(3, 1, 1), (3, 2, 0), (3, 2, 1), (1, 2, 0), (5, 3, 2), (7, 4, 3)] {
+            let op = Conv2d { kernel, stride, padding, groups: 1 };
+            for output in [0..1, 0..2, 3..7, -2..1] {
+                let taps = output.clone().flat_map(|p| {
+                    (0..kernel as isize).map(move |k| stride as isize * p + k - padding as isize)
+                });
+                let expected = taps.clone().min().unwrap()..taps.max().unwrap() + 1;
+                assert_eq!(op.input_region(0, output.clone()), Some(expected), "{op:?} of {output:?}");
+            }
+            assert_eq!(op.input_region(1, 0..1), None, "weights have no region");
+        }
+    }
+}

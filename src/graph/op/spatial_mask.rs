@@ -5,7 +5,8 @@ use std::ops::Range;
 use super::{Kind, Macs, Operator, expect};
 use crate::tensor::Shape;
 
-/// Two logits a pixel → 1 where the second is larger, otherwise 0 (strictly: a tie is 0).
+/// Two logits a pixel → 1 where the second is larger, otherwise 0 (strictly: a tie is 0), and NaN where one of them is
+/// not finite: what overflowed must be seen, since as a mask of 0 it would only leave work out, in silence.
 ///
 /// The inference form of SMSR's Gumbel-softmax mask (section 3.2): with no noise and a temperature that
 /// goes to zero the softmax is its argmax.

@@ -18,12 +18,12 @@ pub(in crate::image) fn held(header: &PictureHeader, format: ImageFormat) -> (Me
         held.icc_profile = None;
         lost.push("a colour profile that is not for its kind of pixels");
     }
-    if format == ImageFormat::Bmp {
+    if matches!(format, ImageFormat::Bmp | ImageFormat::Gif) {
         take(&mut held.icc_profile, "the colour profile", &mut lost);
         take(&mut held.exif, "EXIF", &mut lost);
         take(&mut held.xmp, "XMP", &mut lost);
     }
-    if matches!(format, ImageFormat::Bmp | ImageFormat::WebP) {
+    if matches!(format, ImageFormat::Bmp | ImageFormat::Gif | ImageFormat::WebP) {
         take(&mut held.iptc, "IPTC", &mut lost);
         if !held.text.is_empty() {
             held.text.clear();
@@ -34,6 +34,7 @@ pub(in crate::image) fn held(header: &PictureHeader, format: ImageFormat) -> (Me
         ImageFormat::Png => held.text.iter_mut().for_each(make_allowed),
         ImageFormat::Jpeg => jpeg::take_what_is_too_large(&mut held, &mut lost),
         ImageFormat::WebP => hold_in_exif(&mut held, &mut lost),
+        ImageFormat::Gif if held.resolution.take().is_some() => lost.push("resolution"),
         ImageFormat::Tiff => hold_in_tiff(&mut held, header, &mut lost),
         _ => {}
     }

@@ -346,3 +346,24 @@ fn sums(shape: Shape, packed: &[f32], part: &Rect) -> Vec<[f64; 2]> {
     sums.truncate(shape.channels);
     sums
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pools_are_made_of_sums() {
+        let numbers = [1.0, 2.0, 3.0, 6.0];
+        let sums = numbers.iter().fold([0.0; 2], |[sum, squares], x| [sum + x, squares + x * x]);
+        // Mean 3; squares of the differences 4, 1, 0 and 9, of which there are four: the deviation of all, not of a sample.
+        let cases = [
+            (GlobalPoolKind::Mean, 3.0),
+            (GlobalPoolKind::Deviation, 3.5_f32.sqrt()),
+            (GlobalPoolKind::Norm, 50.0_f32.sqrt()),
+        ];
+        for (kind, expected) in cases {
+            assert_eq!(pooled(kind, sums, 4.0), expected, "{kind:?}");
+        }
+        assert_eq!(pooled(GlobalPoolKind::Deviation, [0.3, 0.09], 1.0), 0.0, "one pixel has none");
+    }
+}

@@ -34,17 +34,18 @@ impl Lowering<'_> {
     ) -> Buffer {
         let (sets, bias) = match &op.among {
             Among::Windows { size, shift } => {
-                let bias = self.packed(Layout::Plain(self.weight(weights[0]).id));
+                let bias = self.draft.packed(Layout::Plain(self.weight(weights[0]).id));
                 (Sets::Windows { size: *size, shift: *shift }, bias)
             }
             Among::Runs { count } => {
                 (Sets::Runs { length: (output.pixels() / count).max(1) }, Buffer::Unused)
             }
         };
-        let to = self.value_slot(output);
+        let to = self.draft.value_slot(output);
         let attention = Attention { output, heads: op.heads, scale: op.scale, sets };
-        for dispatch in attention.dispatches(self.limits.workgroups, self.limits.subgroup_lanes) {
-            self.write(dispatch, vec![input, bias], to, name, output);
+        for dispatch in attention.dispatches(self.choice.limits.workgroups, self.choice.limits.subgroup_lanes)
+        {
+            self.draft.write(dispatch, vec![input, bias], to, name, output);
         }
         Buffer::Slot(to)
     }

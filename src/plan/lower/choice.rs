@@ -1,18 +1,33 @@
 //! Which candidate computes a part of a convolution, and what the work under a mask costs.
 
-use super::Lowering;
-use super::conv2d::Part;
-use crate::graph::{Op, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::sum::Part;
+use crate::graph::{Graph, Op, Value};
 use crate::kernel::Pixels;
 use crate::kernel::product;
 use crate::kernel::winograd::Winograd;
-use crate::plan::Algorithm;
 use crate::plan::choices::{Candidate, Choices, Class, Costs, Side};
+use crate::plan::{Algorithm, Limits, Options};
 
 /// Where nothing is known: skipping must leave half of the pixels.
 const UNMEASURED: Costs = Costs { dense: 1.0, tile: None, pixels: 2.0 };
 
-impl Lowering<'_> {
+/// What decides: the options, the device's limits and the tables; and what was asked for so far.
+pub(super) struct Chooser<'a> {
+    pub options: &'a Options,
+    pub limits: &'a Limits,
+    shipped: Arc<Choices>,
+    /// Classes that a choice was made for, with the multiply-adds of their convolutions.
+    pub classes: BTreeMap<Class, u64>,
+}
+
+impl<'a> Chooser<'a> {
+    pub(super) fn new(options: &'a Options, limits: &'a Limits) -> Self {
+        Self { options, limits, shipped: Choices::shipped(limits), classes: BTreeMap::new() }
+    }
+
     /// The preferred one of those that can: of the caller's table, then of the shipped one. Where an algorithm is
     /// asked for, the preferred one of it, if any of it can.
     pub(super) fn choose(&mut self, part: &Part<'_>) -> Candidate {
@@ -48,10 +63,10 @@ impl Lowering<'_> {
     }
 
     /// What the work under a mask costs: that of the convolution with the most weights. Tiles are Winograd's.
-    pub(super) fn costs(&self, mask: Value) -> Costs {
-        let convolutions = self.graph.values().filter_map(|(_, node)| match &node.op {
+    pub(super) fn costs(&self, graph: &Graph, mask: Value) -> Costs {
+        let convolutions = graph.values().filter_map(|(_, node)| match &node.op {
             Op::MaskedConv2d(op) if node.inputs[1] == mask => {
-                let weight = self.graph.node(node.inputs[2]).shape;
+                let weight = graph.node(node.inputs[2]).shape;
                 Some((op, weight, node.shape.batch * node.shape.pixels()))
             }
             _ => None,

@@ -1,99 +1,20 @@
 //! Convolutions: tap by tap, by Winograd's algorithm, or as one product over several inputs.
 
-use super::{Lowering, Step};
-use crate::graph::{Activation, Conv2d as Op, Node, Op as AnyOp, ParameterId, Value};
+use super::Lowering;
+use super::draft::Draft;
+use super::sum::{Part, Sum, Term};
+use crate::graph::{Conv2d as Op, Node, Op as AnyOp, Value};
 use crate::kernel::conv2d_direct::Conv2dDirect;
 use crate::kernel::conv2d_gather::{Conv2dGather, INPUTS};
 use crate::kernel::conv2d_tiled::Conv2dTiled;
-use crate::kernel::epilogue::Epilogue;
 use crate::kernel::product;
 use crate::kernel::winograd::{Chunk, Output, Winograd};
 use crate::kernel::{self, Channels, Dispatch, Pixels, conv2d_tiled};
 use crate::plan::choices::Candidate;
 use crate::plan::fuse::Group;
-use crate::plan::packing::{Biases, Layout, Weight};
-use crate::plan::{Buffer, Slot};
+use crate::plan::packing::Layout;
+use crate::plan::{Buffer, Step};
 use crate::tensor::Shape;
-
-/// A convolution of stride 1 that keeps the size, in one group, and what is around it.
-pub(super) struct Sum<'a> {
-    pub label: &'a str,
-    /// The shape of each input.
-    pub x: Shape,
-    /// What is summed over; one of them unless the kernel is 1×1.
-    pub terms: Vec<Term>,
-    /// A number an output channel and, if the epilogue has such, a slope each.
-    pub biases: Biases,
-    pub epilogue: Epilogue,
-    pub residual: Buffer,
-    /// Whether its factors may not be rounded: nothing but a mask hangs on it, or an input must be f32.
-    pub exact: bool,
-}
-
-pub(super) struct Term {
-    pub input: Buffer,
-    pub weight: Weight,
-    /// How many input channels, the first ones, are wanted where no mask asks for more.
-    pub dense_inputs: usize,
-}
-
-impl Term {
-    pub(super) fn inputs(&self) -> usize {
-        self.weight.inputs()
-    }
-}
-
-impl Sum<'_> {
-    pub(super) fn kernel(&self) -> usize {
-        self.terms[0].weight.shape.height
-    }
-
-    pub(super) fn outputs(&self) -> usize {
-        self.terms[0].weight.shape.batch
-    }
-
-    pub(super) fn output(&self) -> Shape {
-        self.x.with_channels(self.outputs())
-    }
-
-    pub(super) fn has_sparse_inputs(&self) -> bool {
-        self.terms.iter().any(|term| term.dense_inputs < term.inputs())
-    }
-}
-
-/// A part of a convolution: some of its channels, at some of its pixels.
-#[derive(Clone, Copy)]
-pub(super) struct Part<'a> {
-    pub sum: &'a Sum<'a>,
-    /// Whether only dense inputs are summed.
-    pub dense_inputs: bool,
-    pub channels: Channels,
-    pub pixels: Pixels,
-    /// The mask, if the pixels are under one; the list, if they are listed.
-    pub by: Option<Buffer>,
-    /// Where the value lies.
-    pub to: Slot,
-}
-
-impl Part<'_> {
-    pub(super) fn inputs(&self, term: &Term) -> usize {
-        if self.dense_inputs { term.dense_inputs } else { term.inputs() }
-    }
-
-    pub(super) fn outputs(&self) -> usize {
-        self.channels.end - self.channels.start
-    }
-
-    /// What to bind as mask or list.
-    pub(super) fn by(&self) -> Buffer {
-        self.by.unwrap_or(Buffer::Unused)
-    }
-
-    /// What is summed over, with how many inputs of each.
-    pub(super) fn terms(&self) -> Vec<(Weight, usize)> {
-        self.sum.terms.iter().map(|term| (term.weight, self.inputs(term))).collect()
-    }
-}
 
 /// Winograd's dispatches for convolutions of one input, ready for one chunk after the other.
 pub(super) struct Prepared<'a> {
@@ -113,9 +34,9 @@ impl<'a> Lowering<'a> {
     pub(super) fn conv2d(&mut self, op: &Op, output: Shape, group: &Group) -> Buffer {
         let sum = self.sum(group);
         if !op.keeps_size() || output.pixels() == 1 {
-            return self.direct(op, output, &sum);
+            return self.draft.direct(op, output, &sum);
         }
-        let to = self.value_slot(output);
+        let to = self.draft.value_slot(output);
         let part = Part {
             sum: &sum,
             dense_inputs: false,
@@ -124,11 +45,11 @@ impl<'a> Lowering<'a> {
             by: None,
             to,
         };
-        if self.by_matrices(&part) {
+        if self.choice.by_matrices(&part) {
             self.part(&part);
             return Buffer::Slot(to);
         }
-        match self.choose(&part) {
+        match self.choice.choose(&part) {
             Candidate::Winograd(tile) => {
                 self.with_dense_outputs_of_others(&part, tile, self.graph.node(group.root).inputs[0]);
             }
@@ -137,64 +58,79 @@ impl<'a> Lowering<'a> {
         Buffer::Slot(to)
     }
 
-    /// A group whose root is a convolution.
-    pub(super) fn sum(&self, group: &Group) -> Sum<'a> {
-        let graph = self.graph;
-        let root = graph.node(group.root);
-        let mut biases = Biases { biases: vec![], slopes: self.slopes(group), channels: root.shape.channels };
-        let terms = group.terms.iter().chain([&group.root]);
-        let terms = terms.map(|value| self.term(*value, &mut biases)).collect();
-        let (epilogue, residual) = self.epilogue(group);
-        let x = graph.node(root.inputs[0]).shape;
-        let mut read = group.terms.iter().chain([&group.root]).map(|value| graph.node(*value).inputs[0]);
-        let exact = self.for_masks_only[group.end.index()] || read.any(|value| self.keeps_f32(value));
-        Sum { label: &root.name, x, terms, biases, epilogue, residual, exact }
-    }
-
-    fn term(&self, value: Value, biases: &mut Biases) -> Term {
-        let node = self.graph.node(value);
-        let weights = &node.inputs[node.op.operator().activations(node.inputs.len())..];
-        let weight = self.weight(weights[0]);
-        biases.biases.extend(weights.get(1).map(|bias| self.weight(*bias).id));
-        let dense_inputs = match &node.op {
-            AnyOp::Conv2d(_) => weight.inputs(),
-            AnyOp::MaskedConv2d(op) => op.dense_inputs,
-            other => unreachable!("a sum of convolutions, not of {other:?}"),
-        };
-        Term { input: self.buffers[node.inputs[0].index()], weight, dense_inputs }
-    }
-
-    /// A group's slopes, if its activation has such.
-    fn slopes(&self, group: &Group) -> Option<ParameterId> {
-        let node = self.graph.node(group.activation?);
-        matches!(node.op, AnyOp::Activation(Activation::Prelu)).then(|| self.weight(node.inputs[1]).id)
-    }
-
-    pub(super) fn bias(&mut self, sum: &Sum<'_>, channels: Channels) -> Buffer {
-        self.packed(Layout::Bias(sum.biases.clone(), channels))
-    }
-
     /// The dispatches of a part whose pixels are not listed, by matrices or the candidate that is chosen for it.
     pub(super) fn part(&mut self, part: &Part<'_>) {
-        if self.by_matrices(part) {
+        if self.choice.by_matrices(part) {
             return self.part_by_matrices(part);
         }
-        let candidate = self.choose(part);
+        let candidate = self.choice.choose(part);
         self.part_by(candidate, part);
+    }
+
+    fn part_by_matrices(&mut self, part: &Part<'_>) {
+        match self.choice.rectangle_tile(part) {
+            Some(tile) => self.draft.rectangles_by_matrices(part, tile),
+            None => drop(self.gather_by_matrices(part)),
+        }
+    }
+
+    /// How many pixels a workgroup makes.
+    pub(super) fn gather_by_matrices(&mut self, part: &Part<'_>) -> usize {
+        let tile = self.choice.gather_tile(part).expect("asked for where there is one");
+        self.draft.gather_by_matrices(part, tile)
     }
 
     fn part_by(&mut self, candidate: Candidate, part: &Part<'_>) {
         match candidate {
-            Candidate::Tiled(tile) => drop(self.tiled(part, tile)),
-            Candidate::Product(tile) => drop(self.gather(part, tile)),
+            Candidate::Tiled(tile) => drop(self.draft.tiled(part, tile)),
+            Candidate::Product(tile) => drop(self.draft.gather(part, tile)),
             Candidate::Matrices => unreachable!("asked before"),
             Candidate::Winograd(tile) => {
-                let prepared = self.prepare(vec![*part], tile);
+                let prepared = self.draft.prepare(vec![*part], tile);
                 for chunk in prepared.chunks() {
-                    self.winograd(&prepared, chunk);
+                    self.draft.winograd(&prepared, chunk);
                 }
             }
         }
+    }
+
+    /// A convolution of `x` by Winograd's algorithm, and on the way the dense outputs of masked ones that read it
+    /// too: they need no mask yet, and the windows are the same.
+    fn with_dense_outputs_of_others(&mut self, part: &Part<'_>, tile: product::Tile, x: Value) {
+        let others: Vec<(Value, Sum<'a>, Channels)> = (self.groups.iter().flatten())
+            .filter(|group| group.residual.is_none() && group.terms.is_empty())
+            .filter_map(|group| match self.graph.node(group.root) {
+                Node { op: AnyOp::MaskedConv2d(op), inputs, shape, .. } if inputs[0] == x => {
+                    let channels = Channels { start: 0, end: op.dense_outputs, of: shape.channels };
+                    Some((group.root, self.sum(group), channels))
+                }
+                _ => None,
+            })
+            .filter(|(_, sum, channels)| !sum.has_sparse_inputs() && channels.end > 0 && sum.kernel() == 3)
+            .filter(|(_, sum, channels)| {
+                !self.choice.by_matrices(&Part { sum, channels: *channels, ..*part }) // they round, this one may not
+            })
+            .collect();
+        let begin = self.draft.steps.len();
+        let mut parts = vec![*part];
+        for (root, sum, channels) in &others {
+            let to = self.draft.value_slot(sum.output());
+            self.begun.insert(*root, to);
+            parts.push(Part { sum, channels: *channels, to, ..*part });
+        }
+        let prepared = self.draft.prepare(parts, tile);
+        for chunk in prepared.chunks() {
+            self.draft.winograd(&prepared, chunk);
+        }
+        for (root, ..) in &others {
+            self.begin_with_zeros(begin, self.begun[root]);
+        }
+    }
+}
+
+impl Draft {
+    pub(super) fn bias(&mut self, sum: &Sum<'_>, channels: Channels) -> Buffer {
+        self.packed(Layout::Bias(sum.biases.clone(), channels))
     }
 
     /// Any stride, padding and groups; a kernel of its own where every channel is a group.
@@ -298,39 +234,6 @@ impl<'a> Lowering<'a> {
             let by = part.by();
             let read = vec![products, part.sum.residual, by, by, *bias];
             self.write(conv.output_dispatch(at, chunk), read, part.to, part.sum.label, part.sum.output());
-        }
-    }
-
-    /// A convolution of `x` by Winograd's algorithm, and on the way the dense outputs of masked ones that read it
-    /// too: they need no mask yet, and the windows are the same.
-    fn with_dense_outputs_of_others(&mut self, part: &Part<'_>, tile: product::Tile, x: Value) {
-        let others: Vec<(Value, Sum<'a>, Channels)> = (self.groups.iter().flatten())
-            .filter(|group| group.residual.is_none() && group.terms.is_empty())
-            .filter_map(|group| match self.graph.node(group.root) {
-                Node { op: AnyOp::MaskedConv2d(op), inputs, shape, .. } if inputs[0] == x => {
-                    let channels = Channels { start: 0, end: op.dense_outputs, of: shape.channels };
-                    Some((group.root, self.sum(group), channels))
-                }
-                _ => None,
-            })
-            .filter(|(_, sum, channels)| !sum.has_sparse_inputs() && channels.end > 0 && sum.kernel() == 3)
-            .filter(|(_, sum, channels)| {
-                !self.by_matrices(&Part { sum, channels: *channels, ..*part }) // they round, this one may not
-            })
-            .collect();
-        let begin = self.steps.len();
-        let mut parts = vec![*part];
-        for (root, sum, channels) in &others {
-            let to = self.value_slot(sum.output());
-            self.begun.insert(*root, to);
-            parts.push(Part { sum, channels: *channels, to, ..*part });
-        }
-        let prepared = self.prepare(parts, tile);
-        for chunk in prepared.chunks() {
-            self.winograd(&prepared, chunk);
-        }
-        for (root, ..) in &others {
-            self.begin_with_zeros(begin, self.begun[root]);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Convolutions by cooperative matrices: where they may be, and their dispatches.
 
-use super::Lowering;
-use super::choice::class;
-use super::conv2d::Part;
+use super::choice::{Chooser, class};
+use super::draft::Draft;
+use super::sum::Part;
 use crate::kernel::Pixels;
 use crate::kernel::activation::Function;
 use crate::kernel::conv2d_cooperative::{self, Conv2dCooperative};
@@ -18,7 +18,7 @@ use crate::plan::{Algorithm, Buffer, Limits};
 const INPUTS_AT_LEAST: usize = 16;
 const OUTPUTS_AT_LEAST: usize = 8;
 
-impl Lowering<'_> {
+impl Chooser<'_> {
     /// The device's matrices, if plans may use them.
     pub(super) fn matrices(&self) -> Option<Matrices> {
         let Limits { cooperative_side, subgroup_lanes, workgroup_bytes, .. } = *self.limits;
@@ -40,7 +40,7 @@ impl Lowering<'_> {
             && self.prefers_matrices(class(part))
             && match part.sum.epilogue.function {
                 Function::Prelu => self.rectangle_tile(part).is_some(), // there the bias has a buffer of its own
-                _ => self.gather_tile(inputs, outputs).is_some(),
+                _ => self.gather_tile(part).is_some(),
             }
     }
 
@@ -53,16 +53,8 @@ impl Lowering<'_> {
         fastest || self.options.algorithm == Algorithm::Cooperative
     }
 
-    /// Its dispatch, if its pixels are not listed.
-    pub(super) fn part_by_matrices(&mut self, part: &Part<'_>) {
-        match self.rectangle_tile(part) {
-            Some(tile) => self.rectangles_by_matrices(part, tile),
-            None => drop(self.gather_by_matrices(part)),
-        }
-    }
-
     /// For what has neighbours to look at, and room for a rectangle.
-    fn rectangle_tile(&self, part: &Part<'_>) -> Option<Tile> {
+    pub(super) fn rectangle_tile(&self, part: &Part<'_>) -> Option<Tile> {
         let (kernel, inputs) = (part.sum.kernel(), part.inputs(&part.sum.terms[0]));
         if kernel == 1 || part.pixels == Pixels::Listed {
             return None;
@@ -70,11 +62,15 @@ impl Lowering<'_> {
         conv2d_cooperative::tiles(self.matrices()?, inputs, part.outputs(), kernel).next()
     }
 
-    fn gather_tile(&self, inputs: usize, outputs: usize) -> Option<Tile> {
-        conv2d_gather_cooperative::tiles(self.matrices()?, inputs, outputs).next()
+    /// For a product pixel by pixel.
+    pub(super) fn gather_tile(&self, part: &Part<'_>) -> Option<Tile> {
+        conv2d_gather_cooperative::tiles(self.matrices()?, most_inputs(part), part.outputs()).next()
     }
+}
 
-    fn rectangles_by_matrices(&mut self, part: &Part<'_>, tile: Tile) {
+impl Draft {
+    /// Rectangle by rectangle, each with the pixels around it.
+    pub(super) fn rectangles_by_matrices(&mut self, part: &Part<'_>, tile: Tile) {
         let sum = part.sum;
         let inputs = part.inputs(&sum.terms[0]);
         let conv = Conv2dCooperative {
@@ -94,11 +90,10 @@ impl Lowering<'_> {
     }
 
     /// A product over all terms, pixel by pixel; of listed pixels `by` is a list of pixels. How many a workgroup makes.
-    pub(super) fn gather_by_matrices(&mut self, part: &Part<'_>) -> usize {
+    pub(super) fn gather_by_matrices(&mut self, part: &Part<'_>, tile: Tile) -> usize {
         let sum = part.sum;
         let terms = part.terms();
         let inputs: Vec<usize> = terms.iter().map(|(_, inputs)| *inputs).collect();
-        let tile = self.gather_tile(most_inputs(part), part.outputs()).expect("asked for where there is one");
         let conv = Conv2dGatherCooperative {
             input: sum.x,
             kernel: sum.kernel(),

@@ -2,11 +2,12 @@
 //! workgroups of every dispatch that depends on them.
 
 use super::Lowering;
-use crate::graph::Value;
+use super::draft::Draft;
+use crate::graph::{Node, Value};
 use crate::kernel::mask_arguments::{ARGUMENT_WORDS, Condition, Over, Request};
 use crate::kernel::{mask_arguments, mask_compact};
 use crate::plan::choices::Costs;
-use crate::plan::{Buffer, Constant, Indirect, Slot, Sparsity, Step, Units};
+use crate::plan::{Buffer, Constant, Indirect, Options, Slot, Sparsity, Step, Units};
 use crate::tensor::Shape;
 
 /// Pixels of a tile.
@@ -23,6 +24,14 @@ struct Weighed {
 }
 
 impl Weighed {
+    fn by(units: Units, costs: Costs) -> Self {
+        match units {
+            Units::Tiles => Self::tiles(costs),
+            Units::Mixed => Self::mixed(costs),
+            Units::Pixels | Units::Workgroups => Self::pixels(costs),
+        }
+    }
+
     /// Tiles, and pixels where a tile has too few.
     fn mixed(costs: Costs) -> Self {
         let Costs { dense, tile: Some(tile), pixels } = costs else { return Self::pixels(costs) };
@@ -56,8 +65,34 @@ pub(super) struct Lists {
 }
 
 impl Lists {
+    /// The steps that make the lists of a mask. Under `auto` sparse dispatches run below the break-even.
+    fn new(draft: &mut Draft, mask: &Node, buffer: Buffer, costs: &Weighed, auto: bool) -> Self {
+        let shape = mask.shape;
+        let grid = (shape.batch * shape.height.div_ceil(4) * shape.width.div_ceil(4)) as f32;
+        let below = if auto { costs.break_even * grid } else { f32::MAX };
+        let condition = Condition { stray_cost: costs.stray, sparse_below: below };
+        let slots = mask_compact::list_words(shape).map(|words| draft.slot(4 * words as u64));
+        let [tiles, strays, actives] = slots.map(Buffer::Slot);
+        draft.steps.push(Step {
+            dispatch: mask_compact::dispatch(shape, costs.fewest),
+            bindings: vec![buffer, tiles, strays, actives],
+            outputs: 3,
+            zeroed: true,
+            indirect: None,
+            label: mask.name.clone(),
+            shape,
+        });
+        let constant = draft.constants.len();
+        let requests = draft.constant(Constant::Words([].into())); // until they are known
+        let (arguments, step) = (draft.slot(0), draft.steps.len());
+        let bindings = vec![tiles, strays, actives, requests];
+        let dispatch = mask_arguments::dispatch(0, condition);
+        draft.write(dispatch, bindings, arguments, &mask.name, Shape::new(1, 1, 1, 1));
+        Self { tiles, strays, actives, arguments, requests: vec![], step, constant, condition }
+    }
+
     /// Where the answer will be.
-    pub(super) fn request(&mut self, request: Request) -> Indirect {
+    fn request(&mut self, request: Request) -> Indirect {
         self.requests.push(request);
         Indirect { slot: self.arguments, entry: self.requests.len() as u32 - 1 }
     }
@@ -66,64 +101,25 @@ impl Lists {
     pub(super) fn of(&self, over: Over) -> Buffer {
         if over == Over::Strays { self.strays } else { self.actives }
     }
+
+    /// Now that all requests are known: the constant that holds them, and room for the answers.
+    pub(super) fn answer(&self, draft: &mut Draft) {
+        let words = self.requests.iter().flat_map(Request::words).collect();
+        draft.constants[self.constant] = Constant::Words(words);
+        draft.slots[self.arguments.0 as usize] = (4 * ARGUMENT_WORDS * self.requests.len()) as u64;
+        draft.steps[self.step].dispatch = mask_arguments::dispatch(self.requests.len(), self.condition);
+    }
 }
 
 impl Lowering<'_> {
     /// The lists of `mask`; the first time this is asked, the steps that make them.
     pub(super) fn lists(&mut self, mask: Value) -> &mut Lists {
-        if !self.lists.contains_key(&mask) {
-            let lists = self.make_lists(mask);
-            self.lists.insert(mask, lists);
-        }
-        self.lists.get_mut(&mask).expect("just made")
-    }
-
-    fn make_lists(&mut self, mask: Value) -> Lists {
-        let (buffer, node) = (self.buffers[mask.index()], self.graph.node(mask));
-        let (shape, label) = (node.shape, node.name.clone());
-        let grid = (shape.batch * shape.height.div_ceil(4) * shape.width.div_ceil(4)) as f32;
-        let costs = self.costs(mask);
-        let costs = match self.options.units {
-            Units::Tiles => Weighed::tiles(costs),
-            Units::Mixed => Weighed::mixed(costs),
-            Units::Pixels | Units::Workgroups => Weighed::pixels(costs),
-        };
-        let below = if self.options.sparsity == Sparsity::Auto { costs.break_even * grid } else { f32::MAX };
-        let condition = Condition { stray_cost: costs.stray, sparse_below: below };
-        let slots = mask_compact::list_words(shape).map(|words| self.slot(4 * words as u64));
-        let [tiles, strays, actives] = slots.map(Buffer::Slot);
-        self.steps.push(Step {
-            dispatch: mask_compact::dispatch(shape, costs.fewest),
-            bindings: vec![buffer, tiles, strays, actives],
-            outputs: 3,
-            zeroed: true,
-            indirect: None,
-            label: label.clone(),
-            shape,
-        });
-        let constant = self.constants.len();
-        let requests = self.constant(Constant::Words([].into())); // until they are known
-        let arguments = self.slot(0);
-        let step = self.steps.len();
-        let bindings = vec![tiles, strays, actives, requests];
-        self.write(
-            mask_arguments::dispatch(0, condition),
-            bindings,
-            arguments,
-            &label,
-            Shape::new(1, 1, 1, 1),
-        );
-        Lists { tiles, strays, actives, arguments, requests: vec![], step, constant, condition }
-    }
-
-    /// Now that all requests are known: the constants that hold them, and room for the answers.
-    pub(super) fn answer_requests(&mut self) {
-        for lists in self.lists.values() {
-            let words = lists.requests.iter().flat_map(Request::words).collect();
-            self.constants[lists.constant] = Constant::Words(words);
-            self.slots[lists.arguments.0 as usize] = (4 * ARGUMENT_WORDS * lists.requests.len()) as u64;
-            self.steps[lists.step].dispatch = mask_arguments::dispatch(lists.requests.len(), lists.condition);
-        }
+        self.lists.entry(mask).or_insert_with(|| {
+            let Options { units, sparsity, .. } = *self.choice.options;
+            let costs = Weighed::by(units, self.choice.costs(self.graph, mask));
+            let (node, buffer) = (self.graph.node(mask), self.buffers[mask.index()]);
+            Lists::new(&mut self.draft, node, buffer, &costs, sparsity == Sparsity::Auto)
+        })
     }
 
     /// Makes a step's workgroups depend on a mask. `first`, `capacity` and `per_workgroup` count entries of the
@@ -135,8 +131,8 @@ impl Lowering<'_> {
         over: Over,
         [first, capacity, per_workgroup]: [usize; 3],
     ) {
-        let workgroups = self.steps[step].dispatch.workgroups;
+        let workgroups = self.draft.steps[step].dispatch.workgroups;
         let request = Request { over, first, capacity, per_workgroup, workgroups };
-        self.steps[step].indirect = Some(self.lists(mask).request(request));
+        self.draft.steps[step].indirect = Some(self.lists(mask).request(request));
     }
 }

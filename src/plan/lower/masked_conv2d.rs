@@ -11,7 +11,7 @@
 //! the mask is not set, holds the zeros that the value began with.
 
 use super::Lowering;
-use super::conv2d::{Part, Sum};
+use super::sum::{Part, Sum};
 use crate::graph::{Node, Op, Value};
 use crate::kernel::activation::Function;
 use crate::kernel::epilogue::Residual;
@@ -33,8 +33,8 @@ impl Lowering<'_> {
         let (sum, mask) = (self.sum(group), node.inputs[1]);
         let channels = Channels::all(sum.outputs());
         let begun = self.begun.get(&group.root).copied();
-        let to = begun.unwrap_or_else(|| self.value_slot(sum.output()));
-        let begin = self.steps.len();
+        let to = begun.unwrap_or_else(|| self.draft.value_slot(sum.output()));
+        let begin = self.draft.steps.len();
         if begun.is_none() && op.dense_outputs > 0 {
             self.part(&Part {
                 sum: &sum,
@@ -57,14 +57,18 @@ impl Lowering<'_> {
             by: Some(self.buffers[mask.index()]),
             to,
         };
-        match if leaves_zeros(&sum, op.dense_outputs) { self.options.sparsity } else { Sparsity::Dense } {
+        match if leaves_zeros(&sum, op.dense_outputs) {
+            self.choice.options.sparsity
+        } else {
+            Sparsity::Dense
+        } {
             Sparsity::Dense => self.part(&part),
             Sparsity::Sparse => self.sparse(&part, mask),
             Sparsity::Auto => {
                 self.lists(mask);
-                let dense = self.steps.len();
+                let dense = self.draft.steps.len();
                 self.part(&part);
-                for step in dense..self.steps.len() {
+                for step in dense..self.draft.steps.len() {
                     self.depend(step, mask, Over::WholeDense, [0; 3]);
                 }
                 self.sparse(&part, mask);
@@ -79,17 +83,19 @@ impl Lowering<'_> {
     /// B over lists.
     fn sparse(&mut self, dense: &Part<'_>, mask: Value) {
         let part = Part { pixels: Pixels::Listed, ..*dense };
-        let (units, tiles) = (self.options.units, self.lists(mask).tiles);
+        let (units, tiles) = (self.choice.options.units, self.lists(mask).tiles);
         if units == Units::Workgroups && part.sum.terms.len() == 1 {
-            self.compact(&Part { by: dense.by, ..part });
-            self.depend(self.steps.len() - 1, mask, Over::WholeSparse, [0; 3]);
-        } else if units != Units::Tiles && self.by_matrices(&part) {
+            self.draft.compact(&Part { by: dense.by, ..part });
+            self.depend(self.draft.steps.len() - 1, mask, Over::WholeSparse, [0; 3]);
+        } else if units != Units::Tiles && self.choice.by_matrices(&part) {
             self.sparse_pixels(&part, mask, Over::Actives);
-        } else if let (Units::Mixed | Units::Tiles, Candidate::Winograd(tile)) = (units, self.choose(&part)) {
-            let prepared = self.prepare(vec![Part { by: Some(tiles), ..part }], tile);
+        } else if let (Units::Mixed | Units::Tiles, Candidate::Winograd(tile)) =
+            (units, self.choice.choose(&part))
+        {
+            let prepared = self.draft.prepare(vec![Part { by: Some(tiles), ..part }], tile);
             for chunk in prepared.chunks() {
-                let begin = self.steps.len();
-                self.winograd(&prepared, chunk);
+                let begin = self.draft.steps.len();
+                self.draft.winograd(&prepared, chunk);
                 for (step, per_workgroup) in (begin..).zip([TILES, ITEMS, TILES]) {
                     self.depend(step, mask, Over::Tiles, [chunk.first, chunk.capacity, per_workgroup]);
                 }
@@ -98,9 +104,9 @@ impl Lowering<'_> {
                 self.sparse_pixels(&part, mask, Over::Strays);
             }
         } else if units == Units::Tiles && part.sum.terms.len() == 1 {
-            self.tiled(&Part { by: Some(tiles), ..part }, conv2d_tiled::Tile::USUAL);
+            self.draft.tiled(&Part { by: Some(tiles), ..part }, conv2d_tiled::Tile::USUAL);
             let tiles = part.sum.x.batch * part.sum.x.pixels();
-            self.depend(self.steps.len() - 1, mask, Over::Tiles, [0, tiles, conv2d_tiled::TILES]);
+            self.depend(self.draft.steps.len() - 1, mask, Over::Tiles, [0, tiles, conv2d_tiled::TILES]);
         } else {
             self.sparse_pixels(&part, mask, Over::Actives);
         }
@@ -109,15 +115,15 @@ impl Lowering<'_> {
     fn sparse_pixels(&mut self, part: &Part<'_>, mask: Value, over: Over) {
         let list = self.lists(mask).of(over);
         let part = Part { by: Some(list), ..*part };
-        let a_workgroup = if self.by_matrices(&part) {
+        let a_workgroup = if self.choice.by_matrices(&part) {
             self.gather_by_matrices(&part)
         } else {
-            let tile = self.choose_product(&part);
-            self.gather(&part, tile);
+            let tile = self.choice.choose_product(&part);
+            self.draft.gather(&part, tile);
             ITEMS
         };
         let pixels = part.sum.x.batch * part.sum.x.pixels();
-        self.depend(self.steps.len() - 1, mask, over, [0, pixels, a_workgroup]);
+        self.depend(self.draft.steps.len() - 1, mask, over, [0, pixels, a_workgroup]);
     }
 
     /// Whether anyone reads a value where its mask is not set: all but pointwise convolutions under that mask do.
@@ -128,15 +134,16 @@ impl Lowering<'_> {
         };
         let readers = self.graph.values().filter(|(_, node)| node.inputs.contains(&value));
         self.graph.outputs().iter().any(|output| output.value == value)
-            || self.options.keep.contains(&value)
+            || self.choice.options.keep.contains(&value)
             || !readers.into_iter().all(|(_, node)| stays_inside(node))
     }
 
     /// Has the first step from `begin` on that writes a value fill it with zeros before, unless all of it is
     /// computed.
     pub(super) fn begin_with_zeros(&mut self, begin: usize, to: Slot) {
-        if self.options.sparsity != Sparsity::Dense {
-            let first = self.steps[begin..].iter_mut().find(|step| step.outputs().any(|slot| slot == to));
+        if self.choice.options.sparsity != Sparsity::Dense {
+            let first =
+                self.draft.steps[begin..].iter_mut().find(|step| step.outputs().any(|slot| slot == to));
             first.expect("some step writes the value").zeroed = true;
         }
     }

@@ -26,10 +26,8 @@ pub(super) enum Global {
 }
 
 /// Every accepted name.
-const ACCEPTED: [(&str, &str, Global); 32] = [
+const ACCEPTED: [(&str, &str, Global); 26] = [
     ("collections", "OrderedDict", Global::Dict),
-    ("collections", "defaultdict", Global::Opaque),
-    ("collections", "Counter", Global::Opaque),
     ("torch._utils", "_rebuild_tensor", Global::Tensor),
     ("torch._utils", "_rebuild_tensor_v2", Global::Tensor),
     ("torch._utils", "_rebuild_parameter", Global::Parameter),
@@ -46,19 +44,48 @@ const ACCEPTED: [(&str, &str, Global); 32] = [
     ("torch", "LongStorage", Global::Storage(Format::Integer { bytes: 8 })),
     ("torch", "Size", Global::Opaque),
     ("torch", "device", Global::Opaque),
-    ("argparse", "Namespace", Global::Opaque),
+    ("torch.serialization", "_get_layout", Global::Opaque),
     ("builtins", "dict", Global::Dict),
     ("builtins", "list", Global::Opaque),
     ("builtins", "set", Global::Opaque),
+    ("builtins", "frozenset", Global::Opaque),
     ("__builtin__", "dict", Global::Dict),
     ("__builtin__", "list", Global::Opaque),
     ("__builtin__", "set", Global::Opaque),
     ("_codecs", "encode", Global::Opaque),
-    ("numpy", "dtype", Global::Opaque),
-    ("numpy.core.multiarray", "scalar", Global::Opaque),
-    ("numpy._core.multiarray", "scalar", Global::Opaque),
-    ("pathlib", "PosixPath", Global::Opaque),
-    ("pathlib", "WindowsPath", Global::Opaque),
+];
+
+/// Modules of plain values: whatever they make, no tensor is made of it.
+const PLAIN: [&str; 13] = [
+    "argparse",
+    "collections",
+    "datetime",
+    "decimal",
+    "fractions",
+    "numpy",
+    "numpy._core.multiarray",
+    "numpy.core.multiarray",
+    "numpy.dtypes",
+    "pathlib",
+    "pathlib._local",
+    "uuid",
+    "zoneinfo",
+];
+
+/// PyTorch's names for the kinds of numbers.
+const DTYPES: [&str; 12] = [
+    "bfloat16",
+    "bool",
+    "complex128",
+    "complex64",
+    "float16",
+    "float32",
+    "float64",
+    "int16",
+    "int32",
+    "int64",
+    "int8",
+    "uint8",
 ];
 
 impl Global {
@@ -70,6 +97,9 @@ impl Global {
         let accepted = ACCEPTED.iter().find(|(m, n, _)| (*m, *n) == (module, name));
         match accepted {
             Some((_, _, global)) => Ok(*global),
+            None if PLAIN.contains(&module) || module == "torch" && DTYPES.contains(&name) => {
+                Ok(Self::Opaque)
+            }
             None if is_class(module, name) => Ok(Self::Class),
             None => Err(foreign(module, name)),
         }

@@ -22,6 +22,7 @@ opcodes! {
     BININT1 = b'K',
     BININT2 = b'M',
     LONG1 = 0x8a,
+    LONG4 = 0x8b,
     BINFLOAT = b'G',
     BINUNICODE = b'X',
     SHORT_BINUNICODE = 0x8c,
@@ -47,6 +48,7 @@ opcodes! {
     SETITEMS = b'u',
     EMPTY_SET = 0x8f,
     ADDITEMS = 0x90,
+    FROZENSET = 0x91,
 
     BINPUT = b'q',
     LONG_BINPUT = b'r',
@@ -58,6 +60,7 @@ opcodes! {
     STACK_GLOBAL = 0x93,
     REDUCE = b'R',
     NEWOBJ = 0x81,
+    NEWOBJ_EX = 0x92,
     BUILD = b'b',
     BINPERSID = b'Q',
 }

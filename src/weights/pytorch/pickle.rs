@@ -88,6 +88,10 @@ impl<'a> Machine<'a> {
                 let length = self.length(1)?;
                 self.integer(length)?;
             }
+            op::LONG4 => {
+                let length = self.length(4)?;
+                self.integer(length)?;
+            }
             op::BINFLOAT => self.opaque(8)?,
             op::SHORT_BINUNICODE | op::SHORT_BINSTRING => self.text(1)?,
             op::BINUNICODE | op::BINSTRING => self.text(4)?,
@@ -112,6 +116,10 @@ impl<'a> Machine<'a> {
                 self.stack.push(Value::Dict(items));
             }
             op::EMPTY_SET => self.stack.push(Value::Opaque),
+            op::FROZENSET => {
+                self.pop_to_mark()?;
+                self.stack.push(Value::Opaque);
+            }
             op::APPEND => self.pop_many(1).and_then(|items| self.extend(items))?,
             op::SETITEM => self.pop_many(2).and_then(|items| self.extend(items))?,
             op::APPENDS | op::SETITEMS | op::ADDITEMS => {
@@ -134,6 +142,10 @@ impl<'a> Machine<'a> {
                 (name, module) => return Err(format!("a global is named by {module} and {name}")),
             },
             op::REDUCE | op::NEWOBJ => self.call()?,
+            op::NEWOBJ_EX => {
+                self.pop()?; // keyword arguments
+                self.call()?;
+            }
             // The state of an ordered dictionary, or of a value that nothing is made of.
             op::BUILD => drop(self.pop()?),
             op::BINPERSID => {

@@ -1,6 +1,6 @@
 //! The options for how files are read and written.
 
-use sparsr::{Alpha, Compression, Dpi, FileOptions, Size};
+use sparsr::{Alpha, Animation, Compression, Dpi, FileOptions, Size};
 
 use super::size::positive;
 
@@ -10,6 +10,11 @@ pub struct Args {
     /// How transparency is enlarged: by bicubic interpolation, or by the network as a gray picture
     #[arg(long, value_name = "bicubic|network", default_value = "bicubic", value_parser = alpha)]
     alpha: Alpha,
+
+    /// The frames of an animation that are taken: `all`, where the output's format holds animations (.gif, .png, .webp), or
+    /// the first
+    #[arg(long, value_name = "all|first", default_value = "all", value_parser = animation)]
+    animation: Animation,
 
     /// The quality of JPEGs, 1 to 100; from 90 on colour has its full resolution
     #[arg(long, value_name = "1-100", default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
@@ -44,6 +49,7 @@ impl Args {
     pub fn files(&self, size: Size, replace: bool) -> FileOptions {
         let mut options = FileOptions::default();
         (options.size, options.alpha, options.replace) = (size, self.alpha, replace);
+        options.animation = self.animation;
         let encoding = &mut options.encoding;
         (encoding.quality, encoding.compression, encoding.dpi) = (self.quality, self.compress, self.dpi);
         (encoding.background, encoding.strip) = (self.background, self.strip);
@@ -55,6 +61,10 @@ impl Args {
 
 fn alpha(text: &str) -> Result<Alpha, String> {
     one_of(text, &[("bicubic", Alpha::Bicubic), ("network", Alpha::Network)])
+}
+
+fn animation(text: &str) -> Result<Animation, String> {
+    one_of(text, &[("all", Animation::All), ("first", Animation::First)])
 }
 
 fn compression(text: &str) -> Result<Compression, String> {
