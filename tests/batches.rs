@@ -350,7 +350,7 @@ fn eval_makes_a_papers_table() {
     let latex = eval("latex");
     assert!(latex.contains("my\\_net & x2 & ") && latex.ends_with("\\end{tabular}\n"), "{latex}");
 
-    let array = fs::read(folder.path("npy/my_net/two/q-body.0.npy")).unwrap();
+    let array = fs::read(folder.path("npy/my_net/two/q-body.0.spa_mask.npy")).unwrap();
     assert!(array.starts_with(b"\x93NUMPY\x01\x00") && array.len() % 64 == (15 * 12) % 64, "{}", array.len());
     assert!(
         String::from_utf8_lossy(&array)

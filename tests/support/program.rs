@@ -46,6 +46,7 @@ impl Folder {
     }
 
     /// With a file as standard input.
+    #[allow(dead_code, reason = "tests/cli.rs does")]
     pub fn run_with_input(&self, args: &[&str], input: &str) -> Outcome {
         self.start(args, File::open(self.path(input)).unwrap().into(), CACHE.as_ref(), None)
     }
@@ -80,6 +81,7 @@ impl Folder {
 
     /// On the CPU, killed by a signal after a while, unless it was done before; must leave the folder as it was.
     #[cfg(unix)]
+    #[allow(dead_code, reason = "tests/cli.rs does")]
     pub fn is_killed(&self, args: &[&str], signal: &str, after: std::time::Duration) {
         let before = contents(self.0.path());
         let mut child = Command::new(env!("CARGO_BIN_EXE_sparsr"))

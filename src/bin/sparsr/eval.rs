@@ -60,7 +60,7 @@ pub struct Args {
     )]
     format: Format,
 
-    /// Write masks and results as NumPy arrays to <DIR>/<MODEL>/<SET>/<PICTURE>-<MODULE|output>.npy
+    /// Write masks and results as NumPy arrays to <DIR>/<MODEL>/<SET>/<PICTURE>-<MASK|output>.npy
     #[arg(long, value_name = "DIR")]
     npy: Option<PathBuf>,
 

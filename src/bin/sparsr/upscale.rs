@@ -98,12 +98,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
     let cancel = end_on_interrupt()?;
     let folders = Mutex::default();
-    let work = Work { args, masks, report, cancel, alone: RwLock::default(), folders };
+    let alone = RwLock::default();
+    let mut work = Work { args, masks, report, cancel, alone, folders, one_by_one: true };
     if !jobs.is_empty() {
         let count = if args.profile { 1 } else { jobs.len().min(AT_ONCE) };
         let (scratch, cancel) = (scratch(&jobs), work.cancel.clone());
         let upscalers =
             args.engine.upscalers(&model, Use { scratch, count, size: size_of(&jobs), cancel })?;
+        work.one_by_one = upscalers.len() == 1;
         work.go_through(&jobs, upscalers);
     }
     Ok(work.end())
@@ -157,6 +159,8 @@ struct Work<'a> {
     alone: RwLock<()>,
     /// Those that were made.
     folders: Mutex<Vec<PathBuf>>,
+    /// Whether no two pictures are under way at once.
+    one_by_one: bool,
 }
 
 impl Work<'_> {
@@ -208,9 +212,11 @@ impl Work<'_> {
             Err(_) if self.args.batch.skip_existing && job.target.exists() => record.skipped = true,
             Err(error) => record.error = Some(named(job, &*error)),
         }
-        let others =
-            |warning: &str| warning.starts_with(&record.input) || warning.starts_with(&record.output);
-        record.warnings = terminal::take_warnings(others);
+        // What names no picture is said of the one that is under way, if there is only one.
+        let names = [&record.input, &record.output].map(|name| format!("{name}: "));
+        record.warnings = terminal::take_warnings(|warning| {
+            self.one_by_one || names.iter().any(|name| warning.starts_with(name))
+        });
         self.report.done(&record);
     }
 

@@ -7,7 +7,7 @@ use sparsr::{Samples, Upscaled};
 
 use crate::{Result, files};
 
-/// `<name>-<module>.npy`, an array of booleans a mask, and `<name>-output.npy`, the enlarged picture as rows, columns and
+/// `<name>-<mask>.npy`, an array of booleans a mask, and `<name>-output.npy`, the enlarged picture as rows, columns and
 /// channels. What is there is replaced.
 pub fn write(folder: &Path, name: &str, upscaled: &Upscaled) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
