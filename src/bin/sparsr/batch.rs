@@ -24,7 +24,7 @@ use crate::files::{self, Source, Target};
 /// Pictures, and what their enlargements are called.
 #[derive(clap::Args, Debug, Default)]
 pub struct Args {
-    /// Pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, TGA, QOI), folders of them, patterns such as '*.png'; `-` is
+    /// Pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, TGA, QOI, JPEG XL), folders of them, patterns such as '*.png'; `-` is
     /// standard input
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
