@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
 
-    /// A file (.png, .jpg, .webp, .tif, .bmp) for one picture, a folder for several, `-` for standard output
+    /// A file (.png, .jpg, .webp, .tif, .bmp, .gif) for one picture, a folder for several, `-` for standard output
     /// [default: <STEM><SUFFIX>.png in the working directory; of a folder, in the folder <FOLDER><SUFFIX> there]
     #[arg(short, long, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
