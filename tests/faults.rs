@@ -358,7 +358,7 @@ fn a_file_that_changes_while_it_is_read_is_an_error() {
         let mut options = Options::default();
         options.tiling = Tiling::Pixels(32);
         let mut upscaler = Upscaler::on_engine(Box::new(engine), &seeded::tiny_smsr(), options);
-        let error = upscaler.upscale_file(&input, &output, false).unwrap_err();
+        let error = upscaler.upscale_file(&input, &output, &FileOptions::default()).unwrap_err();
         assert!(error.to_string().contains("changed while it was read"), "{width}x{height}: {error}");
         assert!(!output.exists());
     }

@@ -24,12 +24,12 @@ use crate::files::{self, Source, Target};
 /// Pictures, and what their enlargements are called.
 #[derive(clap::Args, Debug, Default)]
 pub struct Args {
-    /// Pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, TGA, QOI), folders of them, patterns such as '*.png'; `-` is
+    /// Pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, PNM, TGA, QOI, JPEG XL), folders of them, patterns such as '*.png'; `-` is
     /// standard input
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
 
-    /// A file (.png, .jpg, .webp, .tif, .bmp) for one picture, a folder for several, `-` for standard output
+    /// A file (.png, .jpg, .webp, .tif, .bmp, .gif) for one picture, a folder for several, `-` for standard output
     /// [default: <STEM><SUFFIX>.png in the working directory; of a folder, in the folder <FOLDER><SUFFIX> there]
     #[arg(short, long, value_name = "FILE|DIR")]
     pub output: Option<PathBuf>,
