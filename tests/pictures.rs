@@ -145,7 +145,7 @@ fn names_tell_the_format() {
         ("a.JPEG", Some(ImageFormat::Jpeg)),
         ("folder.png/a.tif", Some(ImageFormat::Tiff)),
         ("a.webp", Some(ImageFormat::WebP)),
-        ("a.gif", None),
+        ("a.gif", Some(ImageFormat::Gif)),
         ("a.txt", None),
         ("png", None),
     ];

@@ -278,6 +278,7 @@ mod tests {
         let first = b.parameter("a", &numbers(1.0)).unwrap();
         assert_eq!(b.parameter("a", &numbers(1.0)).unwrap(), first);
         let message = b.parameter("a", &numbers(2.0)).unwrap_err().to_string();
-        assert_eq!(message, "a: expected one parameter of this name, found two with other numbers");
+        assert_eq!(message, "a: expected one parameter of this name, found two with other numbers or axes");
+        assert!(b.parameter("a", &Parameter::new([3, 1], vec![1.0; 3])).is_err());
     }
 }
