@@ -439,7 +439,8 @@ fn what_a_format_cannot_hold_is_refused_before_the_work() {
         (ImageFormat::Tiff, header(0x7fff_ffff, 1, ColorType::Rgb8)),
         (ImageFormat::Png, header(3, 0, ColorType::Rgb8)),
         (ImageFormat::Png, header(3, 3, ColorType::Rgb32F)),
-        (ImageFormat::Gif, header(3, 3, ColorType::Rgb8)),
+        (ImageFormat::Gif, header(65_536, 2, ColorType::Rgb8)),
+        (ImageFormat::Qoi, header(3, 3, ColorType::Rgb8)),
     ];
     for (format, header) in cases {
         let refused = PictureWriter::create(&folder.path("a"), format, &header, &Encoding::default());
