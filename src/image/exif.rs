@@ -8,6 +8,9 @@ use image::metadata::Orientation;
 
 use super::metadata::{Resolution, Unit};
 
+/// ImageDescription: what a picture shows, in words.
+pub(super) const DESCRIPTION: u16 = 0x010e;
+
 const X_RESOLUTION: u16 = 0x011a;
 const Y_RESOLUTION: u16 = 0x011b;
 const RESOLUTION_UNIT: u16 = 0x0128;

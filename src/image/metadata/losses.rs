@@ -3,8 +3,8 @@
 use image::{ColorType, ImageFormat};
 
 use super::{Metadata, StatedColour, Text, jpeg, png};
-use crate::image::writer::tiff::{DESCRIPTION, is_wide};
-use crate::image::{PictureHeader, exif};
+use crate::image::PictureHeader;
+use crate::image::exif::{self, DESCRIPTION};
 
 /// sRGB as gAMA and cHRM state it, and as cICP does.
 const SRGB_GAMMA: std::ops::RangeInclusive<u32> = 45_000..=46_000;
@@ -78,7 +78,7 @@ fn hold_in_exif(held: &mut Metadata, lost: &mut Vec<&'static str>) {
 /// A TIFF begins with the EXIF block, which must be one, and counts as far as that does.
 fn hold_in_tiff(held: &mut Metadata, header: &PictureHeader, lost: &mut Vec<&'static str>) {
     let Some(block) = &held.exif else { return };
-    match exif::entries(block).filter(|_| !is_wide(header)) {
+    match exif::entries(block).filter(|_| !header.is_wide_as_tiff()) {
         None => take(&mut held.exif, "EXIF", lost),
         Some((big_endian, entries)) => {
             let tag = if big_endian { DESCRIPTION.to_be_bytes() } else { DESCRIPTION.to_le_bytes() };

@@ -15,8 +15,9 @@ use std::borrow::Cow;
 
 use image::ColorType;
 
+use crate::image::PictureHeader;
+use crate::image::exif::{self, DESCRIPTION};
 use crate::image::metadata::{Metadata, Resolution, Unit, jpeg};
-use crate::image::{PictureHeader, exif};
 
 /// Types of values.
 const BYTE: u16 = 1;
@@ -26,9 +27,6 @@ const LONG: u16 = 4;
 const RATIONAL: u16 = 5;
 const UNDEFINED: u16 = 7;
 const LONG8: u16 = 16;
-
-/// What the picture shows, in words.
-pub(in crate::image) const DESCRIPTION: u16 = 270;
 
 /// Entries of EXIF's directory 0 that speak of the picture, not of how its pixels lie: names, words, dates, camera
 /// (271, 272), rating, the directories of EXIF and GPS, Windows' words in UTF-16.
@@ -68,17 +66,7 @@ const ALIGNMENT: usize = 16;
 
 /// Everything up to the pixels. They are to follow as [`pixels`] gives them.
 pub(super) fn directory(header: &PictureHeader, metadata: &Metadata) -> Vec<u8> {
-    let wide = is_wide(header);
-    Layout { wide, big_endian: is_big_endian(metadata) }.directory(header, metadata)
-}
-
-/// Whether offsets may exceed 32 bits.
-pub(in crate::image) fn is_wide(header: &PictureHeader) -> bool {
-    let Metadata { icc_profile, exif, xmp, iptc, text, .. } = &header.metadata;
-    let notes: usize = [icc_profile, exif, xmp, iptc].into_iter().flatten().map(Vec::len).sum();
-    let words: usize = text.iter().map(|text| text.keyword.len() + text.text.len() + 3).sum();
-    let pixels = u64::from(header.height) * Strips::of(header).row_bytes;
-    pixels + (notes + words) as u64 + (1 << 20) > u64::from(u32::MAX)
+    Layout { wide: header.is_wide_as_tiff(), big_endian: is_big_endian(metadata) }.directory(header, metadata)
 }
 
 /// The order of bytes is EXIF's, if there is one, else the machine's.
