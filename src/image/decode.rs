@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, Cursor, Read, Seek};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -46,7 +47,12 @@ impl Picture {
     /// # Errors
     /// As [`Picture::decode`].
     pub fn decode_with(name: &str, bytes: &[u8], reading: &Reading) -> Result<Self> {
-        decode(name, bytes, reading).map_err(|reason| Error::Image { file: name.to_owned(), reason })
+        // Others' decoders say what they do not read; where one panics at a damaged file instead, that is such a sentence.
+        let work = AssertUnwindSafe(|| decode(name, bytes, reading));
+        let gave_up =
+            |_| Err("the decoder gave up: the file is damaged, or of a kind that is not read".to_owned());
+        let decoded = catch_unwind(work).unwrap_or_else(gave_up);
+        decoded.map_err(|reason| Error::Image { file: name.to_owned(), reason })
     }
 }
 

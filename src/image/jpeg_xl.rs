@@ -4,6 +4,7 @@ use std::io::Read;
 
 use brotli_decompressor::Decompressor;
 use image::ColorType;
+use jxl_oxide::color::{ColourEncoding, ColourSpace, TransferFunction};
 use jxl_oxide::{AllocTracker, InitializeResult, JxlImage, PixelFormat};
 
 use super::limits;
@@ -95,6 +96,12 @@ fn header(name: &str, image: &JxlImage, boxes: Boxes) -> Result<PictureHeader, S
             return Err("a JPEG XL with CMYK colours, which is not read: convert it to RGB first".to_owned());
         }
     };
+    // Of these the decoder can make no profile, and panics.
+    if let ColourEncoding::Enum(colours) = &image.image_header().metadata.colour_encoding
+        && (colours.colour_space == ColourSpace::Xyb || matches!(colours.tf, TransferFunction::Unknown))
+    {
+        return Err("a JPEG XL that does not say what its colours are: expected RGB or gray".to_owned());
+    }
     let (width, height) = (image.width(), image.height());
     let mut metadata = Metadata {
         icc_profile: (image.rendered_cicp() != Some(SRGB)).then(|| image.rendered_icc()),

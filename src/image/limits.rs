@@ -42,6 +42,9 @@ pub(super) fn zeros<T: Copy + Default>(len: u64) -> io::Result<Vec<T>> {
 
 /// Whether a picture of this size is wanted.
 pub(super) fn check_pixels(reading: &Reading, [width, height]: [u32; 2]) -> Result<(), String> {
+    if width == 0 || height == 0 {
+        return Err(format!("a picture of {width}x{height} has no pixels"));
+    }
     match reading.limit {
         Some(limit) if u64::from(width) * u64::from(height) > limit => {
             Err(format!("expected at most {limit} pixels, found {width}x{height}"))
