@@ -217,6 +217,7 @@ impl Run<'_> {
                 let incoming =
                     whole.reads_picture.then(|| Incoming::new(scope, &mut *source, self.model.edge()));
                 let outgoing = whole.makes_picture.then(|| Outgoing::new(scope, &mut *sink));
+                let (incoming, outgoing) = (incoming.transpose()?, outgoing.transpose()?);
                 let (real, size, scale) = (self.real, self.size(), self.model.scale());
                 let mut pass = Pass::new(&mut state, (*at, &whole), [real, size], scale, incoming, outgoing)
                     .watched(self.cancel, self.progress);

@@ -106,7 +106,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let upscalers =
             args.engine.upscalers(&model, Use { scratch, count, size: size_of(&jobs), cancel })?;
         work.one_by_one = upscalers.len() == 1;
-        work.go_through(&jobs, upscalers);
+        work.go_through(&jobs, upscalers)?;
     }
     Ok(work.end())
 }
@@ -165,13 +165,13 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Each upscaler takes the next picture when it is done with one.
-    fn go_through(&self, jobs: &[Job], upscalers: Vec<Upscaler>) {
+    fn go_through(&self, jobs: &[Job], upscalers: Vec<Upscaler>) -> Result<()> {
         let (next, running) = (AtomicUsize::new(0), AtomicUsize::new(upscalers.len()));
         let seats: Vec<Seat> = upscalers.iter().map(Seat::of).collect();
         thread::scope(|scope| {
             for (mut upscaler, seat) in upscalers.into_iter().zip(&seats) {
                 let (next, running) = (&next, &running);
-                scope.spawn(move || {
+                let work = move || {
                     while !self.cancel.is_cancelled()
                         && let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed))
                     {
@@ -180,13 +180,16 @@ impl Work<'_> {
                         seat.take(None);
                     }
                     running.fetch_sub(1, Ordering::Relaxed);
-                });
+                };
+                let no_thread = |error| format!("no thread could be started: {error}; close other programs");
+                thread::Builder::new().spawn_scoped(scope, work).map_err(no_thread)?;
             }
             while self.args.progress == Form::Json && running.load(Ordering::Relaxed) > 0 {
                 thread::sleep(TICK);
                 seats.iter().for_each(|seat| seat.tell(&self.report));
             }
-        });
+            Ok(())
+        })
     }
 
     /// From file to file; says what it did, or why not.

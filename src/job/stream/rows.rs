@@ -1,8 +1,9 @@
 //! Rows in and out, each on a thread of its own, a short queue away; or, where there are no threads, when they are
 //! asked for.
 
+use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// Whether sources and sinks have threads of their own: in a browser to make one fails.
 const THREADS: bool = !cfg!(target_arch = "wasm32");
@@ -105,14 +106,22 @@ enum Origin<'scope> {
     Source(&'scope mut dyn Source),
 }
 
+fn no_thread(error: io::Error) -> Error {
+    Error::OutOfMemory(format!("no thread could be started: {error}; close other programs"))
+}
+
 impl<'scope> Incoming<'scope> {
-    pub(super) fn new(scope: &'scope Scope<'scope, '_>, source: &'scope mut dyn Source, edge: Edge) -> Self {
+    pub(super) fn new(
+        scope: &'scope Scope<'scope, '_>,
+        source: &'scope mut dyn Source,
+        edge: Edge,
+    ) -> Result<Self> {
         if !THREADS {
-            return Self::unqueued(source, edge);
+            return Ok(Self::unqueued(source, edge));
         }
         let (sender, queue) = sync_channel(QUEUE);
         let [_, height] = source.size();
-        scope.spawn(move || {
+        let fill = move || {
             let mut read = 0;
             while read < height {
                 let rows = source.read(ROWS);
@@ -121,8 +130,9 @@ impl<'scope> Incoming<'scope> {
                     return; // nobody needs them any more
                 }
             }
-        });
-        Self { from: Origin::Queue(queue), rows: None, first: 0, height, edge }
+        };
+        Builder::new().spawn_scoped(scope, fill).map_err(no_thread)?;
+        Ok(Self { from: Origin::Queue(queue), rows: None, first: 0, height, edge })
     }
 
     /// Without a thread.
@@ -174,13 +184,14 @@ pub(super) enum Outgoing<'scope> {
 }
 
 impl<'scope> Outgoing<'scope> {
-    pub(super) fn new(scope: &'scope Scope<'scope, '_>, sink: &'scope mut dyn Sink) -> Self {
+    pub(super) fn new(scope: &'scope Scope<'scope, '_>, sink: &'scope mut dyn Sink) -> Result<Self> {
         if !THREADS {
-            return Self::Sink(sink, Ok(()));
+            return Ok(Self::Sink(sink, Ok(())));
         }
         let (queue, rows) = sync_channel::<Pixels>(QUEUE);
-        let thread = scope.spawn(move || rows.iter().try_for_each(|rows| sink.write(rows)));
-        Self::Queue(queue, thread)
+        let drain = move || rows.iter().try_for_each(|rows| sink.write(rows));
+        let thread = Builder::new().spawn_scoped(scope, drain).map_err(no_thread)?;
+        Ok(Self::Queue(queue, thread))
     }
 
     /// Hands rows on. Whether the sink took them shows at the end, or when it does not listen any more.
@@ -228,8 +239,10 @@ mod tests {
         let mut sources = [PixelRows::new(&picture), PixelRows::new(&picture)];
         let [first, second] = &mut sources;
         std::thread::scope(|scope| {
-            let mut ways =
-                [Incoming::new(scope, first, Edge::Repeated), Incoming::unqueued(second, Edge::Repeated)];
+            let mut ways = [
+                Incoming::new(scope, first, Edge::Repeated).unwrap(),
+                Incoming::unqueued(second, Edge::Repeated),
+            ];
             for y in [0..70, 60..64, 130..200] {
                 for way in &mut ways {
                     let found = way.window(&Rect { x: 1..4, y: y.clone() }).unwrap();
