@@ -37,7 +37,7 @@ pub struct Config {
     /// Of the picture: 3, or 1.
     pub colours: usize,
     /// Whether the activation is a parametric ReLU, as in all published networks. The code has two more, ReLU and leaky
-    /// ReLU, which have no tensors: ReLU it is only where the file's metadata says so, [`ACTIVATION`].
+    /// ReLU, which have no tensors: ReLU it is only where the file's metadata says so, under `activation`.
     pub prelu: bool,
 }
 
