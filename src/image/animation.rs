@@ -120,11 +120,10 @@ fn may_be_animated(path: &Path) -> io::Result<bool> {
     }
     let mut start = Vec::new();
     File::open(path)?.take(START).read_to_end(&mut start)?;
+    let says = |word: &[u8]| start.windows(4).any(|bytes| bytes == word);
     Ok(match image::guess_format(&start).ok() {
         Some(ImageFormat::Gif) => true,
-        Some(ImageFormat::Png) => {
-            start.windows(4).any(|bytes| bytes == b"acTL") || start.len() as u64 == START
-        }
+        Some(ImageFormat::Png) => says(b"acTL") || !says(b"IDAT"),
         Some(ImageFormat::WebP) => {
             start.get(12..16) == Some(b"VP8X") && start.get(20).is_some_and(|flags| flags & 2 != 0)
         }
