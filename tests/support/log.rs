@@ -7,15 +7,22 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+/// A subscriber that keeps warnings.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
+pub struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// Those that it heard so far.
+    pub fn warnings(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
 
 /// What `work` gives, and the warnings that this thread heard meanwhile.
 pub fn heard<T>(work: impl FnOnce() -> T) -> (T, Vec<String>) {
     let log = Log::default();
     let done = tracing::subscriber::with_default(log.clone(), work);
-    let warnings = log.0.lock().unwrap().clone();
-    (done, warnings)
+    (done, log.warnings())
 }
 
 impl Visit for Log {
