@@ -29,7 +29,7 @@ use super::encode::{format_of, held, image_error};
 use super::kind::{self, Kind};
 use super::limits::MAX_BYTES;
 use super::writer::check_size;
-use super::{FileOptions, Metadata, NewFile, Picture, PictureHeader, Reading, UpscaledFile, travel};
+use super::{FileOptions, Metadata, NewFile, Picture, PictureHeader, Reading, UpscaledFile};
 use crate::error::{Error, Result};
 use crate::upscale::Upscaler;
 
@@ -46,6 +46,13 @@ struct Head {
     /// Whether something shines through one of them.
     transparent: bool,
     metadata: Metadata,
+}
+
+impl Head {
+    /// A frame's samples: RGB, with alpha if any frame needs it.
+    fn samples(&self, frame: RgbaImage) -> Vec<u8> {
+        if self.transparent { frame.into_raw() } else { DynamicImage::from(frame).into_rgb8().into_raw() }
+    }
 }
 
 /// One frame, whole.
@@ -162,7 +169,7 @@ impl Animation {
             let frame =
                 frame.map_err(|error| format!("frame {}: {}", head.frames + 1, decode::reason(error)))?;
             head.frames += 1;
-            head.transparent |= frame.buffer().pixels().any(|pixel| pixel[3] < u8::MAX);
+            head.transparent |= is_transparent(frame.buffer());
             if head.frames == 1 {
                 let mut first = DynamicImage::from(frame.into_buffer());
                 first.apply_orientation(orientation);
@@ -171,6 +178,11 @@ impl Animation {
         }
         Ok((head.frames > 1).then_some(Self { head, orientation }))
     }
+}
+
+/// Whether any pixel lets something shine through.
+fn is_transparent(frame: &RgbaImage) -> bool {
+    frame.pixels().any(|pixel| pixel[3] < u8::MAX)
 }
 
 /// The frames of a file, each whole.
@@ -241,8 +253,8 @@ impl Enlarged<'_> {
             return Ok(large.clone());
         }
         let mut picture = DynamicImage::from(image.clone());
-        if !travel::shows_transparency(&picture) {
-            picture = picture.to_rgb8().into();
+        if !is_transparent(&image) {
+            picture = picture.into_rgb8().into();
         }
         picture.apply_orientation(self.orientation);
         let picture = Picture { image: picture, metadata: self.metadata.clone() };

@@ -3,7 +3,7 @@
 //! PNG is compressed and TIFF written as the bands come. JPEG, WebP and BMP are collected and encoded whole by
 //! [`PictureWriter::finish`]. [`Picture::encode`](super::Picture::encode) goes the same way with one band.
 
-mod png;
+pub(super) mod png;
 pub(super) mod tiff;
 
 use std::io::{self, Write};

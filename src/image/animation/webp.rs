@@ -49,13 +49,8 @@ pub(super) fn write(
         let delay = delay.round().min(f64::from((1 << 24) - 1)) as u32;
         let mut still = Vec::new();
         let (wide, high) = image.dimensions();
-        let encoder = WebPEncoder::new(&mut still);
-        let encoded = if head.transparent {
-            encoder.encode(&image, wide, high, ColorType::Rgba8)
-        } else {
-            let rgb = image::DynamicImage::from(image).into_rgb8();
-            encoder.encode(&rgb, wide, high, ColorType::Rgb8)
-        };
+        let color = if head.transparent { ColorType::Rgba8 } else { ColorType::Rgb8 };
+        let encoded = WebPEncoder::new(&mut still).encode(&head.samples(image), wide, high, color);
         encoded.map_err(|error| image_error(path, error.to_string()))?;
         let at_the_corner = [0; 6];
         let place =

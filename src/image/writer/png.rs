@@ -31,18 +31,9 @@ impl Stream {
         metadata: &Metadata,
         encoding: &Encoding,
     ) -> Result<Self, png::EncodingError> {
-        let mut info = Info::with_size(header.width, header.height);
-        info.icc_profile = metadata.icc_profile.as_deref().map(Cow::Borrowed);
-        info.exif_metadata = metadata.exif.as_deref().map(Cow::Borrowed);
-        (info.color_type, info.bit_depth) = color_of(header);
-
         let (sender, encoded) = channel();
-        let mut encoder = Encoder::with_info(Pieces(sender), info)?;
-        encoder.set_compression(match encoding.compression {
-            Compression::Fast => png::Compression::Fast,
-            Compression::Small => png::Compression::Balanced,
-        });
-        encoder.set_filter(Filter::Adaptive);
+        let size = [header.width, header.height];
+        let encoder = encoder(Pieces(sender), size, color_of(header), metadata, encoding)?;
         let mut encoder = encoder.write_header()?;
         crate::image::metadata::png::write(&mut encoder, metadata)?;
         let encoder = encoder.into_stream_writer_with_size(CHUNK)?;
@@ -68,6 +59,27 @@ impl Stream {
         self.encoder.finish()?;
         Ok(self.encoded.try_iter().flatten().collect())
     }
+}
+
+/// An encoder that knows size and type of the pixels, profile and EXIF, and how hard to press.
+pub(in crate::image) fn encoder<'a, W: Write>(
+    to: W,
+    [width, height]: [u32; 2],
+    (color_type, bit_depth): (png::ColorType, BitDepth),
+    metadata: &'a Metadata,
+    encoding: &Encoding,
+) -> Result<Encoder<'a, W>, png::EncodingError> {
+    let mut info = Info::with_size(width, height);
+    info.icc_profile = metadata.icc_profile.as_deref().map(Cow::Borrowed);
+    info.exif_metadata = metadata.exif.as_deref().map(Cow::Borrowed);
+    (info.color_type, info.bit_depth) = (color_type, bit_depth);
+    let mut encoder = Encoder::with_info(to, info)?;
+    encoder.set_compression(match encoding.compression {
+        Compression::Fast => png::Compression::Fast,
+        Compression::Small => png::Compression::Balanced,
+    });
+    encoder.set_filter(Filter::Adaptive);
+    Ok(encoder)
 }
 
 impl std::fmt::Debug for Stream {
