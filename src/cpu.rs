@@ -212,6 +212,7 @@ impl Held<'_> {
         match &node.op {
             Op::Input(_) | Op::Constant(_) | Op::Parameter(_) => unreachable!("given, not computed"),
             Op::Weight(_) => unreachable!("folded"),
+            Op::Training(op) => unimplemented!("{op:?}"),
             Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Activation(_) | Op::Binary(_) => {
                 self.expression(value).evaluate(y);
             }
