@@ -72,8 +72,8 @@ impl Builder {
         )
     }
 
-    /// Goes on behind the nodes of a graph.
-    pub(super) fn behind(graph: &Graph) -> Self {
+    /// Goes on behind the nodes of a graph. Numbers of parameters that it has already stay where they are.
+    pub fn behind(graph: &Graph) -> Self {
         let Graph { name, range, nodes, .. } = graph.clone();
         Self { name, range, nodes, parameters: Parameters::new(), named: HashMap::new() }
     }
