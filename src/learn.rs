@@ -5,7 +5,7 @@ mod optimiser;
 mod state;
 mod trainer;
 
-pub use objective::{Objective, total};
+pub use objective::Objective;
 pub use optimiser::{Clip, Optimiser};
 pub use state::State;
 pub use trainer::{Step, Trainer};

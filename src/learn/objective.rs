@@ -1,9 +1,9 @@
 //! What a training minimises: a graph that ends in a loss, and the gradients that it asks for.
 
 use crate::error::{Error, Result};
-use crate::graph::{Binary, BinaryKind, Builder, Constant, Graph, Input, Loss, Op, TrainingOperation, Value};
+use crate::graph::{Builder, Graph, Input, Loss, Op, Value};
 use crate::net::Net;
-use crate::tensor::{Shape, Tensor};
+use crate::tensor::Shape;
 
 /// A graph whose first output is the loss, one number, and whose other outputs are numbers or values to watch.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ impl Objective {
         let mut b = Builder::behind(&graph);
         let target = graph.node(graph.output()).shape;
         let target = b.append("target", Op::Input(Input { shape: target }), &[])?;
-        let loss = total(&mut b, graph.output(), target, losses)?;
+        let loss = b.losses("loss", graph.output(), target, losses)?;
         Self::new(b.finish_all([("loss", loss)]).0)
     }
 
@@ -78,30 +78,6 @@ impl Objective {
     pub fn trained(&self) -> &[String] {
         &self.trained
     }
-}
-
-/// Appends the weighted sum of losses.
-///
-/// # Errors
-/// [`Error::Unsupported`] if there is none.
-pub fn total(b: &mut Builder, made: Value, target: Value, losses: &[(Loss, f32)]) -> Result<Value> {
-    let mut sum = None;
-    for (at, (loss, weight)) in losses.iter().enumerate() {
-        let name = format!("loss.{at}");
-        let term = b.append(&name, Op::Training(TrainingOperation::Loss(*loss)), &[made, target])?;
-        let term = if *weight == 1.0 {
-            term
-        } else {
-            let weight = Constant::new(Tensor::new(Shape::new(1, 1, 1, 1), vec![*weight]));
-            let weight = b.append(format!("{name}.weight"), Op::Constant(weight), &[])?;
-            b.append(&name, Op::Binary(Binary { kind: BinaryKind::Multiply }), &[term, weight])?
-        };
-        sum = Some(match sum {
-            None => term,
-            Some(sum) => b.add("loss", sum, term)?,
-        });
-    }
-    sum.ok_or_else(|| Error::Unsupported("expected at least one loss, found none".into()))
 }
 
 fn parameters(graph: &Graph) -> impl Iterator<Item = (Value, &str)> {
