@@ -1,0 +1,180 @@
+//! A training as a whole: it learns, it is the same whoever interrupts it and however its batches are cut, and what is
+//! not a number ends it.
+
+#![cfg(feature = "image")]
+
+use std::sync::Arc;
+
+use sparsr::learn::data::{Batches, Crops, DataOptions, Pairs};
+use sparsr::learn::{Batch, Clip, Objective, Optimiser, Step, Trainer, fresh};
+use sparsr::low_level::graph::Loss;
+use sparsr::low_level::models::{Model, smsr};
+use sparsr::low_level::tensor::{Shape, Tensor};
+
+const SIDE: usize = 16;
+
+/// An EDSR of 8 channels and 2 blocks that learns by L1, for so many pictures at once.
+fn edsr(pictures: usize, optimiser: Optimiser) -> Trainer {
+    let model = Model::from_weights("fresh", fresh::edsr(8, 2, 2, 3)).unwrap();
+    let low = Shape::new(pictures, 3, SIDE, SIDE);
+    let objective = Objective::of_net(model.net(), low, &[(Loss::L1, 1.0)]).unwrap();
+    let objective = objective.only(|name| !name.contains("_mean")).unwrap();
+    Trainer::new(objective, model.net().parameters().clone(), optimiser).unwrap()
+}
+
+fn batches(batch_size: usize) -> Batches {
+    let options = DataOptions::new(["tests/pictures".into()], 2);
+    let pairs = Pairs::open(&options, &Default::default(), &Default::default()).unwrap();
+    Batches::new(Arc::new(pairs), Crops { lq_size: SIDE, batch_size, ..Crops::default() }, 7).unwrap()
+}
+
+fn learn(trainer: &mut Trainer, batches: &Batches, steps: std::ops::Range<u64>) -> Vec<Step> {
+    let step = |step| {
+        let Batch { low, high } = batches.batch(step);
+        trainer.step(&[&low, &high], 2e-3).unwrap()
+    };
+    steps.map(step).collect()
+}
+
+fn numbers(trainer: &Trainer) -> Vec<u32> {
+    let parts = [trainer.parameters().clone(), trainer.averaged()];
+    let all = parts
+        .iter()
+        .flat_map(|parameters| parameters.iter().flat_map(|(_, p)| p.values().to_vec()).collect::<Vec<_>>());
+    all.map(f32::to_bits).collect()
+}
+
+/// SMSR begins as its bicubic skip, and soon does better.
+#[test]
+fn it_learns() {
+    let (config, batches) = (masked(), batches(8));
+    let low = Shape::new(1, 3, SIDE, SIDE);
+    let (graph, parameters) =
+        config.training(&fresh::smsr(&config, 5), low, smsr::Masks::Open, &[(Loss::L1, 1.0)], 64.0).unwrap();
+    let objective = Objective::new(graph).unwrap().only(|name| !name.contains("_mean")).unwrap();
+    let mut trainer = Trainer::new(objective, parameters, Optimiser::default()).unwrap();
+    let steps = learn(&mut trainer, &batches, 0..300);
+    let mean = |steps: &[Step]| steps.iter().map(|step| step.loss).sum::<f32>() / steps.len() as f32;
+    let (bicubic, last) = (mean(&steps[..20]), mean(&steps[260..]));
+    assert!(last < 0.9 * bicubic, "{bicubic} by bicubic, {last} after 300 iterations");
+}
+
+#[test]
+fn an_interrupted_training_ends_in_the_same_bits() {
+    let optimiser = || {
+        let mut optimiser = Optimiser::default();
+        optimiser.clip = Clip::Mean(2.0);
+        optimiser
+    };
+    let (mut whole, batches) = (edsr(1, optimiser()), batches(4));
+    learn(&mut whole, &batches, 0..20);
+    let (mut first, mut second) = (edsr(1, optimiser()), edsr(1, optimiser()));
+    learn(&mut first, &batches, 0..8);
+    second.restore(&first.state()).unwrap();
+    assert_eq!(second.iteration(), 8);
+    learn(&mut second, &batches, 8..20);
+    assert_eq!(numbers(&whole), numbers(&second));
+    assert_eq!(whole.state(), second.state());
+
+    let mut state = first.state();
+    state.tensors.retain(|(name, _)| name != "averaged.head.0.bias");
+    let message = second.restore(&state).unwrap_err().to_string();
+    assert_eq!(message, "training state: averaged.head.0.bias: expected 8 numbers, found none");
+    assert_eq!(numbers(&whole), numbers(&second), "what cannot be restored changes nothing");
+}
+
+/// The order of sums differs, so the last bits do.
+#[test]
+fn however_a_batch_is_cut_its_gradient_is_the_same() {
+    let batches = batches(4);
+    let Batch { low, high } = batches.batch(0);
+    let found = |trainer: &mut Trainer| trainer.step(&[&low, &high], 1e-3).unwrap();
+    let whole = found(&mut edsr(4, Optimiser::default()));
+    for pictures in [1, 2] {
+        let part = found(&mut edsr(pictures, Optimiser::default()));
+        assert!((part.loss - whole.loss).abs() < 1e-5 * whole.loss, "{part:?} and {whole:?}");
+        assert!((part.norm - whole.norm).abs() < 1e-5 * whole.norm, "{part:?} and {whole:?}");
+    }
+    let mut gathered = edsr(2, Optimiser::default());
+    for half in 0..2 {
+        let of = |tensor: &Tensor| {
+            let shape = Shape { batch: 2, ..tensor.shape() };
+            Tensor::new(shape, tensor.values()[half * shape.len()..][..shape.len()].to_vec())
+        };
+        gathered.gather(&[&of(&low), &of(&high)]).unwrap();
+    }
+    let gathered = gathered.update(1e-3).unwrap();
+    assert!((gathered.norm - whole.norm).abs() < 1e-5 * whole.norm, "{gathered:?} and {whole:?}");
+
+    let message = edsr(3, Optimiser::default()).step(&[&low, &high], 1e-3).unwrap_err().to_string();
+    assert_eq!(message, "input: expected an input of 3x3x16x16, or 1 times as many, found 4x3x16x16");
+}
+
+#[test]
+fn what_is_no_number_ends_it_and_changes_nothing() {
+    let (mut trainer, batches) = (edsr(1, Optimiser::default()), batches(2));
+    learn(&mut trainer, &batches, 0..2);
+    let before = numbers(&trainer);
+    let Batch { mut low, high } = batches.batch(2);
+    low.values_mut()[700] = f32::NAN;
+    let message = trainer.step(&[&low, &high], 1e-3).unwrap_err().to_string();
+    assert!(message.starts_with("iteration 3: the loss is NaN; the training cannot go on"), "{message}");
+    assert_eq!(numbers(&trainer), before);
+    learn(&mut trainer, &batches, 2..3);
+}
+
+/// A small SMSR whose masks lie around their thresholds.
+fn masked() -> smsr::Config {
+    smsr::Config { channels: 8, modules: 2, layers: 2, mask_channels: 4, attention_channels: 1, scale: 2 }
+}
+
+/// What learns with hard masks is what is shipped.
+#[test]
+fn smsr_with_hard_masks_is_the_network_of_inference() {
+    let (config, batches) = (masked(), batches(1));
+    let Batch { low, high } = batches.batch(0);
+    let weights = fresh::smsr(&config, 5);
+    let (graph, parameters) =
+        config.training(&weights, low.shape(), smsr::Masks::Hard, &[(Loss::L1, 1.0)], 1.0).unwrap();
+    let mut buffers = Default::default();
+    let outputs = sparsr::low_level::cpu::run_all(&graph, &parameters, &[&low, &high], &mut buffers).unwrap();
+    let net = Model::from_weights("fresh", weights).unwrap();
+    let made =
+        sparsr::low_level::cpu::run(&net.graph(low.shape()).unwrap(), net.net().numbers(), &low).unwrap();
+    let differences = made.values().iter().zip(high.values()).map(|(a, b)| f64::from((a - b).abs()));
+    let loss = differences.sum::<f64>() / high.values().len() as f64;
+    let found = f64::from(outputs[0].values()[0]);
+    assert!((found - loss).abs() < 1e-5 * loss, "{found} in training, {loss} in inference");
+}
+
+/// Each phase has a graph of its own over the same parameters.
+#[test]
+fn smsr_learns_in_every_phase() {
+    let (config, batches) = (masked(), batches(2));
+    let weights = fresh::smsr(&config, 5);
+    for masks in [smsr::Masks::Open, smsr::Masks::Gumbel, smsr::Masks::Spatial, smsr::Masks::Hard] {
+        let low = Shape::new(1, 3, SIDE, SIDE);
+        let (graph, parameters) = config.training(&weights, low, masks, &[(Loss::L1, 1.0)], 64.0).unwrap();
+        let inputs = |batch: &Batch| -> Vec<Tensor> {
+            let value = |value| match graph.node(value) {
+                node if node.name == "target" => batch.high.clone(),
+                node => Tensor::new(
+                    node.shape,
+                    vec![if node.name == "temperature" { 0.7 } else { 0.05 }; node.shape.len()],
+                ),
+            };
+            std::iter::once(batch.low.clone()).chain(graph.given().map(value)).collect()
+        };
+        let objective = Objective::new(graph.clone()).unwrap().only(|name| !name.contains("_mean")).unwrap();
+        let trained = objective.trained().iter().any(|name| name.contains("spa_mask"));
+        assert_eq!(trained, masks.are_soft() || masks == smsr::Masks::Hard, "{masks:?}");
+        let mut own = Trainer::new(objective, parameters, Optimiser::default()).unwrap();
+        let losses: Vec<f32> = (0..6)
+            .map(|step| {
+                let inputs = inputs(&batches.batch(step % 2));
+                own.step(&inputs.iter().collect::<Vec<_>>(), 1e-3).unwrap().loss
+            })
+            .collect();
+        assert!(losses[4] < losses[0] && losses[5] < losses[1], "{masks:?}: {losses:?}");
+    }
+}
