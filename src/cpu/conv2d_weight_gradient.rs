@@ -106,12 +106,15 @@ impl Cut {
     fn copy_lines(&self, x: &Map, n: usize, at: usize, count: usize, lines: &mut Vec<f32>) {
         let ([kernel, stride, padding], len) = (self.conv, self.line());
         let (needed, row) = ((count - 1) * stride + kernel, self.input.width * self.input.channels);
-        lines.clear();
-        lines.resize(needed * len, 0.0);
-        for (index, line) in lines.chunks_exact_mut(len).enumerate() {
+        if lines.len() < needed * len {
+            lines.resize(needed * len, 0.0); // what is around the rows stays zero
+        }
+        for (index, line) in lines.chunks_exact_mut(len).take(needed).enumerate() {
+            let line = &mut line[padding * self.input.channels..][..row];
             let from = (at * stride + index).checked_sub(padding).filter(|from| *from < self.input.height);
-            if let Some(from) = from {
-                line[padding * self.input.channels..][..row].copy_from_slice(x.row(n, from));
+            match from {
+                Some(from) => line.copy_from_slice(x.row(n, from)),
+                None => line.fill(0.0),
             }
         }
     }

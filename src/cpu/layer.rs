@@ -57,8 +57,19 @@ impl<'a> Weight<'a> {
     /// The number of an output, an input and a tap.
     pub(super) fn at(&self, o: usize, i: usize, tap: usize) -> f32 {
         let [_, inputs, height, width] = self.dims;
-        let (taps, i) = (height * width, self.start + i);
-        self.values[if self.is_map { (o * taps + tap) * inputs + i } else { (o * inputs + i) * taps + tap }]
+        self.values[o * inputs * height * width + self.place(i, tap)]
+    }
+
+    /// Where an input and a tap are among the numbers of an output.
+    fn place(&self, i: usize, tap: usize) -> usize {
+        let ([_, inputs, height, width], i) = (self.dims, self.start + i);
+        if self.is_map { tap * inputs + i } else { i * height * width + tap }
+    }
+
+    /// How many numbers an output has, and where among them, tap by tap, those of `depth` inputs are.
+    fn places(&self, taps: usize, depth: usize) -> (usize, Vec<usize>) {
+        let places = (0..taps).flat_map(|tap| (0..depth).map(move |i| self.place(i, tap)));
+        (self.dims[1..].iter().product(), places.collect())
     }
 }
 
@@ -93,7 +104,8 @@ impl Layer {
         let (taps, depth) = (side * side, inputs.iter().map(Range::len).sum::<usize>());
         let first = outputs.start;
         let start = |o: usize| bias.map_or(0.0, |bias| bias[first + o]);
-        let number = |k: usize, o: usize| weight.at(first + o, k % depth, k / depth);
+        let (stride, of_row) = weight.places(taps, depth);
+        let number = |k: usize, o: usize| weight.values[(first + o) * stride + of_row[k]];
         let panels = Panels::new([taps * depth, outputs.len()], start, number);
         Self { inputs: inputs.to_vec(), first_output: first, panels }
     }
@@ -169,6 +181,11 @@ impl Layer {
     /// Appends the patch of an output pixel.
     fn copy(&self, input: &Input<'_>, n: usize, [row, column]: [usize; 2], patches: &mut Vec<f32>) {
         let (window, shape) = (input.window, input.maps[0].shape());
+        if let ([map], [read]) = (&input.maps[..], &self.inputs[..])
+            && *read == (0..shape.channels)
+        {
+            return copy_runs(map, window, n, [row, column], patches);
+        }
         for (ky, kx) in (0..window.kernel).flat_map(|ky| (0..window.kernel).map(move |kx| (ky, kx))) {
             let (y, x) = (window.place(row, ky, shape.height), window.place(column, kx, shape.width));
             for (map, read) in input.maps.iter().zip(&self.inputs) {
@@ -181,6 +198,22 @@ impl Layer {
                 }
             }
         }
+    }
+}
+
+/// Appends the patch of an output pixel, of whose rows the pixels within the picture are one run.
+fn copy_runs(map: &Map, window: Window, n: usize, [row, column]: [usize; 2], patches: &mut Vec<f32>) {
+    let (shape, start) = (map.shape(), window.stride * column);
+    let first = window.padding.saturating_sub(start).min(window.kernel);
+    let end = (shape.width + window.padding).saturating_sub(start).min(window.kernel).max(first);
+    for ky in 0..window.kernel {
+        let after = patches.len() + window.kernel * shape.channels;
+        if let Some(y) = window.place(row, ky, shape.height) {
+            patches.resize(patches.len() + first * shape.channels, 0.0);
+            let from = (start + first - window.padding.min(start + first)) * shape.channels;
+            patches.extend_from_slice(&map.row(n, y)[from..from + (end - first) * shape.channels]);
+        }
+        patches.resize(after, 0.0);
     }
 }
 
