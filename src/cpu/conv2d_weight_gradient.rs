@@ -134,7 +134,11 @@ impl WithSimd for Block<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        if self.cut.groups > 1 {
+        let Cut { groups, input, output, .. } = *self.cut;
+        if groups > 1 && groups == input.channels && groups == output.channels {
+            return self.depthwise(simd);
+        }
+        if groups > 1 {
             return self.grouped(simd);
         }
         let vectors = self.cut.run / S::F32_LANES;
@@ -214,6 +218,27 @@ impl Block<'_> {
         }
     }
 
+    /// Every channel by itself: tap by tap, the channels side by side, and then where their sums belong.
+    #[inline(always)]
+    fn depthwise<S: Simd>(self, _: S) {
+        let Cut { conv: [kernel, stride, _], output: Shape { channels, width, .. }, .. } = *self.cut;
+        let mut sums = vec![0.0; kernel * kernel * channels];
+        for row in 0..self.rows {
+            let g = &self.g[row * width * channels..][..width * channels];
+            for (tap, sums) in sums.chunks_exact_mut(channels).enumerate() {
+                let line = &self.lines[(row * stride + tap / kernel) * self.cut.line()..];
+                for (column, g) in g.chunks_exact(channels).enumerate() {
+                    let x = &line[(column * stride + tap % kernel) * channels..][..channels];
+                    sums.iter_mut().zip(x).zip(g).for_each(|((sum, x), g)| *sum += x * g);
+                }
+            }
+        }
+        for (o, of_output) in self.sums.chunks_exact_mut(kernel * kernel).enumerate() {
+            let sums = sums[o..].iter().step_by(channels);
+            of_output.iter_mut().zip(sums).for_each(|(to, sum)| *to += sum);
+        }
+    }
+
     /// Tap by tap, each output with its group's inputs.
     #[inline(always)]
     fn grouped<S: Simd>(self, _: S) {
@@ -275,6 +300,8 @@ mod tests {
             (2, [5, 4, 1], [12, 10], [3, 2, 1]),
             (1, [5, 4, 1], [12, 11], [3, 2, 0]),
             (2, [8, 8, 8], [10, 7], [3, 1, 1]),
+            (3, [19, 19, 19], [24, 40], [5, 2, 1]),
+            (2, [4, 8, 4], [10, 7], [3, 1, 1]),
             (2, [8, 4, 2], [10, 7], [3, 2, 1]),
             (16, [2, 3, 1], [40, 40], [3, 1, 1]),
         ] {
