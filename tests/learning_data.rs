@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::{GenericImageView, RgbImage, RgbaImage};
-use sparsr::learn::data::{Batches, Crops, DataOptions, Draw, HeldOut, Pairs};
+use sparsr::learn::data::{Batches, Crops, DataOptions, Degradations, Draw, HeldOut, Pairs};
 use sparsr::low_level::metrics::resize_bicubic_matlab;
 use sparsr::{Cancel, Error, Pixels, Progress, Samples};
 
@@ -132,6 +132,66 @@ fn a_batch_is_the_same_whoever_makes_it() {
         );
     }
     assert!(batches(2).batch(0) != expected[0] && expected[1] != expected[0]);
+}
+
+#[test]
+fn degraded_batches_are_the_same_whoever_makes_them() {
+    let folder = folder(&[("a.png", 90, 70), ("b.png", 60, 120)]);
+    let pairs = Arc::new(open(&options(folder.path(), 2)).unwrap());
+    let batches = |degradations| {
+        let crops = Crops { lq_size: 16, batch_size: 6, degradations, ..Crops::default() };
+        Batches::new(pairs.clone(), crops, 1).unwrap()
+    };
+    let degraded = batches(Some(Degradations::default()));
+    let expected: Vec<_> = (0..6).map(|step| degraded.batch(step)).collect();
+    for threads in [1, 5] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let again: Vec<_> = pool.install(|| (0..6).rev().map(|step| degraded.batch(step)).collect());
+        assert!(again.iter().rev().eq(&expected), "{threads} threads, backwards");
+    }
+    let clean = batches(None);
+    let never = batches(Some(Degradations { clean: 1.0, ..Degradations::default() }));
+    for (step, degraded) in (0..).zip(&expected) {
+        let clean = clean.batch(step);
+        assert!(never.batch(step) == clean);
+        assert!(degraded.high == clean.high && degraded.low != clean.low, "only the small ones are degraded");
+        let is_sample = |value: &f32| (0.0..=255.0).contains(value) && value.fract() == 0.0;
+        assert!(degraded.low.values().iter().all(is_sample));
+    }
+}
+
+/// Whichever way it is turned, a degraded crop is nearer to the bicubic one than to that moved by a pixel.
+#[test]
+fn degraded_crops_lie_where_clean_ones_do() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(harbour(), folder.path().join("harbour.png")).unwrap();
+    for scale in [2, 3] {
+        let pairs = Arc::new(open(&options(folder.path(), scale)).unwrap());
+        let batches = |degradations| {
+            let crops =
+                Crops { lq_size: 24, batch_size: 40, drop_flat: 0.8, degradations, ..Crops::default() };
+            Batches::new(pairs.clone(), crops, 7).unwrap()
+        };
+        let mut mild = Degradations { clean: 0.0, ..Degradations::default() };
+        mild.noise.strength = [0.0, 1.0];
+        mild.jpeg.quality = [80, 95];
+        mild.blur.sigma = [0.1, 0.4];
+        let [clean, degraded] = [None, Some(mild)].map(|degradations| batches(degradations).batch(0).low);
+        for item in 0..40 {
+            let [clean, degraded] = [&clean, &degraded].map(|tensor| tensor.plane(item, 1));
+            let distance = |dx: usize, dy: usize| -> f32 {
+                let places = (1..23).flat_map(|y| (1..23).map(move |x| (x, y)));
+                let square = |(x, y): (usize, usize)| {
+                    (degraded[24 * y + x] - clean[24 * (y + dy - 1) + x + dx - 1]).powi(2)
+                };
+                places.map(square).sum()
+            };
+            let here = distance(1, 1);
+            for (dx, dy) in [(0, 1), (2, 1), (1, 0), (1, 2)] {
+                assert!(here < distance(dx, dy), "scale {scale}, item {item}, moved to {dx}, {dy}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -366,12 +426,21 @@ fn options_that_make_no_sense_are_refused() {
         assert!(with(change).starts_with(start), "{}", with(change));
     }
     let pairs = Arc::new(open(&options(folder.path(), 2)).unwrap());
-    let cases: [(Change<Crops>, &str); 5] = [
+    let cases: [(Change<Crops>, &str); 8] = [
         (|crops| crops.lq_size = 0, "lq_size"),
         (|crops| crops.batch_size = 0, "lq_size, batch_size"),
         (|crops| crops.batch_size = usize::MAX, "batch_size"),
         (|crops| crops.drop_flat = 1.0, "drop_flat"),
         (|crops| crops.drop_flat = f64::NAN, "drop_flat"),
+        (
+            |crops| crops.degradations.get_or_insert_default().clean = 1.5,
+            "degradations.clean: expected 0 to 1, found 1.5",
+        ),
+        (
+            |crops| crops.degradations.get_or_insert_default().jpeg.quality = [90, 40],
+            "degradations.jpeg.quality: expected a range in 1 to 100, found 90 to 40",
+        ),
+        (|crops| crops.degradations.get_or_insert_default().kernels.clear(), "degradations.kernels"),
     ];
     for (change, start) in cases {
         let mut crops = Crops { lq_size: 8, ..Crops::default() };

@@ -19,6 +19,9 @@ use crate::tensor::{Shape, Tensor};
 /// Numbers that one item may take.
 const NUMBERS: u32 = 8;
 
+/// Numbers that a batch's large crops may have: 4 GiB of them.
+const LARGEST: usize = 1 << 30;
+
 /// What a batch is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Crops {
@@ -79,7 +82,7 @@ impl Batches {
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) if an option is out of its range, or no picture is large enough.
     pub fn new(pairs: Arc<Pairs>, crops: Crops, seed: u64) -> Result<Self> {
-        check(&crops)?;
+        check(&crops, pairs.scale)?;
         let fits: Vec<bool> =
             pairs.pairs.iter().map(|pair| warned_unless_large(pair, crops.lq_size)).collect();
         let mut cells: Vec<Cell> =
@@ -168,20 +171,23 @@ impl Batches {
     }
 }
 
-fn check(crops: &Crops) -> Result<()> {
+fn check(crops: &Crops, scale: usize) -> Result<()> {
     let Crops { lq_size, batch_size, drop_flat, .. } = *crops;
     if lq_size == 0 || batch_size == 0 {
         return Err(unsupported(format!(
             "lq_size, batch_size: expected 1 at least, found {lq_size}, {batch_size}"
         )));
     }
-    if batch_size > (u32::MAX / NUMBERS) as usize {
-        return Err(unsupported(format!("batch_size: expected fewer than {}", u32::MAX / NUMBERS)));
+    let crop = lq_size.saturating_mul(scale).saturating_pow(2).saturating_mul(3);
+    if crop.saturating_mul(batch_size) > LARGEST {
+        return Err(unsupported(format!(
+            "batch_size, lq_size: expected {LARGEST} numbers at most in a batch, found {batch_size} crops of {crop}"
+        )));
     }
     if !(0.0..1.0).contains(&drop_flat) {
         return Err(unsupported(format!("drop_flat: expected 0 to below 1, found {drop_flat}")));
     }
-    crops.degradations.as_ref().map_or(Ok(()), degrade::check)
+    crops.degradations.as_ref().map_or(Ok(()), |options| degrade::check(options, lq_size, scale))
 }
 
 fn warned_unless_large(pair: &Pair, size: usize) -> bool {

@@ -29,6 +29,9 @@ use crate::error::Result;
 /// The least number of small pixels around a crop.
 const MARGIN: usize = 8;
 
+/// The largest crop: a JPEG of twice that and its margin is still one.
+const LARGEST: usize = 16_384;
+
 /// The side of JPEG's blocks where colour has half the size.
 const BLOCK: usize = 16;
 
@@ -123,7 +126,7 @@ impl Default for Degradations {
 
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) for what is out of its range.
-pub(super) fn check(options: &Degradations) -> Result<()> {
+pub(super) fn check(options: &Degradations, size: usize, scale: usize) -> Result<()> {
     let Degradations { clean, blur, resize, noise, jpeg, kernels } = options;
     let shares = [
         ("clean", *clean),
@@ -153,6 +156,12 @@ pub(super) fn check(options: &Degradations) -> Result<()> {
             let expected = format!("expected a range in {least} to {most}");
             return Err(unsupported(format!("degradations.{name}: {expected}, found {from} to {to}")));
         }
+    }
+    if size.saturating_mul(scale) > LARGEST {
+        return Err(unsupported(format!(
+            "lq_size: expected {LARGEST} pixels at most at the large size, for degradations, found {}",
+            size.saturating_mul(scale)
+        )));
     }
     if kernels.is_empty() {
         return Err(unsupported("degradations.kernels: expected one at least, found none"));

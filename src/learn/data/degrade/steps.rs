@@ -167,3 +167,93 @@ impl Work<'_> {
         self.window.resize(side, kernel);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::learn::data::Kernel;
+
+    fn never() -> Degradations {
+        let mut options =
+            Degradations { clean: 0.0, kernels: vec![Kernel::Bicubic], ..Degradations::default() };
+        options.blur.probability = 0.0;
+        options.resize.probability = 0.0;
+        options.noise.probability = 0.0;
+        options.jpeg.probability = 0.0;
+        options.jpeg.last = 0.0;
+        options
+    }
+
+    fn random(step: u64) -> [Random; 2] {
+        [Random::DEGRADATIONS, Random::NOISE].map(|stream| Random::new(3, stream, step))
+    }
+
+    #[test]
+    fn frames_hold_a_margin_and_blocks_begin_anywhere() {
+        let mut phases = BTreeSet::new();
+        for step in 0..2000 {
+            let Frame { side, size, at } = Frame::with_margin(24, &random(step)[0]);
+            assert!(size == 24 && side % 16 == 0 && side <= 64);
+            assert!(at.iter().all(|&before| before >= 8 && before + 24 + 8 <= side), "{at:?} {side}");
+            phases.insert(at.map(|before| before % 16));
+        }
+        assert_eq!(phases.len(), 256);
+    }
+
+    #[test]
+    fn steps_come_in_every_order() {
+        let mut often = never();
+        for probability in [
+            &mut often.blur.probability,
+            &mut often.resize.probability,
+            &mut often.noise.probability,
+            &mut often.jpeg.probability,
+        ] {
+            *probability = 1.0;
+        }
+        let orders = |options: &Degradations| -> BTreeSet<Vec<u8>> {
+            let order = |step| {
+                let [choices, noise] = random(step);
+                let dice = Dice { random: choices, next: 2 };
+                let window = Window::new(2, vec![0.0; 12]);
+                Work { window, side: 1, options, dice, noise }.order()
+            };
+            (0..3000).map(|step| order(step).iter().map(|step| *step as u8).collect()).collect()
+        };
+        assert_eq!(orders(&often).len(), 120);
+        assert_eq!(orders(&never()), BTreeSet::from([vec![Step::Reduce as u8]]));
+    }
+
+    /// Blurred and reduced by itself, a crop is what it is in the whole picture.
+    #[test]
+    fn a_crop_with_its_margin_is_that_of_the_whole_picture() {
+        let mut options = never();
+        options.blur.probability = 1.0;
+        options.blur.anisotropic = 1.0;
+        let sample = |x: usize, y: usize| ((x * 7919 + y * 104_729) % 251) as f32;
+        let cut = |side: usize, [x, y]: [usize; 2]| {
+            let places = (0..3 * side * side).map(|at| (at % side + x, at / side % side + y));
+            Window::new(side, places.map(|(x, y)| sample(x, y)).collect())
+        };
+        for step in 0..20 {
+            let choices = random(step);
+            // The crop lies 40 small pixels from the corner of a picture of 128.
+            let crop = degraded(&options, 16, choices, |frame| {
+                cut(2 * frame.side, frame.at.map(|before| 2 * (40 - before)))
+            });
+            let dice = Dice { random: choices[0], next: 3 };
+            let mut whole =
+                Work { window: cut(256, [0, 0]), side: 128, options: &options, dice, noise: choices[1] };
+            for step in whole.order() {
+                whole.take(step);
+            }
+            let whole = whole.finish().part([40, 40], 16);
+            let differences = crop.unwrap().into_iter().zip(whole).map(|(a, b)| (a - b).abs());
+            let differences: Vec<f32> = differences.filter(|&difference| difference > 0.0).collect();
+            // Where a sum lies between two whole numbers, its order decides.
+            assert!(differences.len() < 8 && differences.iter().all(|&one| one == 1.0), "{differences:?}");
+        }
+    }
+}

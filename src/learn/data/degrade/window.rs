@@ -146,3 +146,107 @@ impl Kernel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KERNELS: [Kernel; 4] = [Kernel::Area, Kernel::Bilinear, Kernel::Bicubic, Kernel::Lanczos];
+
+    /// By channel, column and row.
+    fn window(side: usize, sample: impl Fn(usize, usize, usize) -> f32) -> Window {
+        let places = (0..3 * side * side).map(|at| (at / (side * side), at % side, at / side % side));
+        Window::new(side, places.map(|(c, x, y)| sample(c, x, y)).collect())
+    }
+
+    fn largest_difference(a: &Window, b: &Window) -> f32 {
+        a.planes.iter().zip(&b.planes).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+
+    /// Of one pixel's light: all of it is left, and it is spread as far as was asked.
+    #[test]
+    fn a_blur_is_as_long_and_wide_as_it_says() {
+        for (sigma, turn, [xx, yy, xy]) in [
+            ([2.0, 2.0], 0.7, [4.0, 4.0, 0.0]),
+            ([2.0, 1.0], 0.0, [4.0, 1.0, 0.0]),
+            ([2.0, 1.0], std::f64::consts::FRAC_PI_2, [1.0, 4.0, 0.0]),
+            ([2.0, 1.0], std::f64::consts::FRAC_PI_4, [2.5, 2.5, 1.5]),
+            ([0.0, 0.0], 0.3, [0.0, 0.0, 0.0]),
+        ] {
+            let mut light = window(33, |_, x, y| if (x, y) == (16, 16) { 1000.0 } else { 0.0 });
+            light.blur(&Gaussian { sigma, turn });
+            let mut moments = [0.0; 4];
+            for (at, &sample) in light.planes[33 * 33..2 * 33 * 33].iter().enumerate() {
+                let [x, y] = [at % 33, at / 33].map(|at| at as f64 - 16.0);
+                let terms = [1.0, x * x, y * y, x * y];
+                moments
+                    .iter_mut()
+                    .zip(terms)
+                    .for_each(|(sum, term)| *sum += term * f64::from(sample) / 1000.0);
+            }
+            for (found, expected) in moments.iter().zip([1.0, xx, yy, xy]) {
+                assert!(
+                    (found - expected).abs() < 0.02 * expected.max(1.0) + 0.06,
+                    "{sigma:?} {turn}: {moments:?}"
+                );
+            }
+        }
+        let mut flat = window(9, |c, _, _| 80.0 + c as f32);
+        flat.blur(&Gaussian { sigma: [3.0, 1.0], turn: 1.0 });
+        assert!(largest_difference(&flat, &window(9, |c, _, _| 80.0 + c as f32)) < 1e-3);
+    }
+
+    /// A slope stays where it is, whatever the size in between.
+    #[test]
+    fn nothing_moves_when_the_size_changes() {
+        for kernel in KERNELS {
+            for side in [20, 33, 47, 80] {
+                let mut slope = window(40, |c, x, y| [x, y, x + y][c] as f32 * 2.0);
+                slope.resize(side, kernel);
+                let at = |place: usize| (place as f32 + 0.5) * 40.0 / side as f32 - 0.5;
+                let expected = window(side, |c, x, y| [at(x), at(y), at(x) + at(y)][c] * 2.0);
+                let inner = |window: &Window| Window::new(side - 12, window.part([6, 6], side - 12));
+                // Where a pixel covers others in part, its mean of whole ones is off by less than half of one.
+                let bound = if kernel == Kernel::Area { 2.01 } else { 0.5 };
+                let found = largest_difference(&inner(&slope), &inner(&expected));
+                assert!(found < bound, "{kernel:?} to {side}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn noise_is_as_strong_as_it_says() {
+        let random = Random::new(1, Random::NOISE, 2);
+        for (is_poisson, is_gray) in [(false, false), (false, true), (true, false), (true, true)] {
+            let levels = [0.0, 63.75, 255.0];
+            let mut noisy = window(100, |c, _, _| levels[c]);
+            noisy.add_noise(&random, 8.0, is_poisson, is_gray);
+            let planes: Vec<&[f32]> = noisy.planes.chunks_exact(100 * 100).collect();
+            for (plane, (level, share)) in planes.iter().zip(levels.into_iter().zip([0.0, 0.5, 1.0])) {
+                let expected = if is_poisson { 8.0 * share } else { 8.0 };
+                let spread = (plane.iter().map(|sample| (sample - level).powi(2)).sum::<f32>() / 1e4).sqrt();
+                assert!((spread - expected).abs() <= 0.03 * expected, "{is_poisson} at {level}: {spread}");
+            }
+            let noise = |c: usize, at: usize| planes[c][at] - levels[c];
+            let is_same = (0..100).all(|at| (noise(1, at) * 2.0 - noise(2, at)).abs() < 1e-3)
+                || (0..100).all(|at| (noise(1, at) - noise(2, at)).abs() < 1e-3);
+            assert_eq!(is_same, is_gray);
+        }
+    }
+
+    /// Waves of light, and of colour from pixel to pixel.
+    #[test]
+    fn a_jpeg_loses_what_it_says() {
+        let original = window(48, |c, x, y| {
+            128.0 + 60.0 * ((x + y) as f32 / 5.0).sin() + [30.0, 0.0, -30.0][c] * (x % 2) as f32
+        });
+        let loss = |quality, has_half_chroma| {
+            let mut saved = original.clone();
+            saved.save_as_jpeg(quality, has_half_chroma);
+            let squares = saved.planes.iter().zip(&original.planes).map(|(a, b)| (a - b).powi(2));
+            (squares.sum::<f32>() / original.planes.len() as f32).sqrt()
+        };
+        let [best, good, bad, half] = [loss(100, false), loss(80, false), loss(20, false), loss(100, true)];
+        assert!(best < 1.0 && best < good && good < bad && half > 5.0, "{best} {good} {bad} {half}");
+    }
+}
