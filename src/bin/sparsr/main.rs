@@ -17,6 +17,7 @@ mod models;
 mod profile;
 mod scene;
 mod terminal;
+mod train;
 mod tune;
 mod tuning;
 mod upscale;
@@ -64,6 +65,7 @@ enum Command {
     Devices(devices::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),
+    Train(train::Args),
     Tune(tune::Args),
     Completions(Completions),
     Man(Man),
@@ -98,6 +100,7 @@ fn main() -> ExitCode {
         Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Train(args) => train::run(&args),
         Command::Tune(args) => tune::run(&args),
         Command::Completions(args) => args.print(),
         Command::Man(args) => args.print(),

@@ -1,0 +1,5 @@
+//! Learning: a network's numbers made better, step by step.
+
+mod state;
+
+pub use state::State;
