@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{AveragePool, Kind, Macs, Op, Operator, TrainingOperation, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// How pixels in between are found.
@@ -78,6 +80,14 @@ impl Operator for Resize {
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
     }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        if self.kind != ResizeKind::Nearest {
+            return Ok(vec![Some(adjoint(self.kind, at)?)]);
+        }
+        let mean = at.append(Op::AveragePool(AveragePool { size: self.scale }), &[at.gradient()])?;
+        Ok(vec![Some(at.times(mean, (self.scale * self.scale) as f32)?)])
+    }
 }
 
 /// Interpolates to the size of a second value, whose numbers do not matter, as PyTorch's `interpolate(size=…)`:
@@ -130,4 +140,14 @@ impl Operator for ResizeTo {
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
     }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Ok(vec![Some(adjoint(self.kind, at)?), None])
+    }
+}
+
+/// The numbers of the new pixels, given back to the old ones.
+fn adjoint(kind: ResizeKind, at: &mut Backward<'_>) -> Result<Value, Error> {
+    let Shape { height, width, .. } = at.shape(at.inputs()[0]);
+    at.training(TrainingOperation::ResizeGradient { kind, height, width }, &[at.gradient()])
 }

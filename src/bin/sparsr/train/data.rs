@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sparsr::learn::{Batches, Blur, Crops, DataOptions, Degradations, HeldOut, Jpeg, Noise, Pairs, Resize};
+use sparsr::learn::data::{
+    Batches, Blur, Crops, DataOptions, Degradations, HeldOut, Jpeg, Noise, Pairs, Resize,
+};
 use sparsr::{Cancel, Progress};
 
 use super::schema::{Degradation, Training};

@@ -5,11 +5,11 @@
 //! but the first and the last convolution knows: their weights are drawn that much smaller and larger, and learn at rates
 //! that much smaller and larger, which to Adam is the same as if the samples were divided.
 
-mod drawn;
-
 use std::collections::BTreeMap;
 
 use sparsr::Model;
+use sparsr::learn::fresh;
+use sparsr::low_level::models::smsr;
 use sparsr::low_level::tensor::Parameter;
 use sparsr::low_level::weights::Weights;
 
@@ -53,7 +53,7 @@ pub fn start(settings: &Settings) -> Result<Start> {
         let told = format!("starts from {}", path.pretrain_network_g);
         return Ok(Start { model, told: Some(told) });
     }
-    let mut tensors = drawn::tensors(&settings.sizes, scale, config.train.unit, config.manual_seed);
+    let mut tensors = drawn(&settings.sizes, scale, config.train.unit, config.manual_seed);
     let told = match &*path.pretrain_network_g {
         "" => None,
         name => {
@@ -63,6 +63,24 @@ pub fn start(settings: &Settings) -> Result<Start> {
     };
     let model = Model::from_weights(config.name.clone(), Weights::new(config.name.clone(), tensors))?;
     Ok(Start { model, told })
+}
+
+/// Numbers by the seed, as a checkpoint has them.
+fn drawn(sizes: &Sizes, scale: usize, unit: f64, seed: u64) -> BTreeMap<String, Parameter> {
+    let weights = match *sizes {
+        Sizes::Edsr { channels, blocks } => fresh::edsr(channels, blocks, scale, seed),
+        Sizes::Smsr { channels, modules, layers, mask_channels, attention_channels } => {
+            let sizes = smsr::Config { channels, modules, layers, mask_channels, attention_channels, scale };
+            fresh::smsr(&sizes, seed)
+        }
+        Sizes::Checkpoint(_) => return BTreeMap::new(),
+    };
+    let in_unit = |(name, numbers): (&str, &Parameter)| {
+        let factor = unit_factor(sizes, name, unit) as f32;
+        let scaled: Vec<f32> = numbers.values().iter().map(|number| factor * number).collect();
+        (name.to_owned(), Parameter::new(numbers.dims(), scaled))
+    };
+    weights.iter().map(in_unit).collect()
 }
 
 /// Lays a checkpoint's tensors over those that are there, and tells what fits.
@@ -107,7 +125,7 @@ mod tests {
     use super::*;
 
     fn network(scale: usize) -> BTreeMap<String, Parameter> {
-        drawn::tensors(&Sizes::Edsr { channels: 4, blocks: 1 }, scale, 64.0, 1)
+        drawn(&Sizes::Edsr { channels: 4, blocks: 1 }, scale, 64.0, 1)
     }
 
     #[test]
@@ -130,6 +148,27 @@ mod tests {
         let sentence = overlay(&mut four, "other.pth", &other, false).unwrap_err().to_string();
         assert_eq!(sentence, "other.pth: none of its tensors fits network_g");
         assert_eq!(four, drawn);
+    }
+
+    #[test]
+    fn what_is_drawn_is_the_network_that_was_asked_for() {
+        let smsr =
+            Sizes::Smsr { channels: 16, modules: 2, layers: 3, mask_channels: 8, attention_channels: 2 };
+        for scale in 2..=4 {
+            for (sizes, expected) in [
+                (
+                    &Sizes::Edsr { channels: 16, blocks: 8 },
+                    "8 residual blocks, 16 channels, residuals times 2",
+                ),
+                (&smsr, "2 modules of 3 layers, 16 channels"),
+            ] {
+                let model =
+                    Model::from_weights("a", Weights::new("a", drawn(sizes, scale, 64.0, 7))).unwrap();
+                assert_eq!((model.description(), model.scale()), (expected.to_owned(), scale));
+            }
+        }
+        let [one, other] = [1.0, 64.0].map(|unit| drawn(&smsr, 2, unit, 7)["tail.0.weight"].values()[5]);
+        assert_eq!(other, 64.0 * one);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 use serde_json::json;
-use sparsr::learn::{Ahead, Batches};
+use sparsr::learn::data::{Ahead, Batches};
 use sparsr::low_level::weights::Stored;
 use sparsr::{Cancel, Error, Model};
 
@@ -23,10 +23,11 @@ use super::folder::{Folder, network_file};
 use super::lesson::Lesson;
 use super::log::{Log, Told, span, thousands};
 use super::metrics::{Metrics, Row};
+use super::network::{self, Start};
 use super::settings::Settings;
 use super::tensorboard::Events;
 use super::validate::{Figures, Validation};
-use super::{changes, curve, data, network};
+use super::{changes, curve, data};
 use crate::{Result, terminal};
 
 /// Iterations at which there is something to look at from the first minute on.
@@ -41,7 +42,7 @@ struct Course<'a> {
     log: Log,
     metrics: Metrics,
     events: Option<Events>,
-    lesson: Lesson,
+    lesson: Lesson<'a>,
     validation: Option<Validation>,
     /// Of iterations, in pictures: how many make an epoch.
     pictures: u64,
@@ -67,6 +68,7 @@ struct Clock {
 struct Since {
     iterations: u64,
     loss: f64,
+    pixels: f64,
     norm: f64,
     seconds: f64,
     waiting: f64,
@@ -95,14 +97,14 @@ impl<'a> Course<'a> {
         let config = &settings.config;
         let root = std::path::Path::new(&config.path.experiments_root).join(&config.name);
         // What cannot be begun leaves no folder.
-        let mut lesson_start = network::start(settings)?;
-        let mut lesson = Lesson::new(settings, &lesson_start.model)?;
+        let Start { model, mut told } = network::start(settings)?;
+        let description = model.description();
+        let mut lesson = Lesson::new(settings, model)?;
         let validation = Validation::open(settings, cancel)?;
         let batches = data::open(settings, cancel)?;
 
         let folder = Folder::open(root, config.logger.keep_checkpoints as usize, auto_resume)?;
         let mut log = Log::open(&folder.path("train.log"))?;
-        let mut told = lesson_start.told.take();
         let state = if auto_resume { folder.last_state()? } else { None };
         if let Some((iter, state)) = state {
             let before = lesson.restore(&state)?;
@@ -121,7 +123,7 @@ impl<'a> Course<'a> {
             None
         };
         let pictures = batches.pairs().pairs().len() as u64;
-        log.info(&format!("{}: {}, x{}", config.name, lesson_start.model.description(), config.scale))?;
+        log.info(&format!("{}: {}, x{}", config.name, description, config.scale))?;
         let measured = validation.as_ref().map_or(0, Validation::len);
         log.info(&format!("learns from {pictures} pictures, is measured on {measured}"))?;
         told.map_or(Ok(()), |told| log.info(&told))?;
@@ -182,25 +184,32 @@ impl<'a> Course<'a> {
             return Err("the thread that makes batches has ended".into());
         }
         self.since.waiting += start.elapsed().as_secs_f64();
-        let step = match self.lesson.step(batches) {
-            Ok(step) => step,
-            Err(error) => {
-                let last = self.folder.last()?.map_or("there is no state yet".to_owned(), |iter| {
-                    format!("the last state, of iteration {}, is kept", thousands(iter))
-                });
-                let sentence = format!("{error}; {last}");
-                self.log.error(&sentence)?;
-                self.bar.finish_and_clear();
-                return Err(sentence.into());
-            }
-        };
+        let (seen, begun) = self.lesson.step(batches).or_else(|error| self.ended_by(&*error))?;
+        if let Some(phase) = begun {
+            self.log.info(&format!(
+                "phase {phase} begins with iteration {}",
+                thousands(self.lesson.iteration())
+            ))?;
+        }
         self.since.iterations += 1;
-        self.since.loss += f64::from(step.loss);
-        self.since.norm += step.norm;
+        self.since.loss += seen.loss;
+        self.since.pixels += seen.pixels;
+        self.since.norm += seen.norm;
         self.since.seconds += start.elapsed().as_secs_f64();
         self.bar.set_position(self.lesson.iteration());
-        self.bar.set_message(format!("loss {:.3}  left {}", step.loss, span(self.left())));
+        self.bar.set_message(format!("loss {:.3}  left {}", seen.loss, span(self.left())));
         Ok(())
+    }
+
+    /// What is said of an iteration that failed: what was saved before is still there.
+    fn ended_by<T>(&mut self, error: &(dyn std::error::Error + 'static)) -> Result<T> {
+        let last = self.folder.last()?.map_or("nothing was saved yet".to_owned(), |iter| {
+            format!("the state of iteration {} is kept: --auto-resume goes on from it", thousands(iter))
+        });
+        let sentence = format!("{error}; {last}");
+        self.log.error(&sentence)?;
+        self.bar.finish_and_clear();
+        Err(sentence.into())
     }
 
     /// Seconds that are left, as the iterations of this run went.
@@ -216,8 +225,14 @@ impl<'a> Course<'a> {
         let since = std::mem::take(&mut self.since);
         let count = since.iterations.max(1) as f64;
         let data = &config.datasets.train;
-        let rate = self.lesson.rate_of(iter - 1);
+        let rate = self.lesson.rate(iter - 1);
         let (loss, norm) = (since.loss / count, since.norm / count);
+        let mut numbers = vec![("l_total", loss), ("grad_norm", norm)];
+        let mut row = Row { iter, lr: Some(rate), loss: Some(loss), grad_norm: Some(norm), ..Row::default() };
+        if let Some((_, tau, density)) = self.lesson.masks() {
+            (row.tau, row.density) = (Some(tau), Some(density));
+            numbers.extend([("l_pix", since.pixels / count), ("tau", tau), ("density", density)]);
+        }
         let told = Told {
             name: &config.name,
             epoch: iter * data.batch_size * data.accum_iter / self.pictures.max(1),
@@ -225,23 +240,16 @@ impl<'a> Course<'a> {
             rate,
             eta: self.left(),
             seconds: [since.seconds / count, since.waiting / count],
-            numbers: vec![("l_total", loss), ("grad_norm", norm)],
+            numbers,
         };
         self.log.info(&told.line())?;
         terminal::event(
             "iteration",
             json!({ "iter": iter, "lr": rate, "loss": loss, "grad_norm": norm, "left": told.eta }),
         );
-        self.scalars(&[("losses/l_total", loss), ("lr", rate), ("grad_norm", norm)])?;
-        let seconds = self.clock.seconds();
-        self.metrics.add(Row {
-            iter,
-            seconds,
-            lr: Some(rate),
-            loss: Some(loss),
-            grad_norm: Some(norm),
-            ..Row::default()
-        })
+        self.scalars(&[&[("lr", rate)], &*told.numbers].concat())?;
+        row.seconds = self.clock.seconds();
+        self.metrics.add(row)
     }
 
     /// PSNR and SSIM of the averaged network, previews, the curve, and the best network so far.
@@ -249,7 +257,7 @@ impl<'a> Course<'a> {
         let iter = self.lesson.iteration();
         self.measured = Some(iter);
         let save_img = self.settings.config.val.save_img;
-        let model = self.lesson.model()?;
+        let model = self.lesson.network()?;
         let Some(validation) = &mut self.validation else { return self.draw() };
         self.bar.set_message("measures");
         let measured = validation.measure(&model, save_img);
@@ -309,8 +317,8 @@ impl<'a> Course<'a> {
 
     fn save(&mut self) -> Result<()> {
         let iter = self.lesson.iteration();
-        let network = self.lesson.model()?.to_safetensors(Stored::F32)?;
-        let saved = self.folder.save(iter, &network, &self.lesson.state());
+        let network = self.lesson.network()?.to_safetensors(Stored::F32)?;
+        let saved = self.folder.save(iter, &network, &self.lesson.state()?);
         saved.map_err(|error| {
             format!("{error}; iteration {iter} is not saved, what was saved before is whole")
         })?;

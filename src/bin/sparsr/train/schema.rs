@@ -177,8 +177,6 @@ pub struct Masks {
     pub steering_gain: f64,
     pub sparsity_weight_min: f64,
     pub sparsity_weight_max: f64,
-    pub closed_below: f64,
-    pub hold_open_iter: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -333,8 +331,6 @@ impl Default for Masks {
             steering_gain: 0.006,
             sparsity_weight_min: 0.02,
             sparsity_weight_max: 1.0,
-            closed_below: 0.005,
-            hold_open_iter: 600,
         }
     }
 }

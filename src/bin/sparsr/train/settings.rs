@@ -78,7 +78,7 @@ impl Settings {
         check.data(&config.datasets.train)?;
         check.rates(&config)?;
         let sizes = check.network(&config)?;
-        let is_smsr = matches!(sizes, Sizes::Smsr { .. } | Sizes::Checkpoint("smsr"));
+        let is_smsr = matches!(sizes, Sizes::Smsr { .. });
         if is_smsr {
             check.masks(&config.train.masks)?;
         } else if given.has("train.masks") {
@@ -459,7 +459,6 @@ impl Check<'_> {
             ("density", masks.density),
             ("module_density_min", masks.module_density_min),
             ("module_density_max", masks.module_density_max),
-            ("closed_below", masks.closed_below),
         ] {
             self.share(&key(name), share)?;
         }
