@@ -51,11 +51,12 @@ pub(crate) fn write_exactly<'p>(
     safetensors::write(tensors, metadata, Stored::F32)
 }
 
-/// The tensors and the metadata of such a file.
+/// The tensors and the metadata of such a file, in the order of their names.
 pub(crate) fn read_exactly(
     bytes: &[u8],
-) -> Result<(BTreeMap<String, Parameter>, BTreeMap<String, String>), String> {
-    safetensors::read(bytes).map(|contents| (contents.parameters, contents.metadata))
+) -> Result<(Vec<(String, Parameter)>, BTreeMap<String, String>), String> {
+    let Contents { parameters, metadata, .. } = safetensors::read(bytes)?;
+    Ok((parameters.into_iter().collect(), metadata))
 }
 
 /// A reader's result. Readers know no file name: they give the reason alone, and [`Weights::from_bytes`]

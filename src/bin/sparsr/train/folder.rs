@@ -25,20 +25,27 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder. One in which a training has been is only taken by who goes on with it.
-    pub fn open(root: PathBuf, keep: usize, goes_on: bool) -> Result<Self> {
-        let folder = Self { root, keep };
-        if !goes_on && !folder.states()?.is_empty() {
-            let root = folder.root.display();
-            return Err(format!(
-                "{root}: there is a training of this name: --auto-resume goes on with it, --set name=… begins another"
-            )
-            .into());
-        }
+    /// Makes nothing yet.
+    pub fn at(root: PathBuf, keep: usize) -> Self {
+        Self { root, keep }
+    }
+
+    /// Makes the folder.
+    pub fn make(&self) -> Result<()> {
         for part in ["models", "training_states"] {
-            folder.made(part)?;
+            self.made(part)?;
         }
-        Ok(folder)
+        Ok(())
+    }
+
+    /// A folder in which a training has been is only taken by who goes on with it.
+    pub fn refuse_another(&self) -> Result<()> {
+        if self.states()?.is_empty() {
+            return Ok(());
+        }
+        let root = self.root.display();
+        let other = "--auto-resume goes on with it, --set name=… begins another";
+        Err(format!("{root}: there is a training of this name: {other}").into())
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -143,7 +150,9 @@ mod tests {
     fn the_last_few_stay_and_a_damaged_one_is_passed_over() {
         let temporary = tempfile::tempdir().unwrap();
         let root = temporary.path().join("experiments/a");
-        let folder = Folder::open(root.clone(), 2, false).unwrap();
+        let folder = Folder::at(root.clone(), 2);
+        folder.refuse_another().unwrap();
+        folder.make().unwrap();
         assert_eq!((folder.last().unwrap(), folder.last_state().unwrap()), (None, None));
         for iter in [900, 1000, 1100] {
             folder.save(iter, b"network", &state(iter)).unwrap();
@@ -157,11 +166,10 @@ mod tests {
         fs::write(root.join("training_states/1100.state"), "half").unwrap();
         assert_eq!(folder.last_state().unwrap(), Some((1000, state(1000))));
 
-        let sentence = Folder::open(root.clone(), 2, false).err().unwrap().to_string();
+        let sentence = folder.refuse_another().unwrap_err().to_string();
         assert!(
             sentence.contains("experiments/a: there is a training of this name: --auto-resume"),
             "{sentence}"
         );
-        Folder::open(root, 2, true).unwrap();
     }
 }

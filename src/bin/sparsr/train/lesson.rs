@@ -78,6 +78,11 @@ impl<'a> Lesson<'a> {
         self.masks.as_ref().map(|masks| masks.told(self.iteration()))
     }
 
+    /// The iteration behind which networks can be compared: those of another phase have other masks.
+    pub fn phase_start(&self) -> u64 {
+        self.masks.as_ref().map_or(0, MaskLesson::start)
+    }
+
     /// One iteration, by the mean of the batches. Says so if a phase of the masks begins with it.
     pub fn step(&mut self, batches: Vec<Batch>) -> Result<(Seen, Option<&'static str>)> {
         let (iteration, white) = (self.iteration(), self.model.net().unfolded().range());

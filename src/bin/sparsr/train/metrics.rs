@@ -67,10 +67,10 @@ impl Metrics {
         self.rows.last().map_or(0.0, |row| row.seconds)
     }
 
-    /// The best PSNR so far, and when.
-    pub fn best(&self) -> Option<(f64, u64)> {
+    /// The best PSNR behind an iteration, and when.
+    pub fn best(&self, behind: u64) -> Option<(f64, u64)> {
         let measured = self.rows.iter().filter_map(|row| Some((row.psnr_y?, row.iter)));
-        measured.filter(|(_, iter)| *iter > 0).max_by(|a, b| a.0.total_cmp(&b.0))
+        measured.filter(|(_, iter)| *iter > behind).max_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     fn cannot(&self) -> impl FnOnce(std::io::Error) -> String + use<'_> {
@@ -154,9 +154,9 @@ mod tests {
         );
         fs::write(&path, text + "300,3").unwrap();
         let again = Metrics::open(&path, 200).unwrap();
-        assert_eq!((&again.rows[..], again.seconds(), again.best()), (&rows[..], 25.0, Some((34.1, 200))));
+        assert_eq!((&again.rows[..], again.seconds(), again.best(0)), (&rows[..], 25.0, Some((34.1, 200))));
         let again = Metrics::open(&path, 150).unwrap();
-        assert_eq!((&again.rows[..], again.best()), (&rows[..2], None));
+        assert_eq!((&again.rows[..], again.best(0)), (&rows[..2], None));
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
     }
 }

@@ -6,6 +6,7 @@
 //! that much smaller and larger, which to Adam is the same as if the samples were divided.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use sparsr::Model;
 use sparsr::learn::fresh;
@@ -40,22 +41,23 @@ pub fn unit_factor(sizes: &Sizes, name: &str, unit: f64) -> f64 {
     }
 }
 
-pub fn start(settings: &Settings) -> Result<Start> {
+/// The network of a training that begins, or of one that goes on and has left `latest`: a checkpoint that it once started
+/// from may be gone by then.
+pub fn start(settings: &Settings, latest: Option<&Path>) -> Result<Start> {
     let (config, path) = (&settings.config, &settings.config.path);
     let scale = config.scale as usize;
     if let Sizes::Checkpoint(architecture) = settings.sizes {
-        let model = engine::model(&path.pretrain_network_g, None)?;
+        let name = latest.map_or(path.pretrain_network_g.clone(), |latest| latest.display().to_string());
+        let model = engine::model(&name, None)?;
         if model.architecture() != architecture {
-            let found = model.architecture();
-            return Err(format!("{}: expected {architecture}, found {found}", path.pretrain_network_g).into());
+            return Err(format!("{name}: expected {architecture}, found {}", model.architecture()).into());
         }
         let model = model.at_scale(scale)?.seen(None)?;
-        let told = format!("starts from {}", path.pretrain_network_g);
-        return Ok(Start { model, told: Some(told) });
+        return Ok(Start { model, told: Some(format!("starts from {name}")) });
     }
     let mut tensors = drawn(&settings.sizes, scale, config.train.unit, config.manual_seed);
     let told = match &*path.pretrain_network_g {
-        "" => None,
+        name if name.is_empty() || latest.is_some() => None,
         name => {
             let checkpoint = engine::model(name, None)?;
             Some(overlay(&mut tensors, name, checkpoint.weights(), path.strict_load_g)?)

@@ -96,22 +96,27 @@ impl<'a> Course<'a> {
     ) -> Result<(Self, Arc<Batches>)> {
         let config = &settings.config;
         let root = std::path::Path::new(&config.path.experiments_root).join(&config.name);
+        let folder = Folder::at(root, config.logger.keep_checkpoints as usize);
+        let state = if auto_resume { folder.last_state()? } else { None };
+        if !auto_resume {
+            folder.refuse_another()?;
+        }
         // What cannot be begun leaves no folder.
-        let Start { model, mut told } = network::start(settings)?;
+        let latest = state.as_ref().map(|_| folder.path(&network_file("latest")));
+        let Start { model, mut told } = network::start(settings, latest.as_deref())?;
         let description = model.description();
         let mut lesson = Lesson::new(settings, model)?;
+        let before = state.as_ref().map(|(_, state)| lesson.restore(state)).transpose()?.flatten();
         let validation = Validation::open(settings, cancel)?;
         let batches = data::open(settings, cancel)?;
 
-        let folder = Folder::open(root, config.logger.keep_checkpoints as usize, auto_resume)?;
+        folder.make()?;
         let mut log = Log::open(&folder.path("train.log"))?;
-        let state = if auto_resume { folder.last_state()? } else { None };
-        if let Some((iter, state)) = state {
-            let before = lesson.restore(&state)?;
+        if let Some((iter, _)) = state {
             told = Some(format!("goes on from iteration {}", thousands(iter)));
-            if let Some(changes) = before.and_then(|before| changes(&before, config)) {
-                log.info(&format!("with other settings: {changes}"))?;
-            }
+        }
+        if let Some(changes) = before.and_then(|before| changes(&before, config)) {
+            log.info(&format!("with other settings: {changes}"))?;
         }
         let from = lesson.iteration();
         folder.write(&format!("{}.toml", config.name), given.copy(config)?.as_bytes())?;
@@ -270,7 +275,8 @@ impl<'a> Course<'a> {
             self.folder.made(&format!("visualization/{picture}"))?;
             self.folder.write(&format!("visualization/{picture}/{picture}_{iter}.png"), &preview)?;
         }
-        let best = self.metrics.best();
+        let behind = self.lesson.phase_start();
+        let best = self.metrics.best(behind);
         let Figures { psnr_y, ssim_y } = figures;
         let row = Row {
             iter,
@@ -280,12 +286,12 @@ impl<'a> Course<'a> {
             ..Row::default()
         };
         self.metrics.add(Row { psnr_y_bicubic: Some(bicubic.psnr_y), ..row })?;
-        if iter > 0 && best.is_none_or(|(best, _)| psnr_y > best) {
+        if iter > behind && best.is_none_or(|(best, _)| psnr_y > best) {
             self.folder.write(&network_file("best"), &file(&model, figures)?)?;
         }
         let best = self
             .metrics
-            .best()
+            .best(behind)
             .map_or(String::new(), |(psnr, iter)| format!("  Best: {psnr:.3} @ {} iter", thousands(iter)));
         let (base, iter_told) = (bicubic.psnr_y, thousands(iter));
         self.log.info(&format!(

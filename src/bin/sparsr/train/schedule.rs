@@ -168,11 +168,6 @@ impl Steering {
     }
 }
 
-/// The share of the average that stays in an iteration, `seen` being how many it has seen: it begins as a plain mean.
-pub fn ema_decay(decay: f64, seen: u64) -> f64 {
-    decay.min((1 + seen) as f64 / (10 + seen) as f64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,12 +242,5 @@ mod tests {
         assert_eq!(steering.weights(&masks), [0.0]);
         (0..150).for_each(|_| steering.see(&[1.0], &masks));
         near(steering.weights(&masks)[0], 0.05);
-    }
-
-    #[test]
-    fn an_average_begins_as_a_mean() {
-        for (seen, expected) in [(0, 0.1), (1, 2.0 / 11.0), (90, 0.91), (100_000, 0.999)] {
-            near(ema_decay(0.999, seen), expected);
-        }
     }
 }

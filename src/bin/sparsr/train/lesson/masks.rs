@@ -68,6 +68,12 @@ impl<'a> MaskLesson<'a> {
         self.phase != self.masks.phase(iteration, self.settings.config.train.total_iter)
     }
 
+    /// The first iteration of the present phase.
+    pub fn start(&self) -> u64 {
+        let starts = self.masks.starts(self.settings.config.train.total_iter);
+        Phase::ALL.iter().zip(starts).find(|(phase, _)| **phase == self.phase).map_or(0, |(_, start)| start)
+    }
+
     /// Begins the phase of an iteration, from what the trainer knows; gives its name.
     pub fn enter(&mut self, iteration: u64, tensors: &mut Tensors, trainer: &Trainer) -> &'static str {
         tensors.extend(trainer.parameters().iter().map(|(name, numbers)| (name.to_owned(), numbers)));
