@@ -43,6 +43,22 @@ struct Contents {
     taken: Option<Taken>,
 }
 
+/// A safetensors file of tensors under exactly these names; of one name none is taken off, as [`Weights`] would.
+pub(crate) fn write_exactly<'p>(
+    tensors: impl Iterator<Item = (&'p str, &'p Parameter)>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, String> {
+    safetensors::write(tensors, metadata, Stored::F32)
+}
+
+/// The tensors and the metadata of such a file, in the order of their names.
+pub(crate) fn read_exactly(
+    bytes: &[u8],
+) -> Result<(Vec<(String, Parameter)>, BTreeMap<String, String>), String> {
+    let Contents { parameters, metadata, .. } = safetensors::read(bytes)?;
+    Ok((parameters.into_iter().collect(), metadata))
+}
+
 /// A reader's result. Readers know no file name: they give the reason alone, and [`Weights::from_bytes`]
 /// says of which file.
 type Reading<T> = std::result::Result<T, String>;

@@ -74,6 +74,20 @@ impl NewFile {
         }
     }
 
+    /// [`NewFile::finish`] once the content, and then the name, are on the disk: the file outlasts a loss of power.
+    ///
+    /// # Errors
+    /// As [`NewFile::finish`].
+    pub fn finish_on_disk(mut self, replace: bool) -> io::Result<()> {
+        self.content.flush()?;
+        self.content.get_ref().sync()?;
+        let folder = folder(&self.place).to_owned();
+        self.finish(replace)?;
+        // A folder's own content is what the system lets us sync; where it does not, the name comes by itself, later.
+        let _ = fs::File::open(folder).and_then(|folder| folder.sync_all());
+        Ok(())
+    }
+
     /// Gives several files their names, in order, all of them or none. What they replaced, if that is allowed, does not
     /// come back.
     ///
@@ -128,6 +142,16 @@ impl Write for NewFile {
 
     fn flush(&mut self) -> io::Result<()> {
         self.content.flush()
+    }
+}
+
+impl Unfinished {
+    fn sync(&self) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::Unnamed(file) => file.sync_all(),
+            Self::Named(file) => file.as_file().sync_all(),
+        }
     }
 }
 

@@ -133,7 +133,7 @@ impl Keys {
 }
 
 /// See [`Config::res_scale`].
-fn res_scale(channels: usize, blocks: usize) -> f32 {
+pub fn res_scale(channels: usize, blocks: usize) -> f32 {
     match (channels, blocks) {
         (256, _) => 0.1,
         (16, 8) => 2.0,

@@ -227,7 +227,7 @@ fn macs(model: &Model, size: [usize; 2]) -> Result<f64> {
 }
 
 /// The small picture that belongs to a large one.
-fn small_picture(large: &Path, small: &[PathBuf], scale: usize, size: [usize; 2]) -> Result<Pixels> {
+pub fn small_picture(large: &Path, small: &[PathBuf], scale: usize, size: [usize; 2]) -> Result<Pixels> {
     let names = [stem(large), format!("{}x{scale}", stem(large))];
     let path = small.iter().find(|path| names.contains(&stem(path)));
     let path = path.ok_or_else(|| format!("no small picture called {} or {}", names[0], names[1]))?;
@@ -243,7 +243,7 @@ fn small_picture(large: &Path, small: &[PathBuf], scale: usize, size: [usize; 2]
 }
 
 /// The pictures of a folder by name.
-fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
+pub fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut pictures = Vec::new();
     for entry in entries {
@@ -259,7 +259,7 @@ fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(pictures)
 }
 
-fn stem(path: &Path) -> String {
+pub fn stem(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 

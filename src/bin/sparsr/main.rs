@@ -1,4 +1,4 @@
-//! The `sparsr` program: pictures enlarged, measured, and what it runs explained.
+//! The `sparsr` program: pictures enlarged, measured, networks trained, and what it runs explained.
 //!
 //! Results go to standard output, everything said to a person to standard error. Every failure is one
 //! sentence, `error: …`, and a non-zero exit; no file is left half-written.
@@ -17,6 +17,7 @@ mod models;
 mod profile;
 mod scene;
 mod terminal;
+mod train;
 mod tune;
 mod tuning;
 mod upscale;
@@ -42,6 +43,7 @@ Examples:
   sparsr photo.jpg                              photo-x2.png, here: short for sparsr upscale
   sparsr upscale scans/*.tif -o large           a folder of PNGs
   sparsr upscale face.png -o face.webp --device cpu
+  sparsr train edsr.toml                        a network of your own, from a folder of pictures
   sparsr models                                 what it knows of networks
   sparsr devices                                what it can run on
   sparsr doctor                                 whether that works
@@ -64,6 +66,7 @@ enum Command {
     Devices(devices::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),
+    Train(train::Args),
     Tune(tune::Args),
     Completions(Completions),
     Man(Man),
@@ -98,6 +101,7 @@ fn main() -> ExitCode {
         Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Train(args) => train::run(&args),
         Command::Tune(args) => tune::run(&args),
         Command::Completions(args) => args.print(),
         Command::Man(args) => args.print(),

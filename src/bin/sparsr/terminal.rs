@@ -9,6 +9,7 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use sparsr::Cancel;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer;
@@ -40,6 +41,23 @@ pub fn event(name: &str, mut fields: serde_json::Value) {
         // A line that cannot be shown is no failure of the work.
         let _ = writeln!(io::stderr(), "{fields}");
     }
+}
+
+/// The exit status of what Ctrl-C ended: 128 and the signal's number.
+pub const INTERRUPTED: u8 = 130;
+
+/// The first Ctrl-C, or SIGTERM, asks runs to end, and says how; the second ends the program.
+pub fn end_on_interrupt(how: &'static str) -> Result<Cancel> {
+    let cancel = Cancel::default();
+    let asked = cancel.clone();
+    ctrlc::set_handler(move || {
+        if asked.is_cancelled() {
+            std::process::exit(INTERRUPTED.into());
+        }
+        asked.cancel();
+        tell(how);
+    })?;
+    Ok(cancel)
 }
 
 /// Takes those of the logged warnings of which `is_mine` says so.

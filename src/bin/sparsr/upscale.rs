@@ -2,7 +2,7 @@
 
 mod masks;
 mod options;
-mod report;
+pub mod report;
 mod size;
 
 use std::fs;
@@ -76,9 +76,6 @@ const LARGE: u64 = 4 << 20;
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(250);
 
-/// The exit status of what Ctrl-C ended: 128 and the signal's number.
-const INTERRUPTED: u8 = 130;
-
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.progress == Form::Json {
         terminal::tell_events();
@@ -96,7 +93,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let report = Report::new(jobs.len(), &skipped, args.json)?;
     failures.iter().for_each(|failure| report.failure(failure));
 
-    let cancel = end_on_interrupt()?;
+    let cancel = terminal::end_on_interrupt("ends after this window; Ctrl-C again ends it at once")?;
     let folders = Mutex::default();
     let alone = RwLock::default();
     let mut work = Work { args, masks, report, cancel, alone, folders, one_by_one: true };
@@ -109,20 +106,6 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         work.go_through(&jobs, upscalers)?;
     }
     Ok(work.end())
-}
-
-/// The first Ctrl-C asks runs to end, the second ends the program.
-fn end_on_interrupt() -> Result<Cancel> {
-    let cancel = Cancel::default();
-    let asked = cancel.clone();
-    ctrlc::set_handler(move || {
-        if asked.is_cancelled() {
-            std::process::exit(INTERRUPTED.into());
-        }
-        asked.cancel();
-        terminal::tell("ends after this window; Ctrl-C again ends it at once");
-    })?;
-    Ok(cancel)
 }
 
 /// A folder for what is written on the way: that of the first output, on a disk that has room for pictures.
@@ -284,7 +267,7 @@ impl Work<'_> {
             remove_empty(self.folders.into_inner().expect("no thread panics with it"));
         }
         match (self.cancel.is_cancelled(), all_done) {
-            (true, _) => ExitCode::from(INTERRUPTED),
+            (true, _) => ExitCode::from(terminal::INTERRUPTED),
             (_, true) => ExitCode::SUCCESS,
             (_, false) => ExitCode::FAILURE,
         }

@@ -1,0 +1,134 @@
+//! `sparsr train`: a network learns from pictures, as a file says.
+//!
+//! ```text
+//!   CONFIG.toml ─► config ─► settings ─► network (its first numbers) ─► run: iterations, figures, files
+//! ```
+
+mod config;
+mod curve;
+mod data;
+mod folder;
+mod lesson;
+mod log;
+mod metrics;
+mod network;
+mod run;
+mod schedule;
+mod schema;
+mod settings;
+mod tensorboard;
+mod validate;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use config::Set;
+use schema::Config;
+use settings::Settings;
+use sparsr::DeviceChoice;
+
+use crate::upscale::report::Form;
+use crate::{Result, terminal};
+
+/// Train a network on folders of pictures
+///
+/// What to train, on what and how is a file of TOML, with the names that BasicSR, traiNNer and neosr have; an unknown key
+/// is an error. Everything goes to experiments/<NAME>: networks, states, a log, figures, a curve and previews. Ctrl-C
+/// finishes the iteration, saves and ends; --auto-resume goes on from there as if nothing had happened.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  sparsr train --print-config > edsr.toml       every key, with its default and what it is
+  sparsr train edsr.toml
+  sparsr train edsr.toml --auto-resume
+  sparsr train edsr.toml --set train.total_iter=20000 --set name=short
+
+docs/training.md goes from a folder of pictures to a network.")]
+pub struct Args {
+    /// The configuration
+    #[arg(value_name = "CONFIG.toml", required_unless_present = "print_config")]
+    config: Option<PathBuf>,
+
+    /// Go on from the last state of this training, if there is one
+    #[arg(long)]
+    auto_resume: bool,
+
+    /// Lay a value over the configuration's
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Set::parse)]
+    set: Vec<Set>,
+
+    /// Print a configuration of all defaults with comments, and end
+    #[arg(long)]
+    print_config: bool,
+
+    /// How to tell how far it is: a bar, or events as JSON, one a line, on standard error
+    #[arg(long, value_name = "bar|json", default_value = "bar", hide_possible_values = true)]
+    progress: Form,
+
+    /// What to train on: training runs on the CPU engine in this version
+    #[arg(long, value_name = "cpu", default_value = "cpu")]
+    device: DeviceChoice,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.print_config {
+        terminal::print(config::DEFAULT.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !matches!(args.device, DeviceChoice::Auto | DeviceChoice::Cpu) {
+        return Err("training runs on the CPU engine in this version: --device cpu".into());
+    }
+    if args.progress == Form::Json {
+        terminal::tell_events();
+    }
+    let path = args.config.as_ref().ok_or("expected a configuration: CONFIG.toml")?;
+    let (config, given) = config::read(path, &args.set)?;
+    let settings = Settings::new(config, &given)?;
+    run::run(&settings, &given, args.auto_resume)
+}
+
+/// What differs between two configurations, the older one as text: `key: old → new`.
+fn changes(before: &str, after: &Config) -> Option<String> {
+    let table = |text: &str| toml::from_str::<toml::Table>(text).ok();
+    let [before, after] =
+        [before, &toml::to_string(after).ok()?].map(|text| table(text).map(|table| flat(&table)));
+    let (before, after) = (before?, after?);
+    let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let told = |key: &String| {
+        let [old, new] = [&before, &after].map(|table| table.get(key).map_or("–", String::as_str));
+        (old != new).then(|| format!("{key}: {old} → {new}"))
+    };
+    let changes: Vec<String> = keys.into_iter().filter_map(told).collect();
+    (!changes.is_empty()).then(|| changes.join(", "))
+}
+
+/// Every value by its whole key.
+fn flat(table: &toml::Table) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(below) => {
+                values.extend(flat(below).into_iter().map(|(name, value)| (format!("{key}.{name}"), value)));
+            }
+            value => drop(values.insert(key.clone(), value.to_string())),
+        }
+    }
+    values
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_between_configurations_is_told() {
+        let mut config = Config::default();
+        let before = toml::to_string(&config).unwrap();
+        assert_eq!(changes(&before, &config), None);
+        config.train.optim_g.lr = 5e-4;
+        config.val.crop_border = Some(4);
+        let told = changes(&before, &config).unwrap();
+        assert_eq!(told, "train.optim_g.lr: 0.001 → 0.0005, val.crop_border: – → 4");
+    }
+}
