@@ -52,12 +52,13 @@ pub(crate) fn write_exactly<'p>(
 }
 
 /// The tensors and the metadata of such a file, in the order of their names.
-pub(crate) fn read_exactly(
-    bytes: &[u8],
-) -> Result<(Vec<(String, Parameter)>, BTreeMap<String, String>), String> {
+pub(crate) fn read_exactly(bytes: &[u8]) -> Result<Exactly, String> {
     let Contents { parameters, metadata, .. } = safetensors::read(bytes)?;
-    Ok((parameters.into_iter().collect(), metadata))
+    Ok((parameters, metadata))
 }
+
+/// Tensors and metadata.
+type Exactly = (BTreeMap<String, Parameter>, BTreeMap<String, String>);
 
 /// A reader's result. Readers know no file name: they give the reason alone, and [`Weights::from_bytes`]
 /// says of which file.

@@ -364,7 +364,7 @@ fn the_cache_gives_the_same_pairs_until_something_changes() {
 
     let damages: [(&str, Change<Vec<u8>>); 6] = [
         ("empty", Vec::clear),
-        ("cut", |bytes| drop(bytes.pop())),
+        ("cut", |bytes| bytes.truncate(bytes.len() - 1)),
         ("longer", |bytes| bytes.push(0)),
         ("a bit of a picture", |bytes| *bytes.last_mut().unwrap() ^= 1),
         ("a bit of the head", |bytes| bytes[60] ^= 1),

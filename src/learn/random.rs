@@ -204,7 +204,8 @@ mod tests {
         let random = Random::new(1, Random::FREE, 2);
         let pi = std::f64::consts::PI;
         type Fill = fn(&Random, &mut [f32]);
-        let cases: [(Fill, fn(&Random, u32) -> f32, f64, f64); 3] = [
+        type One = fn(&Random, u32) -> f32;
+        let cases: [(Fill, One, f64, f64); 3] = [
             (Random::fill_uniform, Random::uniform, 0.5, 1.0 / 12.0),
             (Random::fill_logistic, Random::logistic, 0.0, pi * pi / 3.0),
             (Random::fill_normal, Random::normal, 0.0, 1.0),

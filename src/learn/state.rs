@@ -59,7 +59,7 @@ impl State {
         let (tensors, mut notes) = weights::read_exactly(bytes)
             .map_err(|reason| refused(format!("expected a training's state, found none: {reason}")))?;
         match notes.remove(KIND).as_deref() {
-            Some(LAYOUT) => Ok(Self { tensors, notes }),
+            Some(LAYOUT) => Ok(Self { tensors: tensors.into_iter().collect(), notes }),
             Some(other) => {
                 Err(refused(format!("expected {LAYOUT}, found {other}: it is another version's of sparsr")))
             }
