@@ -98,7 +98,6 @@ fn what_cannot_be_trained_is_refused_and_leaves_nothing() {
         (&["tiny.toml", "--set", "datasets.train.dataroot_gt=['absent']"], "absent"),
         (&["tiny.toml", "--set", "datasets.train.dataroot_gt=['empty']"], "empty"),
         (&["tiny.toml", "--set", "datasets.val.dataroot_gt=['empty']"], "empty: there are no pictures"),
-        (&["tiny.toml", "--set", "datasets.train.lq_size=64"], "lq_size"),
         (&["tiny.toml", "--set", "path.pretrain_network_g=absent.pth"], "absent.pth"),
         (
             &["tiny.toml", "--set", "path.pretrain_network_g=smsr-x2"],
@@ -114,6 +113,13 @@ fn what_cannot_be_trained_is_refused_and_leaves_nothing() {
         let sentence = folder.fails(&[&["train"], *args].concat());
         assert!(sentence.contains(expected), "{args:?}: {sentence}");
     }
+    let outcome = folder.run(&["train", "tiny.toml", "--set", "datasets.train.lq_size=64"]);
+    assert!(
+        !outcome.success && outcome.stderr.contains("error: lq_size: none of the 1 pictures"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!folder.path("experiments").exists());
     let outcome = folder.run(&["train", "tiny.toml", "--set", "x"]);
     assert!(!outcome.success && outcome.stderr.contains("expected KEY=VALUE"), "{}", outcome.stderr);
 }

@@ -73,6 +73,7 @@ impl Folder {
         sentence
     }
 
+    #[allow(dead_code, reason = "tests/cli.rs asks")]
     pub fn json(&self, args: &[&str]) -> serde_json::Value {
         let outcome = self.run(args);
         assert!(outcome.success, "{args:?}: {}", outcome.stderr);

@@ -130,12 +130,6 @@ impl Given {
         format!("{}: {key}: {reason}", self.file)
     }
 
-    /// Whether the key, or one below it, was given.
-    pub fn has(&self, key: &str) -> bool {
-        let below = |path: &str| path == key || path.starts_with(&format!("{key}."));
-        self.keys.iter().any(|known| below(&known.path)) || self.sets.iter().any(|set| below(&set.key))
-    }
-
     /// The configuration as a file: as it was given, or with what was laid over it.
     pub fn copy(&self, config: &Config) -> Result<String> {
         if self.sets.is_empty() {

@@ -138,7 +138,7 @@ mod tests {
         let sentence = overlay(&mut four, "two.pth", &two, true).unwrap_err().to_string();
         assert!(sentence.starts_with("two.pth: tail.0.2.bias (not there) does not fit"), "{sentence}");
         let told = overlay(&mut four.clone(), "two.pth", &two, false).unwrap();
-        let expected = "starts from two.pth: 14 tensors; drawn anew: tail.0.2.bias (not there), tail.0.2.weight (not there)";
+        let expected = "starts from two.pth: 16 tensors; drawn anew: tail.0.2.bias (not there), tail.0.2.weight (not there)";
         assert_eq!(told, expected);
 
         let mut three = network(3);

@@ -6,7 +6,7 @@ use glob::Pattern;
 use sparsr::low_level::models::architectures;
 
 use super::config::Given;
-use super::schema::{Clip, Config, Group, Loss, Masks, Network, Training};
+use super::schema::{Clip, Config, Degradation, Group, Loss, Masks, Network, Training};
 use crate::Result;
 
 /// The largest of sizes and counts that are plausible.
@@ -81,7 +81,7 @@ impl Settings {
         let is_smsr = matches!(sizes, Sizes::Smsr { .. });
         if is_smsr {
             check.masks(&config.train.masks)?;
-        } else if given.has("train.masks") {
+        } else if config.train.masks != Masks::default() {
             return check.refuse("train.masks", "masks are SMSR's, and network_g.type is another");
         }
         Ok(Self {
@@ -176,7 +176,7 @@ impl Check<'_> {
                 data.dataroot_lq.len(),
             )?;
             self.degradation(data)
-        } else if self.given.has(&key("degradation")) {
+        } else if data.degradation != Degradation::default() {
             self.refuse(&key("degradation"), "it is for type = \"degraded\"")
         } else {
             Ok(())

@@ -16,8 +16,11 @@ fn read(text: &str, laid: &[&str]) -> Result<Settings> {
 
 #[test]
 fn the_printed_configuration_is_the_default() {
-    let (config, _) = parse("default.toml", DEFAULT, &[]).unwrap();
+    let (config, given) = parse("default.toml", DEFAULT, &[]).unwrap();
     assert_eq!(config, Config::default());
+    // What is there for other types does not stand in the way.
+    let sentence = Settings::new(config, &given).err().unwrap().to_string();
+    assert!(sentence.contains("datasets.train.dataroot_gt: expected a folder of pictures"), "{sentence}");
     // Every key is there, those without a value as a comment.
     let mut keys = Vec::new();
     let schema = include_str!("../schema.rs").split("impl Default").next().unwrap();
@@ -271,7 +274,7 @@ fn mistakes_in_data_and_masks_are_named_too() {
             plain("drop_flat = 1.0"),
             "a.toml:3: datasets.train.drop_flat: expected 0 or more and below 1, found 1",
         ),
-        (data(""), "a.toml:4: datasets.train.degradation: it is for type = \"degraded\""),
+        (data("") + "blur_prob = 0.2", "a.toml:4: datasets.train.degradation: it is for type = \"degraded\""),
         (
             data("type = \"degraded\"\ndataroot_lq = [\"a\"]"),
             "a.toml:4: datasets.train.dataroot_lq: expected none: small pictures are made, found 1",
