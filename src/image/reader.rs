@@ -83,6 +83,20 @@ impl PictureReader {
         Ok(Self { path: path.to_owned(), header, rows, streams, y: 0, failure: None })
     }
 
+    /// Columns and rows of a file's picture, upright. Nothing is decoded but what stands before the pixels, and nothing is
+    /// said in the log.
+    ///
+    /// # Errors
+    /// As [`PictureReader::open`]; and [`Error::Image`] if it is no ordinary file, since a pipe tells once.
+    pub fn size_of(path: &Path) -> Result<[u32; 2]> {
+        if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
+            return Err(image_error(path, "expected an ordinary file: a pipe has no size before it is read"));
+        }
+        let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
+        quietly(|| decode::size(&path.display().to_string(), &mut file))
+            .map_err(|reason| image_error(path, reason))
+    }
+
     /// Size, type and notes of the picture, as [`Picture::read`] has them.
     pub fn header(&self) -> &PictureHeader {
         &self.header
@@ -146,6 +160,11 @@ impl std::fmt::Debug for PictureReader {
         debug.field("path", path).field("header", header).field("streams", streams);
         debug.field("y", y).field("failure", failure).finish_non_exhaustive()
     }
+}
+
+/// Without a word in the log.
+pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), work)
 }
 
 type Stream = (PictureHeader, Box<dyn Rows>);

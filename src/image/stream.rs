@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use image::{ColorType, DynamicImage, ImageFormat};
 
 use super::encode::format_of;
+use super::reader::quietly;
 use super::transfer::{self, Transfer};
 use super::travel::{self, ALPHA_MARGIN, SPREAD};
 use super::{Alpha, Animation, FileOptions, Picture, PictureHeader, PictureReader, PictureWriter, Reading};
@@ -100,11 +101,6 @@ fn refuse_transparency(input: &Path, output: &Path, options: &FileOptions) -> Re
         Picture::from(band).check(output, ImageFormat::Jpeg, &options.encoding)?;
     }
     Ok(())
-}
-
-/// Without a word in the log.
-fn quietly<T>(open: impl FnOnce() -> T) -> T {
-    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), open)
 }
 
 /// The rows of a picture file, each with those around it.

@@ -64,7 +64,7 @@ impl PictureWriter {
     ) -> Result<Self> {
         check_type(path, header)?;
         check_size(path, format, header)?;
-        let metadata = encode::held(path, format, header, encoding);
+        let metadata = encode::held(path, format, header, encoding)?;
         let (body, start) = Body::begin(path, format, header, metadata, encoding)?;
         let mut file = NewFile::create(path).map_err(Error::io(path))?;
         file.write_all(&start).map_err(Error::io(path))?;
@@ -186,7 +186,7 @@ impl Body {
                 let image = header.picture(header.height, fill).map_err(|error| refused(&error))?;
                 drop(bytes);
                 let image = as_held(&image, format, &encoding);
-                encode::whole(format, &image, &metadata, &encoding).map_err(|error| refused(&error))
+                encode::whole(path, format, &image, &metadata, &encoding).map_err(|error| refused(&error))
             }
         }
     }

@@ -118,6 +118,11 @@ impl<R: Read + Seek> Tiff<R> {
         PictureHeader { width, height, color: colour::color_type(&self.layout), metadata }
     }
 
+    /// Columns and rows, as they lie in the file.
+    pub(in crate::image) fn size(&self) -> [u32; 2] {
+        [self.layout.width, self.layout.height]
+    }
+
     /// How many bytes a row of the picture takes.
     pub(in crate::image) fn row_bytes(&self) -> u64 {
         u64::from(self.layout.width) * u64::from(colour::color_type(&self.layout).bytes_per_pixel())
