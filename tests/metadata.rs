@@ -325,6 +325,7 @@ fn a_tiff_begins_with_exif() {
             old.metadata = everything();
             old.metadata.icc_profile = None;
             old.metadata.stated_colour = StatedColour::default();
+            old.metadata.background = None;
             old.metadata.exif = Some(exif::exif(big_endian, 1));
             let write = || old.encode(Path::new("file"), ImageFormat::Tiff, &Encoding::default()).unwrap();
             let (bytes, warnings) = heard(write);

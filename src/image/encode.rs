@@ -37,7 +37,7 @@ impl Picture {
         self.check(name, format, encoding)?;
         let header = self.header();
         let metadata = held(name, format, &header, encoding)?;
-        let (mut body, mut bytes) = Body::begin(name, format, &header, metadata, encoding)?;
+        let (mut body, mut bytes) = Body::begin(name, format, &header, metadata, encoding, None)?;
         bytes.extend(body.rows(&self.image).map_err(|error| image_error(name, error.to_string()))?);
         bytes.extend(body.finish(name, &header)?);
         Ok(bytes)

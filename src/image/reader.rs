@@ -23,7 +23,7 @@ use self::tiff::Tiff;
 use super::decode;
 use super::kind::{Kind, kind};
 use super::limits::{self, MAX_BYTES};
-use super::{Picture, PictureHeader, Reading, encode::image_error};
+use super::{Picture, PictureHeader, Reading, encode::image_error, metadata};
 use crate::error::{Error, Result};
 
 /// The most that one row, or one row of strips or tiles, may take. What claims more is decoded whole, within the
@@ -186,6 +186,28 @@ fn stream(path: &Path, reading: &Reading) -> Result<Option<Stream>> {
         _ => return Ok(None),
     };
     stream.map_err(|error| image_error(path, decode::reason(error)))
+}
+
+/// The header of a TIFF's page, its sides as they are when it is upright, and how many pages there are; of other files,
+/// and of what can be read once, nothing.
+pub(super) fn tiff_page(path: &Path, reading: &Reading) -> Result<Option<(PictureHeader, u32)>> {
+    if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
+        return Ok(None);
+    }
+    let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
+    let mut start = Vec::new();
+    (&mut file).take(64).read_to_end(&mut start).map_err(Error::io(path))?;
+    let name = path.display().to_string();
+    if kind(&name, &start) != Ok(Kind::Of(ImageFormat::Tiff)) {
+        return Ok(None);
+    }
+    let opened = Tiff::open(file, reading).map_err(ImageError::IoError);
+    let tiff = opened.map_err(|error| image_error(path, decode::reason(error)))?;
+    let (mut header, pages) = (quietly(|| tiff.header(&name)), tiff.pages());
+    if metadata::swaps_sides(tiff.orientation()) {
+        (header.width, header.height) = (header.height, header.width);
+    }
+    Ok(Some((header, pages)))
 }
 
 fn tiff_stream(name: &str, file: File, reading: &Reading) -> io::Result<Option<Stream>> {

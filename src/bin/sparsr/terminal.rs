@@ -68,7 +68,7 @@ pub fn explain(text: &str) {
     if EVENTS.load(Ordering::Relaxed) {
         return event("text", serde_json::json!({ "text": text }));
     }
-    PROGRESS.suspend(|| eprint!("{text}"));
+    PROGRESS.suspend(|| drop(write!(io::stderr(), "{text}")));
 }
 
 /// `error: …`, always.
@@ -76,7 +76,8 @@ pub fn complain(sentence: &str) {
     if EVENTS.load(Ordering::Relaxed) {
         return event("error", serde_json::json!({ "text": sentence }));
     }
-    PROGRESS.suspend(|| eprintln!("error: {sentence}"));
+    // Where nobody hears, the exit status still tells.
+    PROGRESS.suspend(|| drop(writeln!(io::stderr(), "error: {sentence}")));
 }
 
 /// Writes a result to standard output. A reader that has seen enough (`| head`) is no error.

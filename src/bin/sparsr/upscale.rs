@@ -20,7 +20,7 @@ use sparsr::{Cancel, Error, FileOptions, Progress, Size, UpscaledFile, Upscaler}
 use crate::batch::{self, Batch, Job};
 use crate::engine::{Engine, Use};
 use crate::files::{self, Source, Target};
-use crate::{Result, profile, terminal};
+use crate::{Result, memory, profile, terminal};
 
 /// Enlarge pictures
 ///
@@ -115,14 +115,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 fn end_on_interrupt() -> Result<Cancel> {
     let cancel = Cancel::default();
     let asked = cancel.clone();
-    ctrlc::set_handler(move || {
+    let waits = ctrlc::set_handler(move || {
         if asked.is_cancelled() {
             std::process::exit(INTERRUPTED.into());
         }
         asked.cancel();
         terminal::tell("ends after this window; Ctrl-C again ends it at once");
-    })?;
-    Ok(cancel)
+    });
+    match waits {
+        Err(ctrlc::Error::System(error)) => Err(memory::no_thread(&error).into()),
+        waits => Ok(waits.map(|()| cancel)?),
+    }
 }
 
 /// A folder for what is written on the way: that of the first output, on a disk that has room for pictures.
@@ -181,8 +184,8 @@ impl Work<'_> {
                     }
                     running.fetch_sub(1, Ordering::Relaxed);
                 };
-                let no_thread = |error| format!("no thread could be started: {error}; close other programs");
-                thread::Builder::new().spawn_scoped(scope, work).map_err(no_thread)?;
+                let started = thread::Builder::new().spawn_scoped(scope, work);
+                started.map_err(|error| memory::no_thread(&error))?;
             }
             while self.args.progress == Form::Json && running.load(Ordering::Relaxed) > 0 {
                 thread::sleep(TICK);
