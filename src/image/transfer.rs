@@ -143,6 +143,7 @@ mod tests {
     #[test]
     fn only_what_is_far_from_displays_is_changed() {
         let mut profile = ColorProfile::new_srgb();
+        profile.cicp = None; // it would count more than curves
         let table = |light: fn(f64) -> f64| {
             let values = (0..1024).map(|i| (light(f64::from(i) / 1023.0) * 65535.0).round() as u16);
             ToneReprCurve::Lut(values.collect())
