@@ -99,9 +99,9 @@ pub use error::{Error, Result};
 pub use gpu::{Gpu, adapters};
 #[cfg(feature = "image")]
 pub use image::{
-    Alpha, Animation, Compression, Dpi, Encoding, FileOptions, Metadata, NewFile, Picture, PictureHeader,
-    PictureReader, PictureWriter, Reading, Resolution, Size, StatedColour, Text, Unit, UpscaledFile,
-    UpscaledPicture, asks_for_memory, format_of,
+    Alpha, Animation, Compression, Dpi, Encoding, FileOptions, Metadata, NewFile, Pages, Picture,
+    PictureHeader, PictureReader, PictureWriter, Reading, Resolution, Size, StatedColour, Text, Unit,
+    UpscaledFile, UpscaledPicture, asks_for_memory, format_of,
 };
 pub use job::stream::{PixelRows, Sink, Source, Tiling};
 pub use job::watch::{Cancel, Progress};

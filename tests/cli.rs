@@ -277,6 +277,34 @@ fn masks_are_pictures_of_where_the_work_went() {
     assert_eq!(sentence, "masks/a-body.0.png exists already: --force replaces it");
 }
 
+/// No file takes a byte: neither a mask nor anything else is left of what was begun.
+#[cfg(unix)]
+#[test]
+fn a_full_folder_of_masks_is_an_error() {
+    let folder = Folder::new();
+    picture(ColorType::Rgb8, 7, 5).save(folder.path("a.png")).unwrap();
+    let line = "trap '' XFSZ; ulimit -f 0; exec \"$0\" upscale a.png -o b.png --masks masks --device cpu";
+    let run = std::process::Command::new("sh")
+        .current_dir(folder.path(""))
+        .args(["-c", line, env!("CARGO_BIN_EXE_sparsr")])
+        .output()
+        .unwrap();
+    let sentence = String::from_utf8(run.stderr).unwrap();
+    assert_eq!(run.status.code(), Some(1), "{sentence}");
+    assert!(sentence.starts_with("error: masks/a-body.") && sentence.contains("too large"), "{sentence}");
+    let left: Vec<_> =
+        std::fs::read_dir(folder.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["a.png"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_nobody_hears_the_status_tells() {
+    let line = "exec \"$0\" upscale absent.png --device cpu 2>/dev/full";
+    let run = std::process::Command::new("sh").args(["-c", line, env!("CARGO_BIN_EXE_sparsr")]).status();
+    assert_eq!(run.unwrap().code(), Some(1));
+}
+
 #[test]
 fn skipping_work_changes_no_picture() {
     let Some(gpu) = adapter::gpu("skipping_work_changes_no_picture") else { return };

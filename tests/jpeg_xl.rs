@@ -37,6 +37,7 @@ fn every_type_is_read() {
         assert_eq!(picture.image.as_bytes(), samples(color), "{name}");
         let rows = PictureReader::open(path.as_ref()).unwrap().read(9).unwrap().unwrap();
         assert!(rows == picture.image, "{name} by rows");
+        assert_eq!(PictureReader::size_of(path.as_ref()).unwrap(), [7, 5], "{name}");
     }
 }
 

@@ -45,8 +45,19 @@ fn everything() -> Metadata {
     metadata.iptc = Some(b"\x1c\x02\x19\0\x07keyword".to_vec());
     metadata.resolution = Some(Resolution { x: 300.0, y: 300.0, unit: Unit::Inch });
     metadata.text = vec![text("Comment", "a cat")];
-    metadata.stated_colour = StatedColour { gamma: Some(55_000), ..StatedColour::default() };
+    metadata.stated_colour = StatedColour { gamma: Some(55_000), ..light() };
+    metadata.background = Some([257, 514, 65_535]);
     metadata
+}
+
+/// The light that a picture was made for.
+fn light() -> StatedColour {
+    let display = std::array::from_fn(|i| 3 * i as u8);
+    StatedColour {
+        mastering_display: Some(display),
+        light_levels: Some([4_000_000, 12_345]),
+        ..StatedColour::default()
+    }
 }
 
 fn text(keyword: &str, text: &str) -> Text {
@@ -82,14 +93,20 @@ fn near(found: Option<Resolution>, expected: Option<Resolution>) -> bool {
 #[test]
 fn what_a_format_holds_comes_back_and_the_rest_is_named() {
     type Take = fn(&mut Metadata);
-    let kinds: [(&str, Take, &[ImageFormat]); 7] = [
+    let kinds: [(&str, Take, &[ImageFormat]); 9] = [
         ("profile", |m| m.icc_profile = None, &FORMATS[..4]),
         ("EXIF", |m| m.exif = None, &FORMATS[..4]),
         ("XMP", |m| m.xmp = None, &FORMATS[..4]),
         ("IPTC", |m| m.iptc = None, &[ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff]),
         ("resolution", |m| m.resolution = None, &FORMATS),
         ("text", |m| m.text.clear(), &[ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Tiff]),
-        ("gAMA", |m| m.stated_colour = StatedColour::default(), &FORMATS[..1]),
+        ("gAMA", |m| m.stated_colour.gamma = None, &FORMATS[..1]),
+        (
+            "mDCV",
+            |m| (m.stated_colour.mastering_display, m.stated_colour.light_levels) = (None, None),
+            &FORMATS[..1],
+        ),
+        ("background", |m| m.background = None, &FORMATS[..1]),
     ];
     for (kind, _, holders) in kinds {
         let mut alone = everything();
@@ -134,7 +151,7 @@ fn kind_in_tiff(kind: &str, found: &Metadata, expected: &Metadata) -> bool {
 #[test]
 fn from_format_to_format_nothing_is_lost_in_silence() {
     type Has = fn(&Metadata) -> bool;
-    let kinds: [(&str, Has); 7] = [
+    let kinds: [(&str, Has); 9] = [
         ("profile", |m| m.icc_profile.is_some()),
         ("EXIF", |m| m.exif.as_ref().is_some_and(|block| Exif::of(block).value(GPS, 2).is_some())),
         ("XMP", |m| m.xmp.is_some()),
@@ -145,6 +162,8 @@ fn from_format_to_format_nothing_is_lost_in_silence() {
             !m.text.is_empty() || m.exif.as_ref().is_some_and(words)
         }),
         ("gAMA", |m| m.stated_colour.gamma.is_some() && m.icc_profile.is_none()),
+        ("mDCV", |m| m.stated_colour.mastering_display.is_some() && m.stated_colour.light_levels.is_some()),
+        ("background", |m| m.background.is_some()),
     ];
     for without_profile in [false, true] {
         let mut everything = everything();
@@ -171,7 +190,8 @@ fn from_format_to_format_nothing_is_lost_in_silence() {
 #[test]
 fn what_a_format_loses_is_one_warning() {
     let (_, warnings) = through(&small(everything()), ImageFormat::Bmp);
-    let expected = "file: Bmp cannot hold the colour profile, EXIF, XMP, IPTC and text";
+    let expected = "file: Bmp cannot hold the colour profile, EXIF, XMP, IPTC, text, the light that it was made for \
+        (mDCV, cLLI) and the background colour";
     assert_eq!(warnings, [expected.to_owned()], "gAMA counts for nothing beside a profile");
     let mut plain = Metadata::default();
     plain.stated_colour.srgb_intent = Some(0);
@@ -185,7 +205,11 @@ fn stripped_are_all_but_colours() {
     let mut encoding = Encoding::default();
     encoding.strip = true;
     for format in FORMATS {
-        let write = || small(everything()).encode(Path::new("file"), format, &encoding).unwrap();
+        let mut all = everything();
+        if format != ImageFormat::Png {
+            (all.stated_colour.mastering_display, all.stated_colour.light_levels) = (None, None);
+        }
+        let write = || small(all.clone()).encode(Path::new("file"), format, &encoding).unwrap();
         let (bytes, warnings) = heard(write);
         let mut expected = Metadata::default();
         if format != ImageFormat::Bmp {
@@ -301,6 +325,7 @@ fn a_tiff_begins_with_exif() {
             old.metadata = everything();
             old.metadata.icc_profile = None;
             old.metadata.stated_colour = StatedColour::default();
+            old.metadata.background = None;
             old.metadata.exif = Some(exif::exif(big_endian, 1));
             let write = || old.encode(Path::new("file"), ImageFormat::Tiff, &Encoding::default()).unwrap();
             let (bytes, warnings) = heard(write);
@@ -406,6 +431,99 @@ fn colour_that_a_png_states_is_kept() {
     assert_eq!(through(&small(metadata.clone()), ImageFormat::Png).0, metadata);
     metadata.stated_colour = StatedColour { srgb_intent: Some(2), ..StatedColour::default() };
     assert_eq!(through(&small(metadata.clone()), ImageFormat::Png).0, metadata);
+}
+
+/// A file that would be shown as another picture is not made.
+#[test]
+fn high_dynamic_range_stays_or_is_refused() {
+    for (transfer, curve) in [(16, Some("PQ")), (18, Some("HLG")), (13, None)] {
+        let mut metadata = Metadata::default();
+        metadata.stated_colour.cicp = Some([9, transfer, 0, 1]);
+        let there = small(metadata.clone());
+        assert_eq!(through(&there, ImageFormat::Png), (metadata, vec![]));
+        for format in &FORMATS[1..] {
+            let written = there.encode(Path::new("file"), *format, &Encoding::default());
+            match curve {
+                None => assert!(written.is_ok()),
+                Some(curve) => {
+                    let sentence = written.unwrap_err().to_string();
+                    let said = format!("cannot say that samples are {curve} (high dynamic range): write PNG");
+                    assert!(sentence.ends_with(&said), "{sentence}");
+                }
+            }
+        }
+    }
+}
+
+/// A PNG of one row of pixels with a chunk in front of them.
+fn with_chunk(
+    color: png::ColorType,
+    depth: png::BitDepth,
+    row: &[u8],
+    kind: &[u8; 4],
+    content: &[u8],
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut info = png::Info::with_size(4, 1);
+    (info.color_type, info.bit_depth) = (color, depth);
+    if color == png::ColorType::Indexed {
+        info.palette = Some((&[9, 8, 7, 30, 20, 10]).into());
+    }
+    let mut writer = png::Encoder::with_info(&mut bytes, info).unwrap().write_header().unwrap();
+    writer.write_chunk(png::chunk::ChunkType(*kind), content).unwrap();
+    writer.write_image_data(row).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
+#[test]
+fn a_background_becomes_one_of_the_output_s_pixels() {
+    use png::{
+        BitDepth,
+        ColorType::{Grayscale, Indexed, Rgb},
+    };
+    for (color, depth, row, said, expected) in [
+        (Grayscale, BitDepth::Two, &[0x1b][..], &[0, 2][..], Some([43_690; 3])),
+        (Grayscale, BitDepth::Eight, &[1; 4], &[0, 77], Some([77 * 257; 3])),
+        (Grayscale, BitDepth::Sixteen, &[1; 8], &[3, 77], Some([3 * 256 + 77; 3])),
+        (Rgb, BitDepth::Eight, &[1; 12], &[0, 1, 0, 2, 0, 3], Some([257, 514, 771])),
+        (Indexed, BitDepth::One, &[0x50], &[1], Some([30 * 257, 20 * 257, 10 * 257])),
+        (Indexed, BitDepth::One, &[0x50], &[2], None),
+        (Grayscale, BitDepth::Eight, &[1; 4], &[9, 77], None),
+        (Rgb, BitDepth::Eight, &[1; 12], &[0, 1], None),
+    ] {
+        let file = with_chunk(color, depth, row, b"bKGD", said);
+        let read = Picture::decode("file", &file).unwrap();
+        assert_eq!(read.metadata.background, expected, "{color:?} {depth:?}");
+        assert_eq!(through(&read, ImageFormat::Png).0.background, expected, "{color:?} {depth:?} again");
+    }
+    let mut gray = Picture::from(picture(ColorType::L8, 6, 4));
+    gray.metadata.background = Some([1, 2, 3]);
+    let (found, warnings) = through(&gray, ImageFormat::Png);
+    assert_eq!(
+        (found.background, &*warnings),
+        (None, &["file: Png cannot hold the background colour".to_owned()][..])
+    );
+}
+
+#[test]
+fn chunks_that_are_left_out_are_named() {
+    let gray = (png::ColorType::Grayscale, png::BitDepth::Eight, [1; 4]);
+    for (kind, named) in [
+        (b"tIME", true),
+        (b"prVt", true),
+        (b"oFFs", true),
+        (b"sBIT", false),
+        (b"pHYs", false),
+        (b"cLLI", false),
+    ] {
+        let (color, depth, row) = gray;
+        let file = with_chunk(color, depth, &row, kind, &[0; 8]);
+        let (_, warnings) = heard(|| Picture::decode("file", &file).unwrap());
+        let name = String::from_utf8_lossy(kind);
+        let expected = named.then(|| format!("file: chunks of a PNG that are left out: {name}"));
+        assert_eq!(warnings, Vec::from_iter(expected));
+    }
 }
 
 #[test]

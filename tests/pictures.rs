@@ -2,6 +2,8 @@
 
 #![cfg(feature = "image")]
 
+#[path = "support/log.rs"]
+mod log;
 #[path = "support/pictures.rs"]
 mod pictures;
 
@@ -9,9 +11,10 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::codecs::gif::GifEncoder;
-use image::{ColorType, DynamicImage, Frame, ImageFormat, RgbaImage};
+use image::{ColorType, DynamicImage, Frame, ImageFormat, Rgba, RgbaImage};
+use log::heard;
 use pictures::{TYPES, picture};
-use sparsr::{Encoding, Error, Picture, format_of};
+use sparsr::{Encoding, Error, Picture, PictureReader, format_of};
 
 /// An EXIF block with nothing but an orientation.
 fn exif(orientation: u8) -> Vec<u8> {
@@ -136,6 +139,62 @@ fn the_first_frame_of_an_animation_is_taken() {
     GifEncoder::new(&mut bytes).encode_frames([first.clone(), second].map(Frame::new)).unwrap();
     let decoded = Picture::decode("file", bytes.get_ref()).unwrap().image.to_rgba8();
     assert!(decoded == first);
+}
+
+/// Upright, in every format that is read; JPEG XL's is in `jpeg_xl.rs`.
+#[test]
+fn a_size_is_told_without_decoding() {
+    use ImageFormat::{Bmp, Gif, Jpeg, Png, Pnm, Qoi, Tga, Tiff, WebP};
+    let folder = tempfile::tempdir().unwrap();
+    let told = |bytes: &[u8], name: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        PictureReader::size_of(&path)
+    };
+    let mut sideways = Picture::from(picture(ColorType::Rgb8, 40, 30));
+    sideways.metadata.exif = Some(exif(6));
+    for format in [Png, Jpeg, WebP] {
+        let bytes = sideways.encode(Path::new("file"), format, &Encoding::default()).unwrap();
+        assert_eq!(told(&bytes, "a").unwrap(), [30, 40], "{format:?} sideways");
+        if format != WebP {
+            let without_end = &bytes[..bytes.len() - 20];
+            assert_eq!(told(without_end, "a").unwrap(), [30, 40], "{format:?} without its end");
+        }
+    }
+    for format in [Png, Jpeg, WebP, Tiff, Bmp, Gif, Pnm, Tga, Qoi] {
+        let mut bytes = Cursor::new(Vec::new());
+        picture(ColorType::Rgb8, 40, 30).write_to(&mut bytes, format).unwrap();
+        assert_eq!(told(bytes.get_ref(), "a.tga").unwrap(), [40, 30], "{format:?}");
+    }
+    for bytes in [&b""[..], b"Dear diary", b"II*\0\xff\xff\xff\xff"] {
+        assert!(matches!(told(bytes, "a"), Err(Error::Image { .. })));
+    }
+    assert!(matches!(PictureReader::size_of(folder.path()), Err(Error::Image { .. })));
+}
+
+/// A GIF's colours are counted, and those that it cannot hold are told of.
+#[test]
+fn a_gif_warns_of_what_it_loses_and_of_nothing_else() {
+    let few = RgbaImage::from_fn(32, 32, |x, y| Rgba([(x / 2) as u8 * 16, (y / 2) as u8 * 16, 7, 255]));
+    let many = RgbaImage::from_fn(32, 32, |x, y| Rgba([x as u8 * 8, y as u8 * 8, 7, 255]));
+    let [mut clear, mut half] = [few.clone(), few.clone()];
+    clear[(0, 0)] = Rgba([0; 4]);
+    clear[(1, 0)] = Rgba([0; 4]);
+    clear[(0, 1)] = Rgba([0; 4]);
+    clear[(1, 1)] = Rgba([0; 4]);
+    half[(3, 3)][3] = 100;
+    for (image, lost) in [
+        (few, None),
+        (clear, None),
+        (many, Some("more than 256 colours a frame")),
+        (half, Some("more than 256 colours a frame and pixels that are half clear")),
+    ] {
+        let write = || file(image.into(), ImageFormat::Gif);
+        let (bytes, warnings) = heard(write);
+        let expected = lost.map(|lost| format!("made by the test: Gif cannot hold {lost}"));
+        assert_eq!(warnings, Vec::from_iter(expected));
+        Picture::decode("file", &bytes).unwrap();
+    }
 }
 
 #[test]

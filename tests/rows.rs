@@ -75,6 +75,8 @@ fn check(what: &str, file: &[u8], streams: bool) {
     let reader = PictureReader::open(&path).unwrap();
     assert_eq!(reader.streams(), streams, "{what}");
     assert_eq!(*reader.header(), whole.header(), "{what}");
+    let size = [whole.image.width(), whole.image.height()];
+    assert_eq!(PictureReader::size_of(&path).unwrap(), size, "{what}");
     for rows in HEIGHTS {
         assert!(read_bands(&path, rows).unwrap() == whole.image.as_bytes(), "{what} in bands of {rows}");
     }

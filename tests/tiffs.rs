@@ -127,6 +127,8 @@ fn check(what: &str, bytes: &[u8], color: ColorType, pixels: &[u8]) {
     fs::write(&path, bytes).unwrap();
     let mut reader = PictureReader::open(&path).unwrap();
     assert_eq!(*reader.header(), whole.header(), "{what}");
+    let size = [whole.image.width(), whole.image.height()];
+    assert_eq!(PictureReader::size_of(&path).unwrap(), size, "{what}");
     let mut rows = Vec::new();
     while let Some(row) = reader.read(1).unwrap() {
         rows.extend_from_slice(row.as_bytes());

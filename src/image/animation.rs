@@ -89,7 +89,7 @@ impl Upscaler {
         let [width, height] = to;
         let header = PictureHeader { width, height, color: ColorType::Rgba8, metadata };
         check_size(output, to_format, &header)?;
-        let metadata = held(output, to_format, &header, &options.encoding);
+        let metadata = held(output, to_format, &header, &options.encoding)?;
         let head = Head { size: to, metadata, ..animation.head.clone() };
 
         let mut file = NewFile::create(output).map_err(Error::io(output))?;

@@ -12,7 +12,7 @@ use super::kind::{self, Kind};
 use super::limits::{self, MAX_BYTES};
 use super::reader::Rows;
 use super::reader::tiff::Tiff;
-use super::{Metadata, Picture, PictureHeader, Reading, cmyk, jpeg, jpeg_xl};
+use super::{Metadata, Picture, PictureHeader, Reading, cmyk, jpeg, jpeg_xl, metadata};
 use crate::error::{Error, Result};
 
 impl Picture {
@@ -133,6 +133,34 @@ fn tiff(name: &str, bytes: &[u8], reading: &Reading) -> io::Result<Picture> {
     Ok(Picture { image, metadata })
 }
 
+/// Columns and rows of the upright picture; nothing is decoded but what stands before the pixels.
+pub(super) fn size(name: &str, source: &mut (impl BufRead + Seek)) -> Result<[u32; 2], String> {
+    let failed = |error: io::Error| reason(ImageError::IoError(error));
+    let mut start = Vec::new();
+    source.take(64).read_to_end(&mut start).and_then(|_| source.rewind()).map_err(failed)?;
+    let (size, orientation) = match kind::kind(name, &start)? {
+        Kind::JpegXl => {
+            let mut bytes = Vec::new();
+            source.read_to_end(&mut bytes).map_err(failed)?;
+            return jpeg_xl::size(&bytes);
+        }
+        Kind::Of(ImageFormat::Tiff) => {
+            let tiff = Tiff::open(source, &Reading::default()).map_err(failed)?;
+            (tiff.size(), tiff.orientation())
+        }
+        Kind::Of(format) => {
+            let mut decoder = decoder(&mut *source, format).map_err(reason)?;
+            let size = decoder.dimensions().into();
+            let exif = decoder.exif_metadata().map_err(reason)?;
+            drop(decoder);
+            let mut metadata = Metadata::read(name, format, source).unwrap_or_default();
+            metadata.exif = metadata.exif.or(exif);
+            (size, metadata.take_orientation())
+        }
+    };
+    Ok(if metadata::swaps_sides(orientation) { [size[1], size[0]] } else { size })
+}
+
 /// A JPEG whose profile is for its inks: it is used here, and says nothing of the picture.
 fn four_inks(name: &str, bytes: &[u8]) -> Result<Picture, String> {
     let mut metadata = Metadata::read(name, ImageFormat::Jpeg, &mut Cursor::new(bytes))
@@ -178,7 +206,6 @@ pub(super) fn header(
         metadata.xmp = decoder.xmp_metadata()?;
     }
     metadata.icc_profile = metadata.icc_profile.filter(|profile| describes_rgb(name, profile));
-    metadata.warn_of_high_range(name);
     let orientation = metadata.take_orientation();
     Ok((PictureHeader { width, height, color: decoder.color_type(), metadata }, orientation))
 }

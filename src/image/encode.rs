@@ -36,8 +36,8 @@ impl Picture {
     pub fn encode(&self, name: &Path, format: ImageFormat, encoding: &Encoding) -> Result<Vec<u8>> {
         self.check(name, format, encoding)?;
         let header = self.header();
-        let metadata = held(name, format, &header, encoding);
-        let (mut body, mut bytes) = Body::begin(name, format, &header, metadata, encoding)?;
+        let metadata = held(name, format, &header, encoding)?;
+        let (mut body, mut bytes) = Body::begin(name, format, &header, metadata, encoding, None)?;
         bytes.extend(body.rows(&self.image).map_err(|error| image_error(name, error.to_string()))?);
         bytes.extend(body.finish(name, &header)?);
         Ok(bytes)
@@ -67,27 +67,36 @@ pub(super) fn check_pixels(
 }
 
 /// What the file will say beside the pixels. Of what it cannot hold, of these or of the pixels' depth, warns in one
-/// line.
+/// line; a file that would not say that its samples are of high dynamic range is refused.
 pub(super) fn held(
     name: &Path,
     format: ImageFormat,
     header: &PictureHeader,
     encoding: &Encoding,
-) -> Metadata {
+) -> Result<Metadata> {
     let stripped =
         encoding.strip.then(|| PictureHeader { metadata: header.metadata.colour_only(), ..*header });
     let (held, mut lost) = metadata::held(stripped.as_ref().unwrap_or(header), format);
     if header.has_16_bits() && !matches!(format, ImageFormat::Png | ImageFormat::Tiff) {
         lost.push("16 bits a sample, which are rounded to 8");
     }
-    if format == ImageFormat::Gif {
-        lost.push("more than 256 colours a frame");
+    if let Some(curve) = header.metadata.high_range().filter(|_| format != ImageFormat::Png)
+        && held.icc_profile.is_none()
+    {
+        let reason =
+            format!("{format:?} cannot say that samples are {curve} (high dynamic range): write PNG");
+        return Err(image_error(name, reason));
     }
-    if let [others @ .., last] = &lost[..] {
+    warn_of(name, format, &lost);
+    Ok(held)
+}
+
+/// Names what a file loses, if it loses anything.
+pub(super) fn warn_of(name: &Path, format: ImageFormat, lost: &[&str]) {
+    if let [others @ .., last] = lost {
         let and = if others.is_empty() { "" } else { " and " };
         tracing::warn!("{}: {format:?} cannot hold {}{and}{last}", name.display(), others.join(", "));
     }
-    held
 }
 
 /// The pixels in a type that the format has: TIFF's and BMP's encoders have no gray with alpha, JPEG has no alpha, and
@@ -136,6 +145,7 @@ fn flattened(image: &DynamicImage, background: Option<[u8; 3]>) -> DynamicImage 
 
 /// A whole file, of pixels as [`as_held`] gives them.
 pub(super) fn whole(
+    name: &Path,
     format: ImageFormat,
     image: &DynamicImage,
     metadata: &Metadata,
@@ -144,7 +154,7 @@ pub(super) fn whole(
     match format {
         ImageFormat::Jpeg => jpeg(image, metadata, encoding.quality),
         ImageFormat::WebP => webp(image, metadata),
-        ImageFormat::Gif => animation::gif::still(image),
+        ImageFormat::Gif => animation::gif::still(name, image),
         _ => bmp(image, metadata).map_err(io::Error::other),
     }
 }

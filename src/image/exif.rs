@@ -15,6 +15,8 @@ const X_RESOLUTION: u16 = 0x011a;
 const Y_RESOLUTION: u16 = 0x011b;
 const RESOLUTION_UNIT: u16 = 0x0128;
 const EXIF_DIRECTORY: u16 = 0x8769;
+const GPS_DIRECTORY: u16 = 0x8825;
+const INTEROPERABILITY: u16 = 0xa005;
 /// `ImageWidth`, `PixelXDimension`; `ImageLength`, `PixelYDimension`.
 const WIDTHS: [u16; 2] = [0x0100, 0xa002];
 const HEIGHTS: [u16; 2] = [0x0101, 0xa003];
@@ -92,6 +94,15 @@ pub(super) fn entries(exif: &[u8]) -> Option<(bool, Vec<[u8; 12]>)> {
     let main = block.main().filter(|_| is_one)?;
     let entries = exif.get(main + 2..block.next(main)?)?.as_chunks().0;
     Some((!block.little_endian, entries.to_vec()))
+}
+
+/// The block as it is where `by` bytes stand before it in a file: every offset is that much more, but the one in its head.
+pub(super) fn moved(exif: &[u8], by: u32) -> Vec<u8> {
+    let mut block = Block::of(exif);
+    if let Some(main) = block.main() {
+        block.shift(main, by, &[EXIF_DIRECTORY, GPS_DIRECTORY, INTEROPERABILITY]);
+    }
+    block.bytes
 }
 
 /// A block that notes nothing but a resolution.
@@ -179,6 +190,22 @@ impl Block {
         }
     }
 
+    /// Adds to the offsets of a directory's values, and to those of the directories that these tags point to, each once.
+    fn shift(&mut self, directory: usize, by: u32, pointers: &[u16]) {
+        for i in 0..usize::from(self.u16(directory).unwrap_or(0)) {
+            let entry = directory + 2 + 12 * i;
+            let (Some(tag), Some(kind)) = (self.u16(entry), self.u16(entry + 2)) else { return };
+            let (Some(count), Some(offset)) = (self.u32(entry + 4), self.u32(entry + 8)) else { return };
+            let points = pointers.iter().position(|pointer| *pointer == tag);
+            if let Some(at) = points {
+                self.shift(offset as usize, by, &[&pointers[..at], &pointers[at + 1..]].concat());
+            }
+            if points.is_some() || value_bytes(kind).saturating_mul(count.into()) > 4 {
+                self.put(entry + 8, offset.saturating_add(by).to_be_bytes());
+            }
+        }
+    }
+
     /// Where the fraction of an entry stands, if it has one and it is whole.
     fn rational_at(&self, entry: usize) -> Option<usize> {
         let one = self.u16(entry + 2) == Some(RATIONAL) && self.u32(entry + 4) == Some(1);
@@ -247,6 +274,16 @@ impl Block {
     fn u32(&self, at: usize) -> Option<u32> {
         let bytes = *self.bytes.get(at..)?.first_chunk()?;
         Some(if self.little_endian { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
+    }
+}
+
+/// How many bytes a value of a type takes.
+fn value_bytes(kind: u16) -> u64 {
+    match kind {
+        3 | 8 => 2,
+        4 | 9 | 11 | 13 => 4,
+        5 | 10 | 12 => 8,
+        _ => 1,
     }
 }
 
@@ -321,9 +358,44 @@ mod tests {
         }
     }
 
+    /// Words in directory 0, in the camera's below it and in that of its interoperability.
+    #[test]
+    fn a_moved_block_is_one_where_it_is() {
+        let words = |tag, words: &[u8]| Entry {
+            tag,
+            kind: 2,
+            count: words.len() as u32,
+            value: Value::Bytes(words.into()),
+        };
+        let to = |tag, directory| Entry { tag, kind: LONG, count: 1, value: Value::Directory(directory) };
+        let number = Entry { tag: WIDTHS[1], kind: SHORT, count: 1, value: Value::Bytes(vec![0, 7]) };
+        let inner = Directory(vec![words(1, b"R98 and more")]);
+        let camera = Directory(vec![words(0x9003, b"2020:01:02"), number, to(INTEROPERABILITY, inner)]);
+        let main = Directory(vec![words(0x010f, b"Camera"), to(EXIF_DIRECTORY, camera)]);
+        for big_endian in [false, true] {
+            let bytes = [vec![9; 100], moved(&super::block(big_endian, &main), 100)].concat();
+            let block = Block { bytes, little_endian: !big_endian };
+            let words = |directory, tag| {
+                let entry = block.entry(directory, tag).unwrap();
+                let (len, at) = (block.offset(entry + 4).unwrap(), block.offset(entry + 8).unwrap());
+                block.bytes[at..][..len].to_vec()
+            };
+            let below = |directory, tag| block.offset(block.entry(directory, tag).unwrap() + 8).unwrap();
+            let main = 100 + block.offset(104).unwrap();
+            let camera = below(main, EXIF_DIRECTORY);
+            assert_eq!(words(main, 0x010f), b"Camera");
+            assert_eq!(words(camera, 0x9003), b"2020:01:02");
+            assert_eq!(words(below(camera, INTEROPERABILITY), 1), b"R98 and more");
+            assert_eq!(block.bytes[block.entry(camera, WIDTHS[1]).unwrap() + 9], 7, "a value that has room");
+        }
+    }
+
     #[test]
     fn a_broken_block_is_left_alone() {
         let whole = block(true);
+        for len in 0..whole.len() {
+            moved(&whole[..len], 5);
+        }
         for len in [0, 1, 5, 9, 15, 21, 33, 45, 53] {
             enlarged(&whole[..len], [1, 1], [1.0; 2]);
         }

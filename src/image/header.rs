@@ -29,14 +29,21 @@ impl PictureHeader {
         u64::from(self.width) * u64::from(self.color.bytes_per_pixel())
     }
 
-    /// Whether offsets in a TIFF of the picture may exceed 32 bits. Gray with alpha is written as RGB with alpha, in 16 bits.
-    pub(super) fn is_wide_as_tiff(&self) -> bool {
+    /// How many bytes a TIFF of the picture takes at most. Gray with alpha is written as RGB with alpha, in 16 bits.
+    pub(super) fn tiff_bytes(&self) -> u64 {
         let Metadata { icc_profile, exif, xmp, iptc, text, .. } = &self.metadata;
         let notes: usize = [icc_profile, exif, xmp, iptc].into_iter().flatten().map(Vec::len).sum();
         let words: usize = text.iter().map(|text| text.keyword.len() + text.text.len() + 3).sum();
         let gray_alpha = matches!(self.color, ColorType::La8 | ColorType::La16);
         let row_bytes = if gray_alpha { 8 * u64::from(self.width) } else { self.row_bytes() };
-        u64::from(self.height) * row_bytes + (notes + words) as u64 + (1 << 20) > u64::from(u32::MAX)
+        // A strip's place and size take 16 bytes, and a row is a strip where rows are long.
+        let strips = 16 * u64::from(self.height).min(1 + u64::from(self.height) * row_bytes / (1 << 19));
+        u64::from(self.height) * row_bytes + (notes + words) as u64 + strips + 4096
+    }
+
+    /// Whether offsets in a TIFF of the picture may exceed 32 bits.
+    pub(super) fn is_wide_as_tiff(&self) -> bool {
+        self.tiff_bytes() > u64::from(u32::MAX)
     }
 
     pub(super) fn has_16_bits(&self) -> bool {

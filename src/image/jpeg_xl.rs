@@ -53,6 +53,12 @@ pub(super) fn decode(name: &str, bytes: &[u8], reading: &Reading) -> Result<Pict
     Ok(Picture { image: picture, metadata: header.metadata })
 }
 
+/// Columns and rows of the picture, which is upright.
+pub(super) fn size(bytes: &[u8]) -> Result<[u32; 2], String> {
+    let (image, _) = opened(&Boxes::of(bytes).codestream, &AllocTracker::with_limit(FOR_HEADERS))?;
+    Ok([image.width(), image.height()])
+}
+
 /// The picture as soon as its header is known, and how many bytes that took.
 fn opened(codestream: &[u8], tracker: &AllocTracker) -> Result<(JxlImage, usize), String> {
     let mut unknown = JxlImage::builder().alloc_tracker(tracker.clone()).build_uninit();

@@ -19,16 +19,18 @@ pub(super) use losses::held;
 
 /// What a file says of its picture beside the pixels.
 ///
-/// | written to | colour profile | EXIF | XMP | IPTC | resolution | text | gAMA, cHRM, sRGB, cICP |
-/// |---|---|---|---|---|---|---|---|
-/// | PNG  | kept | kept | kept | kept | kept | kept | kept |
-/// | JPEG | kept | kept, to 64 KB | kept, to 64 KB | kept, to 64 KB | kept | as comments | warning |
-/// | WebP | kept | kept | kept | warning | in EXIF, if there is one | warning | warning |
-/// | TIFF | kept | kept, to 4 GiB | kept | kept | kept | description | warning |
-/// | BMP  | warning | warning | warning | warning | kept | warning | warning |
+/// | written to | colour profile | EXIF | XMP | IPTC | resolution | text | gAMA, cHRM, sRGB, cICP, mDCV, cLLI | background |
+/// |---|---|---|---|---|---|---|---|---|
+/// | PNG  | kept | kept | kept | kept | kept | kept | kept | kept |
+/// | JPEG | kept | kept, to 64 KB | kept, to 64 KB | kept, to 64 KB | kept | as comments | warning | warning |
+/// | WebP | kept | kept | kept | warning | in EXIF, if there is one | warning | warning | warning |
+/// | TIFF | kept | kept, to 4 GiB | kept | kept | kept | description | warning | warning |
+/// | BMP  | warning | warning | warning | warning | kept | warning | warning | warning |
+/// | GIF  | warning | warning | warning | warning | warning | warning | warning | warning |
 ///
 /// *Warning* is one line in the log that names all that this output loses. sRGB, in whatever words, is what
-/// a file without a profile is taken for, and no loss.
+/// a file without a profile is taken for, and no loss. Of a PNG's other chunks (`tIME`, private ones) a warning names
+/// those that are left out; what speaks of its palette or of how many bits of a sample count is true no longer.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Metadata {
@@ -46,6 +48,8 @@ pub struct Metadata {
     pub text: Vec<Text>,
     /// Colour as PNG states it without a profile.
     pub stated_colour: StatedColour,
+    /// bKGD: what a viewer may show where the picture is clear, white being 65535.
+    pub background: Option<[u16; 3]>,
 }
 
 /// Pixels in a length, across and down.
@@ -93,6 +97,10 @@ pub struct StatedColour {
     pub srgb_intent: Option<u8>,
     /// cICP: primaries, transfer function, matrix, and whether the range is full, as H.273 numbers them.
     pub cicp: Option<[u8; 4]>,
+    /// mDCV: colours and light of the display on which the picture was made, as the chunk has them.
+    pub mastering_display: Option<[u8; 24]>,
+    /// cLLI: the most light of a pixel, and of a frame on the average, in 0.0001 cd/m².
+    pub light_levels: Option<[u32; 2]>,
 }
 
 impl Metadata {
@@ -123,23 +131,20 @@ impl Metadata {
     /// What a PNG, JPEG or BMP says. Of other formats their decoder knows more.
     pub(super) fn read(name: &str, format: ImageFormat, source: &mut (impl Read + Seek)) -> io::Result<Self> {
         match format {
-            ImageFormat::Png => source.rewind().and_then(|()| png::read(source)),
+            ImageFormat::Png => source.rewind().and_then(|()| png::read(name, source)),
             ImageFormat::Jpeg => source.rewind().and_then(|()| jpeg::read(name, source)),
             ImageFormat::Bmp => Ok(Self { resolution: bmp_resolution(source)?, ..Self::default() }),
             _ => Ok(Self::default()),
         }
     }
 
-    /// Says of values that networks do not know, and that go to them all the same, what they are.
-    pub(super) fn warn_of_high_range(&self, name: &str) {
-        let curve = match self.stated_colour.cicp {
-            Some([_, 16, ..]) => "PQ",
-            Some([_, 18, ..]) => "HLG",
-            _ => return,
-        };
-        tracing::warn!(
-            "{name}: a picture of high dynamic range: its {curve} values are kept, and enlarged as they are"
-        );
+    /// What the samples are where they are of high dynamic range, as cICP says it.
+    pub(super) fn high_range(&self) -> Option<&'static str> {
+        match self.stated_colour.cicp? {
+            [_, 16, ..] => Some("PQ"),
+            [_, 18, ..] => Some("HLG"),
+            _ => None,
+        }
     }
 
     /// Takes out of EXIF and XMP how the pixels must be turned, and returns it: the picture will be upright.
@@ -153,13 +158,18 @@ impl Metadata {
 
     /// The pixels have been turned: what lay across may now lie down.
     pub(super) fn turn(&mut self, orientation: Orientation) {
-        use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
-        if matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH) {
+        if swaps_sides(orientation) {
             self.resolution =
                 self.resolution.map(|Resolution { x, y, unit }| Resolution { x: y, y: x, unit });
             self.exif = self.exif.as_deref().map(exif::turned);
         }
     }
+}
+
+/// Whether the upright picture's rows are columns of the file's.
+pub(super) fn swaps_sides(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
 }
 
 /// UTF-8, or else Latin-1.

@@ -10,6 +10,8 @@ pub struct Reading {
     pub lenient: bool,
     /// The largest picture that is taken, in pixels; by default what memory bounds.
     pub limit: Option<u64>,
+    /// Which page of a TIFF is taken, from 0 on; by default the first, with a warning in the log if there are others.
+    pub page: Option<u32>,
 }
 
 /// How a picture is written.
@@ -65,12 +67,24 @@ pub struct FileOptions {
     pub encoding: Encoding,
     /// Which frames of an animation are taken.
     pub animation: Animation,
+    /// Which pages of a TIFF are taken.
+    pub pages: Pages,
 }
 
 /// Which frames of an animation are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Animation {
     /// All, where the new file's format holds animations: GIF, PNG, WebP. Else the first, with a warning in the log.
+    #[default]
+    All,
+    /// The first, with a warning in the log.
+    First,
+}
+
+/// Which pages of a TIFF are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pages {
+    /// All, where the new file is a TIFF, too. Else the first, with a warning in the log.
     #[default]
     All,
     /// The first, with a warning in the log.

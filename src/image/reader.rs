@@ -23,7 +23,7 @@ use self::tiff::Tiff;
 use super::decode;
 use super::kind::{Kind, kind};
 use super::limits::{self, MAX_BYTES};
-use super::{Picture, PictureHeader, Reading, encode::image_error};
+use super::{Picture, PictureHeader, Reading, encode::image_error, metadata};
 use crate::error::{Error, Result};
 
 /// The most that one row, or one row of strips or tiles, may take. What claims more is decoded whole, within the
@@ -81,6 +81,20 @@ impl PictureReader {
             }
         };
         Ok(Self { path: path.to_owned(), header, rows, streams, y: 0, failure: None })
+    }
+
+    /// Columns and rows of a file's picture, upright. Nothing is decoded but what stands before the pixels, and nothing is
+    /// said in the log.
+    ///
+    /// # Errors
+    /// As [`PictureReader::open`]; and [`Error::Image`] if it is no ordinary file, since a pipe tells once.
+    pub fn size_of(path: &Path) -> Result<[u32; 2]> {
+        if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
+            return Err(image_error(path, "expected an ordinary file: a pipe has no size before it is read"));
+        }
+        let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
+        quietly(|| decode::size(&path.display().to_string(), &mut file))
+            .map_err(|reason| image_error(path, reason))
     }
 
     /// Size, type and notes of the picture, as [`Picture::read`] has them.
@@ -148,6 +162,11 @@ impl std::fmt::Debug for PictureReader {
     }
 }
 
+/// Without a word in the log.
+pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), work)
+}
+
 type Stream = (PictureHeader, Box<dyn Rows>);
 
 /// A file whose rows can be decoded as they are asked for; nothing if it must be decoded whole.
@@ -167,6 +186,28 @@ fn stream(path: &Path, reading: &Reading) -> Result<Option<Stream>> {
         _ => return Ok(None),
     };
     stream.map_err(|error| image_error(path, decode::reason(error)))
+}
+
+/// The header of a TIFF's page, its sides as they are when it is upright, and how many pages there are; of other files,
+/// and of what can be read once, nothing.
+pub(super) fn tiff_page(path: &Path, reading: &Reading) -> Result<Option<(PictureHeader, u32)>> {
+    if !fs::metadata(path).map_err(Error::io(path))?.is_file() {
+        return Ok(None);
+    }
+    let mut file = BufReader::new(File::open(path).map_err(Error::io(path))?);
+    let mut start = Vec::new();
+    (&mut file).take(64).read_to_end(&mut start).map_err(Error::io(path))?;
+    let name = path.display().to_string();
+    if kind(&name, &start) != Ok(Kind::Of(ImageFormat::Tiff)) {
+        return Ok(None);
+    }
+    let opened = Tiff::open(file, reading).map_err(ImageError::IoError);
+    let tiff = opened.map_err(|error| image_error(path, decode::reason(error)))?;
+    let (mut header, pages) = (quietly(|| tiff.header(&name)), tiff.pages());
+    if metadata::swaps_sides(tiff.orientation()) {
+        (header.width, header.height) = (header.height, header.width);
+    }
+    Ok(Some((header, pages)))
 }
 
 fn tiff_stream(name: &str, file: File, reading: &Reading) -> io::Result<Option<Stream>> {

@@ -16,9 +16,12 @@ use std::path::{Path, PathBuf};
 use image::{ColorType, DynamicImage, ImageFormat};
 
 use super::encode::format_of;
+use super::reader::quietly;
 use super::transfer::{self, Transfer};
 use super::travel::{self, ALPHA_MARGIN, SPREAD};
-use super::{Alpha, Animation, FileOptions, Picture, PictureHeader, PictureReader, PictureWriter, Reading};
+use super::{
+    Alpha, Animation, FileOptions, Pages, Picture, PictureHeader, PictureReader, PictureWriter, Reading,
+};
 use crate::error::{Error, Result};
 use crate::job::stream::{Sink, Source};
 use crate::pixels::{Depth, Pixels};
@@ -31,7 +34,7 @@ const ROWS: u32 = 256;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct UpscaledFile {
-    /// How many frames there are: 1, if it is no animation.
+    /// How many frames or pages there are: 1, if it is a picture and nothing else.
     pub frames: u32,
     /// Columns and rows of the picture that was read.
     pub from: [u32; 2],
@@ -44,7 +47,8 @@ pub struct UpscaledFile {
 impl Upscaler {
     /// Enlarges a picture file into another, whose extension says the format. The new file appears when it is
     /// complete, or not at all. Of an animation every frame goes from GIF, APNG (`.png`) or WebP to any of these, with its
-    /// delay; a frame that equals the one before has no work of its own, and GIF's palettes are made anew.
+    /// delay; a frame that equals the one before has no work of its own, and GIF's palettes are made anew. Of a TIFF every
+    /// page goes to another TIFF, with its metadata.
     ///
     /// # Errors
     /// Whatever [`PictureReader`], [`PictureWriter`] and [`Upscaler::upscale`] say. There is no new file then, and one
@@ -55,42 +59,84 @@ impl Upscaler {
         output: &Path,
         options: &FileOptions,
     ) -> Result<UpscaledFile> {
-        let FileOptions { replace, reading, encoding, size, alpha, animation } = options;
-        if *animation == Animation::All
+        if options.animation == Animation::All
             && let Some(done) = self.upscale_animation(input, output, options)?
         {
             return Ok(done);
         }
-        let mut rows = FileRows::open(input, reading)?;
-        let (header, format) = (rows.reader.header().clone(), format_of(output)?);
-        let (from, scale) = ([header.width, header.height], self.model().scale() as u32);
-        let to = size.of(from, scale as usize).map_err(|error| error.of_file(input))?;
+        if options.pages == Pages::All
+            && let Some(done) = self.upscale_pages(input, output, options)?
+        {
+            return Ok(done);
+        }
+        let (begun, format) = (self.begin_file(input, output, options)?, format_of(output)?);
+        let Begun { from, to, .. } = begun;
+        let mut writer = PictureWriter::create(output, format, &begun.large(options), &options.encoding)?;
+        let macs_kept = self.enlarge_into(begun, [input, output], options, &mut writer)?;
+        writer.finish(options.replace)?;
+        Ok(UpscaledFile { frames: 1, from, to, macs_kept })
+    }
+
+    /// Opens a picture, and refuses what the output cannot hold before the work.
+    pub(super) fn begin_file(&self, input: &Path, output: &Path, options: &FileOptions) -> Result<Begun> {
+        let FileOptions { reading, encoding, size, alpha, .. } = options;
+        let rows = FileRows::open(input, reading)?;
+        let (header, scale) = (rows.reader.header(), self.model().scale());
+        let from = [header.width, header.height];
+        let to = size.of(from, scale).map_err(|error| error.of_file(input))?;
         let has_alpha = header.color.has_alpha();
         // The network alone goes band by band, and alpha beside it. A pipe is read once.
-        let by_bands = to == from.map(|side| side.saturating_mul(scale))
+        let by_bands = to == from.map(|side| side.saturating_mul(scale as u32))
             && !(has_alpha && *alpha == Alpha::Network)
             && (rows.reader.streams() || !has_alpha && input.is_file());
+        let format = format_of(output)?;
         if format == ImageFormat::Jpeg && has_alpha && by_bands && encoding.background.is_none() {
-            refuse_transparency(input, output, options)?; // before the work
+            refuse_transparency(input, output, options)?;
         }
-        let large = header.resized(to[0], to[1], encoding.dpi);
-        let mut writer = PictureWriter::create(output, format, &large, encoding)?;
-        let macs_kept = if by_bands {
-            let alpha = if has_alpha { Some(FileRows::again(input, reading)?) } else { None };
+        Ok(Begun { rows, from, to, by_bands })
+    }
+
+    /// Enlarges it into a file; the share of multiply-adds that masks left.
+    pub(super) fn enlarge_into(
+        &mut self,
+        begun: Begun,
+        [input, output]: [&Path; 2],
+        options: &FileOptions,
+        writer: &mut PictureWriter,
+    ) -> Result<f64> {
+        let Begun { mut rows, by_bands, .. } = begun;
+        let header = rows.reader.header().clone();
+        if by_bands {
+            let has_alpha = header.color.has_alpha();
+            let alpha = if has_alpha { Some(FileRows::again(input, &options.reading)?) } else { None };
             let transfer = Transfer::of(&header.metadata);
-            let mut sink =
-                RowsFile { writer: &mut writer, color: header.color, transfer, scale, alpha, y: 0 };
+            let scale = self.model().scale() as u32;
+            let mut sink = RowsFile { writer, color: header.color, transfer, scale, alpha, y: 0 };
             let Streamed { macs_kept, .. } = self.upscale_rows(&mut rows, &mut sink)?;
-            macs_kept
-        } else {
-            let picture = Picture { image: rows.rows(0..header.height)?, metadata: header.metadata.clone() };
-            picture.check(output, format, encoding)?;
-            let upscaled = self.upscale_picture_to(&picture, *size, *alpha)?;
-            writer.write(&upscaled.picture.image)?;
-            upscaled.macs_kept
-        };
-        writer.finish(*replace)?;
-        Ok(UpscaledFile { frames: 1, from, to, macs_kept })
+            return Ok(macs_kept);
+        }
+        let picture = Picture { image: rows.rows(0..header.height)?, metadata: header.metadata };
+        picture.check(output, format_of(output)?, &options.encoding)?;
+        let upscaled = self.upscale_picture_to(&picture, options.size, options.alpha)?;
+        writer.write(&upscaled.picture.image)?;
+        Ok(upscaled.macs_kept)
+    }
+}
+
+/// A picture file that is opened to be enlarged.
+pub(super) struct Begun {
+    rows: FileRows,
+    pub(super) from: [u32; 2],
+    pub(super) to: [u32; 2],
+    /// Whether a band of it is held, and not all.
+    by_bands: bool,
+}
+
+impl Begun {
+    /// The header of what it becomes.
+    pub(super) fn large(&self, options: &FileOptions) -> PictureHeader {
+        let [width, height] = self.to;
+        self.rows.reader.header().resized(width, height, options.encoding.dpi)
     }
 }
 
@@ -100,11 +146,6 @@ fn refuse_transparency(input: &Path, output: &Path, options: &FileOptions) -> Re
         Picture::from(band).check(output, ImageFormat::Jpeg, &options.encoding)?;
     }
     Ok(())
-}
-
-/// Without a word in the log.
-fn quietly<T>(open: impl FnOnce() -> T) -> T {
-    tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::default(), open)
 }
 
 /// The rows of a picture file, each with those around it.

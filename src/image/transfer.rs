@@ -2,10 +2,11 @@
 //! light to the power of 1/2.2.
 //!
 //! A picture whose file states an exponent far from that goes to the network by this curve, and comes back by its
-//! inverse. PQ and HLG are curves of this kind themselves, and go as they are.
+//! inverse. PQ, HLG and logarithmic curves are made for the eye, as displays' are, and go as they are
+//! (docs/decisions/high-range-goes-as-it-is.md).
 
 use image::{ColorType, DynamicImage, Pixel, Primitive};
-use moxcms::{ColorProfile, ToneReprCurve};
+use moxcms::{ColorProfile, ToneReprCurve, TransferCharacteristics};
 
 use super::Metadata;
 
@@ -68,11 +69,14 @@ fn exponent(metadata: &Metadata) -> Option<f64> {
     }
     if let Some(profile) = &metadata.icc_profile {
         let profile = ColorProfile::new_from_slice(profile).ok()?;
+        if let Some(said) = profile.cicp {
+            return (said.transfer_characteristics == TransferCharacteristics::Linear).then_some(1.0);
+        }
         return match profile.red_trc.or(profile.gray_trc)? {
             ToneReprCurve::Lut(curve) => match curve[..] {
                 [] => Some(1.0),
                 [gamma] => Some(f64::from(gamma) / 256.0),
-                _ => Some((f64::from(curve[curve.len() / 2]) / 65535.0).ln() / 0.5_f64.ln()),
+                _ => power_of(&curve),
             },
             ToneReprCurve::Parametric(curve) => {
                 curve.first().copied().filter(|_| curve.len() == 1).map(f64::from)
@@ -81,6 +85,18 @@ fn exponent(metadata: &Metadata) -> Option<f64> {
     }
     let gamma = stated.gamma.filter(|gamma| stated.srgb_intent.is_none() && *gamma > 0)?;
     Some(100_000.0 / f64::from(gamma))
+}
+
+/// To what power a table goes, if it is that of a power all along: PQ, HLG and logarithms grow steeper.
+fn power_of(curve: &[u16]) -> Option<f64> {
+    let last = (curve.len() - 1) as f64;
+    let power = |share: f64| {
+        let at = share * last;
+        let [low, high] = [at.floor(), at.ceil()].map(|at| f64::from(curve[at as usize]) / 65535.0);
+        (low + (high - low) * at.fract()).ln() / share.ln()
+    };
+    let [low, middle, high] = [0.25, 0.5, 0.75].map(power);
+    (low.max(high) < 1.2 * low.min(high)).then_some(middle)
 }
 
 fn curved(image: &DynamicImage, power: f64) -> DynamicImage {
@@ -127,6 +143,21 @@ mod tests {
     #[test]
     fn only_what_is_far_from_displays_is_changed() {
         let mut profile = ColorProfile::new_srgb();
+        profile.cicp = None; // it would count more than curves
+        let table = |light: fn(f64) -> f64| {
+            let values = (0..1024).map(|i| (light(f64::from(i) / 1023.0) * 65535.0).round() as u16);
+            ToneReprCurve::Lut(values.collect())
+        };
+        let pq = |signal: f64| {
+            let root = signal.powf(32.0 / 2523.0);
+            ((root - 0.8359375).max(0.0) / (18.8515625 - 18.6875 * root)).powf(8192.0 / 1305.0)
+        };
+        let hlg = |signal: f64| match signal {
+            ..=0.5 => signal * signal / 3.0,
+            _ => (((signal - 0.55991073) / 0.17883277).exp() + 0.28466892) / 12.0,
+        };
+        let tagged =
+            |profile: ColorProfile| Metadata { icc_profile: profile.encode().ok(), ..Metadata::default() };
         let mut with_curve = |curve| {
             profile.red_trc = Some(curve);
             Metadata { icc_profile: profile.encode().ok(), ..Metadata::default() }
@@ -142,6 +173,13 @@ mod tests {
             (stated(Some(100_000), None, Some([9, 16, 0, 1])), None),
             (with_curve(ToneReprCurve::Lut(vec![])), Some(1.0)),
             (with_curve(ToneReprCurve::Lut(vec![0x1cd])), None),
+            (with_curve(ToneReprCurve::Lut(vec![0, u16::MAX])), Some(1.0)),
+            (with_curve(table(|signal| signal)), Some(1.0)),
+            (with_curve(table(|signal| signal.powf(4.0))), Some(4.0)),
+            (with_curve(table(pq)), None),
+            (with_curve(table(hlg)), None),
+            (tagged(ColorProfile::new_bt2020_pq()), None),
+            (tagged(ColorProfile::new_bt2020_hlg()), None),
             (Metadata { icc_profile: ColorProfile::new_srgb().encode().ok(), ..Metadata::default() }, None),
         ] {
             let power = Transfer::of(&metadata).map(|transfer| transfer.power * DISPLAY);

@@ -44,7 +44,7 @@ pub(super) struct Body {
 enum Bands {
     Png(Box<png::Stream>),
     /// They follow the directory as they are.
-    Tiff,
+    Tiff(tiff::Stream),
     /// They wait until all are there.
     Collected(Vec<u8>),
 }
@@ -62,14 +62,48 @@ impl PictureWriter {
         header: &PictureHeader,
         encoding: &Encoding,
     ) -> Result<Self> {
+        Self::begin(path, format, header, encoding, None)
+    }
+
+    /// Begins a TIFF of several pages with the first; [`PictureWriter::turn`] goes on to the next.
+    pub(super) fn create_pages(
+        path: &Path,
+        header: &PictureHeader,
+        encoding: &Encoding,
+        pages: tiff::Layout,
+    ) -> Result<Self> {
+        Self::begin(path, ImageFormat::Tiff, header, encoding, Some(pages))
+    }
+
+    fn begin(
+        path: &Path,
+        format: ImageFormat,
+        header: &PictureHeader,
+        encoding: &Encoding,
+        pages: Option<tiff::Layout>,
+    ) -> Result<Self> {
         check_type(path, header)?;
         check_size(path, format, header)?;
-        let metadata = encode::held(path, format, header, encoding);
-        let (body, start) = Body::begin(path, format, header, metadata, encoding)?;
+        let metadata = encode::held(path, format, header, encoding)?;
+        let (body, start) = Body::begin(path, format, header, metadata, encoding, pages)?;
         let mut file = NewFile::create(path).map_err(Error::io(path))?;
         file.write_all(&start).map_err(Error::io(path))?;
         let (path, header) = (path.to_owned(), PictureHeader { metadata: Metadata::default(), ..*header });
         Ok(Self { path, format, header, file, body, y: 0, broken: false })
+    }
+
+    /// Begins the next page, which may be the last.
+    pub(super) fn turn(&mut self, header: &PictureHeader, last: bool) -> Result<()> {
+        self.check_complete()?;
+        check_type(&self.path, header)?;
+        check_size(&self.path, self.format, header)?;
+        let metadata = encode::held(&self.path, self.format, header, &self.body.encoding)?;
+        let bytes = self.body.page(header, &metadata, last);
+        let written = self.file.write_all(&bytes);
+        self.broken = written.is_err();
+        written.map_err(Error::io(&self.path))?;
+        (self.header, self.y) = (PictureHeader { metadata: Metadata::default(), ..*header }, 0);
+        Ok(())
     }
 
     /// Writes the next rows.
@@ -94,14 +128,21 @@ impl PictureWriter {
     /// [`Error::Image`] if rows are missing or the encoder refuses, [`Error::Io`] if the disk takes no more or
     /// there is a file that may not be replaced. There is no new file then.
     pub fn finish(mut self, replace: bool) -> Result<()> {
-        self.check_broken()?;
-        let (path, expected, found) = (&self.path, self.header.height, self.y);
-        if found < expected {
-            return Err(image_error(path, format!("expected {expected} rows, found {found}")));
-        }
+        self.check_complete()?;
+        let path = &self.path;
         let rest = self.body.finish(path, &self.header)?;
         self.file.write_all(&rest).map_err(Error::io(path))?;
         self.file.finish(replace).map_err(Error::io(path))
+    }
+
+    /// Whether all rows are there.
+    fn check_complete(&self) -> Result<()> {
+        self.check_broken()?;
+        let (expected, found) = (self.header.height, self.y);
+        if found < expected {
+            return Err(image_error(&self.path, format!("expected {expected} rows, found {found}")));
+        }
+        Ok(())
     }
 
     fn check_broken(&self) -> Result<()> {
@@ -129,13 +170,14 @@ impl PictureWriter {
 }
 
 impl Body {
-    /// And the start of the file.
+    /// And the start of the file, which is one of several `pages` or of one.
     pub(super) fn begin(
         path: &Path,
         format: ImageFormat,
         header: &PictureHeader,
         metadata: Metadata,
         encoding: &Encoding,
+        pages: Option<tiff::Layout>,
     ) -> Result<(Self, Vec<u8>)> {
         let mut start = Vec::new();
         let bands = match format {
@@ -144,8 +186,10 @@ impl Body {
                 Bands::Png(Box::new(png.map_err(|error| image_error(path, error.to_string()))?))
             }
             ImageFormat::Tiff => {
-                start = tiff::directory(header, &metadata);
-                Bands::Tiff
+                let one = || tiff::Layout::of(header.tiff_bytes(), &metadata);
+                let mut tiff = tiff::Stream::new(pages.unwrap_or_else(one));
+                start = tiff.page(header, &metadata, pages.is_none());
+                Bands::Tiff(tiff)
             }
             ImageFormat::Jpeg | ImageFormat::WebP | ImageFormat::Bmp | ImageFormat::Gif => {
                 Bands::Collected(Vec::new())
@@ -155,13 +199,21 @@ impl Body {
         Ok((Self { format, metadata, encoding: encoding.clone(), bands }, start))
     }
 
+    /// What stands in front of the next page's rows; only TIFFs have such.
+    fn page(&mut self, header: &PictureHeader, metadata: &Metadata, last: bool) -> Vec<u8> {
+        match &mut self.bands {
+            Bands::Tiff(tiff) => tiff.page(header, metadata, last),
+            _ => Vec::new(),
+        }
+    }
+
     /// What the file goes on with when it has these rows.
     pub(super) fn rows(&mut self, band: &DynamicImage) -> io::Result<Vec<u8>> {
         match &mut self.bands {
             Bands::Png(png) => png.encode(band.as_bytes()),
-            Bands::Tiff => {
+            Bands::Tiff(tiff) => {
                 let band = as_held(band, self.format, &self.encoding);
-                Ok(tiff::pixels(band.color(), &self.metadata, band.as_bytes()).into_owned())
+                Ok(tiff.pixels(band.color(), band.as_bytes()).into_owned())
             }
             Bands::Collected(bytes) => {
                 bytes.extend_from_slice(band.as_bytes());
@@ -176,7 +228,7 @@ impl Body {
         let refused = |error: &dyn std::error::Error| image_error(path, error.to_string());
         match bands {
             Bands::Png(png) => png.finish().map_err(|error| refused(&error)),
-            Bands::Tiff => Ok(Vec::new()),
+            Bands::Tiff(_) => Ok(Vec::new()),
             Bands::Collected(bytes) => {
                 let mut rows = bytes.chunks_exact(header.row_bytes() as usize);
                 let fill = |row: &mut [u8]| {
@@ -186,7 +238,7 @@ impl Body {
                 let image = header.picture(header.height, fill).map_err(|error| refused(&error))?;
                 drop(bytes);
                 let image = as_held(&image, format, &encoding);
-                encode::whole(format, &image, &metadata, &encoding).map_err(|error| refused(&error))
+                encode::whole(path, format, &image, &metadata, &encoding).map_err(|error| refused(&error))
             }
         }
     }

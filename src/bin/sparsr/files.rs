@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
-use sparsr::{NewFile, Picture, Pixels, Reading, Samples};
+use sparsr::{NewFile, Picture, PictureReader, Pixels, Reading, Samples};
 
 use crate::{Result, terminal};
 
@@ -32,8 +32,7 @@ pub fn rgb8(path: &Path) -> Result<Pixels> {
 
 /// Columns and rows, if the file tells. A pipe is not asked: it tells once.
 pub fn size(path: &Path) -> Option<[u32; 2]> {
-    let (width, height) = path.is_file().then(|| image::image_dimensions(path).ok())??;
-    Some([width, height])
+    PictureReader::size_of(path).ok()
 }
 
 impl Source {

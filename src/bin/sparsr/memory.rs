@@ -4,6 +4,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
 
+/// Why a thread could not be started, which takes memory before it asks for any.
+pub fn no_thread(error: &std::io::Error) -> String {
+    format!("no thread could be started ({error}): there is too little memory, or too many programs run")
+}
+
 struct Memory;
 
 #[global_allocator]

@@ -50,14 +50,17 @@ pub const INTERRUPTED: u8 = 130;
 pub fn end_on_interrupt(how: &'static str) -> Result<Cancel> {
     let cancel = Cancel::default();
     let asked = cancel.clone();
-    ctrlc::set_handler(move || {
+    let waits = ctrlc::set_handler(move || {
         if asked.is_cancelled() {
             std::process::exit(INTERRUPTED.into());
         }
         asked.cancel();
         tell(how);
-    })?;
-    Ok(cancel)
+    });
+    match waits {
+        Err(ctrlc::Error::System(error)) => Err(memory::no_thread(&error).into()),
+        waits => Ok(waits.map(|()| cancel)?),
+    }
 }
 
 /// Takes those of the logged warnings of which `is_mine` says so.
@@ -86,7 +89,7 @@ pub fn explain(text: &str) {
     if EVENTS.load(Ordering::Relaxed) {
         return event("text", serde_json::json!({ "text": text }));
     }
-    PROGRESS.suspend(|| eprint!("{text}"));
+    PROGRESS.suspend(|| drop(write!(io::stderr(), "{text}")));
 }
 
 /// `error: …`, always.
@@ -94,7 +97,8 @@ pub fn complain(sentence: &str) {
     if EVENTS.load(Ordering::Relaxed) {
         return event("error", serde_json::json!({ "text": sentence }));
     }
-    PROGRESS.suspend(|| eprintln!("error: {sentence}"));
+    // Where nobody hears, the exit status still tells.
+    PROGRESS.suspend(|| drop(writeln!(io::stderr(), "error: {sentence}")));
 }
 
 /// Writes a result to standard output. A reader that has seen enough (`| head`) is no error.

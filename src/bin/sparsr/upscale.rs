@@ -20,7 +20,7 @@ use sparsr::{Cancel, Error, FileOptions, Progress, Size, UpscaledFile, Upscaler}
 use crate::batch::{self, Batch, Job};
 use crate::engine::{Engine, Use};
 use crate::files::{self, Source, Target};
-use crate::{Result, profile, terminal};
+use crate::{Result, memory, profile, terminal};
 
 /// Enlarge pictures
 ///
@@ -164,8 +164,8 @@ impl Work<'_> {
                     }
                     running.fetch_sub(1, Ordering::Relaxed);
                 };
-                let no_thread = |error| format!("no thread could be started: {error}; close other programs");
-                thread::Builder::new().spawn_scoped(scope, work).map_err(no_thread)?;
+                let started = thread::Builder::new().spawn_scoped(scope, work);
+                started.map_err(|error| memory::no_thread(&error))?;
             }
             while self.args.progress == Form::Json && running.load(Ordering::Relaxed) > 0 {
                 thread::sleep(TICK);

@@ -19,12 +19,11 @@ pub(super) fn write(
     frames: impl Iterator<Item = Result<Frame>>,
 ) -> Result<()> {
     let failed = |error: EncodingError| image_error(path, error.to_string());
-    let color = if head.transparent { ColorType::Rgba } else { ColorType::Rgb };
-    let mut encoder =
-        encoder(file, head.size, (color, BitDepth::Eight), &head.metadata, encoding).map_err(failed)?;
+    let color = (if head.transparent { ColorType::Rgba } else { ColorType::Rgb }, BitDepth::Eight);
+    let mut encoder = encoder(file, head.size, color, &head.metadata, encoding).map_err(failed)?;
     encoder.set_animated(head.frames, head.plays.unwrap_or(0)).map_err(failed)?;
     let mut writer = encoder.write_header().map_err(failed)?;
-    metadata::png::write(&mut writer, &head.metadata).map_err(failed)?;
+    metadata::png::write(&mut writer, &head.metadata, color).map_err(failed)?;
     for frame in frames {
         let Frame { image, delay } = frame?;
         let (milliseconds, second) =

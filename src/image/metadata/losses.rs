@@ -42,7 +42,16 @@ pub(in crate::image) fn held(header: &PictureHeader, format: ImageFormat) -> (Me
         if held.stated_colour.says_more_than_srgb(header.metadata.icc_profile.is_some()) {
             lost.push("colour that gAMA, cHRM or cICP states");
         }
+        let StatedColour { mastering_display, light_levels, .. } = held.stated_colour;
+        if mastering_display.is_some() || light_levels.is_some() {
+            lost.push("the light that it was made for (mDCV, cLLI)");
+        }
         held.stated_colour = StatedColour::default();
+    }
+    let gray = format == ImageFormat::Png && !header.color.has_color();
+    if held.background.is_some_and(|[r, g, b]| format != ImageFormat::Png || gray && (r != g || g != b)) {
+        held.background = None;
+        lost.push("the background colour");
     }
     (held, lost)
 }
@@ -100,7 +109,7 @@ fn make_allowed(text: &mut Text) {
 impl StatedColour {
     /// Whether it differs from what a file without it is taken for.
     fn says_more_than_srgb(&self, with_profile: bool) -> bool {
-        let Self { gamma, chromaticities, srgb_intent, cicp } = *self;
+        let Self { gamma, chromaticities, srgb_intent, cicp, .. } = *self;
         if let Some(cicp) = cicp {
             return cicp != SRGB_CICP;
         }

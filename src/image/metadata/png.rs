@@ -6,13 +6,16 @@
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use png::chunk::{self, ChunkType};
-use png::{Decoder, Limits};
+use png::{BitDepth, ColorType, Decoder, Limits};
 use png::{text_metadata::ITXtChunk, text_metadata::TEXtChunk, text_metadata::ZTXtChunk};
 
 use super::{Metadata, Resolution, StatedColour, Text, Unit, photoshop};
 
 /// The most that a file's notes may take, and one that is compressed when it is opened up.
 const NOTES: usize = 64 << 20;
+
+/// The most chunks that are named in one warning.
+const NAMED: usize = 16;
 
 /// XMP's keyword.
 pub(in crate::image) const XMP: &str = "XML:com.adobe.xmp";
@@ -24,8 +27,42 @@ pub(in crate::image) const RAW_IPTC: &str = "Raw profile type iptc";
 /// The length of a signature, and of a chunk's length and type.
 const HEAD: u64 = 8;
 
-pub(super) fn read(source: &mut (impl Read + Seek)) -> io::Result<Metadata> {
-    let file = notes(source)?;
+/// Notes that a reader of pixels needs, or that are put in other words here.
+const KEPT: [ChunkType; 14] = [
+    chunk::IHDR,
+    chunk::gAMA,
+    chunk::cHRM,
+    chunk::sRGB,
+    chunk::iCCP,
+    chunk::cICP,
+    chunk::mDCV,
+    chunk::cLLI,
+    chunk::pHYs,
+    chunk::eXIf,
+    chunk::tEXt,
+    chunk::zTXt,
+    chunk::iTXt,
+    chunk::bKGD,
+];
+
+/// Those that are the pixels, or speak of how the file's own are stored: which bits of a sample count, and palettes.
+const PIXELS: [ChunkType; 9] = [
+    chunk::PLTE,
+    chunk::tRNS,
+    chunk::IDAT,
+    chunk::acTL,
+    chunk::fcTL,
+    chunk::fdAT,
+    chunk::sBIT,
+    ChunkType(*b"hIST"),
+    ChunkType(*b"sPLT"),
+];
+
+pub(super) fn read(name: &str, source: &mut (impl Read + Seek)) -> io::Result<Metadata> {
+    let (file, others) = notes(source)?;
+    if !others.is_empty() {
+        tracing::warn!("{name}: chunks of a PNG that are left out: {}", others.join(", "));
+    }
     let decoder = Decoder::new_with_limits(Cursor::new(file), Limits { bytes: NOTES });
     let reader = decoder.read_info().map_err(io::Error::other)?;
     let info = reader.info();
@@ -34,6 +71,7 @@ pub(super) fn read(source: &mut (impl Read + Seek)) -> io::Result<Metadata> {
         exif: info.exif_metadata.as_deref().map(<[u8]>::to_vec),
         resolution: info.pixel_dims.map(resolution).filter(Resolution::is_said),
         stated_colour: stated_colour(info),
+        background: background(info),
         ..Metadata::default()
     };
     for text in &info.uncompressed_latin1_text {
@@ -48,10 +86,11 @@ pub(super) fn read(source: &mut (impl Read + Seek)) -> io::Result<Metadata> {
     Ok(metadata)
 }
 
-/// The file with all notes before its pixels, of which it has none.
-fn notes(source: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
+/// The file with all notes before its pixels, of which it has none; and the names of chunks that nothing is made of.
+fn notes(source: &mut (impl Read + Seek)) -> io::Result<(Vec<u8>, Vec<String>)> {
     let mut file = Vec::new();
-    let mut palette = Vec::new();
+    // A palette stands behind what says how colours are meant, and the background behind the palette.
+    let (mut palette, mut others) = (Vec::new(), Vec::new());
     source.take(HEAD).read_to_end(&mut file)?;
     loop {
         let mut head = [0; HEAD as usize];
@@ -61,33 +100,41 @@ fn notes(source: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
         let (len, kind) = head.split_at(4);
         let rest = u64::from(u32::from_be_bytes(len.try_into().expect("half of eight bytes"))) + 4;
         let kind = ChunkType(kind.try_into().expect("half of eight bytes"));
-        let wanted = [
-            chunk::IHDR,
-            chunk::gAMA,
-            chunk::cHRM,
-            chunk::sRGB,
-            chunk::iCCP,
-            chunk::cICP,
-            chunk::pHYs,
-            chunk::eXIf,
-            chunk::tEXt,
-            chunk::zTXt,
-            chunk::iTXt,
-        ];
-        let room = NOTES.saturating_sub(file.len()) as u64;
-        let to = if kind == chunk::PLTE { &mut palette } else { &mut file };
+        let room = NOTES.saturating_sub(file.len() + palette.len()) as u64;
+        let to = if matches!(kind, chunk::PLTE | chunk::bKGD) { &mut palette } else { &mut file };
         if kind == chunk::IEND {
             break;
-        } else if (wanted.contains(&kind) || kind == chunk::PLTE) && rest <= room {
+        } else if (KEPT.contains(&kind) || kind == chunk::PLTE) && rest <= room {
             to.extend(head);
             source.take(rest).read_to_end(to)?;
         } else {
+            let chunk = kind.0.escape_ascii().to_string();
+            if !PIXELS.contains(&kind) && !others.contains(&chunk) && others.len() < NAMED {
+                others.push(chunk);
+            }
             source.seek(SeekFrom::Current(rest as i64))?;
         }
     }
     file.extend(palette);
     file.extend(b"\0\0\0\0IDAT\x35\xaf\x06\x1e");
-    Ok(file)
+    Ok((file, others))
+}
+
+/// What a viewer may show where the picture is clear, whose samples are as those of the pixels, or a palette's index.
+fn background(info: &png::Info) -> Option<[u16; 3]> {
+    let said = info.bkgd.as_deref()?;
+    let white = u32::from(u16::MAX) / ((1 << info.bit_depth as u32) - 1);
+    let sample = |bytes: &[u8; 2]| u16::try_from(u32::from(u16::from_be_bytes(*bytes)) * white).ok();
+    Some(match (info.color_type, said.as_chunks().0) {
+        (ColorType::Indexed, _) => {
+            let index = usize::from(*said.first()?);
+            let colours = info.palette.as_deref()?.as_chunks::<3>().0;
+            colours.get(index)?.map(|sample| u16::from(sample) * 257)
+        }
+        (_, [gray]) => [sample(gray)?; 3],
+        (_, [red, green, blue]) => [sample(red)?, sample(green)?, sample(blue)?],
+        _ => return None,
+    })
 }
 
 fn resolution(pixels: png::PixelDimensions) -> Resolution {
@@ -112,7 +159,21 @@ fn stated_colour(info: &png::Info) -> StatedColour {
             let full = u8::from(said.is_video_full_range_image);
             [said.color_primaries, said.transfer_function, said.matrix_coefficients, full]
         }),
+        mastering_display: info.mastering_display_color_volume.map(mastering_display),
+        light_levels: info
+            .content_light_level
+            .map(|said| [said.max_content_light_level, said.max_frame_average_light_level]),
     }
+}
+
+/// As the chunk has it: x and y of red, green, blue and white, times 50,000; the most and the least light.
+fn mastering_display(said: png::MasteringDisplayColorVolume) -> [u8; 24] {
+    let png::SourceChromaticities { white, red, green, blue } = said.chromaticities;
+    let points = [red, green, blue, white]
+        .map(|(x, y)| [x, y].map(|number| ((number.into_scaled() / 2) as u16).to_be_bytes()));
+    let light = [said.max_luminance, said.min_luminance].map(u32::to_be_bytes);
+    let bytes = [points.as_flattened().as_flattened(), light.as_flattened()].concat();
+    bytes.try_into().expect("four points and two numbers")
 }
 
 impl Metadata {
@@ -166,8 +227,10 @@ fn in_digits(kind: &str, bytes: &[u8]) -> String {
 pub(in crate::image) fn write<W: io::Write>(
     writer: &mut png::Writer<W>,
     metadata: &Metadata,
+    (color, depth): (ColorType, BitDepth),
 ) -> Result<(), png::EncodingError> {
-    let StatedColour { gamma, chromaticities, srgb_intent, cicp } = metadata.stated_colour;
+    let StatedColour { gamma, chromaticities, srgb_intent, cicp, mastering_display, light_levels } =
+        metadata.stated_colour;
     if let Some(said) = cicp {
         writer.write_chunk(chunk::cICP, &said)?;
     }
@@ -179,6 +242,19 @@ pub(in crate::image) fn write<W: io::Write>(
     }
     if let Some(points) = chromaticities {
         writer.write_chunk(chunk::cHRM, points.map(u32::to_be_bytes).as_flattened())?;
+    }
+    if let Some(said) = mastering_display {
+        writer.write_chunk(chunk::mDCV, &said)?;
+    }
+    if let Some(levels) = light_levels {
+        writer.write_chunk(chunk::cLLI, levels.map(u32::to_be_bytes).as_flattened())?;
+    }
+    if let Some(background) = metadata.background {
+        let samples =
+            if depth == BitDepth::Sixteen { background } else { background.map(|sample| sample >> 8) };
+        let samples = samples.map(u16::to_be_bytes);
+        let gray = matches!(color, ColorType::Grayscale | ColorType::GrayscaleAlpha);
+        writer.write_chunk(chunk::bKGD, samples[..if gray { 1 } else { 3 }].as_flattened())?;
     }
     if let Some(resolution) = metadata.resolution {
         writer.write_chunk(chunk::pHYs, &physical(resolution))?;

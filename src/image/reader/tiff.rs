@@ -45,6 +45,8 @@ pub(in crate::image) use page::raw_by_signature;
 
 pub(in crate::image) struct Tiff<R> {
     file: File<R>,
+    /// How many there are in the file.
+    pages: u32,
     layout: Layout,
     metadata: Metadata,
     inks: Option<Inks>,
@@ -82,9 +84,9 @@ impl<R: Read + Seek> Tiff<R> {
     /// Finds the picture in a file; decodes nothing yet.
     pub(in crate::image) fn open(source: R, reading: &Reading) -> io::Result<Self> {
         let mut file = File::open(source)?;
-        let Page { directory, pages, mask } = page::find(&mut file)?;
+        let Page { directory, pages, mask } = page::find(&mut file, reading.page.unwrap_or(0))?;
         let mut layout = Layout::of(&mut file, &directory)?;
-        if pages > 1 {
+        if pages > 1 && reading.page.is_none() {
             layout.warnings.push(format!("a file of {pages} pages; only the first is taken"));
         }
         if mask {
@@ -97,6 +99,7 @@ impl<R: Read + Seek> Tiff<R> {
         let samples = zeros(u64::from(layout.width).saturating_mul(layout.samples as u64))?;
         Ok(Self {
             file,
+            pages,
             layout,
             metadata,
             inks,
@@ -116,6 +119,16 @@ impl<R: Read + Seek> Tiff<R> {
         // What else notes an orientation must not contradict the tag.
         metadata.take_orientation();
         PictureHeader { width, height, color: colour::color_type(&self.layout), metadata }
+    }
+
+    /// How many pictures at full size the file holds; at least one.
+    pub(in crate::image) fn pages(&self) -> u32 {
+        self.pages.max(1)
+    }
+
+    /// Columns and rows, as they lie in the file.
+    pub(in crate::image) fn size(&self) -> [u32; 2] {
+        [self.layout.width, self.layout.height]
     }
 
     /// How many bytes a row of the picture takes.

@@ -35,7 +35,7 @@ impl Stream {
         let size = [header.width, header.height];
         let encoder = encoder(Pieces(sender), size, color_of(header), metadata, encoding)?;
         let mut encoder = encoder.write_header()?;
-        crate::image::metadata::png::write(&mut encoder, metadata)?;
+        crate::image::metadata::png::write(&mut encoder, metadata, color_of(header))?;
         let encoder = encoder.into_stream_writer_with_size(CHUNK)?;
         Ok(Self { encoder, encoded, sixteen_bits: header.has_16_bits() })
     }

@@ -10,6 +10,8 @@
 //!
 //! EXIF is a TIFF without pixels, and a file that has it begins with it as it is: every offset in it stays true,
 //! those of maker notes included. Of its directory 0, entries that describe the picture are taken over.
+//!
+//! Further pages follow, each of directory, values and pixels. Their EXIF stands among their values, moved.
 
 use std::borrow::Cow;
 
@@ -64,25 +66,37 @@ const STRIP_BYTES: u64 = 1 << 20;
 /// Where the pixels start: on a border of so many bytes.
 const ALIGNMENT: usize = 16;
 
-/// Everything up to the pixels. They are to follow as [`pixels`] gives them.
-pub(super) fn directory(header: &PictureHeader, metadata: &Metadata) -> Vec<u8> {
-    Layout { wide: header.is_wide_as_tiff(), big_endian: is_big_endian(metadata) }.directory(header, metadata)
+/// A file under way, page by page.
+#[derive(Debug)]
+pub(in crate::image) struct Stream {
+    layout: Layout,
+    /// Where the pixels of the page end that is being written.
+    end: u64,
 }
 
-/// The order of bytes is EXIF's, if there is one, else the machine's.
-fn is_big_endian(metadata: &Metadata) -> bool {
-    let exif = metadata.exif.as_deref().and_then(exif::entries);
-    exif.map_or(cfg!(target_endian = "big"), |(big_endian, _)| big_endian)
-}
-
-/// Samples in the machine's order of bytes as the file has them.
-pub(super) fn pixels<'a>(color: ColorType, metadata: &Metadata, samples: &'a [u8]) -> Cow<'a, [u8]> {
-    let has_16_bits = color.bytes_per_pixel() > color.channel_count();
-    if has_16_bits && is_big_endian(metadata) != cfg!(target_endian = "big") {
-        let swapped = samples.as_chunks().0.iter().map(|&[a, b]| [b, a]);
-        return swapped.collect::<Vec<_>>().into_flattened().into();
+impl Stream {
+    pub(in crate::image) fn new(layout: Layout) -> Self {
+        Self { layout, end: 0 }
     }
-    samples.into()
+
+    /// What the file goes on with in front of a page's pixels, which are to follow as [`Stream::pixels`] gives them.
+    pub(super) fn page(&mut self, header: &PictureHeader, metadata: &Metadata, last: bool) -> Vec<u8> {
+        let at = self.end.next_multiple_of(ALIGNMENT as u64);
+        let front = self.layout.front(header, metadata, at, last);
+        let bytes = [vec![0; (at - self.end) as usize], front].concat();
+        self.end += bytes.len() as u64 + Strips::of(header).bytes(header);
+        bytes
+    }
+
+    /// Samples in the machine's order of bytes as the file has them.
+    pub(super) fn pixels<'a>(&self, color: ColorType, samples: &'a [u8]) -> Cow<'a, [u8]> {
+        let has_16_bits = color.bytes_per_pixel() > color.channel_count();
+        if has_16_bits && self.layout.big_endian != cfg!(target_endian = "big") {
+            let swapped = samples.as_chunks().0.iter().map(|&[a, b]| [b, a]);
+            return swapped.collect::<Vec<_>>().into_flattened().into();
+        }
+        samples.into()
+    }
 }
 
 /// The pixels as the file divides them.
@@ -109,6 +123,10 @@ impl Strips {
         Self { channels, bits, row_bytes, rows }
     }
 
+    fn bytes(&self, header: &PictureHeader) -> u64 {
+        u64::from(header.height) * self.row_bytes
+    }
+
     /// Offset and size of each.
     fn places(&self, header: &PictureHeader, start: u64) -> impl Iterator<Item = (u64, u64)> {
         let (height, step) = (header.height, self.rows);
@@ -126,24 +144,52 @@ struct Entry {
     value: Vec<u8>,
 }
 
-/// TIFF, or BigTIFF with wide numbers; either order of bytes.
-struct Layout {
-    wide: bool,
+/// What all pages of a file have in common: TIFF, or BigTIFF with wide numbers; either order of bytes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::image) struct Layout {
+    pub(in crate::image) wide: bool,
     big_endian: bool,
 }
 
 impl Layout {
-    fn directory(&self, header: &PictureHeader, metadata: &Metadata) -> Vec<u8> {
-        // Where the pixels start depends on how many entries there are, not on what they say.
-        let bytes = |start| self.bytes(self.start(metadata), self.entries(header, metadata, start));
-        bytes(bytes(0).len() as u64)
+    /// For pages that take so many bytes together, in the order of their EXIF, else the machine's.
+    pub(in crate::image) fn of(bytes: u64, metadata: &Metadata) -> Self {
+        let exif = metadata.exif.as_deref().and_then(exif::entries);
+        let big_endian = exif.map_or(cfg!(target_endian = "big"), |(big_endian, _)| big_endian);
+        Self { wide: bytes > u64::from(u32::MAX), big_endian }
+    }
+
+    /// All that stands at `at`, in front of a page's pixels.
+    fn front(&self, header: &PictureHeader, metadata: &Metadata, at: u64, last: bool) -> Vec<u8> {
+        let start = if at == 0 { self.start(metadata) } else { Vec::new() };
+        let moved = metadata.exif.as_deref().filter(|block| at > 0 && exif::entries(block).is_some());
+        // How many entries there are does not depend on where things are.
+        let entries = |exif: Option<&[u8]>, pixels| self.entries(header, metadata, exif, pixels);
+        let count = entries(metadata.exif.as_deref(), 0).len();
+        let values = at + start.len() as u64 + self.directory_bytes(count);
+        let block = moved.map(|block| exif::moved(block, values as u32));
+        let exif = block.as_deref().or(metadata.exif.as_deref());
+        let front = |pixels: u64| {
+            let end = pixels + Strips::of(header).bytes(header);
+            let next = if last { 0 } else { end.next_multiple_of(ALIGNMENT as u64) };
+            let mut bytes = start.clone();
+            self.append(&mut bytes, entries(exif, pixels), at, (next, block.as_deref().unwrap_or_default()));
+            bytes
+        };
+        front(at + front(0).len() as u64)
     }
 
     /// By tag.
-    fn entries(&self, header: &PictureHeader, metadata: &Metadata, start: u64) -> Vec<Entry> {
-        let mut entries = self.pixel_entries(header, start);
+    fn entries(
+        &self,
+        header: &PictureHeader,
+        metadata: &Metadata,
+        exif: Option<&[u8]>,
+        pixels: u64,
+    ) -> Vec<Entry> {
+        let mut entries = self.pixel_entries(header, pixels);
         entries.extend(self.notes(metadata));
-        entries.extend(self.taken_over(metadata));
+        entries.extend(self.taken_over(exif, metadata));
         entries.sort_by_key(|entry| entry.tag);
         entries.dedup_by_key(|entry| entry.tag); // ours stand before those that are taken over
         entries
@@ -202,8 +248,8 @@ impl Layout {
     }
 
     /// What EXIF says of the picture, and text that nothing else holds as its description.
-    fn taken_over(&self, metadata: &Metadata) -> Vec<Entry> {
-        let exif = metadata.exif.as_deref().and_then(exif::entries);
+    fn taken_over(&self, exif: Option<&[u8]>, metadata: &Metadata) -> Vec<Entry> {
+        let exif = exif.and_then(exif::entries);
         let raw = exif.into_iter().flat_map(|(_, entries)| entries).map(|entry| self.read(entry));
         let mut entries: Vec<Entry> = raw.filter(|entry| DESCRIPTIVE.contains(&entry.tag)).collect();
         if !metadata.text.is_empty() {
@@ -249,13 +295,19 @@ impl Layout {
         bytes.into()
     }
 
-    fn bytes(&self, mut bytes: Vec<u8>, entries: Vec<Entry>) -> Vec<u8> {
-        let count = entries.len();
-        let (room, entry_bytes) = if self.wide { (8, 20) } else { (4, 12) };
-        let count_bytes = if self.wide { self.number(count as u64) } else { self.u16(count as u16) };
-        let values_start = bytes.len() + count_bytes.len() + count * entry_bytes + room;
-        bytes.extend(count_bytes);
-        let mut values = Vec::new();
+    /// With the count in front of them, and behind them where the next one is.
+    fn directory_bytes(&self, entries: usize) -> u64 {
+        let [count, entry, next] = if self.wide { [8, 20, 8] } else { [2, 12, 4] };
+        count + entry * entries as u64 + next
+    }
+
+    /// A directory and its values, behind what stands at `at`; `first` stands first among the values.
+    fn append(&self, bytes: &mut Vec<u8>, entries: Vec<Entry>, at: u64, (next, first): (u64, &[u8])) {
+        let (count, room) = (entries.len(), if self.wide { 8 } else { 4 });
+        let values_start = at + bytes.len() as u64 + self.directory_bytes(count);
+        bytes.extend(if self.wide { self.number(count as u64) } else { self.u16(count as u16) });
+        let mut values = first.to_vec();
+        values.resize(values.len().next_multiple_of(2), 0);
         for Entry { tag, kind, count, value } in entries {
             bytes.extend(self.u16(tag));
             bytes.extend(self.u16(kind));
@@ -264,15 +316,14 @@ impl Layout {
                 bytes.extend(&value);
                 bytes.extend(vec![0; room - value.len()]);
             } else {
-                bytes.extend(self.number((values_start + values.len()) as u64));
+                bytes.extend(self.number(values_start + values.len() as u64));
                 values.extend(&value);
                 values.extend(vec![0; value.len() % 2]);
             }
         }
-        bytes.extend(self.number(0)); // no second picture
+        bytes.extend(self.number(next));
         bytes.extend(values);
         bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), 0);
-        bytes
     }
 
     /// What stands before the directory: the byte order, the kind of file, and where its directory is; or EXIF, which
@@ -311,7 +362,7 @@ mod tests {
         profile[16..20].copy_from_slice(b"RGB ");
         header.metadata.icc_profile = Some(profile);
         for (wide, big_endian) in [(false, false), (true, false), (false, true), (true, true)] {
-            let directory = Layout { wide, big_endian }.directory(&header, &header.metadata);
+            let directory = Layout { wide, big_endian }.front(&header, &header.metadata, 0, true);
             let file = [&directory, picture.image.as_bytes()].concat();
             assert_eq!(file[2] + file[3], if wide { 43 } else { 42 });
             let read = Picture::decode("file", &file).unwrap();
@@ -326,8 +377,9 @@ mod tests {
             let color = ColorType::Rgb8;
             PictureHeader { width: 40_000, height, color, metadata: Metadata::default() }
         };
-        for (height, kind) in [(30_000, 42), (35_782, 42), (35_783, 43), (2_000_000, 43)] {
-            assert_eq!(directory(&header(height), &Metadata::default())[2], kind, "{height}");
+        for (height, kind) in [(30_000, 42), (35_790, 42), (35_791, 43), (2_000_000, 43)] {
+            let layout = Layout::of(header(height).tiff_bytes(), &Metadata::default());
+            assert_eq!(layout.front(&header(height), &Metadata::default(), 0, true)[2], kind, "{height}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The options for how files are read and written.
 
-use sparsr::{Alpha, Animation, Compression, Dpi, FileOptions, Size};
+use sparsr::{Alpha, Animation, Compression, Dpi, FileOptions, Pages, Size};
 
 use super::size::positive;
 
@@ -15,6 +15,10 @@ pub struct Args {
     /// the first
     #[arg(long, value_name = "all|first", default_value = "all", value_parser = animation)]
     animation: Animation,
+
+    /// The pages of a TIFF that are taken: `all`, where the output is a TIFF, too, or the first
+    #[arg(long, value_name = "all|first", default_value = "all", value_parser = pages)]
+    pages: Pages,
 
     /// The quality of JPEGs, 1 to 100; from 90 on colour has its full resolution
     #[arg(long, value_name = "1-100", default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
@@ -49,7 +53,7 @@ impl Args {
     pub fn files(&self, size: Size, replace: bool) -> FileOptions {
         let mut options = FileOptions::default();
         (options.size, options.alpha, options.replace) = (size, self.alpha, replace);
-        options.animation = self.animation;
+        (options.animation, options.pages) = (self.animation, self.pages);
         let encoding = &mut options.encoding;
         (encoding.quality, encoding.compression, encoding.dpi) = (self.quality, self.compress, self.dpi);
         (encoding.background, encoding.strip) = (self.background, self.strip);
@@ -65,6 +69,10 @@ fn alpha(text: &str) -> Result<Alpha, String> {
 
 fn animation(text: &str) -> Result<Animation, String> {
     one_of(text, &[("all", Animation::All), ("first", Animation::First)])
+}
+
+fn pages(text: &str) -> Result<Pages, String> {
+    one_of(text, &[("all", Pages::All), ("first", Pages::First)])
 }
 
 fn compression(text: &str) -> Result<Compression, String> {

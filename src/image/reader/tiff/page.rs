@@ -10,7 +10,7 @@ use super::{refused, tag};
 pub(super) struct Page {
     pub(super) directory: Directory,
     /// Pictures in the file at full size.
-    pub(super) pages: usize,
+    pub(super) pages: u32,
     /// Whether a page says where another is transparent.
     pub(super) mask: bool,
 }
@@ -42,7 +42,8 @@ pub(in crate::image) fn raw_by_signature(start: &[u8]) -> Option<&'static str> {
     RAW_SIGNATURES.iter().any(found).then_some(RAW)
 }
 
-pub(super) fn find<R: Read + Seek>(file: &mut File<R>) -> io::Result<Page> {
+/// The picture of this number, from 0 on.
+pub(super) fn find<R: Read + Seek>(file: &mut File<R>, number: u32) -> io::Result<Page> {
     let first = file.first()?;
     let (mut found, mut pages, mut mask) = (None, 0, false);
     let mut next = Some(first.clone());
@@ -50,8 +51,10 @@ pub(super) fn find<R: Read + Seek>(file: &mut File<R>) -> io::Result<Page> {
         refuse_raw(file, &directory)?;
         match kind(file, &directory)? {
             Kind::Picture => {
+                if pages == number {
+                    found = Some(directory.clone());
+                }
                 pages += 1;
-                found.get_or_insert_with(|| directory.clone());
             }
             Kind::Mask => mask = true,
             Kind::Reduced => {}
@@ -66,10 +69,13 @@ pub(super) fn find<R: Read + Seek>(file: &mut File<R>) -> io::Result<Page> {
             directory => directory?,
         };
         refuse_raw(file, &directory)?;
-        if found.is_none() && matches!(kind(file, &directory)?, Kind::Picture) {
+        if pages == 0 && matches!(kind(file, &directory)?, Kind::Picture) {
             pages = 1;
             found = Some(directory);
         }
+    }
+    if number >= pages.max(1) {
+        return Err(refused(format!("expected a page {}, found {pages} pages", number + 1)));
     }
     Ok(Page { directory: found.unwrap_or(first), pages, mask })
 }
