@@ -104,7 +104,7 @@ def without_draws(mode):
     return lambda net, x: smsr(net, x, CHANNELS, MODULES, LAYERS, 2, mode)[0]
 
 
-plain("edsr_x2", 255, (6, 7), lambda net, x: edsr(net, x, 8, 2, 2, res_scale=2.0))
+plain("edsr_x2", 255, (6, 7), lambda net, x: edsr(net, x, 6, 2, 2, res_scale=2.0))
 plain("edsr_basicsr_x3", 255, (5, 4), lambda net, x: edsr(net, x, 5, 2, 3, res_scale=0.1, keys="basicsr"))
 case("smsr_gumbel_x2", 255, (8, 6), gumbel, drawn(8, 6))
 plain("smsr_open_x2", 255, (6, 8), without_draws("open"))
@@ -112,14 +112,14 @@ plain("smsr_hard_x2", 255, (8, 6), without_draws("hard"))
 plain("swinir_x2", 1, (8, 12), lambda net, x: swinir(net, x, 12, (2,), 3, 4, 2))
 plain("rfdn_x2", 255, (16, 19), lambda net, x: rfdn(net, x, 6, 1, 2, f=3))
 plain("rlfn_x2", 255, (19, 16), lambda net, x: rlfn(net, x, 5, 1, 2, f=3))
-plain("imdn_x2", 1, (6, 5), lambda net, x: imdn(net, x, 8, 2, 2, 2, squeezed=3))
+plain("imdn_x2", 1, (6, 5), lambda net, x: imdn(net, x, 8, 2, 1, 2, squeezed=3))
 plain("srvgg_x2", 1, (5, 7), lambda net, x: srvgg(net, x, 6, 2, 2))
 plain("rcan_x2", 255, (6, 5), lambda net, x: rcan(net, x, 6, 1, 2, 2, squeezed=2))
 plain("rrdb_x2", 1, (5, 4), lambda net, x: rrdb(net, x, 4, 3, 1))
 plain("span_x2", 1, (6, 5), lambda net, x: span(net, x, 4, 1, 2))
 plain("bsrn_x2", 1, (16, 15), lambda net, x: bsrn(net, x, 8, 1, 2, squeezed=3))
 plain("acnet_x2", 1, (5, 6), lambda net, x: acnet(net, x, 3, 2))
-plain("ledsr_x2", 255, (6, 5), lambda net, x: ledsr(net, x, 8, 2, 2))
+plain("ledsr_x2", 255, (6, 5), lambda net, x: ledsr(net, x, 6, 2, 2))
 
 path = pathlib.Path(__file__).with_suffix(".safetensors")
 save_file(tensors, path)
