@@ -16,12 +16,13 @@ class Net:
     """
 
     def __init__(self, seed=0, parameters=None, default=False, white=1.0, dtype=torch.float64):
-        self.seed, self.default, self.white, self.dtype = torch.Generator().manual_seed(seed), default, white, dtype
-        self.open, self.w = parameters is None, parameters or {}
+        self.default, self.white, self.dtype = default, white, dtype
+        self.w = {} if parameters is None else parameters
+        self.seed = torch.Generator().manual_seed(seed) if parameters is None else None
 
     def parameter(self, name, *shape, spread=1.0, centre=0.0, uniform=None):
         if name not in self.w:
-            assert self.open, f"{name}: expected a tensor of this name, found none"
+            assert self.seed, f"{name}: expected a tensor of this name, found none"
             numbers = centre + spread * torch.randn(shape, generator=self.seed)
             if self.default and uniform:
                 numbers = (2 * torch.rand(shape) - 1) * uniform
@@ -57,17 +58,19 @@ def upsampler(net, name, x, scale):
 
 
 def edsr(net, picture, c, blocks, scale, res_scale=1.0, keys="pytorch"):
-    """Pictures of 0 … 255. Lim et al., CVPR workshops 2017."""
+    """Pictures of 0 … 255, of DIV2K's mean or a stored one. Lim et al., CVPR workshops 2017."""
     head, first, second, after, up, last = {
         "pytorch": ("head.0", "body.{}.body.0", "body.{}.body.2", f"body.{blocks}", "tail.0", "tail.1"),
         "basicsr": ("conv_first", "body.{}.conv1", "body.{}.conv2", "conv_after_body", "upsample", "conv_last"),
     }[keys]
+    stored = "sub_mean.weight" in net.w
     mean = 255 * net.mean(picture)
-    x = y = net.conv(head, picture - mean, c)
+    x = y = net.conv(head, net.shift("sub_mean", picture, -255) if stored else picture - mean, c)
     for i in range(blocks):
         y = y + res_scale * net.conv(second.format(i), net.conv(first.format(i), y, c).relu(), c)
     y = net.conv(after, y, c) + x
-    return net.conv(last, upsampler(net, up, y, scale), 3) + mean
+    y = net.conv(last, upsampler(net, up, y, scale), 3)
+    return net.shift("add_mean", y, 255) if stored else y + mean
 
 
 def ledsr(net, picture, c, blocks, scale):
