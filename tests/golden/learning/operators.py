@@ -139,8 +139,14 @@ case("attention/windows_shifted", attention(2, 4, 2), (2, 18, 8, 8), (49, 2))
 case("attention/windows_shifted_by_one", attention(1, 3, 1), (2, 9, 6, 3), (25, 1))
 case("attention/runs", runs(2, 4), (2, 12, 5, 7))
 
-case("weight/norm", lambda v, g: g.view(-1, 1, 1, 1) * v / v.flatten(1).norm(dim=1).view(-1, 1, 1, 1),
-     (4, 3, 3, 3), (4,))
+
+
+def normalised(v, g):
+    return g.view(-1, 1, 1, 1) * v / v.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+
+
+case("weight/norm", normalised, (4, 3, 3, 3), (4,))
+case("weight/norm_axes", normalised, (4, 3, 3, 3), (4, 1, 1, 1))
 case("weight/transpose", lambda w: w.transpose(0, 1), (4, 3, 3, 3))
 case("weight/pad", lambda w: F.pad(w, (0, 0, 1, 1)), (4, 3, 1, 3))
 case("weight/channel_logit", lambda x: (x[..., 1, 0] - x[..., 1, 1]).view(1, -1, 1, 1), (1, 5, 3, 2))
