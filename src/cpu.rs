@@ -29,10 +29,12 @@ mod binary;
 mod buffers;
 mod concat;
 mod conv2d;
+mod conv2d_weight_gradient;
 mod conv_transpose2d;
 mod expression;
 mod layer;
 mod layer_norm;
+mod loss;
 mod map;
 mod masked_conv2d;
 mod order;
@@ -44,6 +46,7 @@ mod product;
 mod resize;
 mod slice;
 mod spatial_mask;
+mod sum;
 #[cfg(test)]
 mod testing;
 mod unfold;
@@ -55,12 +58,13 @@ use std::collections::HashMap;
 pub use buffers::Buffers;
 pub use vectors::vectors;
 
+use self::binary::Combination;
 use self::expression::Expression;
-use self::layer::Weights;
+use self::layer::{Weight, Weights};
 use self::map::Map;
 use self::order::Order;
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Node, Op, Parameters, Value};
+use crate::graph::{Binary, Graph, Node, Op, Parameters, TrainingOperation, Value};
 use crate::tensor::{Parameter, Shape, Tensor, packed_len};
 
 /// Runs the graph, which is folded ([`Graph::check_folded`]), by the numbers of its parameters; returns the output.
@@ -110,6 +114,45 @@ pub fn run_part(
     run_with(graph, parameters, part, buffers, Map::to_packed)
 }
 
+/// All outputs of a graph that need not be folded: that of a network in training, and its gradient. `inputs` are the
+/// picture and what [`Graph::given`] names. Whoever runs it again lends the same buffers.
+pub fn run_all(
+    graph: &Graph,
+    parameters: &Parameters,
+    inputs: &[&Tensor],
+    buffers: &mut Buffers,
+) -> Result<Vec<Tensor>> {
+    vectors()?;
+    check_runs(graph)?;
+    let keep: Vec<Value> = graph.outputs().iter().map(|output| output.value).collect();
+    let mut inputs = inputs.iter();
+    let mut held = Held::new(graph, parameters, &keep, buffers);
+    for (value, node) in graph.values() {
+        if matches!(node.op, Op::Input(_)) {
+            let found = inputs.next().filter(|input| input.shape() == node.shape);
+            let refused = || Error::shape(&node.name, format!("expected an input of {}", node.shape));
+            let found = found.ok_or_else(refused)?;
+            held.put(value, |map| map.read(found));
+        } else {
+            held.make_any(value);
+        }
+    }
+    Ok(keep.iter().map(|value| held.take(*value, Map::to_tensor)).collect())
+}
+
+/// Whether every second operand is repeated in a way that the engine knows.
+fn check_runs(graph: &Graph) -> Result<()> {
+    for node in graph.nodes().iter().filter(|node| matches!(node.op, Op::Binary(_))) {
+        let [a, b] = [0, 1].map(|at| graph.node(node.inputs[at]).shape);
+        if !binary::is_repeated(a, b) {
+            let reason =
+                format!("{}: {b} beside {a} is repeated in a way that engines do not know", node.name);
+            return Err(Error::Unsupported(reason));
+        }
+    }
+    Ok(())
+}
+
 fn run_with<T>(
     graph: &Graph,
     parameters: &Parameters,
@@ -122,7 +165,7 @@ fn run_with<T>(
     vectors()?;
     check(graph, picture, given)?;
     let mut given = given.iter();
-    let mut held = Held { graph, parameters, order: Order::new(graph, keep), maps: HashMap::new(), buffers };
+    let mut held = Held::new(graph, parameters, keep, buffers);
     for (value, node) in graph.values() {
         match (&node.op, picture) {
             (Op::Input(_), Some(picture)) if value == graph.input() => {
@@ -133,11 +176,7 @@ fn run_with<T>(
                 let packed = given.next().expect("checked");
                 held.put(value, |map| map.read_packed(packed));
             }
-            (Op::Constant(op), _) => held.put(value, |map| map.read(&op.numbers)),
-            (Op::Parameter(op), _) => {
-                held.put(value, |map| map.read(&as_tensor(parameters.get(op.id), op.shape)))
-            }
-            _ => held.make(value),
+            _ => held.make_any(value),
         }
     }
     let kept = keep.iter().map(|value| held.take(*value, &kept)).collect();
@@ -185,7 +224,23 @@ struct Held<'a> {
     buffers: &'a mut Buffers,
 }
 
-impl Held<'_> {
+impl<'a> Held<'a> {
+    fn new(graph: &'a Graph, parameters: &'a Parameters, keep: &[Value], buffers: &'a mut Buffers) -> Self {
+        Self { graph, parameters, order: Order::new(graph, keep), maps: HashMap::new(), buffers }
+    }
+
+    /// Makes a value that is no input, if it is needed.
+    fn make_any(&mut self, value: Value) {
+        match &self.graph.node(value).op {
+            Op::Constant(op) => self.put(value, |map| map.read(&op.numbers)),
+            Op::Parameter(op) => {
+                let numbers = as_tensor(self.parameters.get(op.id), op.shape);
+                self.put(value, |map| map.read(&numbers));
+            }
+            _ => self.make(value),
+        }
+    }
+
     /// Holds what is given, if it is needed.
     fn put(&mut self, value: Value, read: impl Fn(&mut Map)) {
         if self.order.is_made(value) {
@@ -199,7 +254,17 @@ impl Held<'_> {
     fn make(&mut self, value: Value) {
         if self.order.is_made(value) {
             let mut made = self.buffers.map(self.graph.node(value).shape);
-            self.evaluate(value, &mut made);
+            match &self.graph.node(value).op {
+                Op::Training(TrainingOperation::Conv2dWeightGradient(op)) => {
+                    let inputs = &self.graph.node(value).inputs;
+                    let [x, g] = [inputs[0], inputs[1]].map(|input| self.graph.node(input).shape);
+                    let mut sums = self.buffers.map(conv2d_weight_gradient::scratch(op, x, g));
+                    let [x, g] = [inputs[0], inputs[1]].map(|input| self.get(input));
+                    conv2d_weight_gradient::conv2d_weight_gradient(op, x, g, &mut sums, &mut made);
+                    self.buffers.give_back(sums);
+                }
+                _ => self.evaluate(value, &mut made),
+            }
             self.maps.insert(value, made);
             self.order.reads(self.graph, value).into_iter().for_each(|read| self.release(read));
         }
@@ -211,7 +276,8 @@ impl Held<'_> {
         let x = || self.get(node.inputs[0]);
         match &node.op {
             Op::Input(_) | Op::Constant(_) | Op::Parameter(_) => unreachable!("given, not computed"),
-            Op::Weight(_) => unreachable!("folded"),
+            Op::Weight(op) => unimplemented!("{op:?}"),
+            Op::Training(op) => self.train(op, value, y),
             Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Activation(_) | Op::Binary(_) => {
                 self.expression(value).evaluate(y);
             }
@@ -237,6 +303,22 @@ impl Held<'_> {
             Op::Unfold(op) => unfold::unfold(op, x(), y),
             Op::Fold(op) => unfold::fold(op, x(), y),
             Op::SpatialMask(_) => spatial_mask::spatial_mask(x(), y),
+        }
+    }
+
+    /// The same of a node that only training has.
+    fn train(&self, op: &TrainingOperation, value: Value, y: &mut Map) {
+        let inputs = &self.graph.node(value).inputs;
+        let at = |input: usize| self.get(inputs[input]);
+        match op {
+            TrainingOperation::Loss(op) => loss::loss(*op, at(0), at(1), y),
+            TrainingOperation::Sum(axes) => sum::sum(*axes, at(0), y),
+            TrainingOperation::Broadcast { .. } => sum::broadcast(at(0), y),
+            TrainingOperation::PadChannels { before, .. } => sum::pad_channels(*before, at(0), y),
+            TrainingOperation::ActivationGradient(_) | TrainingOperation::LossGradient(_) => {
+                self.expression(value).evaluate(y);
+            }
+            _ => unimplemented!("{op:?}"),
         }
     }
 
@@ -270,24 +352,39 @@ impl Held<'_> {
                 let slopes = inputs.get(1).map_or(&[][..], |slopes| self.numbers(*slopes));
                 Expression::Activated(op, slopes, Box::new(operand(inputs[0])))
             }
-            Op::Binary(op) => Expression::Combined(op.kind, Box::new([inputs[0], inputs[1]].map(operand))),
+            Op::Binary(Binary { kind }) => Expression::Combined(
+                Combination::Binary(*kind),
+                Box::new([inputs[0], inputs[1]].map(operand)),
+            ),
+            Op::Training(TrainingOperation::ActivationGradient(op)) => {
+                let slopes = inputs.get(2).map_or(&[][..], |slopes| self.numbers(*slopes));
+                let combination = Combination::ActivationGradient(op, slopes);
+                Expression::Combined(combination, Box::new([inputs[0], inputs[1]].map(operand)))
+            }
+            Op::Training(TrainingOperation::LossGradient(loss)) => {
+                let factor = self.get(inputs[2]).values()[0] / shape.len() as f32;
+                let combination = Combination::LossGradient(*loss, factor);
+                Expression::Combined(combination, Box::new([inputs[0], inputs[1]].map(operand)))
+            }
             _ => unreachable!("not made unit by unit"),
         }
     }
 
     /// A weight and, if there is one, a bias.
     fn weights(&self, values: &[Value]) -> Weights<'_> {
-        let parameter = |value: Value| {
-            let (id, start) = self.graph.parameter(value).expect("a folded graph's weights are parameters");
-            (self.parameters.get(id), start)
+        let weight = match self.graph.parameter(values[0]) {
+            Some((id, start)) => Weight::of_parameter(self.parameters.get(id), start),
+            None => Weight::of_map(self.get(values[0])),
         };
-        let (weight, start) = parameter(values[0]);
-        Weights { weight, start, bias: values.get(1).map(|bias| parameter(*bias).0) }
+        Weights { weight, bias: values.get(1).map(|bias| self.numbers(*bias)) }
     }
 
-    /// Those of a parameter.
+    /// Those of a value along one of its axes, or two: they have the same order everywhere.
     fn numbers(&self, value: Value) -> &[f32] {
-        self.weights(&[value]).weight.values()
+        match self.graph.parameter(value) {
+            Some((id, start)) => &self.parameters.get(id).values()[start..],
+            None => self.get(value).values(),
+        }
     }
 
     fn all(&self, values: &[Value]) -> Vec<&Map> {

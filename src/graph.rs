@@ -25,14 +25,14 @@ use std::fmt;
 
 pub use builder::{Builder, Weighted};
 pub use op::{
-    Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d,
-    ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, Input, Kind, LayerNorm, Macs, MaskedConv2d, MaxPool,
-    Op, Operator, ParameterValue, PixelShuffle, PixelUnshuffle, Repeats, Resize, ResizeKind, ResizeTo, Slice,
-    SpatialMask, Unfold, WeightOperation,
+    Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Concat, Constant,
+    Conv2d, ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, Input, Kind, LayerNorm, Loss, Macs,
+    MaskedConv2d, MaxPool, Op, Operator, ParameterValue, PixelShuffle, PixelUnshuffle, Repeats, Resize,
+    ResizeKind, ResizeTo, Slice, SpatialMask, TrainingOperation, Unfold, WeightOperation,
 };
 pub use parameters::{ParameterId, Parameters, Version};
 pub use receptive_field::ReceptiveField;
-pub use rewrite::Folding;
+pub use rewrite::{Backward, Folding};
 
 use crate::error::{Error, Result};
 use crate::tensor::{Shape, Tensor};
@@ -181,6 +181,9 @@ impl Graph {
             let refused = |reason: &str| Err(Error::Unsupported(format!("{}: {reason}", node.name)));
             if matches!(node.op, Op::Weight(_)) {
                 return refused("an operator of weights; fold the graph, or apply it to parameters alone");
+            }
+            if matches!(node.op, Op::Training(_)) {
+                return refused("an operator of training; only a trainer runs it");
             }
             let activations = node.op.operator().activations(node.inputs.len());
             for (at, weight) in node.inputs[activations..].iter().enumerate() {

@@ -1,7 +1,8 @@
 //! Functions of one number. None of them swallows a NaN.
 
-use std::f64::consts::FRAC_1_SQRT_2;
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
+use super::binary::{Other, with};
 use super::vectors;
 use crate::graph::Activation;
 
@@ -23,6 +24,59 @@ pub(super) fn activate(op: &Activation, slopes: &[f32], channels: usize, y: &mut
         Activation::Silu => map(y, silu),
         Activation::Tanh => map(y, f32::tanh),
     }
+}
+
+/// The gradient before a function from that behind it, of some pixels: `a` is the function's value or what it is of
+/// ([`Activation::gradient_reads_output`]), `b` the gradient.
+#[inline(always)]
+pub(super) fn gradient(op: &Activation, slopes: &[f32], channels: usize, y: &mut [f32], other: Other<'_>) {
+    match op {
+        Activation::Relu => with(channels, y, other, |y, g| leaky(y, g, 0.0)),
+        Activation::LeakyRelu { slope } => with(channels, y, other, |y, g| leaky(y, g, *slope)),
+        Activation::Prelu => match (slopes, other) {
+            ([slope], other) => with(channels, y, other, |x, g| leaky(x, g, *slope)),
+            (slopes, Other::First(x)) => {
+                for (y, x) in y.chunks_exact_mut(channels).zip(x.chunks_exact(channels)) {
+                    y.iter_mut().zip(x).zip(slopes).for_each(|((y, x), slope)| *y = leaky(*x, *y, *slope));
+                }
+            }
+            (slopes, Other::Second(g)) => {
+                for (y, g) in y.chunks_exact_mut(channels).zip(g.chunks_exact(channels)) {
+                    y.iter_mut().zip(g).zip(slopes).for_each(|((y, g), slope)| *y = leaky(*y, *g, *slope));
+                }
+            }
+            _ => unreachable!("a gradient is as large as the value"),
+        },
+        Activation::Gelu => with(channels, y, other, |x, g| g * gelu_slope(x)),
+        Activation::Sigmoid => with(channels, y, other, |y, g| g * y * (1.0 - y)),
+        Activation::Silu => with(channels, y, other, |x, g| g * silu_slope(x)),
+        Activation::Tanh => with(channels, y, other, |y, g| g * (1.0 - y * y)),
+    }
+}
+
+/// Left of zero and at it the slope.
+#[inline(always)]
+fn leaky(value: f32, g: f32, slope: f32) -> f32 {
+    if value > 0.0 {
+        g
+    } else if value.is_nan() {
+        value
+    } else {
+        slope * g
+    }
+}
+
+/// `Φ(x) + x · φ(x)`.
+fn gelu_slope(x: f32) -> f32 {
+    let x = f64::from(x);
+    let density = (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
+    (0.5 * (1.0 + libm::erf(x * FRAC_1_SQRT_2)) + x * density) as f32
+}
+
+/// `σ + x · σ · (1 − σ)`.
+fn silu_slope(x: f32) -> f32 {
+    let s = sigmoid(x);
+    s + x * s * (1.0 - s)
 }
 
 fn map(y: &mut [f32], function: impl Fn(f32) -> f32) {

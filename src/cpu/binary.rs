@@ -1,7 +1,21 @@
-//! Sums, differences, products and quotients of two values, the second repeated where it is smaller.
+//! Operations on two values, the second repeated where it is smaller.
 
-use super::vectors;
-use crate::graph::BinaryKind;
+use super::loss::slope;
+use super::map::{Map, Unit};
+use super::{activation, vectors};
+use crate::graph::{Activation, BinaryKind, Loss};
+use crate::tensor::Shape;
+
+/// What is made of two numbers of one place.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Combination<'a> {
+    /// A sum, a difference, a product or a quotient.
+    Binary(BinaryKind),
+    /// A function's value, or what it is of, and the gradient behind it: the gradient before it. With the slopes of a PReLU.
+    ActivationGradient(&'a Activation, &'a [f32]),
+    /// What was made and its target: the gradient, times a factor.
+    LossGradient(Loss, f32),
+}
 
 /// The other value of an operation, at the pixels of a unit.
 #[derive(Clone, Copy, Debug)]
@@ -12,28 +26,64 @@ pub(super) enum Other<'a> {
     Pixel(&'a [f32]),
     /// The second, a number for all channels of a pixel.
     Channel(&'a [f32]),
+    /// The second, one number.
+    Number(f32),
     /// The first, a number a number.
     First(&'a [f32]),
 }
 
+/// How a second value of this shape is repeated over the first one's.
+pub(super) fn is_repeated(shape: Shape, b: Shape) -> bool {
+    let pictures = b.batch == shape.batch || b.batch == 1;
+    let pixels = b.with_channels(0).with_size(1, 1) == b.with_channels(0)
+        || (b.height, b.width) == (shape.height, shape.width);
+    pictures && pixels && (b.channels == shape.channels || b.channels == 1)
+}
+
+/// The second operand of what has this shape.
+pub(super) fn second<'a>(b: &'a Map, unit: &Unit, shape: Shape) -> Other<'a> {
+    let own = b.shape();
+    let unit = Unit { n: unit.n % own.batch.max(1), ..unit.clone() }; // of a parameter there is one for all pictures
+    match ((own.height, own.width) == (shape.height, shape.width), own.channels == shape.channels) {
+        (true, true) => Other::Second(b.of(&unit)),
+        (true, false) => Other::Channel(b.of(&unit)),
+        (false, true) => Other::Pixel(b.picture(unit.n)),
+        (false, false) => Other::Number(b.picture(unit.n)[0]),
+    }
+}
+
+impl Other<'_> {
+    /// Writes it as often as it is repeated, of a second.
+    pub(super) fn repeat(self, channels: usize, y: &mut [f32]) {
+        with(channels, y, self, |_, b| b);
+    }
+}
+
 /// In place, of some pixels of `channels` numbers each.
-pub(super) fn combine(kind: BinaryKind, channels: usize, y: &mut [f32], other: Other<'_>) {
+pub(super) fn combine(combination: Combination<'_>, channels: usize, y: &mut [f32], other: Other<'_>) {
     vectors::arch().dispatch(
         #[inline(always)]
-        || match kind {
-            BinaryKind::Add => with(channels, y, other, |a, b| a + b),
-            BinaryKind::Subtract => with(channels, y, other, |a, b| a - b),
-            BinaryKind::Multiply => with(channels, y, other, |a, b| a * b),
-            BinaryKind::Divide => with(channels, y, other, |a, b| a / b),
+        || match combination {
+            Combination::Binary(BinaryKind::Add) => with(channels, y, other, |a, b| a + b),
+            Combination::Binary(BinaryKind::Subtract) => with(channels, y, other, |a, b| a - b),
+            Combination::Binary(BinaryKind::Multiply) => with(channels, y, other, |a, b| a * b),
+            Combination::Binary(BinaryKind::Divide) => with(channels, y, other, |a, b| a / b),
+            Combination::ActivationGradient(op, slopes) => {
+                activation::gradient(op, slopes, channels, y, other);
+            }
+            Combination::LossGradient(loss, factor) => {
+                with(channels, y, other, |a, b| slope(loss, a, b, factor));
+            }
         },
     );
 }
 
 #[inline(always)]
-fn with(channels: usize, y: &mut [f32], other: Other<'_>, function: impl Fn(f32, f32) -> f32) {
+pub(super) fn with(channels: usize, y: &mut [f32], other: Other<'_>, function: impl Fn(f32, f32) -> f32) {
     match other {
         Other::Second(b) => y.iter_mut().zip(b).for_each(|(y, b)| *y = function(*y, *b)),
         Other::First(a) => y.iter_mut().zip(a).for_each(|(y, a)| *y = function(*a, *y)),
+        Other::Number(b) => y.iter_mut().for_each(|y| *y = function(*y, b)),
         Other::Pixel(b) => {
             for pixel in y.chunks_exact_mut(channels) {
                 pixel.iter_mut().zip(b).for_each(|(y, b)| *y = function(*y, *b));

@@ -72,17 +72,16 @@ fn window(op: &Conv2d) -> Window {
 }
 
 fn groups(op: &Conv2d, weights: Weights<'_>, inputs: usize) -> Sums {
-    let [outputs, inputs] = [weights.outputs(), inputs].map(|channels| channels / op.groups);
+    let [outputs, inputs] = [weights.weight.dims()[0], inputs].map(|channels| channels / op.groups);
     let part = |channels: usize, group: usize| group * channels..(group + 1) * channels;
     let layer = |group| Layer::new(weights, part(outputs, group), &[part(inputs, group)]);
     Sums::Products((0..op.groups).map(layer).collect())
 }
 
-fn depthwise(op: &Conv2d, Weights { weight, bias, .. }: Weights<'_>) -> Sums {
+fn depthwise(op: &Conv2d, Weights { weight, bias }: Weights<'_>) -> Sums {
     let (channels, taps) = (weight.dims()[0], op.kernel * op.kernel);
-    let weights =
-        (0..taps).flat_map(|tap| (0..channels).map(move |c| weight.values()[c * taps + tap])).collect();
-    let biases = bias.map_or(vec![0.0; channels], |bias| bias.values().to_vec());
+    let weights = (0..taps).flat_map(|tap| (0..channels).map(move |c| weight.at(c, 0, tap))).collect();
+    let biases = bias.map_or(vec![0.0; channels], <[f32]>::to_vec);
     Sums::Depthwise { weights, biases }
 }
 
@@ -119,19 +118,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::expression::Expression;
-    use super::super::testing::{assert_close, bias, by_plane, filter, noise, on_maps, parameter};
+    use super::super::testing::{
+        assert_close, bias, by_plane, filter, noise, on_maps, parameter, weights as testing_weights,
+    };
     use super::super::window::Patches;
     use super::*;
     use crate::graph::Operator;
-    use crate::tensor::Tensor;
+    use crate::tensor::{Parameter, Tensor};
 
     /// The formula, each sum in f64 and rounded once.
-    fn textbook(op: &Conv2d, weights: Weights<'_>, x: &Tensor, output: Shape) -> Tensor {
-        let within = weights.weight.dims()[1];
+    fn textbook(
+        op: &Conv2d,
+        [weight, of_output]: [Option<&Parameter>; 2],
+        x: &Tensor,
+        output: Shape,
+    ) -> Tensor {
+        let weight = weight.unwrap();
+        let within = weight.dims()[1];
         by_plane(output, |n, o, plane| {
             let patches = Patches { x, n, window: window(op) };
             let first = o / (output.channels / op.groups) * within;
-            let (weights, bias) = (filter(weights.weight, o), bias(weights.bias, o));
+            let (weights, bias) = (filter(weight, o), bias(of_output, o));
             for (p, y) in plane.iter_mut().enumerate() {
                 let pixel = (p / output.width, p % output.width);
                 *y = (bias + patches.dot(pixel, first..first + within, weights)) as f32;
@@ -145,13 +152,14 @@ mod tests {
         let weight = parameter([out, input.channels / groups, kernel, kernel], seed);
         let bias = seed.is_multiple_of(2).then(|| parameter([out], seed + 1));
         let op = Conv2d { kernel, stride, padding, groups };
-        let weights = Weights { weight: &weight, start: 0, bias: bias.as_ref() };
+        let weights = [Some(&weight), bias.as_ref()];
         let of_weight = Shape::new(out, input.channels / groups, kernel, kernel);
         let Ok(output) = op.infer(&[input, of_weight]) else { return };
         let x = noise(input, seed + 2);
         let case = format!("{input} to {out} channels, {groups} groups, {window:?}, seed {seed}");
         let found = on_maps(&[&x], output, |x, y| {
-            Expression::Convolution(Convolution::new(&op, weights, x.to_vec(), output)).evaluate(y);
+            Expression::Convolution(Convolution::new(&op, testing_weights(weights), x.to_vec(), output))
+                .evaluate(y);
         });
         assert_close(&found, &textbook(&op, weights, &x, output), &case);
     }

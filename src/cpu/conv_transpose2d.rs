@@ -40,18 +40,18 @@ pub(super) fn conv_transpose2d(op: &ConvTranspose2d, weights: Weights<'_>, x: &M
 
 /// The pixels whose row and column leave these remainders.
 fn phase(op: &ConvTranspose2d, weights: Weights<'_>, remainders: [usize; 2]) -> Phase {
-    let Weights { weight: numbers, bias, .. } = weights;
-    let &[inputs, outputs, side, _] = numbers.dims() else { unreachable!("a checked convolution weight") };
+    let Weights { weight: numbers, bias } = weights;
+    let [inputs, outputs, side, _] = numbers.dims();
     let [rows, columns]: [Vec<usize>; 2] = remainders.map(|remainder| {
         // Not through a negative number: `side · stride` is at least what is taken away.
         let meets = |tap: &usize| (remainder + op.padding + side * op.stride - tap).is_multiple_of(op.stride);
         (0..side).filter(meets).collect()
     });
     let taps: Vec<[usize; 2]> = rows.iter().flat_map(|ky| columns.iter().map(|kx| [*ky, *kx])).collect();
-    let start = |o: usize| bias.map_or(0.0, |bias| bias.values()[o]);
+    let start = |o: usize| bias.map_or(0.0, |bias| bias[o]);
     let weight = |k: usize, o: usize| {
         let ([ky, kx], i) = (taps[k / inputs], k % inputs);
-        numbers.values()[((i * outputs + o) * side + ky) * side + kx]
+        numbers.at(i, o, ky * side + kx)
     };
     let panels = Panels::new([taps.len() * inputs, outputs], start, weight);
     Phase { taps, panels }

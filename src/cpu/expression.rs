@@ -4,12 +4,12 @@
 //! The numbers are those of one operator after the other, bit for bit.
 
 use super::activation::activate;
-use super::binary::{Other, combine};
+use super::binary::{Combination, Other, combine, second};
 use super::conv2d::Convolution;
 use super::layer::Scratch;
 use super::map::{Map, Unit};
 use super::masked_conv2d::MaskedConvolution;
-use crate::graph::{Activation, BinaryKind, Kind, Op};
+use crate::graph::{Activation, Kind, Op};
 use crate::tensor::Shape;
 
 /// What a unit is made of.
@@ -21,7 +21,7 @@ pub(super) enum Expression<'a> {
     Masked(MaskedConvolution<'a>),
     /// With the slopes of a PReLU.
     Activated(&'a Activation, &'a [f32], Box<Self>),
-    Combined(BinaryKind, Box<[Self; 2]>),
+    Combined(Combination<'a>, Box<[Self; 2]>),
 }
 
 /// Whether a node's value can be made unit by unit.
@@ -51,35 +51,24 @@ impl Expression<'_> {
                 x.fill(unit, shape, y, scratch);
                 activate(op, slopes, shape.channels, y);
             }
-            Self::Combined(kind, operands) => match &**operands {
+            Self::Combined(combination, operands) => match &**operands {
                 [a, Self::Read(b)] => {
                     a.fill(unit, shape, y, scratch);
-                    combine(*kind, shape.channels, y, second(b, unit, shape));
+                    combine(*combination, shape.channels, y, second(b, unit, shape));
                 }
                 [Self::Read(a), b] => {
                     b.fill(unit, shape, y, scratch);
-                    combine(*kind, shape.channels, y, Other::First(a.of(unit)));
+                    combine(*combination, shape.channels, y, Other::First(a.of(unit)));
                 }
                 [a, b] => {
                     let mut block = scratch.blocks.pop().unwrap_or_default();
                     block.resize(y.len(), 0.0);
                     a.fill(unit, shape, y, scratch);
                     b.fill(unit, shape, &mut block, scratch);
-                    combine(*kind, shape.channels, y, Other::Second(&block));
+                    combine(*combination, shape.channels, y, Other::Second(&block));
                     scratch.blocks.push(block);
                 }
             },
         }
-    }
-}
-
-/// The second operand of what has this shape.
-fn second<'a>(b: &'a Map, unit: &Unit, shape: Shape) -> Other<'a> {
-    if b.shape() == shape {
-        Other::Second(b.of(unit))
-    } else if b.shape() == shape.with_channels(1) {
-        Other::Channel(b.of(unit))
-    } else {
-        Other::Pixel(b.picture(unit.n % b.shape().batch)) // of a parameter there is one for all pictures
     }
 }

@@ -22,17 +22,43 @@ pub(super) struct Input<'a> {
 /// A convolution's numbers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weights<'a> {
-    /// `[out, in, k, k]`.
-    pub(super) weight: &'a Parameter,
-    /// The first of its inputs that is read.
-    pub(super) start: usize,
+    pub(super) weight: Weight<'a>,
     /// A number an output.
-    pub(super) bias: Option<&'a Parameter>,
+    pub(super) bias: Option<&'a [f32]>,
 }
 
-impl Weights<'_> {
-    pub(super) fn outputs(&self) -> usize {
-        self.weight.dims()[0]
+/// The numbers of a weight `[out, in, k, k]`, in the order of checkpoints or in that of maps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weight<'a> {
+    values: &'a [f32],
+    dims: [usize; 4],
+    /// The first of its inputs that is read.
+    start: usize,
+    is_map: bool,
+}
+
+impl<'a> Weight<'a> {
+    /// A parameter, from one of its inputs on.
+    pub(super) fn of_parameter(numbers: &'a Parameter, start: usize) -> Self {
+        let &[out, inputs, height, width] = numbers.dims() else { unreachable!("a weight has four axes") };
+        Self { values: numbers.values(), dims: [out, inputs, height, width], start, is_map: false }
+    }
+
+    /// A value that was computed.
+    pub(super) fn of_map(map: &'a Map) -> Self {
+        Self { values: map.values(), dims: map.shape().axes(), start: 0, is_map: true }
+    }
+
+    /// Outputs, inputs, and the kernel's sides.
+    pub(super) fn dims(&self) -> [usize; 4] {
+        self.dims
+    }
+
+    /// The number of an output, an input and a tap.
+    pub(super) fn at(&self, o: usize, i: usize, tap: usize) -> f32 {
+        let [_, inputs, height, width] = self.dims;
+        let (taps, i) = (height * width, self.start + i);
+        self.values[if self.is_map { (o * taps + tap) * inputs + i } else { (o * inputs + i) * taps + tap }]
     }
 }
 
@@ -62,15 +88,12 @@ impl Layer {
     /// The outputs `outputs` of a convolution, of whose inputs the first are those of `inputs`: for every map its
     /// channels.
     pub(super) fn new(weights: Weights<'_>, outputs: Range<usize>, inputs: &[Range<usize>]) -> Self {
-        let Weights { weight, start: column, bias } = weights;
-        let &[_, columns, side, _] = weight.dims() else { unreachable!("a checked convolution weight") };
+        let Weights { weight, bias } = weights;
+        let [_, _, side, _] = weight.dims();
         let (taps, depth) = (side * side, inputs.iter().map(Range::len).sum::<usize>());
         let first = outputs.start;
-        let start = |o: usize| bias.map_or(0.0, |bias| bias.values()[first + o]);
-        let number = |k: usize, o: usize| {
-            let (tap, column) = (k / depth, column + k % depth);
-            weight.values()[((first + o) * columns + column) * taps + tap]
-        };
+        let start = |o: usize| bias.map_or(0.0, |bias| bias[first + o]);
+        let number = |k: usize, o: usize| weight.at(first + o, k % depth, k / depth);
         let panels = Panels::new([taps * depth, outputs.len()], start, number);
         Self { inputs: inputs.to_vec(), first_output: first, panels }
     }

@@ -21,7 +21,7 @@ pub(super) struct MaskedConvolution<'a> {
 
 impl<'a> MaskedConvolution<'a> {
     pub(super) fn new(op: &MaskedConv2d, weights: Weights<'_>, x: &'a Map, mask: &'a Map) -> Self {
-        let outputs = weights.outputs();
+        let [outputs, ..] = weights.weight.dims();
         let layer = |outputs: usize, inputs: usize| {
             Layer::new(weights, 0..outputs, std::slice::from_ref(&(0..inputs)))
         };
@@ -62,7 +62,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::expression::Expression;
-    use super::super::testing::{assert_close, bias, by_plane, filter, noise, on_maps, parameter};
+    use super::super::testing::{
+        assert_close, bias, by_plane, filter, noise, on_maps, parameter, weights as testing_weights,
+    };
     use super::super::window::Patches;
     use super::*;
     use crate::tensor::{Parameter, Shape, Tensor};
@@ -76,7 +78,7 @@ mod tests {
 
     impl Operator {
         fn weights(&self) -> Weights<'_> {
-            Weights { weight: &self.weight, start: 0, bias: self.bias.as_ref() }
+            testing_weights([Some(&self.weight), self.bias.as_ref()])
         }
     }
 
@@ -122,7 +124,7 @@ mod tests {
     fn check(input: Shape, operator: &Operator, level: f32, seed: u64) {
         let mut mask = noise(input.with_channels(1), seed);
         mask.values_mut().iter_mut().for_each(|mask| *mask = if *mask < level { 1.0 } else { 0.0 });
-        let (x, output) = (noise(input, seed + 2), input.with_channels(operator.weights().outputs()));
+        let (x, output) = (noise(input, seed + 2), input.with_channels(operator.weights().weight.dims()[0]));
         let case = format!(
             "{input}, {:?}, dense {}, {}, level {level}, seed {seed}",
             operator.weight.dims(),

@@ -20,19 +20,22 @@ impl Order {
         let mut uses = graph.uses();
         keep.iter().for_each(|value| uses[value.index()] += 1);
         for (value, node) in graph.values().rev() {
-            // Weights are read where they are, and what nobody needs reads nothing.
-            let from = if uses[value.index()] == 0 { 0 } else { activations(node) };
-            node.inputs[from..].iter().for_each(|input| uses[input.index()] -= 1);
+            // Parameters are read as weights where they are, and what nobody needs reads nothing.
+            let unread = uses[value.index()] == 0;
+            for (at, input) in node.inputs.iter().enumerate() {
+                if unread || !is_value(graph, node, at) {
+                    uses[input.index()] -= 1;
+                }
+            }
         }
         let mut with_reader = vec![false; uses.len()];
         let mut reads = vec![0; uses.len()];
         for (value, node) in graph.values() {
-            let inputs = &node.inputs[..activations(node)];
-            reads[value.index()] = inputs.len();
-            for input in inputs {
+            reads[value.index()] = values(graph, node).count();
+            for (at, input) in values(graph, node).enumerate() {
                 let more = reads[input.index()].saturating_sub(1);
                 if uses[input.index()] == 1
-                    && joins(graph.node(*input), node)
+                    && joins(graph.node(input), node, at)
                     && reads[value.index()] + more <= MOST_READ
                 {
                     with_reader[input.index()] = true;
@@ -56,12 +59,11 @@ impl Order {
     /// What is read when the value is made, each as often as it is read.
     pub(super) fn reads(&self, graph: &Graph, value: Value) -> Vec<Value> {
         let node = graph.node(value);
-        let inputs = &node.inputs[..activations(node)];
-        let through = |input: &Value| match self.is_with_reader(*input) {
-            true => self.reads(graph, *input),
-            false => vec![*input],
+        let through = |input: Value| match self.is_with_reader(input) {
+            true => self.reads(graph, input),
+            false => vec![input],
         };
-        inputs.iter().flat_map(through).collect()
+        values(graph, node).flat_map(through).collect()
     }
 
     /// Notes that the value was read; says whether it was for the last time.
@@ -89,17 +91,27 @@ impl Order {
     }
 }
 
-/// How many of a node's inputs, the first ones, are read as values.
-fn activations(node: &Node) -> usize {
-    node.op.operator().activations(node.inputs.len())
+/// What a node reads as values, in order: all but the parameters that are its weights.
+fn values<'a>(graph: &'a Graph, node: &'a Node) -> impl Iterator<Item = Value> + 'a {
+    let of = |at: &usize| is_value(graph, node, *at);
+    (0..node.inputs.len()).filter(of).map(|at| node.inputs[at])
 }
 
-/// Whether `node` is made in the course of what `reader` makes of it. Either the reader goes through it number by
-/// number, or it is a convolution, which takes what would be concatenated side by side.
-fn joins(node: &Node, reader: &Node) -> bool {
+/// Whether an input is read as a value. Weights are where they are computed, and what is done to weights reads all as
+/// values.
+fn is_value(graph: &Graph, node: &Node, at: usize) -> bool {
+    let activations = node.op.operator().activations(node.inputs.len());
+    matches!(node.op, Op::Weight(_)) || at < activations || graph.parameter(node.inputs[at]).is_none()
+}
+
+/// Whether `node` is made in the course of what `reader` makes of it, its input `at`. Either the reader goes through it
+/// number by number, or it is a convolution, which takes what would be concatenated side by side.
+fn joins(node: &Node, reader: &Node, at: usize) -> bool {
     match (&node.op, &reader.op) {
-        (Op::Concat(_), Op::Conv2d(op)) => op.groups == 1,
-        (op, reading) => takes_expressions(reading) && is_expression(op) && node.shape == reader.shape,
+        (Op::Concat(_), Op::Conv2d(op)) => at == 0 && op.groups == 1,
+        (op, reading) => {
+            at < 2 && takes_expressions(reading) && is_expression(op) && node.shape == reader.shape
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the unit tests of several operators need.
 
+use super::layer::{Weight, Weights};
 use super::map::Map;
 use crate::tensor::{Parameter, Shape, Tensor};
 
@@ -65,4 +66,10 @@ pub(super) fn assert_close(found: &Tensor, expected: &Tensor, case: &str) {
         let close = (found - expected).abs() <= 1e-5 * largest;
         assert!(close, "{case}: expected {expected} at {index}, found {found}");
     }
+}
+
+/// A weight and perhaps a bias as operators take them.
+pub(super) fn weights([weight, bias]: [Option<&Parameter>; 2]) -> Weights<'_> {
+    let weight = Weight::of_parameter(weight.expect("a weight"), 0);
+    Weights { weight, bias: bias.map(Parameter::values) }
 }

@@ -72,6 +72,17 @@ impl Builder {
         )
     }
 
+    /// Goes on behind the nodes of a graph.
+    pub(super) fn behind(graph: &Graph) -> Self {
+        let Graph { name, range, nodes, .. } = graph.clone();
+        Self { name, range, nodes, parameters: Parameters::new(), named: HashMap::new() }
+    }
+
+    /// The graph without outputs yet.
+    pub(super) fn into_graph(self) -> Graph {
+        Graph { name: self.name, range: self.range, nodes: self.nodes, outputs: vec![] }
+    }
+
     /// The graph that ends in `output`, and the numbers of its parameters.
     pub fn finish(self, output: Value) -> (Graph, Parameters) {
         self.finish_all([("output", output)])

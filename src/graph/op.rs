@@ -14,6 +14,7 @@ mod resize;
 mod slice;
 mod source;
 mod spatial_mask;
+mod training;
 mod unfold;
 mod weight;
 
@@ -34,9 +35,11 @@ pub use resize::{Resize, ResizeKind, ResizeTo};
 pub use slice::Slice;
 pub use source::{Constant, Input, ParameterValue};
 pub use spatial_mask::SpatialMask;
+pub use training::{Axes, Loss, TrainingOperation};
 pub use unfold::{Fold, Unfold};
 pub use weight::WeightOperation;
 
+use super::{Backward, Value};
 use crate::error::Error;
 use crate::tensor::Shape;
 
@@ -69,6 +72,7 @@ pub enum Op {
     Fold(Fold),
     SpatialMask(SpatialMask),
     Weight(WeightOperation),
+    Training(TrainingOperation),
 }
 
 impl Op {
@@ -99,6 +103,7 @@ impl Op {
             Self::Fold(op) => op,
             Self::SpatialMask(op) => op,
             Self::Weight(op) => op,
+            Self::Training(op) => op,
         }
     }
 
@@ -152,6 +157,13 @@ pub trait Operator {
 
     /// Multiply-adds of one run. Only convolutions count, as super-resolution papers do.
     fn macs(&self, inputs: &[Shape], output: Shape) -> Macs;
+
+    /// What goes back to each of its inputs: the gradients of the loss with respect to them, made of nodes that are
+    /// appended. `None` for an input that nothing goes back to.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if it, or this form of it, has no gradient.
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error>;
 }
 
 /// Multiply-adds, split by whether a spatial mask can save them.

@@ -137,6 +137,7 @@ fn computed<'a>(node: &Node, parameters: &Parameters, of: &dyn Fn(Value) -> &'a 
         Op::Unfold(op) => unfold(x(), op.kernel),
         Op::Fold(op) => fold(x(), op.kernel),
         Op::SpatialMask(_) => spatial_mask(x()),
+        Op::Training(op) => unimplemented!("{op:?}"),
         Op::Weight(WeightOperation::Norm) => weight_norm(x(), at(1)),
         Op::Weight(WeightOperation::Transpose) => transpose(x()),
         Op::Weight(WeightOperation::Pad { rows, columns }) => pad(x(), *rows, *rows, *columns, *columns),
@@ -151,5 +152,6 @@ fn computed<'a>(node: &Node, parameters: &Parameters, of: &dyn Fn(Value) -> &'a 
             }
             order
         }
+        Op::Weight(op) => unimplemented!("{op:?}"),
     })
 }

@@ -202,7 +202,7 @@ impl Lowering<'_> {
                 let copies = if op.shape.batch == 1 { graph.node(graph.input()).shape.batch } else { 1 };
                 return self.draft.packed(Layout::Activations(op.id, copies));
             }
-            Op::Weight(_) => unreachable!("a folded graph has no operator of weights"),
+            Op::Weight(_) | Op::Training(_) => unreachable!("a folded graph has no such operator"),
             Op::Conv2d(op) => return self.conv2d(op, output, group),
             Op::MaskedConv2d(_) => return self.masked_conv2d(group),
             Op::ConvTranspose2d(op) => {

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{BinaryKind, Kind, Macs, Op, Operator, TrainingOperation, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// A pointwise function.
@@ -27,6 +29,18 @@ pub enum Activation {
     Silu,
     /// `(e^x − e^−x) / (e^x + e^−x)`.
     Tanh,
+}
+
+impl Activation {
+    /// Whether the slope at a place follows from the function's output there: a gradient then asks for no more than what
+    /// the next operator reads anyway.
+    pub fn gradient_reads_output(&self) -> bool {
+        match self {
+            Self::Relu | Self::Sigmoid | Self::Tanh => true,
+            Self::LeakyRelu { slope } => *slope > 0.0,
+            Self::Prelu | Self::Gelu | Self::Silu => false,
+        }
+    }
 }
 
 impl Operator for Activation {
@@ -79,5 +93,21 @@ impl Operator for Activation {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let (x, g) = (at.inputs()[0], at.gradient());
+        let value = if self.gradient_reads_output() { at.output() } else { x };
+        let slopes = at.inputs()[1..].to_vec();
+        let inputs = [&[value, g], &slopes[..]].concat();
+        let mut parts =
+            vec![Some(at.training(TrainingOperation::ActivationGradient(self.clone()), &inputs)?)];
+        for slopes in slopes {
+            let positive = at.append(Op::Activation(Self::Relu), &[x])?;
+            let negative = at.binary(BinaryKind::Subtract, x, positive)?;
+            let by_slope = at.binary(BinaryKind::Multiply, negative, g)?;
+            parts.push(Some(at.sum_to(by_slope, at.shape(slopes))?));
+        }
+        Ok(parts)
     }
 }

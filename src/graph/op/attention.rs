@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{Kind, Macs, Operator, TrainingOperation, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// Multi-head self-attention (Vaswani et al., 2017, section 3.2), every pixel a token, from queries, keys and
@@ -114,5 +116,15 @@ impl Operator for Attention {
     fn macs(&self, _inputs: &[Shape], output: Shape) -> Macs {
         let pairs = output.batch * output.pixels() * self.tokens(output.pixels());
         Macs { always: 2 * (pairs * output.channels) as u64, masked: 0 }
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let (x, table, g) = (at.inputs()[0], at.inputs().get(1).copied(), at.gradient());
+        let inputs: Vec<Value> = [x, g].into_iter().chain(table).collect();
+        let mut parts = vec![Some(at.training(TrainingOperation::AttentionGradient(self.clone()), &inputs)?)];
+        if table.is_some() && at.needs(1) {
+            parts.push(Some(at.training(TrainingOperation::AttentionTableGradient(self.clone()), &inputs)?));
+        }
+        Ok(parts)
     }
 }

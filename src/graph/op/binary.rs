@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::{Kind, Macs, Operator, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// Which operation.
@@ -89,5 +91,34 @@ impl Operator for Binary {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let (&[a, b], g) = (at.inputs(), at.gradient()) else { return Err(at.refused()) };
+        let of_b = at.shape(b);
+        let of_a = match self.kind {
+            BinaryKind::Add | BinaryKind::Subtract => g,
+            BinaryKind::Multiply | BinaryKind::Divide => at.binary(self.kind, g, b)?,
+        };
+        if !at.needs(1) {
+            return Ok(vec![Some(of_a), None]);
+        }
+        let of_b = match self.kind {
+            BinaryKind::Add => at.sum_to(g, of_b)?,
+            BinaryKind::Subtract => {
+                let sum = at.sum_to(g, of_b)?;
+                at.times(sum, -1.0)?
+            }
+            BinaryKind::Multiply => {
+                let product = at.binary(BinaryKind::Multiply, g, a)?;
+                at.sum_to(product, of_b)?
+            }
+            BinaryKind::Divide => {
+                let product = at.binary(BinaryKind::Multiply, of_a, at.output())?;
+                let sum = at.sum_to(product, of_b)?;
+                at.times(sum, -1.0)?
+            }
+        };
+        Ok(vec![Some(of_a), Some(of_b)])
     }
 }

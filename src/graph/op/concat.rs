@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{Kind, Macs, Op, Operator, Slice, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// The channels of every input, one after the other.
@@ -46,5 +48,15 @@ impl Operator for Concat {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let (mut start, mut parts) = (0, Vec::new());
+        for input in at.inputs().to_vec() {
+            let channels = at.shape(input).channels;
+            parts.push(Some(at.append(Op::Slice(Slice { start, channels }), &[at.gradient()])?));
+            start += channels;
+        }
+        Ok(parts)
     }
 }

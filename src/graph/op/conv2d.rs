@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{ConvTranspose2d, Kind, Macs, Op, Operator, TrainingOperation, WeightOperation, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// Cross-correlation with zero padding, as PyTorch's `Conv2d`:
@@ -37,6 +39,25 @@ impl Conv2d {
     /// Whether an output depends on the input of its place alone, all channels of it.
     pub(crate) fn is_pointwise(&self) -> bool {
         self.kernel == 1 && self.keeps_size()
+    }
+}
+
+impl Conv2d {
+    /// What the gradient's way to the activations is: at stride 1 a convolution by the flipped weight.
+    fn transposed(&self, at: &mut Backward<'_>, weight: Value) -> Result<Value, Error> {
+        let (g, x) = (at.gradient(), at.shape(at.inputs()[0]));
+        let Self { kernel, stride, padding, groups } = *self;
+        if stride == 1 && padding < kernel {
+            let flipped = at.append(Op::Weight(WeightOperation::Flip { groups }), &[weight])?;
+            let conv = Self { padding: kernel - 1 - padding, ..self.clone() };
+            return at.append(Op::Conv2d(conv), &[g, flipped]);
+        }
+        let [rows, columns] = [x.height, x.width].map(|side| (side + 2 * padding - kernel) % stride);
+        if groups > 1 || rows != columns {
+            return Err(at.refused());
+        }
+        let transposed = ConvTranspose2d { kernel, stride, padding, output_padding: rows };
+        at.append(Op::ConvTranspose2d(transposed), &[g, weight])
     }
 }
 
@@ -91,6 +112,22 @@ impl Operator for Conv2d {
 
     fn macs(&self, inputs: &[Shape], output: Shape) -> Macs {
         Macs { always: (output.batch * output.pixels() * inputs[1].len()) as u64, masked: 0 }
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let (x, weight, g) = (at.inputs()[0], at.inputs()[1], at.gradient());
+        let mut parts = vec![None; at.inputs().len()];
+        if at.needs(0) {
+            parts[0] = Some(self.transposed(at, weight)?);
+        }
+        if at.needs(1) {
+            let op = TrainingOperation::Conv2dWeightGradient(self.clone());
+            parts[1] = Some(at.training(op, &[x, g])?);
+        }
+        if at.needs(2) {
+            parts[2] = Some(at.sum_to(g, at.shape(at.inputs()[2]))?);
+        }
+        Ok(parts)
     }
 }
 

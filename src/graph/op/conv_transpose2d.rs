@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::conv2d::{bias_fits, weighted};
-use super::{Kind, Macs, Operator, expect};
+use super::{Conv2d, Kind, Macs, Op, Operator, TrainingOperation, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// The adjoint of a convolution, as PyTorch's `ConvTranspose2d` with one group: input pixel `p` adds
@@ -70,5 +72,21 @@ impl Operator for ConvTranspose2d {
 
     fn macs(&self, inputs: &[Shape], _output: Shape) -> Macs {
         Macs { always: (inputs[0].batch * inputs[0].pixels() * inputs[1].len()) as u64, masked: 0 }
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let (x, weight, g) = (at.inputs()[0], at.inputs()[1], at.gradient());
+        let conv = Conv2d { kernel: self.kernel, stride: self.stride, padding: self.padding, groups: 1 };
+        let mut parts = vec![None; at.inputs().len()];
+        if at.needs(0) {
+            parts[0] = Some(at.append(Op::Conv2d(conv.clone()), &[g, weight])?);
+        }
+        if at.needs(1) {
+            parts[1] = Some(at.training(TrainingOperation::Conv2dWeightGradient(conv), &[g, x])?);
+        }
+        if at.needs(2) {
+            parts[2] = Some(at.sum_to(g, at.shape(at.inputs()[2]))?);
+        }
+        Ok(parts)
     }
 }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{BinaryKind, Kind, Macs, Op, Operator, TrainingOperation, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// Layer normalisation (Ba et al., 2016, equation 4) of every pixel over its channels, as PyTorch's `LayerNorm`
@@ -56,5 +58,22 @@ impl Operator for LayerNorm {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let (x, weight, g) = (at.inputs()[0], at.inputs()[1], at.gradient());
+        let shape = at.shape(weight);
+        let op = TrainingOperation::LayerNormGradient { epsilon: self.epsilon };
+        let mut parts = vec![Some(at.training(op, &[x, g, weight])?), None, None];
+        if at.needs(1) {
+            let [one, zero] = [at.constant(shape, 1.0)?, at.constant(shape, 0.0)?];
+            let normalised = at.append(Op::LayerNorm(self.clone()), &[x, one, zero])?;
+            let product = at.binary(BinaryKind::Multiply, normalised, g)?;
+            parts[1] = Some(at.sum_to(product, shape)?);
+        }
+        if at.needs(2) {
+            parts[2] = Some(at.sum_to(g, shape)?);
+        }
+        Ok(parts)
     }
 }

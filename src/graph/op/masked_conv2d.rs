@@ -4,6 +4,8 @@ use std::ops::Range;
 
 use super::conv2d::bias_fits;
 use super::{Kind, Macs, Operator, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// Sparse mask convolution (SMSR, section 3.3): stride 1, size kept, one group.
@@ -90,5 +92,9 @@ impl Operator for MaskedConv2d {
         let total = taps * (inputs[2].batch * inputs[2].channels) as u64;
         let always = taps * (self.dense_inputs * self.dense_outputs) as u64;
         Macs { always, masked: total - always }
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Err(at.refused())
     }
 }

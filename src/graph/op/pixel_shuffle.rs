@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{Kind, Macs, Op, Operator, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// Channels into pixels (Shi et al., ESPCN, CVPR 2016, section 2.2), as PyTorch's `PixelShuffle`:
@@ -54,6 +56,11 @@ impl Operator for PixelShuffle {
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
     }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let inverse = Op::PixelUnshuffle(PixelUnshuffle { scale: self.scale });
+        Ok(vec![Some(at.append(inverse, &[at.gradient()])?)])
+    }
 }
 
 /// Pixels into channels, the inverse of [`PixelShuffle`], as PyTorch's `PixelUnshuffle`:
@@ -104,5 +111,10 @@ impl Operator for PixelUnshuffle {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let inverse = Op::PixelShuffle(PixelShuffle { scale: self.scale });
+        Ok(vec![Some(at.append(inverse, &[at.gradient()])?)])
     }
 }

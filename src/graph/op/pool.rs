@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{BinaryKind, Kind, Macs, Op, Operator, Resize, ResizeKind, TrainingOperation, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// The mean of every `size`×`size` block; a remainder at the right and bottom is dropped, as in PyTorch's
@@ -45,6 +47,16 @@ impl Operator for AveragePool {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let (x, size) = (at.shape(at.inputs()[0]), self.size);
+        if x.height % size != 0 || x.width % size != 0 {
+            return Err(at.refused());
+        }
+        let spread = Resize { kind: ResizeKind::Nearest, scale: size };
+        let spread = at.append(Op::Resize(spread), &[at.gradient()])?;
+        Ok(vec![Some(at.times(spread, 1.0 / (size * size) as f32)?)])
     }
 }
 
@@ -90,6 +102,11 @@ impl Operator for MaxPool {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let inputs = [at.inputs()[0], at.gradient()];
+        Ok(vec![Some(at.training(TrainingOperation::MaxPoolGradient(self.clone()), &inputs)?)])
     }
 }
 
@@ -150,6 +167,10 @@ impl Operator for AdaptiveMaxPool {
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
     }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Err(at.refused())
+    }
 }
 
 /// What is made of a channel.
@@ -208,5 +229,29 @@ impl Operator for GlobalPool {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let (x, y, g) = (at.inputs()[0], at.output(), at.gradient());
+        let shape = at.shape(x);
+        let mean = |at: &mut Backward<'_>, x| at.times(x, 1.0 / shape.pixels() as f32);
+        let made = match self.kind {
+            GlobalPoolKind::Mean => {
+                let share = mean(at, g)?;
+                at.broadcast(share, shape)?
+            }
+            GlobalPoolKind::Deviation => {
+                let centre = at.append(Op::GlobalPool(Self { kind: GlobalPoolKind::Mean }), &[x])?;
+                let from_centre = at.binary(BinaryKind::Subtract, x, centre)?;
+                let factor = at.binary(BinaryKind::Divide, g, y)?;
+                let factor = mean(at, factor)?;
+                at.binary(BinaryKind::Multiply, from_centre, factor)?
+            }
+            GlobalPoolKind::Norm => {
+                let factor = at.binary(BinaryKind::Divide, g, y)?;
+                at.binary(BinaryKind::Multiply, x, factor)?
+            }
+        };
+        Ok(vec![Some(made)])
     }
 }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{Kind, Macs, Operator, TrainingOperation, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// How pixels in between are found.
@@ -78,6 +80,10 @@ impl Operator for Resize {
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
     }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Ok(vec![Some(adjoint(self.kind, at)?)])
+    }
 }
 
 /// Interpolates to the size of a second value, whose numbers do not matter, as PyTorch's `interpolate(size=…)`:
@@ -130,4 +136,14 @@ impl Operator for ResizeTo {
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
     }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Ok(vec![Some(adjoint(self.kind, at)?), None])
+    }
+}
+
+/// The numbers of the new pixels, given back to the old ones.
+fn adjoint(kind: ResizeKind, at: &mut Backward<'_>) -> Result<Value, Error> {
+    let Shape { height, width, .. } = at.shape(at.inputs()[0]);
+    at.training(TrainingOperation::ResizeGradient { kind, height, width }, &[at.gradient()])
 }

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{Kind, Macs, Operator, TrainingOperation, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// Some neighbouring channels: a part of what PyTorch's `split` and `chunk` give.
@@ -50,5 +52,11 @@ impl Operator for Slice {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let behind = at.shape(at.inputs()[0]).channels - self.start - self.channels;
+        let pad = TrainingOperation::PadChannels { before: self.start, after: behind };
+        Ok(vec![Some(at.training(pad, &[at.gradient()])?)])
     }
 }

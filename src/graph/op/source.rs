@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::{Kind, Macs, Operator};
-use crate::graph::ParameterId;
+use crate::error::Error;
+use crate::graph::{Backward, ParameterId, Value};
 use crate::tensor::{Shape, Tensor};
 
 /// The picture: node 0 of every graph.
@@ -45,6 +46,10 @@ impl Operator for Input {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, _at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Ok(vec![])
     }
 }
 
@@ -88,6 +93,10 @@ impl Operator for ParameterValue {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, _at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Ok(vec![])
     }
 }
 
@@ -136,5 +145,9 @@ impl Operator for Constant {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, _at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Ok(vec![])
     }
 }

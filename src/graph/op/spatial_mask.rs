@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::{Kind, Macs, Operator, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// Two logits a pixel → 1 where the second is larger, otherwise 0 (strictly: a tie is 0), and NaN where one of them is
@@ -46,5 +48,9 @@ impl Operator for SpatialMask {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, _at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Ok(vec![None]) // a step: its slope is zero
     }
 }

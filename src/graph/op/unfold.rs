@@ -3,6 +3,8 @@
 use std::ops::Range;
 
 use super::{Kind, Macs, Operator, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
 /// The k×k pixels around each as channels, zeros past the edge, as PyTorch's `Unfold` that keeps the size:
@@ -57,6 +59,10 @@ impl Operator for Unfold {
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
     }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Err(at.refused())
+    }
 }
 
 impl Operator for Fold {
@@ -96,6 +102,10 @@ impl Operator for Fold {
 
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
+    }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        Err(at.refused())
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{BinaryKind, Kind, Macs, Op, Operator, expect};
+use crate::error::Error;
+use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
-/// What is done to weights alone, `[out, in, k, k]` as pictures are N×C×H×W. No engine runs it: it is computed when
+/// What is done to weights alone, `[out, in, k, k]` as pictures are N×C×H×W. Inference runs none: it is computed when
 /// numbers are given to a network, see [`Graph::fold_parameters`](crate::graph::Graph::fold_parameters).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -35,6 +37,31 @@ pub enum WeightOperation {
     /// `y[o, i] = x[rows[o], columns[i]]`: outputs and inputs, chosen and ordered. Inputs: the weight, then the numbers
     /// of its outputs and of its inputs, 1×N×1×1 each.
     Reorder,
+    /// A convolution's weight `[out, in / groups, k, k]` as that of its adjoint, `[in, out / groups, k, k]`: inputs and
+    /// outputs of each group in each other's place, the kernel turned by half a circle.
+    Flip {
+        /// The convolution's groups.
+        groups: usize,
+    },
+    /// What [`Pad`](Self::Pad) added is taken away.
+    Crop {
+        /// Rows above and below.
+        rows: usize,
+        /// Columns to the left and to the right.
+        columns: usize,
+    },
+    /// How much more likely each channel is dense than sparse: `x[0, c, layer, 0] − x[0, c, layer, 1]`, 1×C×1×1.
+    ChannelLogit {
+        /// Which layer.
+        layer: usize,
+    },
+    /// The adjoint of [`ChannelLogit`](Self::ChannelLogit): 1×C×layers×2.
+    ChannelLogitGradient {
+        /// Which layer.
+        layer: usize,
+        /// How many there are.
+        layers: usize,
+    },
 }
 
 impl Operator for WeightOperation {
@@ -45,6 +72,10 @@ impl Operator for WeightOperation {
             Self::Pad { .. } => "pad",
             Self::ChannelOrder { .. } => "channel_order",
             Self::Reorder => "reorder",
+            Self::Flip { .. } => "flip",
+            Self::Crop { .. } => "crop",
+            Self::ChannelLogit { .. } => "channel_logit",
+            Self::ChannelLogitGradient { .. } => "channel_logit_gradient",
         }
     }
 
@@ -59,7 +90,25 @@ impl Operator for WeightOperation {
             }
             (Self::Transpose, [x]) => Ok(Shape { batch: x.channels, channels: x.batch, ..*x }),
             (Self::Pad { rows, columns }, [x]) => Ok(x.with_size(x.height + 2 * rows, x.width + 2 * columns)),
-            (Self::ChannelOrder { layer, .. }, [logits]) => {
+            (Self::Flip { groups }, [x]) => {
+                expect(*groups > 0 && x.batch % groups == 0, || {
+                    format!("{groups} groups of outputs, found {} outputs", x.batch)
+                })?;
+                Ok(Shape { batch: x.channels * groups, channels: x.batch / groups, ..*x })
+            }
+            (Self::Crop { rows, columns }, [x]) => {
+                expect(x.height > 2 * rows && x.width > 2 * columns, || {
+                    format!("more than {}x{} taps, found {x}", 2 * rows, 2 * columns)
+                })?;
+                Ok(x.with_size(x.height - 2 * rows, x.width - 2 * columns))
+            }
+            (Self::ChannelLogitGradient { layer, layers }, [g]) => {
+                expect(*g == Shape::new(1, g.channels, 1, 1) && layer < layers, || {
+                    format!("a number a channel and a layer below {layers}, found {g} and {layer}")
+                })?;
+                Ok(g.with_size(*layers, 2))
+            }
+            (Self::ChannelOrder { layer, .. } | Self::ChannelLogit { layer }, [logits]) => {
                 expect(logits.batch == 1 && logits.height > *layer && logits.width == 2, || {
                     format!("two logits for each channel of more than {layer} layers, found {logits}")
                 })?;
@@ -79,8 +128,8 @@ impl Operator for WeightOperation {
 
     fn kind(&self) -> Kind {
         match self {
-            Self::Transpose | Self::Pad { .. } | Self::Reorder => Kind::Moving,
-            Self::Norm | Self::ChannelOrder { .. } => Kind::Mixing,
+            Self::Norm | Self::ChannelOrder { .. } | Self::ChannelLogit { .. } => Kind::Mixing,
+            _ => Kind::Moving,
         }
     }
 
@@ -103,4 +152,47 @@ impl Operator for WeightOperation {
     fn macs(&self, _inputs: &[Shape], _output: Shape) -> Macs {
         Macs::default()
     }
+
+    fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        let (x, g) = (at.inputs()[0], at.gradient());
+        let made = match self {
+            Self::Norm => return norm_gradient(at),
+            Self::Transpose => at.append(Op::Weight(Self::Transpose), &[g])?,
+            Self::Flip { groups } => at.append(Op::Weight(Self::Flip { groups: *groups }), &[g])?,
+            Self::Pad { rows, columns } => {
+                at.append(Op::Weight(Self::Crop { rows: *rows, columns: *columns }), &[g])?
+            }
+            Self::Crop { rows, columns } => {
+                at.append(Op::Weight(Self::Pad { rows: *rows, columns: *columns }), &[g])?
+            }
+            Self::ChannelLogit { layer } => {
+                let op = Self::ChannelLogitGradient { layer: *layer, layers: at.shape(x).height };
+                at.append(Op::Weight(op), &[g])?
+            }
+            Self::ChannelLogitGradient { .. } | Self::ChannelOrder { .. } | Self::Reorder => {
+                return Err(at.refused());
+            }
+        };
+        Ok(vec![Some(made)])
+    }
+}
+
+/// With v̂ = v / ‖v‖ for each output: `dg = ⟨dw, v̂⟩`, `dv = g · (dw − ⟨dw, v̂⟩ · v̂) / ‖v‖`.
+fn norm_gradient(at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+    let (&[v, magnitudes], g) = (at.inputs(), at.gradient()) else { return Err(at.refused()) };
+    let of_magnitudes = at.shape(magnitudes);
+    let outputs = Shape::new(at.shape(v).batch, 1, 1, 1);
+    if of_magnitudes != outputs {
+        return Err(at.refused());
+    }
+    let one = at.constant(outputs, 1.0)?;
+    let unit = at.append(Op::Weight(WeightOperation::Norm), &[v, one])?;
+    let product = at.binary(BinaryKind::Multiply, unit, g)?;
+    let along = at.sum_to(product, outputs)?;
+    let radial = at.binary(BinaryKind::Multiply, unit, along)?;
+    let tangential = at.binary(BinaryKind::Subtract, g, radial)?;
+    let product = at.binary(BinaryKind::Multiply, unit, v)?;
+    let norm = at.sum_to(product, outputs)?;
+    let factor = at.binary(BinaryKind::Divide, magnitudes, norm)?;
+    Ok(vec![Some(at.binary(BinaryKind::Multiply, tangential, factor)?), Some(along)])
 }
