@@ -61,6 +61,20 @@ pub enum Error {
     #[error("{0}")]
     Device(String),
 
+    /// A training left the finite numbers. Its parameters are those before this iteration; go on from the last state with
+    /// a lower learning rate or with clipped gradients.
+    #[error(
+        "iteration {iteration}: {tensor} is {found}; the training cannot go on: lower the learning rate or clip gradients, and resume from the last state"
+    )]
+    Diverged {
+        /// The iteration, from 1.
+        iteration: u64,
+        /// What is not finite.
+        tensor: String,
+        /// The first such number.
+        found: f32,
+    },
+
     /// It was asked to end ([`Cancel`](crate::Cancel)), and did. There is no result.
     #[error("cancelled")]
     Cancelled,

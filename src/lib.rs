@@ -56,6 +56,7 @@ mod image;
 pub mod job;
 #[doc(hidden)]
 pub mod kernel;
+pub mod learn;
 #[doc(hidden)]
 pub mod metrics;
 #[doc(hidden)]

@@ -13,10 +13,10 @@ use crate::graph::{Among, Attention};
 use crate::tensor::Shape;
 
 /// How many tokens ask at a time: all of an 8×8 window, and no more scores than 64 rows of a long run.
-const ROWS: usize = 64;
+pub(super) const ROWS: usize = 64;
 
 /// Pixels that attend to each other.
-enum Set {
+pub(super) enum Set {
     Window { rows: Range<usize>, columns: Range<usize> },
     Run(Range<usize>),
 }
@@ -30,7 +30,8 @@ pub(super) fn attention(op: &Attention, table: &[f32], x: &Map, y: &mut Map) {
     // What every picture, set and head gives: `depth` numbers a token, token by token.
     let task = |at: usize| {
         let (n, set, head) = (at / op.heads / sets.len(), &sets[at / op.heads % sets.len()], at % op.heads);
-        Tokens::new(x, n, head * depth, depth, set).attended(op.scale, set, &offsets[head])
+        let scores = Scores { scale: op.scale, set, offsets: &offsets[head] };
+        Tokens::new(x, n, head * depth, depth, set).attended(&scores)
     };
     let made: Vec<Vec<f32>> = (0..output.batch * sets.len() * op.heads).into_par_iter().map(task).collect();
     let picture = output.pixels() * output.channels;
@@ -46,7 +47,7 @@ pub(super) fn attention(op: &Attention, table: &[f32], x: &Map, y: &mut Map) {
 }
 
 /// All sets of a picture; every pixel is in one.
-fn sets(op: &Attention, shape: Shape) -> Vec<Set> {
+pub(super) fn sets(op: &Attention, shape: Shape) -> Vec<Set> {
     match op.among {
         Among::Windows { size, shift } => {
             // The first window begins at the corner, or ends `shift` pixels from it.
@@ -71,7 +72,7 @@ fn sets(op: &Attention, shape: Shape) -> Vec<Set> {
 
 impl Set {
     /// Its pixels in raster order, as ranges of a plane.
-    fn lines(&self, width: usize) -> impl Iterator<Item = Range<usize>> {
+    pub(super) fn lines(&self, width: usize) -> impl Iterator<Item = Range<usize>> {
         let (rows, columns) = match self {
             Self::Window { rows, columns } => (rows.clone(), columns.clone()),
             Self::Run(pixels) => (0..1, pixels.clone()),
@@ -79,7 +80,7 @@ impl Set {
         rows.map(move |row| row * width + columns.start..row * width + columns.end)
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         match self {
             Self::Window { rows, columns } => rows.len() * columns.len(),
             Self::Run(pixels) => pixels.len(),
@@ -88,7 +89,7 @@ impl Set {
 }
 
 /// What is added to the scores of one head, by the way from one pixel to the other.
-struct Offsets {
+pub(super) struct Offsets {
     /// The window's side; none for runs.
     size: usize,
     /// The table from its end, so that what belongs to neighbours in a row stands in their order.
@@ -96,7 +97,7 @@ struct Offsets {
 }
 
 impl Offsets {
-    fn new(op: &Attention, table: &[f32], head: usize) -> Self {
+    pub(super) fn new(op: &Attention, table: &[f32], head: usize) -> Self {
         let Among::Windows { size, .. } = &op.among else { return Self { size: 0, reversed: vec![] } };
         let table = table.iter().skip(head).step_by(op.heads);
         Self { size: *size, reversed: table.rev().copied().collect() }
@@ -104,64 +105,95 @@ impl Offsets {
 
     /// Adds to the scores of token `p` of a set with all of them.
     fn add(&self, set: &Set, p: usize, scores: &mut [f32]) {
-        let Set::Window { columns, .. } = set else { return };
+        let Some((width, first)) = self.places(set, p) else { return };
+        for (row, scores) in scores.chunks_exact_mut(width).enumerate() {
+            let offsets = &self.reversed[first(row)..];
+            scores.iter_mut().zip(offsets).for_each(|(score, offset)| *score += offset);
+        }
+    }
+
+    /// Adds to the sums of a table from its end what the scores of token `p` have.
+    pub(super) fn collect(&self, set: &Set, p: usize, scores: &[f32], sums: &mut [f64]) {
+        let Some((width, first)) = self.places(set, p) else { return };
+        for (row, scores) in scores.chunks_exact(width).enumerate() {
+            sums[first(row)..].iter_mut().zip(scores).for_each(|(sum, score)| *sum += f64::from(*score));
+        }
+    }
+
+    /// The width of a window, and where what belongs to token `p` and a row of the window begins.
+    fn places(&self, set: &Set, p: usize) -> Option<(usize, impl Fn(usize) -> usize + use<>)> {
+        let Set::Window { columns, .. } = set else { return None };
         let (width, below) = (columns.len(), self.size - 1);
         let (y, x) = (p / width, p % width);
-        for (row, scores) in scores.chunks_exact_mut(width).enumerate() {
-            let first = (below + row - y) * (2 * below + 1) + below - x;
-            scores.iter_mut().zip(&self.reversed[first..]).for_each(|(score, offset)| *score += offset);
+        Some((width, move |row| (below + row - y) * (2 * below + 1) + below - x))
+    }
+}
+
+/// How tokens are weighed against each other.
+pub(super) struct Scores<'a> {
+    pub(super) scale: f32,
+    pub(super) set: &'a Set,
+    pub(super) offsets: &'a Offsets,
+}
+
+impl Scores<'_> {
+    /// `softmax(scale · Q Kᵀ + offsets)` of the tokens from `first` on, whose queries these are, a row a token.
+    pub(super) fn shares(&self, queries: &[f32], keys: &Panels, first: usize, shares: &mut [f32]) {
+        let count = self.set.len();
+        multiply(queries, keys, shares, shares.len() / count);
+        for (row, scores) in shares.chunks_exact_mut(count).enumerate() {
+            scores.iter_mut().for_each(|score| *score *= self.scale);
+            self.offsets.add(self.set, first + row, scores);
+            softmax(scores);
         }
     }
 }
 
 /// The numbers of one head's tokens that attend to each other, token by token.
-struct Tokens {
+pub(super) struct Tokens {
     depth: usize,
-    queries: Vec<f32>,
-    keys: Vec<f32>,
-    values: Vec<f32>,
+    pub(super) queries: Vec<f32>,
+    pub(super) keys: Vec<f32>,
+    pub(super) values: Vec<f32>,
 }
 
 impl Tokens {
     /// Those of `set`, `depth` channels from the `first` on of the queries, of the keys and of the values.
-    fn new(x: &Map, n: usize, first: usize, depth: usize, set: &Set) -> Self {
-        let (channels, width, picture) = (x.shape().channels, x.shape().width, x.picture(n));
-        let tokens = |part: usize| {
-            let mut tokens = Vec::with_capacity(set.len() * depth);
-            for pixel in set.lines(width).flatten() {
-                let at = pixel * channels + part * (channels / 3) + first;
-                tokens.extend_from_slice(&picture[at..at + depth]);
-            }
-            tokens
-        };
-        Self { depth, queries: tokens(0), keys: tokens(1), values: tokens(2) }
+    pub(super) fn new(x: &Map, n: usize, first: usize, depth: usize, set: &Set) -> Self {
+        let part = |part: usize| gather(x, n, part * (x.shape().channels / 3) + first, depth, set);
+        Self { depth, queries: part(0), keys: part(1), values: part(2) }
     }
 
     /// `softmax(scale · Q Kᵀ + offsets) V`, token by token.
-    fn attended(&self, scale: f32, set: &Set, offsets: &Offsets) -> Vec<f32> {
+    fn attended(&self, scores: &Scores<'_>) -> Vec<f32> {
         let Self { depth, queries, keys, values } = self;
-        let (depth, count) = (*depth, set.len());
+        let (depth, count) = (*depth, scores.set.len());
         let keys = Panels::new([depth, count], |_| 0.0, |k, token| keys[token * depth + k]);
         let values = Panels::new([count, depth], |_| 0.0, |token, c| values[token * depth + c]);
         let mut made = vec![0.0; queries.len()];
         let blocks = made.par_chunks_mut(ROWS * depth).zip(queries.par_chunks(ROWS * depth)).enumerate();
-        blocks.for_each_init(Vec::new, |scores, (block, (made, queries))| {
+        blocks.for_each_init(Vec::new, |shares, (block, (made, queries))| {
             let rows = queries.len() / depth;
-            scores.resize(rows * count, 0.0);
-            multiply(queries, &keys, scores, rows);
-            for (row, scores) in scores.chunks_exact_mut(count).enumerate() {
-                scores.iter_mut().for_each(|score| *score *= scale);
-                offsets.add(set, block * ROWS + row, scores);
-                softmax(scores);
-            }
-            multiply(scores, &values, made, rows);
+            shares.resize(rows * count, 0.0);
+            scores.shares(queries, &keys, block * ROWS, shares);
+            multiply(shares, &values, made, rows);
         });
         made
     }
 }
 
+/// `depth` channels from the `first` on of every pixel of `set`, pixel by pixel.
+pub(super) fn gather(x: &Map, n: usize, first: usize, depth: usize, set: &Set) -> Vec<f32> {
+    let (channels, width, picture) = (x.shape().channels, x.shape().width, x.picture(n));
+    let mut tokens = Vec::with_capacity(set.len() * depth);
+    for pixel in set.lines(width).flatten() {
+        tokens.extend_from_slice(&picture[pixel * channels + first..][..depth]);
+    }
+    tokens
+}
+
 /// `y = x · panels`, `count` rows one behind the other.
-fn multiply(x: &[f32], panels: &Panels, y: &mut [f32], count: usize) {
+pub(super) fn multiply(x: &[f32], panels: &Panels, y: &mut [f32], count: usize) {
     let places: Vec<usize> = (0..count).collect();
     let (len, stride) = (x.len() / count, y.len() / count);
     let segments = [Segment { values: x, stride: len, at: 0, len }];

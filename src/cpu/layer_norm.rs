@@ -16,22 +16,43 @@ pub(super) fn layer_norm(op: &LayerNorm, weights: [&[f32]; 2], x: &Map, y: &mut 
 }
 
 fn normalise(op: &LayerNorm, [weight, bias]: [&[f32]; 2], x: &[f32], y: &mut [f32]) {
-    let mean = sum(x, |x| x) / x.len() as f64;
-    let variance = sum(x, |x| (x - mean) * (x - mean)) / x.len() as f64;
-    let inverse = 1.0 / (variance + f64::from(op.epsilon)).sqrt();
+    let moments = Moments::of(op.epsilon, x);
     let parameters = weight.iter().zip(bias);
     for ((y, x), (weight, bias)) in y.iter_mut().zip(x).zip(parameters) {
-        *y = ((f64::from(*x) - mean) * inverse * f64::from(*weight) + f64::from(*bias)) as f32;
+        *y = (moments.normalised(f64::from(*x)) * f64::from(*weight) + f64::from(*bias)) as f32;
     }
 }
 
-/// The sum of a function of the numbers, in an order that follows from how many there are.
-fn sum(x: &[f32], function: impl Fn(f64) -> f64) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    for x in chunks {
-        sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += function(f64::from(*x)));
+/// What a pixel is normalised by.
+pub(super) struct Moments {
+    mean: f64,
+    /// `1 / √(variance + epsilon)`.
+    pub(super) inverse: f64,
+}
+
+impl Moments {
+    /// Those of a pixel's channels.
+    pub(super) fn of(epsilon: f32, x: &[f32]) -> Self {
+        let mean = sum([x], |[x]| x) / x.len() as f64;
+        let variance = sum([x], |[x]| (x - mean) * (x - mean)) / x.len() as f64;
+        Self { mean, inverse: 1.0 / (variance + f64::from(epsilon)).sqrt() }
     }
-    sums.iter_mut().zip(rest).for_each(|(sum, x)| *sum += function(f64::from(*x)));
+
+    pub(super) fn normalised(&self, x: f64) -> f64 {
+        (x - self.mean) * self.inverse
+    }
+}
+
+/// The sum of a function of the numbers of one slice or of several, in an order that follows from how many there are.
+pub(super) fn sum<const N: usize>(x: [&[f32]; N], function: impl Fn([f64; N]) -> f64) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (chunks, rest) = (x.map(|x| x.as_chunks::<LANES>().0), x.map(|x| x.as_chunks::<LANES>().1));
+    for chunk in 0..chunks[0].len() {
+        let chunks = chunks.map(|chunks| &chunks[chunk]);
+        let lanes = sums.iter_mut().enumerate();
+        lanes.for_each(|(lane, sum)| *sum += function(chunks.map(|chunk| f64::from(chunk[lane]))));
+    }
+    let lanes = sums.iter_mut().enumerate().take(rest[0].len());
+    lanes.for_each(|(lane, sum)| *sum += function(rest.map(|rest| f64::from(rest[lane]))));
     sums.iter().sum()
 }

@@ -13,11 +13,14 @@ pub(super) fn resize(op: &Resize, x: &Map, y: &mut Map) {
 
 pub(super) fn resize_to(op: &ResizeTo, x: &Map, y: &mut Map) {
     match op.kind {
-        ResizeKind::Nearest => {
-            nearest(x, y, |p, [old, new]| ((p as f32 * (old as f32 / new as f32)) as usize).min(old - 1))
-        }
+        ResizeKind::Nearest => nearest(x, y, nearest_to),
         kind => bilinear(kind, x, y),
     }
+}
+
+/// Which pixel of a side of `[old, new]` pixels new pixel `p` is.
+pub(super) fn nearest_to(p: usize, [old, new]: [usize; 2]) -> usize {
+    ((p as f32 * (old as f32 / new as f32)) as usize).min(old - 1)
 }
 
 /// `place` says which pixel of a side of `[old, new]` pixels a new one is.
@@ -49,9 +52,9 @@ fn bilinear(kind: ResizeKind, x: &Map, y: &mut Map) {
 }
 
 /// The two old pixels that a new one lies between, along one axis, and how far it is from the first.
-struct Line {
-    places: [usize; 2],
-    t: f64,
+pub(super) struct Line {
+    pub(super) places: [usize; 2],
+    pub(super) t: f64,
 }
 
 impl Line {
@@ -61,7 +64,7 @@ impl Line {
 }
 
 /// Every new pixel along an axis. Places are fractions of whole numbers, so that rounding moves none.
-fn lines(kind: ResizeKind, old: usize, new: usize) -> Vec<Line> {
+pub(super) fn lines(kind: ResizeKind, old: usize, new: usize) -> Vec<Line> {
     let line = |p: usize| {
         let (over, below) = match kind {
             ResizeKind::BilinearCorners => (p * (old - 1), (new - 1).max(1)),
@@ -116,7 +119,7 @@ fn cubics(length: usize, scale: usize) -> Vec<Cubic> {
 
 /// Keys' kernel at distance `d` (Cubic Convolution Interpolation for Digital Image Processing, 1981,
 /// equation 4), a = −0.75.
-fn keys(d: f64) -> f64 {
+pub(super) fn keys(d: f64) -> f64 {
     const A: f64 = -0.75;
     if d <= 1.0 {
         ((A + 2.0) * d - (A + 3.0)) * d * d + 1.0

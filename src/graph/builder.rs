@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::{
     Activation, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d, ConvTranspose2d, GlobalPool,
-    GlobalPoolKind, Graph, Input, MaskedConv2d, Node, Op, Output, ParameterId, ParameterValue, Parameters,
-    PixelShuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Value, WeightOperation,
+    GlobalPoolKind, Graph, Input, Loss, MaskedConv2d, Node, Op, Output, ParameterId, ParameterValue,
+    Parameters, PixelShuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, TrainingOperation, Value,
+    WeightOperation,
 };
 use crate::error::{Error, Result};
 use crate::tensor::{Parameter, Shape, Tensor};
@@ -72,8 +73,8 @@ impl Builder {
         )
     }
 
-    /// Goes on behind the nodes of a graph.
-    pub(super) fn behind(graph: &Graph) -> Self {
+    /// Goes on behind the nodes of a graph. Numbers of parameters that it has already stay where they are.
+    pub fn behind(graph: &Graph) -> Self {
         let Graph { name, range, nodes, .. } = graph.clone();
         Self { name, range, nodes, parameters: Parameters::new(), named: HashMap::new() }
     }
@@ -261,6 +262,32 @@ impl Builder {
         like: Value,
     ) -> Result<Value> {
         self.append(name, Op::ResizeTo(ResizeTo { kind }), &[x, like])
+    }
+
+    /// A weighted sum of losses: how far what is made is from its target.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if there is none; as for every node if the shapes differ.
+    pub fn losses(
+        &mut self,
+        name: &str,
+        made: Value,
+        target: Value,
+        losses: &[(Loss, f32)],
+    ) -> Result<Value> {
+        let mut sum = None;
+        for (at, (loss, weight)) in losses.iter().enumerate() {
+            let own = format!("{name}.{at}");
+            let term = self.append(&own, Op::Training(TrainingOperation::Loss(*loss)), &[made, target])?;
+            let weight = Tensor::new(Shape::new(1, 1, 1, 1), vec![*weight]);
+            let weight = self.constant(format!("{own}.weight"), weight)?;
+            let term = self.multiply(own, term, weight)?;
+            sum = Some(match sum {
+                None => term,
+                Some(sum) => self.add(name, sum, term)?,
+            });
+        }
+        sum.ok_or_else(|| Error::Unsupported(format!("{name}: expected at least one loss, found none")))
     }
 
     /// Two logits a pixel → 0 or 1.

@@ -126,6 +126,16 @@ impl Parameters {
         Ok(Self { entries: Arc::new(entries), version: Version::default() })
     }
 
+    /// The same parameters with other values for these, as many as before.
+    pub(crate) fn with_values(&self, others: Vec<(ParameterId, Vec<f32>)>) -> Self {
+        let mut entries = Vec::clone(&self.entries);
+        for (id, values) in others {
+            let entry = &mut entries[id.index()];
+            entry.numbers = Parameter::new(entry.numbers.dims(), values);
+        }
+        Self { entries: Arc::new(entries), version: Version::default() }
+    }
+
     /// Whether a parameter has these numbers by these axes.
     pub(crate) fn is(&self, id: ParameterId, numbers: &Parameter) -> bool {
         let Entry { dims, numbers: own, .. } = &self.entries[id.index()];

@@ -10,7 +10,11 @@
 //! y   = tail(collect(f_1 … f_K) + x) + bicubic(picture − mean) + mean
 //! ```
 
+mod training;
+
 use std::fmt;
+
+pub use training::Masks;
 
 use super::parts::{axis, conv, parameter, start};
 use super::{Network, Partition};
@@ -109,20 +113,34 @@ impl Network for Config {
 
 /// The network for pictures of `input`'s shape.
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
+    let module = |b: &mut Builder, x, w: &Scope<'_>| sparse_mask_module(b, x, w, config);
+    let (builder, y) = assembled(config, weights, input, 1.0, module)?;
+    Ok(builder.finish(y))
+}
+
+/// The network around its modules. What goes into the head is divided by `unit`, and what comes out of the tail multiplied.
+fn assembled(
+    config: &Config,
+    weights: &Weights,
+    input: Shape,
+    unit: f32,
+    mut module: impl FnMut(&mut Builder, Value, &Scope<'_>) -> Result<Value>,
+) -> Result<(Builder, Value)> {
     let (c, scale) = (config.channels, config.scale);
     let w = weights.root();
     let (mut builder, picture) = start(config, "smsr", input, RANGE)?;
     let b = &mut builder;
 
     let centred = conv(b, picture, &w.scope("sub_mean"), [3, 3, 1])?;
-    let x = conv(b, centred, &w.scope("head.0"), [c, 3, 3])?;
+    let x = times(b, "head.unit", centred, 1.0 / unit)?;
+    let x = conv(b, x, &w.scope("head.0"), [c, 3, 3])?;
     let x = b.relu("head.1", x)?;
     let x = conv(b, x, &w.scope("head.2"), [c, c, 3])?;
 
     let mut features = Vec::new();
     let mut feature = x;
     for k in 0..config.modules {
-        feature = sparse_mask_module(b, feature, &w.scope("body").scope(k), config)?;
+        feature = module(b, feature, &w.scope("body").scope(k))?;
         features.push(feature);
     }
 
@@ -133,23 +151,34 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = b.add("collect", y, x)?;
 
     let y = conv(b, y, &w.scope("tail.0"), [3 * scale * scale, c, 3])?;
+    let y = times(b, "tail.unit", y, unit)?;
     let y = b.pixel_shuffle("tail.1", y, scale)?;
     let enlarged = b.resize("bicubic", centred, ResizeKind::Bicubic, scale)?;
     let y = b.add("tail", y, enlarged)?;
     let y = conv(b, y, &w.scope("add_mean"), [3, 3, 1])?;
-    Ok(builder.finish(y))
+    Ok((builder, y))
+}
+
+/// `factor · x`, or x if that is the same.
+fn times(b: &mut Builder, name: &str, x: Value, factor: f32) -> Result<Value> {
+    if factor == 1.0 {
+        return Ok(x);
+    }
+    let factor = b.constant(format!("{name}.factor"), Tensor::new(Shape::new(1, 1, 1, 1), vec![factor]))?;
+    b.multiply(name, x, factor)
 }
 
 /// Sparse mask module (figure 3): a spatial mask, convolutions that obey it, channel attention.
 fn sparse_mask_module(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
-    let mask = spatial_mask(b, x, &w.scope("spa_mask"), config)?;
+    let logits = mask_logits(b, x, &w.scope("spa_mask"), config)?;
+    let mask = b.spatial_mask(w.path("spa_mask"), logits)?;
     let body = sparse_mask_convolutions(b, x, mask, &w.scope("body"), config)?;
     let attended = channel_attention(b, body, &w.scope("ca"), config)?;
     b.add(w.prefix(), attended, x)
 }
 
 /// Where work is needed (section 3.2): a small branch at half the size makes two logits a pixel.
-fn spatial_mask(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
+fn mask_logits(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result<Value> {
     let m = config.mask_channels;
     let h = conv(b, x, &w.scope(0), [m, config.channels, 3])?;
     let h = b.relu(w.path("1"), h)?;
@@ -159,8 +188,7 @@ fn spatial_mask(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Re
     let up = w.scope(5);
     let weights = [parameter(b, &up, "weight", &[m, 2, 3, 3])?, parameter(b, &up, "bias", &[2])?];
     let deconvolution = ConvTranspose2d { kernel: 3, stride: 2, padding: 1, output_padding: 1 };
-    let logits = b.conv_transpose2d(w.path("5"), h, weights, deconvolution)?;
-    b.spatial_mask(w.prefix(), logits)
+    b.conv_transpose2d(w.path("5"), h, weights, deconvolution)
 }
 
 /// The masked layers and the 1×1 convolution that collects them (section 3.3).
@@ -228,13 +256,19 @@ fn channel_attention(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) 
 /// How many channels of each layer are dense, from `ch_mask`: `[1, channels, layers, 2]` logits of which the first wins
 /// in a dense channel (section 3.2: a softmax, rounded).
 fn dense_channels(w: &Scope<'_>, config: &Config) -> Result<Vec<usize>> {
+    let dense = are_dense(w, config)?;
+    Ok(dense.iter().map(|layer| layer.iter().filter(|dense| **dense).count()).collect())
+}
+
+/// Of each layer's channels whether they are.
+fn are_dense(w: &Scope<'_>, config: &Config) -> Result<Vec<Vec<bool>>> {
     let (c, layers) = (config.channels, config.layers);
     let logits = w.parameter("ch_mask", &[1, c, layers, 2])?;
     let is_dense = |l: usize, channel: usize| {
         let at = (channel * layers + l) * 2;
         logits.values()[at] > logits.values()[at + 1]
     };
-    Ok((0..layers).map(|l| (0..c).filter(|channel| is_dense(l, *channel)).count()).collect())
+    Ok((0..layers).map(|l| (0..c).map(|channel| is_dense(l, channel)).collect()).collect())
 }
 
 /// How each module divides its channels.

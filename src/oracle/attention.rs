@@ -62,7 +62,7 @@ pub fn attention(x: &Numbers, bias: Option<&Numbers>, heads: usize, scale: f64, 
 }
 
 /// The pixels that p attends to, itself among them, in raster order.
-fn others(among: Among, shape: Shape, [row, column]: [usize; 2]) -> Vec<[usize; 2]> {
+pub(super) fn others(among: Among, shape: Shape, [row, column]: [usize; 2]) -> Vec<[usize; 2]> {
     match among {
         Among::Windows { size, shift } => {
             let columns = window(column, shape.width, size, shift);
@@ -85,14 +85,19 @@ fn window(at: usize, side: usize, size: usize, shift: usize) -> Range<usize> {
 }
 
 /// What is added to the score of p and q.
-fn offset_bias(bias: &Numbers, head: usize, among: Among, p: [usize; 2], q: [usize; 2]) -> f64 {
+pub(super) fn offset_bias(bias: &Numbers, head: usize, among: Among, p: [usize; 2], q: [usize; 2]) -> f64 {
+    bias.at(offset_at(among, p, q), head, 0, 0)
+}
+
+/// Where that stands in the table.
+pub(super) fn offset_at(among: Among, p: [usize; 2], q: [usize; 2]) -> usize {
     let Among::Windows { size, .. } = among else { panic!("a bias belongs to windows, found {among:?}") };
     let [dy, dx] = [0, 1].map(|axis| p[axis] + size - 1 - q[axis]);
-    bias.at(dy * (2 * size - 1) + dx, head, 0, 0)
+    dy * (2 * size - 1) + dx
 }
 
 /// `e^s / Σ e^s`, the largest score taken off first, so that nothing overflows.
-fn softmax(scores: Vec<f64>) -> Vec<f64> {
+pub(super) fn softmax(scores: Vec<f64>) -> Vec<f64> {
     let largest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let powers: Vec<f64> = scores.iter().map(|score| (score - largest).exp()).collect();
     let sum: f64 = powers.iter().sum();

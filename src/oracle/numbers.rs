@@ -60,6 +60,13 @@ impl Numbers {
         &self.values
     }
 
+    /// Every place (n, c, y, x), in the order of the numbers.
+    pub(super) fn places(&self) -> impl Iterator<Item = [usize; 4]> + use<> {
+        let Shape { batch, channels, height, width } = self.shape;
+        let planes = (0..batch).flat_map(move |n| (0..channels).map(move |c| (n, c)));
+        planes.flat_map(move |(n, c)| (0..height * width).map(move |p| [n, c, p / width, p % width]))
+    }
+
     /// The number at a place.
     ///
     /// # Panics

@@ -1,4 +1,4 @@
-//! Zeros around.
+//! Zeros around, and away.
 
 use super::Numbers;
 
@@ -8,6 +8,12 @@ pub fn pad(x: &Numbers, top: usize, bottom: usize, left: usize, right: usize) ->
     Numbers::from_fn(shape, |n, c, row, column| {
         x.at_padded(n, c, row as isize - top as isize, column as isize - left as isize)
     })
+}
+
+/// What [`pad`] added is taken away, as much on opposite sides.
+pub fn crop(x: &Numbers, rows: usize, columns: usize) -> Numbers {
+    let shape = x.shape().with_size(x.shape().height - 2 * rows, x.shape().width - 2 * columns);
+    Numbers::from_fn(shape, |n, c, row, column| x.at(n, c, rows + row, columns + column))
 }
 
 #[cfg(test)]
@@ -25,5 +31,6 @@ mod tests {
         let y = pad(&x, 0, 1, 1, 0);
         assert_eq!(y.values()[..6], [0.0, 1.0, 2.0, 0.0, 0.0, 0.0]);
         assert_eq!(pad(&x, 0, 0, 0, 0), x);
+        assert_eq!(crop(&pad(&x, 1, 1, 2, 2), 1, 2), x);
     }
 }

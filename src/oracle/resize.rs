@@ -20,10 +20,29 @@ pub fn resize(x: &Numbers, kind: ResizeKind, scale: usize) -> Numbers {
 /// looks at `(p + ½) · n / m − ½`, and the edge is repeated; by corners it looks at `p · (n − 1) / (m − 1)`; the
 /// nearest is `⌊p · (n / m)⌋`, the quotient taken in f32.
 pub fn resize_to(x: &Numbers, kind: ResizeKind, height: usize, width: usize) -> Numbers {
-    let centre = |p: usize, old: usize, new: usize| (p as f64 + 0.5) * old as f64 / new as f64 - 0.5;
-    weighted(x, height, width, |p, old, new| match kind {
-        ResizeKind::Bicubic => bicubic(centre(p, old, new), old),
-        ResizeKind::Bilinear => bilinear(centre(p, old, new), old),
+    weighted(x, height, width, |p, old, new| taps(kind, p, old, new))
+}
+
+/// The adjoint of [`resize_to`]: every number goes to the pixels of a source of that height and width that it was made
+/// from, by the same weights.
+pub fn resize_gradient(g: &Numbers, kind: ResizeKind, height: usize, width: usize) -> Numbers {
+    let mut y = Numbers::from_fn(g.shape().with_size(height, width), |_, _, _, _| 0.0);
+    for [n, c, row, column] in g.places() {
+        for (i, by_row) in taps(kind, row, height, g.shape().height) {
+            for (j, by_column) in taps(kind, column, width, g.shape().width) {
+                *y.at_mut(n, c, i, j) += by_row * by_column * g.at(n, c, row, column);
+            }
+        }
+    }
+    y
+}
+
+/// What new pixel `p` of a side of `new` pixels is made of, of `old` ones.
+fn taps(kind: ResizeKind, p: usize, old: usize, new: usize) -> Taps {
+    let centre = (p as f64 + 0.5) * old as f64 / new as f64 - 0.5;
+    match kind {
+        ResizeKind::Bicubic => bicubic(centre, old),
+        ResizeKind::Bilinear => bilinear(centre, old),
         ResizeKind::BilinearCorners => {
             bilinear(p as f64 * (old - 1) as f64 / new.saturating_sub(1).max(1) as f64, old)
         }
@@ -31,7 +50,7 @@ pub fn resize_to(x: &Numbers, kind: ResizeKind, height: usize, width: usize) -> 
             let place = (p as f32 * (old as f32 / new as f32)).floor();
             vec![((place as usize).min(old - 1), 1.0)]
         }
-    })
+    }
 }
 
 /// `y[p, q] = Σ_i rows_p[i] · Σ_j columns_q[j] · x[i, j]`, the weights by `taps(p, old side, new side)`.

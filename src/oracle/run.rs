@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::error::{Error, Result};
 use crate::graph::{
-    self, Activation, Binary, BinaryKind, Graph, Node, Op, Parameters, Value, WeightOperation,
+    self, Activation, Attention, Binary, BinaryKind, Graph, Node, Op, Parameters, TrainingOperation, Value,
+    WeightOperation,
 };
 use crate::tensor::{Parameter, Shape, Tensor};
 
@@ -127,17 +128,11 @@ fn computed<'a>(node: &Node, parameters: &Parameters, of: &dyn Fn(Value) -> &'a 
             resize_to(x(), op.kind, height, width)
         }
         Op::LayerNorm(op) => layer_norm(x(), at(1), at(2), f64::from(op.epsilon)),
-        Op::Attention(op) => {
-            let among = match op.among {
-                graph::Among::Windows { size, shift } => Among::Windows { size, shift },
-                graph::Among::Runs { count } => Among::Runs { count },
-            };
-            attention(x(), bias(1), op.heads, f64::from(op.scale), among)
-        }
+        Op::Attention(op) => attention(x(), bias(1), op.heads, f64::from(op.scale), among(op)),
         Op::Unfold(op) => unfold(x(), op.kernel),
         Op::Fold(op) => fold(x(), op.kernel),
         Op::SpatialMask(_) => spatial_mask(x()),
-        Op::Training(op) => unimplemented!("{op:?}"),
+        Op::Training(op) => trained(op, &node.inputs.iter().map(|input| of(*input)).collect::<Vec<_>>()),
         Op::Weight(WeightOperation::Norm) => weight_norm(x(), at(1)),
         Op::Weight(WeightOperation::Transpose) => transpose(x()),
         Op::Weight(WeightOperation::Pad { rows, columns }) => pad(x(), *rows, *rows, *columns, *columns),
@@ -152,6 +147,50 @@ fn computed<'a>(node: &Node, parameters: &Parameters, of: &dyn Fn(Value) -> &'a 
             }
             order
         }
-        Op::Weight(op) => unimplemented!("{op:?}"),
+        Op::Weight(WeightOperation::Flip { groups }) => flip(x(), *groups),
+        Op::Weight(WeightOperation::Crop { rows, columns }) => crop(x(), *rows, *columns),
+        Op::Weight(WeightOperation::ChannelLogit { layer }) => channel_logit(x(), *layer),
+        Op::Weight(WeightOperation::ChannelLogitGradient { layer, layers }) => {
+            channel_logit_gradient(x(), *layer, *layers)
+        }
     })
+}
+
+/// What an operator of training makes of its inputs.
+fn trained(op: &TrainingOperation, inputs: &[&Numbers]) -> Numbers {
+    let (x, at) = (inputs[0], |input: usize| inputs[input]);
+    match op {
+        TrainingOperation::Loss(kind) => loss(x, at(1), *kind),
+        TrainingOperation::LossGradient(kind) => loss_gradient(x, at(1), at(2), *kind),
+        TrainingOperation::Sum(axes) => sum(x, *axes),
+        TrainingOperation::Broadcast { shape } => broadcast(x, *shape),
+        TrainingOperation::PadChannels { before, after } => pad_channels(x, *before, *after),
+        TrainingOperation::Conv2dWeightGradient(op) => {
+            conv2d_weight_gradient(x, at(1), op.kernel, op.stride, op.padding, op.groups)
+        }
+        TrainingOperation::ActivationGradient(op) => {
+            activation_gradient(x, at(1), inputs.get(2).copied(), op)
+        }
+        TrainingOperation::MaxPoolGradient(op) => max_pool_gradient(x, at(1), op.size, op.stride),
+        TrainingOperation::ResizeGradient { kind, height, width } => {
+            resize_gradient(x, *kind, *height, *width)
+        }
+        TrainingOperation::LayerNormGradient { epsilon } => {
+            layer_norm_gradient(x, at(1), at(2), f64::from(*epsilon))
+        }
+        TrainingOperation::AttentionGradient(op) => {
+            let table = inputs.get(2).copied();
+            attention_gradient(x, at(1), table, op.heads, f64::from(op.scale), among(op))
+        }
+        TrainingOperation::AttentionTableGradient(op) => {
+            attention_table_gradient(x, at(1), at(2), op.heads, f64::from(op.scale), among(op))
+        }
+    }
+}
+
+fn among(op: &Attention) -> Among {
+    match op.among {
+        graph::Among::Windows { size, shift } => Among::Windows { size, shift },
+        graph::Among::Runs { count } => Among::Runs { count },
+    }
 }

@@ -54,9 +54,9 @@ impl Operator for AveragePool {
         if x.height % size != 0 || x.width % size != 0 {
             return Err(at.refused());
         }
+        let share = at.over(at.gradient(), size * size)?;
         let spread = Resize { kind: ResizeKind::Nearest, scale: size };
-        let spread = at.append(Op::Resize(spread), &[at.gradient()])?;
-        Ok(vec![Some(at.times(spread, 1.0 / (size * size) as f32)?)])
+        Ok(vec![Some(at.append(Op::Resize(spread), &[share])?)])
     }
 }
 
@@ -234,17 +234,16 @@ impl Operator for GlobalPool {
     fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
         let (x, y, g) = (at.inputs()[0], at.output(), at.gradient());
         let shape = at.shape(x);
-        let mean = |at: &mut Backward<'_>, x| at.times(x, 1.0 / shape.pixels() as f32);
         let made = match self.kind {
             GlobalPoolKind::Mean => {
-                let share = mean(at, g)?;
+                let share = at.over(g, shape.pixels())?;
                 at.broadcast(share, shape)?
             }
             GlobalPoolKind::Deviation => {
                 let centre = at.append(Op::GlobalPool(Self { kind: GlobalPoolKind::Mean }), &[x])?;
                 let from_centre = at.binary(BinaryKind::Subtract, x, centre)?;
                 let factor = at.binary(BinaryKind::Divide, g, y)?;
-                let factor = mean(at, factor)?;
+                let factor = at.over(factor, shape.pixels())?;
                 at.binary(BinaryKind::Multiply, from_centre, factor)?
             }
             GlobalPoolKind::Norm => {

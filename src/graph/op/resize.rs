@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, TrainingOperation, expect};
+use super::{AveragePool, Kind, Macs, Op, Operator, TrainingOperation, expect};
 use crate::error::Error;
 use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
@@ -82,7 +82,11 @@ impl Operator for Resize {
     }
 
     fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
-        Ok(vec![Some(adjoint(self.kind, at)?)])
+        if self.kind != ResizeKind::Nearest {
+            return Ok(vec![Some(adjoint(self.kind, at)?)]);
+        }
+        let mean = at.append(Op::AveragePool(AveragePool { size: self.scale }), &[at.gradient()])?;
+        Ok(vec![Some(at.times(mean, (self.scale * self.scale) as f32)?)])
     }
 }
 

@@ -39,8 +39,8 @@ pub enum TrainingOperation {
     ActivationGradient(Activation),
     /// g at the first largest number of every block, in raster order, as in PyTorch. Inputs: x and g.
     MaxPoolGradient(MaxPool),
-    /// The adjoint of [`Resize`](super::Resize) and [`ResizeTo`](super::ResizeTo): every number goes to the pixels that it
-    /// was made from, by the same weights. Input: g.
+    /// The adjoint of [`ResizeTo`](super::ResizeTo), and of [`Resize`](super::Resize) but for the nearest: every number goes
+    /// to the pixels that it was made from, by the same weights. Input: g.
     ResizeGradient {
         /// How it was resized.
         kind: ResizeKind,

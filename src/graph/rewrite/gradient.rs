@@ -156,6 +156,12 @@ impl Backward<'_> {
         self.binary(BinaryKind::Multiply, x, factor)
     }
 
+    /// `x / count`, exactly: a reciprocal would be rounded.
+    pub fn over(&mut self, x: Value, count: usize) -> Result<Value> {
+        let count = self.constant(Shape::new(1, 1, 1, 1), count as f32)?;
+        self.binary(BinaryKind::Divide, x, count)
+    }
+
     /// The sum of x over the axes of which `shape` has one number.
     pub fn sum_to(&mut self, x: Value, shape: Shape) -> Result<Value> {
         let from = self.shape(x);

@@ -1,0 +1,143 @@
+//! How numbers follow their gradients: Adam and AdamW, with clipping of the gradient's norm.
+
+/// The rule and its settings.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Optimiser {
+    /// Decay of the two moments: 0.9 and 0.999 in the paper, 0.9 and 0.99 among those who train super-resolution.
+    pub betas: [f64; 2],
+    /// What keeps the quotient finite.
+    pub epsilon: f64,
+    /// The pull towards zero.
+    pub weight_decay: f64,
+    /// Whether that is a part of the gradient (Adam; Kingma and Ba, ICLR 2015, algorithm 1) or of the step alone (AdamW;
+    /// Loshchilov and Hutter, ICLR 2019, algorithm 2).
+    pub decoupled: bool,
+    /// What becomes of a large gradient.
+    pub clip: Clip,
+    /// Decay of the averaged parameters, 0 for none: at update t it is the lesser of this and (1 + t) / (10 + t).
+    pub ema_decay: f64,
+}
+
+/// What becomes of a gradient whose norm, over all parameters, is large: it is made as long as the limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Clip {
+    /// It stays.
+    None,
+    /// The limit.
+    Norm(f64),
+    /// So many times the mean norm of the updates before, of which the last fifty or so count.
+    Mean(f64),
+}
+
+impl Default for Optimiser {
+    /// Adam with betas of 0.9 and 0.99, no decay, no clipping, averages of 0.999.
+    fn default() -> Self {
+        Self {
+            betas: [0.9, 0.99],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            decoupled: false,
+            clip: Clip::None,
+            ema_decay: 0.999,
+        }
+    }
+}
+
+/// What an optimiser keeps of a parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Moments {
+    pub(super) first: Vec<f32>,
+    pub(super) second: Vec<f32>,
+    /// Updates so far.
+    pub(super) updates: u64,
+}
+
+impl Moments {
+    pub(super) fn of(len: usize) -> Self {
+        Self { first: vec![0.0; len], second: vec![0.0; len], updates: 0 }
+    }
+
+    /// Moves the numbers by one update. `gradient` is multiplied by `factor` before anything else.
+    pub(super) fn update(
+        &mut self,
+        op: &Optimiser,
+        rate: f64,
+        numbers: &mut [f32],
+        gradient: &[f32],
+        factor: f32,
+    ) {
+        self.updates += 1;
+        let [b1, b2] = op.betas;
+        let correction = |beta: f64| 1.0 - beta.powi(self.updates.min(1 << 30) as i32);
+        let step = (rate / correction(b1)) as f32;
+        let root = correction(b2).sqrt() as f32;
+        let (coupled, shrunk) = match op.decoupled {
+            true => (0.0, (1.0 - rate * op.weight_decay) as f32),
+            false => (op.weight_decay as f32, 1.0),
+        };
+        let (b1, b2, epsilon) = (b1 as f32, b2 as f32, op.epsilon as f32);
+        let (c1, c2) = ((1.0 - op.betas[0]) as f32, (1.0 - op.betas[1]) as f32);
+        let moments = self.first.iter_mut().zip(&mut self.second);
+        for ((number, gradient), (first, second)) in numbers.iter_mut().zip(gradient).zip(moments) {
+            let gradient = factor * gradient + coupled * *number;
+            *first = b1 * *first + c1 * gradient;
+            *second = b2 * *second + c2 * gradient * gradient;
+            *number = shrunk * *number - step * *first / (second.sqrt() / root + epsilon);
+        }
+    }
+}
+
+/// The factor that makes a gradient of this norm as long as the limit, at most 1, and the mean norm from now on.
+pub(super) fn clipped(clip: Clip, norm: f64, mean: f64) -> (f64, f64) {
+    const SHARE: f64 = 0.02;
+    let limit = match clip {
+        Clip::Norm(limit) => limit,
+        Clip::Mean(times) if mean > 0.0 => times * mean,
+        Clip::None | Clip::Mean(_) => f64::INFINITY,
+    };
+    let short = norm.min(limit);
+    let mean = if mean > 0.0 { mean + SHARE * (short - mean) } else { short };
+    // As PyTorch: a little shorter than the limit.
+    (if norm > limit { limit / (norm + 1e-6) } else { 1.0 }, mean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_step_of_adam_is_the_rate_whatever_the_gradient() {
+        for gradient in [1e-3, 5.0, -70.0] {
+            let (mut moments, mut number) = (Moments::of(1), [1.0]);
+            moments.update(&Optimiser::default(), 0.1, &mut number, &[gradient], 1.0);
+            assert!((number[0] - (1.0 - 0.1 * gradient.signum())).abs() < 1e-4, "{gradient}: {number:?}");
+        }
+    }
+
+    #[test]
+    fn decay_is_a_part_of_the_gradient_or_of_the_step() {
+        let after = |decoupled| {
+            let op = Optimiser { weight_decay: 0.5, decoupled, ..Optimiser::default() };
+            let (mut moments, mut number) = (Moments::of(1), [2.0]);
+            moments.update(&op, 0.1, &mut number, &[0.0], 1.0);
+            number[0]
+        };
+        assert!((after(true) - 1.9).abs() < 1e-6);
+        assert!((after(false) - 1.9).abs() < 1e-6, "coupled, its size is lost: one step of the rate");
+        let op = |decoupled| Optimiser { weight_decay: 0.1, decoupled, ..Optimiser::default() };
+        let (mut moments, mut number) = (Moments::of(1), [2.0]);
+        moments.update(&op(true), 0.1, &mut number, &[0.0], 1.0);
+        assert!((number[0] - 1.98).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_gradient_is_made_as_long_as_the_limit() {
+        assert_eq!(clipped(Clip::None, 1e9, 3.0).0, 1.0);
+        assert!((clipped(Clip::Norm(2.0), 8.0, 0.0).0 - 0.25).abs() < 1e-6);
+        assert_eq!(clipped(Clip::Mean(2.0), 8.0, 0.0), (1.0, 8.0), "nothing to compare with yet");
+        let (factor, mean) = clipped(Clip::Mean(2.0), 8.0, 1.0);
+        assert!((factor - 0.25).abs() < 1e-6 && (mean - 1.02).abs() < 1e-9);
+    }
+}
