@@ -25,6 +25,7 @@
 
 mod activation;
 mod attention;
+mod attention_gradient;
 mod binary;
 mod buffers;
 mod concat;
@@ -34,9 +35,11 @@ mod conv_transpose2d;
 mod expression;
 mod layer;
 mod layer_norm;
+mod layer_norm_gradient;
 mod loss;
 mod map;
 mod masked_conv2d;
+mod max_pool_gradient;
 mod order;
 #[cfg(test)]
 mod pieces;
@@ -44,6 +47,7 @@ mod pixel_shuffle;
 mod pool;
 mod product;
 mod resize;
+mod resize_gradient;
 mod slice;
 mod spatial_mask;
 mod sum;
@@ -51,6 +55,7 @@ mod sum;
 mod testing;
 mod unfold;
 mod vectors;
+mod weight;
 mod window;
 
 use std::collections::HashMap;
@@ -276,7 +281,7 @@ impl<'a> Held<'a> {
         let x = || self.get(node.inputs[0]);
         match &node.op {
             Op::Input(_) | Op::Constant(_) | Op::Parameter(_) => unreachable!("given, not computed"),
-            Op::Weight(op) => unimplemented!("{op:?}"),
+            Op::Weight(op) => weight::weight(op, &self.all(&node.inputs), y),
             Op::Training(op) => self.train(op, value, y),
             Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Activation(_) | Op::Binary(_) => {
                 self.expression(value).evaluate(y);
@@ -318,7 +323,24 @@ impl<'a> Held<'a> {
             TrainingOperation::ActivationGradient(_) | TrainingOperation::LossGradient(_) => {
                 self.expression(value).evaluate(y);
             }
-            _ => unimplemented!("{op:?}"),
+            TrainingOperation::Conv2dWeightGradient(_) => unreachable!("made with memory for its sums"),
+            TrainingOperation::MaxPoolGradient(op) => {
+                max_pool_gradient::max_pool_gradient(op, at(0), at(1), y)
+            }
+            TrainingOperation::ResizeGradient { kind, .. } => {
+                resize_gradient::resize_gradient(*kind, at(0), y)
+            }
+            TrainingOperation::LayerNormGradient { epsilon } => {
+                layer_norm_gradient::layer_norm_gradient(*epsilon, self.numbers(inputs[2]), at(0), at(1), y)
+            }
+            TrainingOperation::AttentionGradient(op) => {
+                let table = inputs.get(2).map_or(&[][..], |table| self.numbers(*table));
+                attention_gradient::attention_gradient(op, table, at(0), at(1), y)
+            }
+            TrainingOperation::AttentionTableGradient(op) => {
+                let table = self.numbers(inputs[2]);
+                attention_gradient::attention_table_gradient(op, table, at(0), at(1), y)
+            }
         }
     }
 

@@ -112,7 +112,7 @@ impl Bicubic {
 }
 
 /// `… 1 0 | 0 1 2 … len-1 | len-1 len-2 …`
-fn mirrored(index: isize, len: usize) -> usize {
+pub(crate) fn mirrored(index: isize, len: usize) -> usize {
     let period = 2 * len as isize;
     let index = index.rem_euclid(period);
     index.min(period - 1 - index) as usize

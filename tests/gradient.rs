@@ -16,6 +16,7 @@ mod cases;
 mod support;
 
 use sparsr::Error;
+use sparsr::low_level::cpu;
 use sparsr::low_level::graph::{
     Activation, AdaptiveMaxPool, Attention, AveragePool, Axes, Binary, BinaryKind, Builder, Conv2d, Fold,
     Graph, Input, Loss, MaskedConv2d, Op, Parameters, TrainingOperation, Unfold, Value, WeightOperation,
@@ -84,7 +85,7 @@ impl Trial {
         let terms: Vec<f64> =
             gradient.values().iter().zip(&direction).map(|(g, v)| g * f64::from(*v)).collect();
         let size: f64 = terms.iter().map(|term| term.abs()).sum();
-        (found - terms.iter().sum::<f64>()).abs() / size
+        (found - terms.iter().sum::<f64>()).abs() / size.max(f64::MIN_POSITIVE)
     }
 }
 
@@ -113,6 +114,34 @@ fn every_rule_says_what_the_loss_does() {
         }
     }
     assert!(wrong.is_empty(), "{} operands' gradients are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn the_cpu_engine_says_the_same() {
+    let mut wrong = Vec::new();
+    for case in cases::all() {
+        let trial = Trial::new(&case).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let given: Vec<&Tensor> = trial.given.iter().collect();
+        let mut buffers = cpu::Buffers::default();
+        let found = cpu::run_all(&trial.graph, &Parameters::new(), &given, &mut buffers)
+            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        for (at, (found, expected)) in found.iter().zip(trial.outputs(&trial.given)).enumerate() {
+            assert_eq!(found.shape(), expected.shape(), "{}", case.name);
+            // The loss is a sum of numbers around one, of either sign.
+            let largest = expected.values().iter().fold(1.0_f64, |largest, number| largest.max(number.abs()));
+            let errors = found
+                .values()
+                .iter()
+                .zip(expected.values())
+                .map(|(a, b)| (f64::from(*a) - b).abs() / largest);
+            let error =
+                errors.fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst });
+            if error.is_nan() || error > 1e-5 {
+                wrong.push(format!("{}, output {at}: {error:e}", case.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} outputs are others:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]

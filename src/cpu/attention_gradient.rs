@@ -142,7 +142,9 @@ impl<'a> Head<'a> {
             let rows = shares.len() / count;
             let [queries_made, keys_made, values_made] = &mut made;
             multiply(gradients, &keys, &mut queries_made[first * depth..][..rows * depth], rows);
-            for (weights, numbers, made) in [(gradients, &tokens.queries, keys_made), (shares, g, values_made)] {
+            for (weights, numbers, made) in
+                [(gradients, &tokens.queries, keys_made), (shares, g, values_made)]
+            {
                 let numbers = &numbers[first * depth..][..rows * depth];
                 let panels = Panels::new([rows, depth], |_| 0.0, |row, c| numbers[row * depth + c]);
                 transpose(weights, count, &mut across);
@@ -190,9 +192,10 @@ mod tests {
             let output = Shape::new(2, heads * depth, height, width);
             let (x, g) = (noise(output.with_channels(3 * output.channels), 2), noise(output, 3));
             let (table, among) = match op.among {
-                Among::Windows { size, shift } => {
-                    (Some(parameter([(2 * size - 1).pow(2), heads, 1, 1], 1)), oracle::Among::Windows { size, shift })
-                }
+                Among::Windows { size, shift } => (
+                    Some(parameter([(2 * size - 1).pow(2), heads, 1, 1], 1)),
+                    oracle::Among::Windows { size, shift },
+                ),
                 Among::Runs { count } => (None, oracle::Among::Runs { count }),
             };
             let case = format!("{op:?} of {output}");

@@ -33,9 +33,13 @@ mod tests {
 
     #[test]
     fn on_awkward_shapes_it_is_the_textbook() {
-        for (epsilon, [channels, height, width]) in
-            [(1e-5, [60, 5, 7]), (1e-5, [17, 40, 30]), (0.5, [1, 2, 3]), (1e-6, [8, 1, 1]), (1e-3, [700, 3, 5])]
-        {
+        for (epsilon, [channels, height, width]) in [
+            (1e-5, [60, 5, 7]),
+            (1e-5, [17, 40, 30]),
+            (0.5, [1, 2, 3]),
+            (1e-6, [8, 1, 1]),
+            (1e-3, [700, 3, 5]),
+        ] {
             let shape = Shape::new(2, channels, height, width);
             let (x, g, weight) = (noise(shape, 1), noise(shape, 2), parameter([channels], 3));
             let of_weight = Shape::new(1, channels, 1, 1);

@@ -45,8 +45,7 @@ fn parts(kind: ResizeKind, old: usize, new: usize) -> Vec<Vec<(usize, f64)>> {
         ResizeKind::Nearest => (0..new).map(|p| vec![(nearest_to(p, [old, new]), 1.0)]).collect(),
         ResizeKind::Bicubic => (0..new).map(|p| cubic(p, old, new)).collect(),
         ResizeKind::Bilinear | ResizeKind::BilinearCorners => {
-            let parts =
-                |Line { places: [first, second], t }: Line| vec![(first, 1.0 - t), (second, t)];
+            let parts = |Line { places: [first, second], t }: Line| vec![(first, 1.0 - t), (second, t)];
             lines(kind, old, new).into_iter().map(parts).collect()
         }
     }

@@ -4,12 +4,34 @@
 use rayon::prelude::*;
 
 use super::map::Map;
+use crate::graph::WeightOperation;
 
 /// Norms below this are taken for it.
 const SMALLEST_NORM: f64 = 1e-12;
 
+/// Makes what a node does of its inputs. An order of channels of which more or fewer are dense than the graph is made for is
+/// NaN, and so is every weight in that order.
+pub(super) fn weight(op: &WeightOperation, inputs: &[&Map], y: &mut Map) {
+    let x = inputs[0];
+    match op {
+        WeightOperation::Norm => norm(inputs[1].values(), x, y),
+        WeightOperation::Transpose => transpose(x, y),
+        WeightOperation::Flip { groups } => flip(*groups, x, y),
+        WeightOperation::Pad { rows, columns } => pad([*rows, *columns], x, y),
+        WeightOperation::Crop { rows, columns } => crop([*rows, *columns], x, y),
+        WeightOperation::Reorder => reorder([1, 2].map(|at| inputs[at].values()), x, y),
+        WeightOperation::ChannelOrder { layer, dense } => {
+            if channel_order(*layer, x, y) != *dense {
+                y.values_mut().fill(f32::NAN);
+            }
+        }
+        WeightOperation::ChannelLogit { layer } => channel_logit(*layer, x, y),
+        WeightOperation::ChannelLogitGradient { layer, .. } => channel_logit_gradient(*layer, x, y),
+    }
+}
+
 /// `v[o] · magnitude[o] / ‖v[o]‖`.
-pub(super) fn norm(magnitudes: &[f32], v: &Map, y: &mut Map) {
+fn norm(magnitudes: &[f32], v: &Map, y: &mut Map) {
     by_output(y, |o, y| {
         let v = v.picture(o);
         let norm = v.iter().map(|v| f64::from(*v) * f64::from(*v)).sum::<f64>().sqrt();
@@ -19,12 +41,12 @@ pub(super) fn norm(magnitudes: &[f32], v: &Map, y: &mut Map) {
 }
 
 /// `y[i, o] = x[o, i]`.
-pub(super) fn transpose(x: &Map, y: &mut Map) {
+fn transpose(x: &Map, y: &mut Map) {
     exchange(1, x, y, |tap, _| tap);
 }
 
 /// The weight of a convolution's adjoint.
-pub(super) fn flip(groups: usize, x: &Map, y: &mut Map) {
+fn flip(groups: usize, x: &Map, y: &mut Map) {
     exchange(groups, x, y, |tap, taps| taps - 1 - tap);
 }
 
@@ -41,7 +63,7 @@ fn exchange(groups: usize, x: &Map, y: &mut Map, from: impl Fn(usize, usize) -> 
 }
 
 /// Zeros around the kernel.
-pub(super) fn pad([rows, columns]: [usize; 2], x: &Map, y: &mut Map) {
+fn pad([rows, columns]: [usize; 2], x: &Map, y: &mut Map) {
     let (from, channels) = (x.shape(), x.shape().channels);
     y.by_row(|o, row, y| {
         y.fill(0.0);
@@ -52,13 +74,13 @@ pub(super) fn pad([rows, columns]: [usize; 2], x: &Map, y: &mut Map) {
 }
 
 /// What [`pad`] added is taken away.
-pub(super) fn crop([rows, columns]: [usize; 2], x: &Map, y: &mut Map) {
+fn crop([rows, columns]: [usize; 2], x: &Map, y: &mut Map) {
     let channels = x.shape().channels;
     y.by_row(|o, row, y| y.copy_from_slice(&x.row(o, rows + row)[columns * channels..][..y.len()]));
 }
 
 /// `y[o, i] = x[outputs[o], inputs[i]]`; NaN where there is no such channel.
-pub(super) fn reorder([outputs, inputs]: [&[f32]; 2], x: &Map, y: &mut Map) {
+fn reorder([outputs, inputs]: [&[f32]; 2], x: &Map, y: &mut Map) {
     let from = x.shape();
     by_output(y, |o, y| {
         let Some(o) = index(outputs[o], from.batch) else { return y.fill(f32::NAN) };
@@ -75,7 +97,7 @@ fn index(number: f32, count: usize) -> Option<usize> {
 }
 
 /// The numbers of a layer's channels, dense ones first, and how many of them are dense.
-pub(super) fn channel_order(layer: usize, logits: &Map, y: &mut Map) -> usize {
+fn channel_order(layer: usize, logits: &Map, y: &mut Map) -> usize {
     let channels = logits.shape().channels;
     let [first, second] = [0, 1].map(|at| &logits.values()[(2 * layer + at) * channels..][..channels]);
     let (dense, sparse): (Vec<usize>, Vec<usize>) = (0..channels).partition(|c| first[*c] > second[*c]);
@@ -84,14 +106,14 @@ pub(super) fn channel_order(layer: usize, logits: &Map, y: &mut Map) -> usize {
 }
 
 /// The first of a layer's two logits less the second, channel by channel.
-pub(super) fn channel_logit(layer: usize, logits: &Map, y: &mut Map) {
+fn channel_logit(layer: usize, logits: &Map, y: &mut Map) {
     let channels = logits.shape().channels;
     let [first, second] = [0, 1].map(|at| &logits.values()[(2 * layer + at) * channels..][..channels]);
     y.values_mut().iter_mut().zip(first).zip(second).for_each(|((y, first), second)| *y = first - second);
 }
 
 /// Its adjoint.
-pub(super) fn channel_logit_gradient(layer: usize, g: &Map, y: &mut Map) {
+fn channel_logit_gradient(layer: usize, g: &Map, y: &mut Map) {
     let channels = g.shape().channels;
     let y = y.values_mut();
     y.fill(0.0);
@@ -114,7 +136,12 @@ mod tests {
     use crate::tensor::{Shape, Tensor};
 
     /// Runs one on a weight and holds it against the oracle's.
-    fn check(x: [usize; 4], case: &str, expected: impl Fn(&Numbers) -> Numbers, made: impl Fn(&Map, &mut Map)) {
+    fn check(
+        x: [usize; 4],
+        case: &str,
+        expected: impl Fn(&Numbers) -> Numbers,
+        made: impl Fn(&Map, &mut Map),
+    ) {
         let [batch, channels, height, width] = x;
         let x = noise(Shape::new(batch, channels, height, width), 1);
         let expected = expected(&Numbers::of(&x)).to_tensor();
@@ -140,7 +167,12 @@ mod tests {
             check(x, "reorder", textbook, |x, y| reorder([&outputs, &inputs], x, y));
         }
         for (x, groups) in [([6, 2, 3, 3], 2), ([6, 1, 3, 5], 6), ([8, 3, 1, 1], 4)] {
-            check(x, &format!("flip, {groups} groups"), |x| oracle::flip(x, groups), |x, y| flip(groups, x, y));
+            check(
+                x,
+                &format!("flip, {groups} groups"),
+                |x| oracle::flip(x, groups),
+                |x, y| flip(groups, x, y),
+            );
         }
         for x in [[5, 3, 5, 3], [2, 17, 7, 4]] {
             check(x, "crop", |x| oracle::crop(x, 2, 1), |x, y| crop([2, 1], x, y));
@@ -148,7 +180,9 @@ mod tests {
         for (layer, x) in [(0, [1, 5, 1, 2]), (1, [1, 16, 4, 2]), (3, [1, 33, 4, 2])] {
             check(x, "channel_logit", |x| oracle::channel_logit(x, layer), |x, y| channel_logit(layer, x, y));
             let order = |x: &Numbers| oracle::channel_order(x, layer).0;
-            check(x, "channel_order", order, |x, y| drop(channel_order(layer, x, y)));
+            check(x, "channel_order", order, |x, y| {
+                channel_order(layer, x, y);
+            });
             let gradient = |g: &Numbers| oracle::channel_logit_gradient(g, layer, x[2]);
             check([1, x[1], 1, 1], "its gradient", gradient, |g, y| channel_logit_gradient(layer, g, y));
         }

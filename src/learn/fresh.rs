@@ -1,0 +1,174 @@
+//! Networks that have learnt nothing yet: the parameters that a training from scratch begins with.
+//!
+//! Numbers are drawn by the parameter's name and the number's place, so that a network of more blocks has those of one of
+//! fewer.
+
+use super::Random;
+use crate::models::smsr;
+use crate::tensor::Parameter;
+use crate::weights::Weights;
+
+/// The mean of DIV2K's pictures, which networks subtract: R, G and B in 0 … 1.
+const MEAN: [f32; 3] = [0.4488, 0.4371, 0.4040];
+
+/// Parameters under construction.
+struct Making {
+    seed: u64,
+    parameters: Vec<(String, Parameter)>,
+}
+
+/// How a tensor's numbers are drawn.
+#[derive(Clone, Copy)]
+enum Draw {
+    /// Uniform within ± this.
+    Uniform(f32),
+    /// Normal of this deviation.
+    Normal(f32),
+    /// All the same.
+    Fixed(f32),
+}
+
+impl Making {
+    fn new(seed: u64) -> Self {
+        Self { seed, parameters: Vec::new() }
+    }
+
+    fn add(&mut self, name: String, dims: &[usize], draw: Draw) {
+        let len: usize = dims.iter().product();
+        let random = Random::new(self.seed, stream(&name), 0);
+        let mut values = vec![0.0; len];
+        match draw {
+            Draw::Uniform(bound) => {
+                random.fill_uniform(&mut values);
+                values.iter_mut().for_each(|value| *value = (2.0 * *value - 1.0) * bound);
+            }
+            Draw::Normal(deviation) => {
+                random.fill_normal(&mut values);
+                values.iter_mut().for_each(|value| *value *= deviation);
+            }
+            Draw::Fixed(number) => values.fill(number),
+        }
+        self.parameters.push((name, Parameter::new(dims, values)));
+    }
+
+    /// A convolution as PyTorch makes it: weight and bias uniform within 1 / √(inputs · k²).
+    fn uniform(&mut self, name: &str, [out, inputs, k]: [usize; 3]) {
+        let bound = ((inputs * k * k) as f32).sqrt().recip();
+        self.add(format!("{name}.weight"), &[out, inputs, k, k], Draw::Uniform(bound));
+        self.add(format!("{name}.bias"), &[out], Draw::Uniform(bound));
+    }
+
+    /// A weight that keeps the size of what goes through it and a ReLU (He et al., ICCV 2015, equation 10), times a gain.
+    fn kaiming(&mut self, name: &str, [out, inputs, k]: [usize; 3], gain: f32) {
+        let deviation = gain * (2.0 / (inputs * k * k) as f32).sqrt();
+        self.add(format!("{name}.weight"), &[out, inputs, k, k], Draw::Normal(deviation));
+    }
+
+    /// The same with a bias of zeros.
+    fn biased(&mut self, name: &str, dims: [usize; 3], gain: f32) {
+        self.kaiming(name, dims, gain);
+        self.add(format!("{name}.bias"), &dims[..1], Draw::Fixed(0.0));
+    }
+
+    /// The mean that is taken off and added again, for pictures of 0 … 255.
+    fn mean_shifts(&mut self) {
+        for (name, sign) in [("sub_mean", -1.0), ("add_mean", 1.0)] {
+            let identity = (0..9).map(|at| f32::from(u8::from(at % 4 == 0))).collect::<Vec<_>>();
+            self.parameters.push((format!("{name}.weight"), Parameter::new([3, 3, 1, 1], identity)));
+            let mean = MEAN.map(|mean| sign * 255.0 * mean).to_vec();
+            self.parameters.push((format!("{name}.bias"), Parameter::new([3], mean)));
+        }
+    }
+
+    fn finish(self) -> Weights {
+        Weights::new("a network from scratch", self.parameters)
+    }
+}
+
+/// A number of the name: FNV-1a.
+fn stream(name: &str) -> u32 {
+    name.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// EDSR of so many channels and blocks under the names of EDSR-PyTorch, at x2, x3 or x4, for pictures of 0 … 255.
+pub fn edsr(channels: usize, blocks: usize, scale: usize, seed: u64) -> Weights {
+    let (mut making, c) = (Making::new(seed), channels);
+    making.mean_shifts();
+    making.uniform("head.0", [c, 3, 3]);
+    for block in 0..blocks {
+        making.uniform(&format!("body.{block}.body.0"), [c, c, 3]);
+        making.uniform(&format!("body.{block}.body.2"), [c, c, 3]);
+    }
+    making.uniform(&format!("body.{blocks}"), [c, c, 3]);
+    match scale {
+        3 => making.uniform("tail.0.0", [9 * c, c, 3]),
+        _ => (0..scale.ilog2())
+            .for_each(|stage| making.uniform(&format!("tail.0.{}", 2 * stage), [4 * c, c, 3])),
+    }
+    making.uniform("tail.1", [3, c, 3]);
+    making.finish()
+}
+
+/// SMSR that is almost its bicubic skip, with open masks and most channels sparse: residual branches are small and the tail
+/// is near zero, so that a high rate is safe. The numbers are for a unit of 64, see
+/// [`Config::training`](smsr::Config::training).
+pub fn smsr(config: &smsr::Config, seed: u64) -> Weights {
+    let smsr::Config { channels: c, modules, layers, mask_channels: m, attention_channels: a, scale } =
+        *config;
+    let mut making = Making::new(seed);
+    making.mean_shifts();
+    making.biased("head.0", [c, 3, 3], 1.0);
+    making.biased("head.2", [c, c, 3], 0.5_f32.sqrt());
+    for k in 0..modules {
+        let own = |name: &str| format!("body.{k}.{name}");
+        making.biased(&own("spa_mask.0"), [m, c, 3], 1.0);
+        making.biased(&own("spa_mask.3"), [m, m, 3], 1.0);
+        let deviation = 0.1 * (2.0 / 18.0_f32).sqrt();
+        making.add(own("spa_mask.5.weight"), &[m, 2, 3, 3], Draw::Normal(deviation));
+        making.parameters.push((own("spa_mask.5.bias"), Parameter::new([2], vec![-1.0, 1.0])));
+        let logits = own("body.ch_mask");
+        making.add(logits, &[1, c, layers, 2], Draw::Normal(0.5));
+        let (name, numbers) = making.parameters.pop().expect("pushed");
+        let sparse = |(at, number): (usize, &f32)| number + (at % 2) as f32;
+        let numbers = numbers.values().iter().enumerate().map(sparse).collect::<Vec<_>>();
+        making.parameters.push((name, Parameter::new([1, c, layers, 2], numbers)));
+        (0..layers).for_each(|l| making.kaiming(&own(&format!("body.body.{l}")), [c, c, 3], 1.0));
+        making.biased(&own("body.collect"), [c, c * layers, 1], 0.3);
+        making.biased(&own("ca.conv_du.0"), [a, c, 1], 1.0);
+        making.biased(&own("ca.conv_du.2"), [c, a, 1], 1.0);
+    }
+    making.biased("collect.0", [c, c * modules, 1], 1.0);
+    making.biased("collect.2", [c, c, 3], 0.3);
+    making.biased("tail.0", [3 * scale * scale, c, 3], 0.03);
+    making.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Model;
+
+    #[test]
+    fn what_is_made_is_recognised() {
+        for (weights, description) in [
+            (edsr(16, 8, 2, 1), "edsr x2"),
+            (edsr(8, 2, 3, 1), "edsr x3"),
+            (edsr(8, 2, 4, 1), "edsr x4"),
+            (smsr(&small(), 1), "smsr x2"),
+        ] {
+            let model = Model::from_weights("fresh", weights).unwrap();
+            assert_eq!(format!("{} x{}", model.architecture(), model.scale()), description);
+        }
+    }
+
+    fn small() -> smsr::Config {
+        smsr::Config { channels: 8, modules: 2, layers: 2, mask_channels: 4, attention_channels: 1, scale: 2 }
+    }
+
+    #[test]
+    fn a_number_depends_on_the_seed_and_its_place_alone() {
+        let first = |weights: Weights| weights.get("body.1.body.0.weight").unwrap().values()[..9].to_vec();
+        assert_eq!(first(edsr(8, 2, 2, 7)), first(edsr(8, 4, 2, 7)));
+        assert_ne!(first(edsr(8, 2, 2, 7)), first(edsr(8, 2, 2, 8)));
+    }
+}
