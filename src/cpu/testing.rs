@@ -2,6 +2,7 @@
 
 use super::layer::{Weight, Weights};
 use super::map::Map;
+use crate::graph::{Builder, Graph, Parameters, Value};
 use crate::tensor::{Parameter, Shape, Tensor};
 
 /// Numbers in −1 ‥ 1 that are the same for the same seed (splitmix64).
@@ -23,6 +24,22 @@ pub(super) fn noise(shape: Shape, seed: u64) -> Tensor {
 
 pub(super) fn parameter<const AXES: usize>(dims: [usize; AXES], seed: u64) -> Parameter {
     Parameter::new(dims, numbers(seed, dims.iter().product()))
+}
+
+/// Three pixels.
+pub(super) fn picture() -> Tensor {
+    Tensor::new(Shape::new(1, 1, 1, 3), vec![-1.0, 0.0, 2.0])
+}
+
+/// relu(x) + relu(relu(x)), with a node that nobody reads.
+pub(super) fn diamond() -> (Graph, Parameters, [Value; 4]) {
+    let (mut b, x) = Builder::new("diamond", picture().shape(), 1.0);
+    let once = b.relu("once", x).unwrap();
+    b.add("unread", x, x).unwrap();
+    let twice = b.relu("twice", once).unwrap();
+    let sum = b.add("sum", once, twice).unwrap();
+    let (graph, parameters) = b.finish(sum);
+    (graph, parameters, [x, once, twice, sum])
 }
 
 /// What `make` writes into a map of this shape, which begins with NaN.

@@ -2,17 +2,23 @@
 //!
 //! - The same start and the same batches give the same numbers, bit for bit, whatever the number of threads and however
 //!   often it was interrupted ([`Trainer::state`], [`Trainer::restore`]).
+//! - A batch is gone through in parts of as many pictures as the objective's graph has, each on a thread of its own: the
+//!   mean over parts is the mean over pictures, and what a part of a small network keeps stays in a core's cache.
 //! - An iteration that does not end in finite numbers changes nothing and is an error that names the first tensor.
 //! - Memory is taken in the first iteration and used again in all later ones.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use rayon::prelude::*;
 
 use super::optimiser::{Moments, clipped};
 use super::{Objective, Optimiser, State};
 use crate::cpu::{self, Buffers};
 use crate::error::{Error, Result};
-use crate::graph::Parameters;
-use crate::tensor::{Parameter, Tensor};
+use crate::graph::{Graph, Node, Parameters};
+use crate::tensor::{Parameter, Shape, Tensor};
 
 /// A network that learns, on the CPU engine.
 #[derive(Debug)]
@@ -26,7 +32,8 @@ pub struct Trainer {
     factors: BTreeMap<String, f64>,
     gathered: Gathered,
     counters: Counters,
-    buffers: Buffers,
+    /// Memory of the parts that run at the same time.
+    buffers: Mutex<Vec<Buffers>>,
 }
 
 /// Gradients of batches that an update will be made of.
@@ -80,7 +87,7 @@ impl Trainer {
             factors: BTreeMap::new(),
             gathered: Gathered::default(),
             counters: Counters::default(),
-            buffers: Buffers::default(),
+            buffers: Mutex::default(),
         };
         trainer.set_objective(objective)?;
         Ok(trainer)
@@ -123,7 +130,8 @@ impl Trainer {
     }
 
     /// One iteration: forward, backward and the update. `inputs` are the picture, then what the graph is given
-    /// ([`Graph::given`](crate::graph::Graph::given)); `rate` is the learning rate.
+    /// ([`Graph::given`](crate::graph::Graph::given)); `rate` is the learning rate. Inputs may have some whole times as many
+    /// pictures as the graph's; an input of the graph's own shape is every part's.
     ///
     /// # Errors
     /// [`Error::Shape`] if an input has another shape; [`Error::Diverged`] if the loss or a gradient is not finite.
@@ -139,7 +147,9 @@ impl Trainer {
     /// As [`Trainer::step`]; what was gathered before is lost.
     pub fn gather(&mut self, inputs: &[&Tensor]) -> Result<()> {
         let mut gathered = std::mem::take(&mut self.gathered);
-        let outputs = cpu::run_all(self.objective.graph(), &self.parameters, inputs, &mut self.buffers)?;
+        let parts = parts(self.objective.graph(), inputs)?;
+        let outputs: Vec<Result<Vec<Tensor>>> = parts.par_iter().map(|part| self.run(part)).collect();
+        let outputs = mean(outputs.into_iter().collect::<Result<_>>()?);
         let own = self.objective.forward().outputs().len();
         let watched: Vec<f32> = outputs[..own].iter().map(|output| output.values()[0]).collect();
         let names = ["the loss"].into_iter().map(str::to_owned);
@@ -164,6 +174,18 @@ impl Trainer {
         }
         self.gathered = gathered;
         Ok(())
+    }
+
+    /// All outputs of the graph for a part of a batch.
+    fn run(&self, inputs: &[Cow<'_, Tensor>]) -> Result<Vec<Tensor>> {
+        let taken = self.buffers.lock().ok().and_then(|mut free| free.pop());
+        let mut buffers = taken.unwrap_or_default();
+        let inputs: Vec<&Tensor> = inputs.iter().map(AsRef::as_ref).collect();
+        let outputs = cpu::run_all(self.objective.graph(), &self.parameters, &inputs, &mut buffers);
+        if let Ok(mut free) = self.buffers.lock() {
+            free.push(buffers);
+        }
+        outputs
     }
 
     /// Moves the parameters by what was gathered.
@@ -297,6 +319,50 @@ impl Trainer {
         let objective = self.objective.clone();
         self.set_objective(objective)
     }
+}
+
+/// The inputs of each part of a batch.
+fn parts<'a>(graph: &Graph, inputs: &[&'a Tensor]) -> Result<Vec<Vec<Cow<'a, Tensor>>>> {
+    let values = std::iter::once(graph.input()).chain(graph.given());
+    let nodes: Vec<&Node> = values.map(|value| graph.node(value)).collect();
+    if nodes.len() != inputs.len() {
+        let reason = format!("expected {} inputs, found {}", nodes.len(), inputs.len());
+        return Err(Error::shape(graph.name(), reason));
+    }
+    let times = |node: &Node, input: &Tensor| input.shape().batch / node.shape.batch.max(1);
+    let count = nodes.iter().zip(inputs).map(|(node, input)| times(node, input)).max().unwrap_or(1).max(1);
+    let part = |at: usize| {
+        let of_part = |(node, input): (&&Node, &&'a Tensor)| {
+            let (own, found) = (node.shape, input.shape());
+            if found == own {
+                return Ok(Cow::Borrowed(*input));
+            }
+            if found != (Shape { batch: count * own.batch, ..own }) {
+                let reason = format!("expected an input of {own}, or {count} times as many, found {found}");
+                return Err(Error::shape(&node.name, reason));
+            }
+            let numbers = input.values()[at * own.len()..(at + 1) * own.len()].to_vec();
+            Ok(Cow::Owned(Tensor::new(own, numbers)))
+        };
+        nodes.iter().zip(inputs).map(of_part).collect()
+    };
+    (0..count).map(part).collect()
+}
+
+/// The mean of each output over all parts, added in their order.
+fn mean(parts: Vec<Vec<Tensor>>) -> Vec<Tensor> {
+    let share = 1.0 / parts.len() as f32;
+    let mut parts = parts.into_iter();
+    let mut sums = parts.next().unwrap_or_default();
+    for part in parts {
+        for (sum, own) in sums.iter_mut().zip(&part) {
+            add(sum.values_mut(), own.values());
+        }
+    }
+    if share != 1.0 {
+        sums.iter_mut().flat_map(Tensor::values_mut).for_each(|number| *number *= share);
+    }
+    sums
 }
 
 fn add(sums: &mut [f32], numbers: &[f32]) {
