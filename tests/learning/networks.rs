@@ -7,7 +7,7 @@ use sparsr::low_level::graph::{Graph, Loss, Parameters};
 use sparsr::low_level::models::{edsr, smsr};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
-use sparsr::{Facts, Model, Net};
+use sparsr::{Error, Facts, Model, Net};
 
 use crate::{differences, golden, run, tensor};
 
@@ -41,7 +41,7 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     /// The loss, and the numbers of its parameters.
-    fn objective(&self) -> (Objective, Parameters) {
+    fn objective(&self) -> Result<(Objective, Parameters), Error> {
         let weights = Weights::new(&*self.name, self.parameters.clone());
         let low = self.given["input"].shape();
         let masks = match &*self.name {
@@ -50,15 +50,11 @@ impl Case {
             "smsr_gumbel_x2" => smsr::Masks::Gumbel,
             "smsr_open_x2" => smsr::Masks::Open,
             "smsr_hard_x2" => smsr::Masks::Hard,
-            name => {
-                let model =
-                    Model::from_weights(name, weights).unwrap_or_else(|error| panic!("{name}: {error}"));
-                return of_net(model.net(), low);
-            }
+            name => return of_net(Model::from_weights(name, weights)?.net(), low),
         };
         let config = smsr::Config::detect(&weights).unwrap().unwrap();
-        let (graph, parameters) = config.training(&weights, low, masks, &L1, 1.0).unwrap();
-        (Objective::new(graph).unwrap(), parameters)
+        let (graph, parameters) = config.training(&weights, low, masks, &L1, 1.0)?;
+        Ok((Objective::new(graph)?, parameters))
     }
 
     /// The numbers of an input behind the picture.
@@ -83,7 +79,10 @@ impl Case {
 
     /// What is wrong.
     fn check(&self) -> Vec<String> {
-        let (objective, parameters) = self.objective();
+        let (objective, parameters) = match self.objective() {
+            Ok(made) => made,
+            Err(error) => return vec![format!("{}: {error}", self.name)],
+        };
         let objective = objective.only(|name| self.gradients.contains_key(name)).unwrap();
         let graph = objective.graph();
         let mut inputs = vec![self.given["input"].clone()];
@@ -104,16 +103,15 @@ impl Case {
     }
 }
 
-fn of_net(net: &Net, low: Shape) -> (Objective, Parameters) {
-    let objective = Objective::of_net(net, low, &L1).unwrap_or_else(|error| panic!("{error}"));
-    (objective, net.parameters().clone())
+fn of_net(net: &Net, low: Shape) -> Result<(Objective, Parameters), Error> {
+    Ok((Objective::of_net(net, low, &L1)?, net.parameters().clone()))
 }
 
 /// With residuals times a number that no tensor tells.
-fn of_edsr(weights: &Weights, low: Shape, res_scale: f32) -> (Objective, Parameters) {
+fn of_edsr(weights: &Weights, low: Shape, res_scale: f32) -> Result<(Objective, Parameters), Error> {
     let config = edsr::Config { res_scale, ..edsr::Config::detect(weights).unwrap().unwrap() };
-    let (graph, parameters): (Graph, Parameters) = edsr::build(&config, weights, low).unwrap();
-    of_net(&Net::from_graph(graph, parameters, Facts::scale(config.scale)).unwrap(), low)
+    let (graph, parameters): (Graph, Parameters) = edsr::build(&config, weights, low)?;
+    of_net(&Net::from_graph(graph, parameters, Facts::scale(config.scale))?, low)
 }
 
 #[test]

@@ -218,7 +218,7 @@ def imdn(net, picture, c, distilled, blocks, scale, squeezed):
     return F.pixel_shuffle(net.conv("upsampler.0", y, 3 * scale**2), scale)
 
 
-def rfdn(net, picture, c, blocks, scale, f):
+def rfdn(net, picture, c, blocks, scale):
     """Pictures of 0 … 255. Liu et al., ECCV workshops 2020."""
     lrelu = lambda x: F.leaky_relu(x, 0.05)
     x = y = net.conv("fea_conv", picture, c)
@@ -229,7 +229,7 @@ def rfdn(net, picture, c, blocks, scale, f):
             parts.append(lrelu(net.conv(f"{name}.c{step}_d", y, c // 2, 1)))
             y = lrelu(net.conv(f"{name}.c{step}_r", y, c) + y)
         parts.append(lrelu(net.conv(f"{name}.c4", y, c // 2)))
-        y = esa(net, f"{name}.esa", net.conv(f"{name}.c5", torch.cat(parts, 1), c, 1), f, act=F.relu)
+        y = esa(net, f"{name}.esa", net.conv(f"{name}.c5", torch.cat(parts, 1), c, 1), c // 4, act=F.relu)
         outs.append(y)
     y = net.conv("LR_conv", lrelu(net.conv("c.0", torch.cat(outs, 1), c, 1)), c) + x
     return F.pixel_shuffle(net.conv("upsampler.0", y, 3 * scale**2), scale)
@@ -301,9 +301,12 @@ def rrdb(net, picture, c, growth, blocks):
 
 
 def span(net, picture, c, blocks, scale):
-    """With the branches that it is trained by. Wan et al., CVPR workshops 2024."""
+    """With the branches that it is trained by; what is merged of them, `eval_conv`, is of another step.
+    Wan et al., CVPR workshops 2024."""
 
     def conv(name, x, out, gain=1.0):
+        net.parameter(f"{name}.eval_conv.weight", out, x.shape[1], 3, 3)
+        net.parameter(f"{name}.eval_conv.bias", out)
         y = F.pad(x, (1, 1, 1, 1))
         y = net.conv(f"{name}.conv.0", y, 2 * x.shape[1], 1, padding=0)
         y = net.conv(f"{name}.conv.1", y, 2 * out, padding=0)

@@ -49,14 +49,15 @@ conv2d("same3_without_bias", (2, 5, 3, 6), 2, 3, padding=1, bias=False)
 conv2d("one_pixel", (3, 3, 1, 1), 4, 3, padding=1)
 conv2d("wide", (2, 9, 4, 9), 17, 3, padding=1)
 conv2d("valid3", (2, 2, 5, 4), 3, 3)
-conv2d("stride2_valid", (2, 3, 7, 6), 4, 3, stride=2)
-conv2d("stride2", (2, 3, 7, 6), 4, 3, stride=2, padding=1)
-conv2d("stride2_even", (2, 2, 6, 5), 3, 3, stride=2, padding=1)
-conv2d("stride3_pointwise", (2, 3, 5, 7), 2, 1, stride=3)
+conv2d("stride2_valid", (2, 3, 7, 9), 4, 3, stride=2)
+conv2d("stride2", (2, 3, 7, 5), 4, 3, stride=2, padding=1)
+conv2d("stride2_even", (2, 2, 6, 8), 3, 3, stride=2, padding=1)
+conv2d("stride3_pointwise", (2, 3, 5, 8), 2, 1, stride=3)
 conv2d("pointwise", (2, 7, 5, 3), 5, 1)
 conv2d("same5", (2, 2, 6, 5), 3, 5, padding=2)
 conv2d("depthwise", (2, 6, 5, 4), 6, 3, padding=1, groups=6)
-conv2d("depthwise_stride2", (2, 5, 7, 6), 5, 3, stride=2, groups=5)
+conv2d("depthwise_stride2", (2, 5, 7, 5), 5, 3, stride=2, groups=5)
+conv2d("groups_stride2", (2, 6, 6, 4), 9, 3, stride=2, padding=1, groups=3)
 conv2d("groups", (2, 6, 4, 3), 9, 3, padding=1, groups=3)
 
 
@@ -65,7 +66,7 @@ def conv_transpose2d(name, x, out, k, **how):
 
 
 conv_transpose2d("k3s2p1o1", (2, 4, 5, 4), 2, 3, stride=2, padding=1, output_padding=1)
-conv_transpose2d("k2s2", (2, 3, 3, 2), 5, 2, stride=2)
+conv_transpose2d("k5s3p2o2", (2, 3, 3, 2), 5, 5, stride=3, padding=2, output_padding=2)
 
 
 def activation(name, function, *slopes):
@@ -88,7 +89,7 @@ for kind, function in [("add", torch.add), ("subtract", torch.sub), ("multiply",
 
 case("concat/three", lambda *x: torch.cat(x, 1), (2, 3, 3, 2), (2, 1, 3, 2), (2, 5, 3, 2))
 case("slice/middle", lambda x: x[:, 3:8], (2, 9, 3, 2))
-case("average_pool/2", lambda x: F.avg_pool2d(x, 2), (2, 2, 7, 5))
+case("average_pool/2", lambda x: F.avg_pool2d(x, 2), (2, 2, 8, 6))
 case("average_pool/3", lambda x: F.avg_pool2d(x, 3), (2, 2, 6, 9))
 case("max_pool/7_3", lambda x: F.max_pool2d(x, 7, 3), (2, 2, 14, 11))
 case("max_pool/2_2", lambda x: F.max_pool2d(x, 2, 2), (2, 3, 7, 5))
