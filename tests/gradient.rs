@@ -147,7 +147,7 @@ fn the_cpu_engine_says_the_same() {
 #[test]
 fn what_has_no_gradient_says_so_by_name() {
     let picture = Shape::new(2, 4, 8, 7);
-    let conv = |stride, groups| Op::Conv2d(Conv2d { kernel: 3, stride, padding: 1, groups });
+    let conv = Op::Conv2d(Conv2d { kernel: 3, stride: 2, padding: 1, groups: 1 });
     let among = sparsr::low_level::graph::Among::Runs { count: 2 };
     let attention = Attention { heads: 1, scale: 1.0, among };
     let masked = MaskedConv2d { kernel: 3, dense_inputs: 2, dense_outputs: 1 };
@@ -155,8 +155,7 @@ fn what_has_no_gradient_says_so_by_name() {
     let weights = [picture, Shape::new(4, 4, 3, 3)];
     let (logits, qkv) = (Shape::new(1, 5, 3, 2), picture.with_channels(12));
     for (op, shapes, name) in [
-        (conv(2, 1), &weights[..], "conv2d"), // 8 rows have a remainder, 7 columns have none
-        (conv(2, 2), &[Shape::new(2, 8, 8, 8), Shape::new(4, 4, 3, 3)], "conv2d"),
+        (conv, &weights[..], "conv2d"), // 8 rows have a remainder, 7 columns have none
         (Op::MaskedConv2d(masked), &[picture, picture.with_channels(1), weights[1]], "masked_conv2d"),
         (Op::AveragePool(AveragePool { size: 3 }), &[picture], "average_pool"),
         (Op::AdaptiveMaxPool(AdaptiveMaxPool { divisor: 2 }), &[picture], "adaptive_max_pool"),
@@ -174,7 +173,7 @@ fn what_has_no_gradient_says_so_by_name() {
             &[Shape::new(1, 5, 1, 1)],
             "channel_logit_gradient",
         ),
-        (Op::Weight(WeightOperation::Norm), &[weights[1], Shape::new(1, 4, 1, 1)], "weight_norm"),
+        (Op::Weight(WeightOperation::Norm), &[weights[1], Shape::new(2, 2, 1, 1)], "weight_norm"),
         (training(TrainingOperation::LossGradient(Loss::L1)), &[picture, picture, NUMBER], "loss_gradient"),
         (
             training(TrainingOperation::Conv2dWeightGradient(Conv2d::same(3))),

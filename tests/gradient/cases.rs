@@ -100,6 +100,8 @@ fn convolutions(add: Add<'_>) {
         ([3, 3, 0, 1], [2, 3], [8, 5]),
         ([5, 2, 2, 1], [2, 3], [8, 6]),
         ([1, 2, 0, 1], [2, 3], [5, 7]),
+        ([3, 2, 1, 2], [6, 4], [8, 6]),
+        ([3, 2, 0, 4], [4, 4], [7, 9]),
     ] {
         let op = Op::Conv2d(Conv2d { kernel, stride, padding, groups });
         let form = format!(
@@ -220,7 +222,13 @@ fn mixing(add: Add<'_>) {
 
 fn of_weights(add: Add<'_>) {
     let mut weight = |form: &str, op, operands| add(form, Op::Weight(op), operands);
-    weight("", WeightOperation::Norm, vec![curve([4, 3, 3, 3]), line([4, 1, 1, 1])]);
+    for magnitudes in [[4, 1, 1, 1], [1, 4, 1, 1]] {
+        weight(
+            &format!("{magnitudes:?}"),
+            WeightOperation::Norm,
+            vec![curve([4, 3, 3, 3]), line(magnitudes)],
+        );
+    }
     weight("", WeightOperation::Transpose, vec![line([4, 3, 3, 3])]);
     weight("", WeightOperation::Pad { rows: 1, columns: 2 }, vec![line([4, 3, 1, 3])]);
     weight("", WeightOperation::Crop { rows: 1, columns: 2 }, vec![line([4, 3, 5, 7])]);

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
-use super::{ConvTranspose2d, Kind, Macs, Op, Operator, TrainingOperation, WeightOperation, expect};
+use super::{
+    BinaryKind, Concat, Constant, ConvTranspose2d, Kind, Macs, Op, Operator, TrainingOperation,
+    WeightOperation, expect,
+};
 use crate::error::Error;
 use crate::graph::{Backward, Value};
-use crate::tensor::Shape;
+use crate::tensor::{Shape, Tensor};
 
 /// Cross-correlation with zero padding, as PyTorch's `Conv2d`:
 ///
@@ -53,11 +56,25 @@ impl Conv2d {
             return at.append(Op::Conv2d(conv), &[g, flipped]);
         }
         let [rows, columns] = [x.height, x.width].map(|side| (side + 2 * padding - kernel) % stride);
-        if groups > 1 || rows != columns {
+        if rows != columns {
             return Err(at.refused());
         }
+        let weight = self.ungrouped(at, weight)?;
         let transposed = ConvTranspose2d { kernel, stride, padding, output_padding: rows };
         at.append(Op::ConvTranspose2d(transposed), &[g, weight])
+    }
+
+    /// The weight of the same convolution in one group: zeros between channels of different groups.
+    fn ungrouped(&self, at: &mut Backward<'_>, weight: Value) -> Result<Value, Error> {
+        if self.groups == 1 {
+            return Ok(weight);
+        }
+        let repeated = at.append(Op::Concat(Concat), &vec![weight; self.groups])?;
+        let shape = at.shape(repeated).with_size(1, 1);
+        let [out, within] = [shape.batch, shape.channels].map(|channels| channels / self.groups);
+        let together = Tensor::from_fn(shape, |o, i, _, _| f32::from(u8::from(o / out == i / within)));
+        let together = at.append(Op::Constant(Constant::new(together)), &[])?;
+        at.binary(BinaryKind::Multiply, repeated, together)
     }
 }
 

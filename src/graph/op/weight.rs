@@ -180,9 +180,14 @@ impl Operator for WeightOperation {
 /// With v̂ = v / ‖v‖ for each output: `dg = ⟨dw, v̂⟩`, `dv = g · (dw − ⟨dw, v̂⟩ · v̂) / ‖v‖`.
 fn norm_gradient(at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
     let (&[v, magnitudes], g) = (at.inputs(), at.gradient()) else { return Err(at.refused()) };
-    let of_magnitudes = at.shape(magnitudes);
     let outputs = Shape::new(at.shape(v).batch, 1, 1, 1);
-    if of_magnitudes != outputs {
+    let turned = at.shape(magnitudes) != outputs; // a number a channel, 1×outputs×1×1
+    let turn = |at: &mut Backward<'_>, x| match turned {
+        true => at.append(Op::Weight(WeightOperation::Transpose), &[x]),
+        false => Ok(x),
+    };
+    let magnitudes = turn(at, magnitudes)?;
+    if at.shape(magnitudes) != outputs {
         return Err(at.refused());
     }
     let one = at.constant(outputs, 1.0)?;
@@ -194,5 +199,6 @@ fn norm_gradient(at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
     let product = at.binary(BinaryKind::Multiply, unit, v)?;
     let norm = at.sum_to(product, outputs)?;
     let factor = at.binary(BinaryKind::Divide, magnitudes, norm)?;
-    Ok(vec![Some(at.binary(BinaryKind::Multiply, tangential, factor)?), Some(along)])
+    let of_directions = at.binary(BinaryKind::Multiply, tangential, factor)?;
+    Ok(vec![Some(of_directions), Some(turn(at, along)?)])
 }
