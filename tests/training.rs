@@ -342,3 +342,13 @@ fn progress_is_told_as_events() {
     assert_eq!(names, expected);
     assert!(events[1]["psnr_y"].as_f64().unwrap() > 5.0 && events[2]["loss"].as_f64().unwrap() > 0.0);
 }
+
+/// A clone has no photographs.
+#[test]
+#[cfg(unix)]
+fn without_pictures_the_script_says_what_to_get() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/continue.sh");
+    let outcome = std::process::Command::new(script).env("SPARSR_TRAINING", "absent").output().unwrap();
+    let told = String::from_utf8(outcome.stdout).unwrap();
+    assert!(outcome.status.success() && told.starts_with("There are no pictures to learn from"), "{told}");
+}

@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::Result;
+use crate::{Result, memory};
 
 static PROGRESS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
