@@ -208,9 +208,9 @@ fn copy_runs(map: &Map, window: Window, n: usize, [row, column]: [usize; 2], pat
     let end = (shape.width + window.padding).saturating_sub(start).min(window.kernel).max(first);
     for ky in 0..window.kernel {
         let after = patches.len() + window.kernel * shape.channels;
-        if let Some(y) = window.place(row, ky, shape.height) {
+        if let Some(y) = window.place(row, ky, shape.height).filter(|_| first < end) {
             patches.resize(patches.len() + first * shape.channels, 0.0);
-            let from = (start + first - window.padding.min(start + first)) * shape.channels;
+            let from = (start + first - window.padding) * shape.channels;
             patches.extend_from_slice(&map.row(n, y)[from..from + (end - first) * shape.channels]);
         }
         patches.resize(after, 0.0);
