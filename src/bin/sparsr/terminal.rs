@@ -74,7 +74,9 @@ pub fn progress(len: usize) -> ProgressBar {
     let style = "{spinner} {msg}  {pos}/{len}  {elapsed}";
     let bar = PROGRESS.add(ProgressBar::new(len as u64));
     bar.set_style(ProgressStyle::with_template(style).expect("the template is right"));
-    bar.enable_steady_tick(Duration::from_millis(100));
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(Duration::from_millis(100)); // a thread of its own
+    }
     bar
 }
 
