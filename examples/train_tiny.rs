@@ -16,9 +16,9 @@ const STEPS: u64 = 400;
 
 /// picture + shuffle(conv(relu(conv(relu(conv(picture)))))), enlarged.
 fn network() -> sparsr::Result<Net> {
-    let (mut b, picture) = Builder::new("tiny", Shape::new(1, 3, 16, 16), 255.0);
+    let (mut b, picture) = Builder::new("tiny", Shape::new(1, 3, 16, 16), 1.0);
     let mut x = picture;
-    for (layer, [out, inputs], gain) in [(0, [12, 3], 0.01), (1, [12, 12], 1.0), (2, [12, 12], 10.0)] {
+    for (layer, [out, inputs], gain) in [(0, [12, 3], 1.0), (1, [12, 12], 1.0), (2, [12, 12], 0.1)] {
         let mut numbers = vec![0.0; out * inputs * 9];
         Random::new(1, Random::FREE + layer, 0).fill_normal(&mut numbers);
         let deviation = gain * (2.0 / (9 * inputs) as f32).sqrt();
@@ -49,11 +49,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut trainer = Trainer::new(objective, net.parameters().clone(), Optimiser::default())?;
     let mut sum = 0.0;
     for step in 0..STEPS {
-        let Batch { low, high } = batches.batch(step);
+        let Batch { mut low, mut high } = batches.batch(step);
+        for samples in [&mut low, &mut high] {
+            samples.values_mut().iter_mut().for_each(|sample| *sample /= 255.0); // the network's range
+        }
         let rate = 2e-3 * (1.0 - step as f64 / STEPS as f64);
         sum += trainer.step(&[&low, &high], rate)?.loss;
         if step % 50 == 49 {
-            println!("iteration {}: on average {:.3} of 255 away", step + 1, sum / 50.0);
+            println!("iteration {}: on average {:.3} of 255 away", step + 1, 255.0 * sum / 50.0);
             sum = 0.0;
         }
     }
