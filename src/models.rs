@@ -27,6 +27,7 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use self::parts::DIV2K_MEAN;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Parameters};
 use crate::net::{Facts, Net};
@@ -132,7 +133,7 @@ pub struct Convention {
 impl Convention {
     /// By the mean of DIV2K's pictures.
     const fn div2k(white: f32) -> Self {
-        Self { white, mean: parts::DIV2K_MEAN }
+        Self { white, mean: DIV2K_MEAN }
     }
 }
 

@@ -206,6 +206,11 @@ impl Builder {
         self.append(name, Op::Constant(Constant::new(numbers)), &[])
     }
 
+    /// One fixed number, 1×1×1×1.
+    pub fn number(&mut self, name: impl Into<String>, number: f32) -> Result<Value> {
+        self.constant(name, Tensor::new(Shape::new(1, 1, 1, 1), vec![number]))
+    }
+
     /// Channels one after the other.
     pub fn concat(&mut self, name: impl Into<String>, parts: &[Value]) -> Result<Value> {
         self.append(name, Op::Concat(Concat), parts)
@@ -279,8 +284,7 @@ impl Builder {
         for (at, (loss, weight)) in losses.iter().enumerate() {
             let own = format!("{name}.{at}");
             let term = self.append(&own, Op::Training(TrainingOperation::Loss(*loss)), &[made, target])?;
-            let weight = Tensor::new(Shape::new(1, 1, 1, 1), vec![*weight]);
-            let weight = self.constant(format!("{own}.weight"), weight)?;
+            let weight = self.number(format!("{own}.weight"), *weight)?;
             let term = self.multiply(own, term, weight)?;
             sum = Some(match sum {
                 None => term,

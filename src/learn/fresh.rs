@@ -4,12 +4,9 @@
 //! fewer.
 
 use super::Random;
-use crate::models::smsr;
+use crate::models::{DIV2K_MEAN, smsr};
 use crate::tensor::Parameter;
 use crate::weights::Weights;
-
-/// The mean of DIV2K's pictures, which networks subtract: R, G and B in 0 … 1.
-const MEAN: [f32; 3] = [0.4488, 0.4371, 0.4040];
 
 /// Parameters under construction.
 struct Making {
@@ -34,8 +31,12 @@ impl Making {
     }
 
     fn add(&mut self, name: String, dims: &[usize], draw: Draw) {
-        let len: usize = dims.iter().product();
-        let random = Random::new(self.seed, stream(&name), 0);
+        let numbers = self.drawn(&name, dims.iter().product(), draw);
+        self.parameters.push((name, Parameter::new(dims, numbers)));
+    }
+
+    fn drawn(&self, name: &str, len: usize, draw: Draw) -> Vec<f32> {
+        let random = Random::new(self.seed, stream(name), 0);
         let mut values = vec![0.0; len];
         match draw {
             Draw::Uniform(bound) => {
@@ -48,7 +49,7 @@ impl Making {
             }
             Draw::Fixed(number) => values.fill(number),
         }
-        self.parameters.push((name, Parameter::new(dims, values)));
+        values
     }
 
     /// A convolution as PyTorch makes it: weight and bias uniform within 1 / √(inputs · k²).
@@ -75,7 +76,7 @@ impl Making {
         for (name, sign) in [("sub_mean", -1.0), ("add_mean", 1.0)] {
             let identity = (0..9).map(|at| f32::from(u8::from(at % 4 == 0))).collect::<Vec<_>>();
             self.parameters.push((format!("{name}.weight"), Parameter::new([3, 3, 1, 1], identity)));
-            let mean = MEAN.map(|mean| sign * 255.0 * mean).to_vec();
+            let mean = DIV2K_MEAN.map(|mean| sign * 255.0 * mean).to_vec();
             self.parameters.push((format!("{name}.bias"), Parameter::new([3], mean)));
         }
     }
@@ -127,11 +128,9 @@ pub fn smsr(config: &smsr::Config, seed: u64) -> Weights {
         making.add(own("spa_mask.5.weight"), &[m, 2, 3, 3], Draw::Normal(deviation));
         making.parameters.push((own("spa_mask.5.bias"), Parameter::new([2], vec![-1.0, 1.0])));
         let logits = own("body.ch_mask");
-        making.add(logits, &[1, c, layers, 2], Draw::Normal(0.5));
-        let (name, numbers) = making.parameters.pop().expect("pushed");
-        let sparse = |(at, number): (usize, &f32)| number + (at % 2) as f32;
-        let numbers = numbers.values().iter().enumerate().map(sparse).collect::<Vec<_>>();
-        making.parameters.push((name, Parameter::new([1, c, layers, 2], numbers)));
+        let mut numbers = making.drawn(&logits, c * layers * 2, Draw::Normal(0.5));
+        numbers.iter_mut().skip(1).step_by(2).for_each(|sparse| *sparse += 1.0);
+        making.parameters.push((logits, Parameter::new([1, c, layers, 2], numbers)));
         (0..layers).for_each(|l| making.kaiming(&own(&format!("body.body.{l}")), [c, c, 3], 1.0));
         making.biased(&own("body.collect"), [c, c * layers, 1], 0.3);
         making.biased(&own("ca.conv_du.0"), [a, c, 1], 1.0);

@@ -119,11 +119,6 @@ impl Trainer {
         &self.objective
     }
 
-    /// How numbers follow their gradients.
-    pub fn optimiser(&self) -> &Optimiser {
-        &self.optimiser
-    }
-
     /// What the learning rate of the parameter of this name is multiplied by: 1 if nothing else was said.
     pub fn set_rate_factor(&mut self, name: impl Into<String>, factor: f64) {
         self.factors.insert(name.into(), factor);
@@ -250,18 +245,6 @@ impl Trainer {
         &self.parameters
     }
 
-    /// Changes parameters by hand, and their averages with them.
-    ///
-    /// # Errors
-    /// As [`Parameters::with`].
-    pub fn set_parameters(&mut self, others: Vec<(String, Parameter)>) -> Result<()> {
-        for (name, numbers) in &others {
-            self.averaged.insert(name.clone(), numbers.values().to_vec());
-        }
-        self.parameters = self.parameters.with(others)?;
-        Ok(())
-    }
-
     /// The exponential moving average of the parameters.
     pub fn averaged(&self) -> Parameters {
         let ids = self.averaged.iter().map(|(name, values)| {
@@ -307,7 +290,7 @@ impl Trainer {
             parameters.push((self.parameters.find(name).expect("its own name"), values));
             averaged.insert(name.to_owned(), numbers_of(state, &format!("averaged.{name}"), len)?);
             let key = format!("moments.first.{name}");
-            if state.tensors.iter().any(|(known, _)| *known == key) {
+            if state.tensor(&key).is_some() {
                 let first = numbers_of(state, &key, len)?;
                 let second = numbers_of(state, &format!("moments.second.{name}"), len)?;
                 let updates = note(state, &format!("updates.{name}"))?;
@@ -373,9 +356,9 @@ fn numbers_of(state: &State, name: &str, len: usize) -> Result<Vec<f32>> {
     let refused = |found: String| {
         Err(Error::weights("training state", format!("{name}: expected {len} numbers, found {found}")))
     };
-    match state.tensors.iter().find(|(known, _)| known == name) {
-        Some((_, numbers)) if numbers.values().len() == len => Ok(numbers.values().to_vec()),
-        Some((_, numbers)) => refused(numbers.values().len().to_string()),
+    match state.tensor(name) {
+        Some(numbers) if numbers.values().len() == len => Ok(numbers.values().to_vec()),
+        Some(numbers) => refused(numbers.values().len().to_string()),
         None => refused("none".into()),
     }
 }

@@ -7,7 +7,7 @@ use crate::tensor::{Parameter, Shape, Tensor};
 use crate::weights::{Scope, Weights};
 
 /// The mean of DIV2K's pictures, which many networks subtract: R, G and B in 0 … 1.
-pub(super) const DIV2K_MEAN: [f32; 3] = [0.4488, 0.4371, 0.4040];
+pub(crate) const DIV2K_MEAN: [f32; 3] = [0.4488, 0.4371, 0.4040];
 
 /// A graph for pictures of `input`'s shape whose white is `range`, and the picture.
 ///
@@ -272,7 +272,7 @@ pub(super) fn scaled(b: &mut Builder, w: &Scope<'_>, weights: Weighted, factor: 
     if factor == 1.0 {
         return Ok(weights);
     }
-    let factor = b.constant(w.path("factor"), Tensor::new(Shape::new(1, 1, 1, 1), vec![factor]))?;
+    let factor = b.number(w.path("factor"), factor)?;
     times(b, w, weights, factor)
 }
 

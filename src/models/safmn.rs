@@ -216,7 +216,7 @@ fn response_norm(b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
     let norms = b.global_pool(w.path("norm"), x, GlobalPoolKind::Norm)?;
     let shares = Tensor::new(Shape::new(1, c, 1, 1), vec![1.0 / c as f32; c]);
     let shares = b.constant(w.path("mean.weight"), shares)?;
-    let epsilon = b.constant(w.path("mean.bias"), Tensor::new(Shape::new(1, 1, 1, 1), vec![EPSILON]))?;
+    let epsilon = b.number(w.path("mean.bias"), EPSILON)?;
     let mean = b.conv2d(w.path("mean"), norms, [shares, epsilon], Conv2d::same(1))?;
     let share = b.binary(w.path("share"), BinaryKind::Divide, norms, mean)?;
 

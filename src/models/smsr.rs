@@ -164,7 +164,7 @@ fn times(b: &mut Builder, name: &str, x: Value, factor: f32) -> Result<Value> {
     if factor == 1.0 {
         return Ok(x);
     }
-    let factor = b.constant(format!("{name}.factor"), Tensor::new(Shape::new(1, 1, 1, 1), vec![factor]))?;
+    let factor = b.number(format!("{name}.factor"), factor)?;
     b.multiply(name, x, factor)
 }
 

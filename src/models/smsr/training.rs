@@ -12,7 +12,7 @@
 //! weights of the sparsity are inputs, so that schedules move without another graph.
 
 use super::{Config, are_dense, assembled, channel_attention, mask_logits};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::{
     Activation, Axes, BinaryKind, Builder, Conv2d, Graph, Input, Loss, Op, Parameters, TrainingOperation,
     Value, WeightOperation,
@@ -56,10 +56,11 @@ impl Config {
     /// - `target`, N×3×sh×sw.
     ///
     /// The head's input is divided by `unit` and the tail's output multiplied by it, so that numbers in between are of
-    /// the order of one; see [`with_unit`](Self::with_unit) for the parameters.
+    /// the order of one. Parameters of a checkpoint, whose unit is 1, are for another once `head.0.weight` is multiplied by it
+    /// and `tail.0` divided.
     ///
     /// # Errors
-    /// As [`build`](super::build), and [`Error::Unsupported`] without a loss.
+    /// As [`build`](super::build), and [`Error::Unsupported`](crate::Error::Unsupported) without a loss.
     pub fn training(
         &self,
         weights: &Weights,
@@ -89,18 +90,6 @@ impl Config {
         }
         let outputs = [("loss".to_owned(), loss), ("pixels".to_owned(), pixels)];
         Ok(b.finish_all(outputs.into_iter().chain(sparsities)))
-    }
-
-    /// The parameters of a network for another unit: those of checkpoints have 1.
-    pub fn with_unit(parameters: &Parameters, unit: f32) -> Result<Parameters> {
-        let factors = [("head.0.weight", unit), ("tail.0.weight", 1.0 / unit), ("tail.0.bias", 1.0 / unit)];
-        let scaled = factors.map(|(name, factor)| {
-            let id = parameters
-                .find(name)
-                .ok_or_else(|| Error::shape(name, "expected this parameter, found none"))?;
-            Ok((id, parameters.get(id).values().iter().map(|number| number * factor).collect()))
-        });
-        Ok(parameters.with_values(scaled.into_iter().collect::<Result<_>>()?))
     }
 }
 
@@ -210,14 +199,14 @@ impl Module<'_> {
             Shares::Known(dense) => &dense[..],
             Shares::Soft(_) => &[],
         });
-        let mut dense = number(b, &w.path("dense.known"), known.filter(|dense| **dense).count() as f32)?;
+        let mut dense = b.number(w.path("dense.known"), known.filter(|dense| **dense).count() as f32)?;
         for (l, share) in shares.iter().enumerate() {
             if let Shares::Soft(share) = share {
                 let sum = b.append(w.path(&format!("dense.{l}")), sum_of_all(), &[*share])?;
                 dense = b.add(w.path("dense.sum"), dense, sum)?;
             }
         }
-        let share = number(b, &w.path("dense.share"), 1.0 / count as f32)?;
+        let share = b.number(w.path("dense.share"), 1.0 / count as f32)?;
         let dense = b.multiply(w.path("dense"), dense, share)?;
         let both = b.multiply(w.path("both"), density, dense)?;
         let either = b.add(w.path("either"), density, dense)?;
@@ -272,16 +261,12 @@ fn input(b: &mut Builder, name: String, shape: Shape) -> Result<Value> {
     b.append(name, Op::Input(Input { shape }), &[])
 }
 
-fn number(b: &mut Builder, name: &str, number: f32) -> Result<Value> {
-    b.constant(name, Tensor::new(NUMBER, vec![number]))
-}
-
 fn sum_of_all() -> Op {
     Op::Training(TrainingOperation::Sum(Axes::ALL))
 }
 
 fn mean(b: &mut Builder, name: &str, x: Value) -> Result<Value> {
     let sum = b.append(format!("{name}.sum"), sum_of_all(), &[x])?;
-    let share = number(b, &format!("{name}.share"), 1.0 / b.shape(x).len() as f32)?;
+    let share = b.number(format!("{name}.share"), 1.0 / b.shape(x).len() as f32)?;
     b.multiply(name, sum, share)
 }

@@ -170,11 +170,10 @@ impl<'a> Lesson<'a> {
     /// A trainer for the masks' phase, that goes on with what the present one knows.
     fn rebuild(&mut self) -> Result<()> {
         let mut state = self.trainer.state();
-        let known = |state: &State, key: &str| state.tensors.iter().any(|(name, _)| name == key);
         for (name, numbers) in &self.tensors {
             for part in ["parameters", "averaged"] {
                 let key = format!("{part}.{name}");
-                if !known(&state, &key) {
+                if state.tensor(&key).is_none() {
                     state.tensors.push((key, numbers.clone()));
                 }
             }
