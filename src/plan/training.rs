@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use super::packing::Layout;
 use super::{Algorithm, Buffer, Form, Limits, Options, Piece, Plan, Port, Step, fuse, lower, slots};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Op, ParameterId, Parameters, StandIns, TrainingOperation, WeightOperation};
+use crate::graph::{Graph, Op, ParameterId, Parameters, StandIns, TrainingOperation, Value, WeightOperation};
 use crate::kernel::arrange::{self, Origin};
 use crate::kernel::update::{BLOCK_BYTES, HEAD};
 use crate::kernel::{accumulate, gradient_clip, gradient_norm, update};
@@ -142,12 +142,18 @@ impl Plan {
         check(graph)?;
         let StandIns { graph, sources, parameters } = graph.with_stand_ins();
         lower::check(&graph)?;
-        let keep: Vec<_> = graph.outputs().iter().map(|output| output.value).collect();
+        let outputs = graph.outputs().iter().map(|output| output.value);
+        let (graph, renamed) =
+            graph.split_concats(&outputs.chain(sources.iter().copied()).collect::<Vec<_>>());
+        let sources: Vec<Value> = sources.iter().map(|value| renamed[value.index()]).collect();
+        let parameters: BTreeMap<Value, ParameterId> =
+            parameters.iter().map(|(value, id)| (renamed[value.index()], *id)).collect();
+        let keep: Vec<Value> = graph.outputs().iter().map(|output| output.value).collect();
         let options = Options { keep, algorithm: Algorithm::Direct, ..Options::default() };
         let groups = fuse::fuse(&graph, &[&*options.keep, &sources].concat());
         let (mut plan, buffers) = lower::lower(&graph, &groups, &options, limits, &sources);
         plan.kept.remove(0); // the output
-        let shape = |value: &crate::graph::Value| graph.node(*value).shape;
+        let shape = |value: &Value| graph.node(*value).shape;
         let sources: Vec<(Buffer, Shape)> =
             sources.iter().map(|value| (buffers[value.index()], shape(value))).collect();
         plan.arrange_weights(&sources)?;
