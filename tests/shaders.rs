@@ -136,6 +136,7 @@ const CODES: &[(&str, u32)] = &[
     ("ONE_CHANNEL", 2),
     ("LOSS", 3),
     ("LANES", 2),
+    ("ADDED", 2),
     ("WIDE", 2),
     ("ADAPTIVE", 2),
     ("CORNERS", 2),
