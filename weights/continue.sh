@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Trains on what is shipped: `weights/continue.sh [MINUTES] [NAME]`, an hour by default, at the lowest priority on one thread.
 #
-# Takes the recipe of that name, or of those for which the time is enough the one whose network is furthest from its goal on
-# Set5; goes on from the shipped file, or begins anew where there is none that has seen no picture held out; and puts the
+# Takes the recipe of that name, or of those for which the time is enough the one whose network is furthest from its goal;
+# goes on from the shipped file, or begins anew where there is none that has seen no picture held out; and puts the
 # result in its place if it is better on the pictures that are held out. Its figures are a line of weights/figures.csv:
 # one without a figure for those pictures has seen some of them. Ctrl-C ends it early, with what was reached until then.
 #
@@ -25,6 +25,9 @@ fi
 
 said() { sed -n "s/^# $2: \([0-9.]*\) .*/\1/p" "weights/recipes/$1.toml"; }
 figure() { awk -F, -v name="$1" -v column="$2" '$1 == name { psnr = $column } END { print psnr + 0 }' "$figures"; }
+reached() { # what the goal is compared with: of Set5, or of the pictures held out
+    if grep -q '^# goal: .* Set5' "weights/recipes/$1.toml"; then figure "$1" 4; else figure "$1" 3; fi
+}
 goes_on() { [ -f "weights/$1.safetensors" ] && [ "$(figure "$1" 3)" != 0 ]; }
 mean_psnr() { # of a network on a folder of large pictures
     "$sparsr" eval --hr "$2" -m "$1" --device cpu --format csv | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++)
@@ -36,7 +39,7 @@ if [ -z "$name" ]; then
     name=$(for recipe in weights/recipes/*.toml; do
         each=$(basename "$recipe" .toml)
         goes_on "$each" || [ "$minutes" -ge "$(said "$each" least)" ] || continue
-        awk -v goal="$(said "$each" goal)" -v is="$(figure "$each" 4)" -v name="$each" 'BEGIN { print goal - is, name }'
+        awk -v goal="$(said "$each" goal)" -v is="$(reached "$each")" -v name="$each" 'BEGIN { print goal - is, name }'
     done | sort -rn | head -n 1 | cut -d' ' -f2)
 fi
 if [ -z "$name" ]; then
@@ -76,7 +79,11 @@ RAYON_NUM_THREADS=1 nice -n 19 "$sparsr" train "$recipe" "${sets[@]}" || [ $? -e
 read -r iteration best < <(awk -F, 'NR > 1 && $1 > 0 && $8 != "" && $8 > best { best = $8; at = $1 }
     END { print at + 0, best + 0 }' "$run/metrics.csv")
 before=0
-if [ -f "$shipped" ]; then before=$(mean_psnr "$shipped" "$work/heldout"); fi
+if goes_on "$name"; then
+    before=$(awk -F, 'NR > 1 && $1 == 0 { print $8 }' "$run/metrics.csv")
+elif [ -f "$shipped" ]; then
+    before=$(mean_psnr "$shipped" "$work/heldout")
+fi
 echo "$name on the pictures held out: $before dB as it is shipped, $best dB at best, after iteration $iteration"
 if awk -v a="$best" -v b="$before" 'BEGIN { exit !(a > b) }'; then
     "$sparsr" convert "$run/models/net_g_best.safetensors" "$work/$name.safetensors" --f16 --force

@@ -15,7 +15,7 @@ use sparsr::{Cancel, Mask, Model, Pixels, Upscaler};
 use table::Format;
 
 use crate::engine::{self, Engine, Use};
-use crate::files::rgb8;
+use crate::files::{rgb8, through_jpeg};
 use crate::{Result, terminal};
 
 /// Measure networks on pictures whose large version is known
@@ -41,6 +41,11 @@ pub struct Args {
     /// The folder of small pictures, each called as the large one or with x<SCALE> after the name; one for each --hr
     #[arg(long, value_name = "DIR")]
     lr: Vec<PathBuf>,
+
+    /// Save each small picture as a JPEG of this quality first, 1 to 100, its colour at half resolution: photographs as they
+    /// come
+    #[arg(long, value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100))]
+    jpeg: Option<u8>,
 
     /// The scale: chooses among those of a checkpoint that has several, and is checked otherwise
     #[arg(long, value_name = "N")]
@@ -135,7 +140,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             let mut images = Vec::new();
             for path in &set.large {
                 progress.set_message(path.display().to_string());
-                images.push(score(&mut upscaler, path, set, args.npy.as_deref())?);
+                images.push(score(&mut upscaler, path, set, args)?);
                 progress.inc(1);
             }
             runs.push(Run::new(&upscaler, set, images));
@@ -187,7 +192,7 @@ fn sets(args: &Args) -> Result<Vec<Set>> {
     args.hr.iter().enumerate().map(set).collect()
 }
 
-fn score(upscaler: &mut Upscaler, path: &Path, set: &Set, npy: Option<&Path>) -> Result<Score> {
+fn score(upscaler: &mut Upscaler, path: &Path, set: &Set, args: &Args) -> Result<Score> {
     let scale = upscaler.model().scale();
     let truth = rgb8(path)?;
     let (width, height) = (truth.width() / scale, truth.height() / scale);
@@ -200,10 +205,14 @@ fn score(upscaler: &mut Upscaler, path: &Path, set: &Set, npy: Option<&Path>) ->
         None => resize_bicubic_matlab(&truth, width, height),
         Some(small) => small_picture(path, small, scale, [width, height])?,
     };
+    let input = match args.jpeg {
+        None => input,
+        Some(quality) => through_jpeg(&input, quality)?,
+    };
     let start = Instant::now();
     let upscaled = upscaler.upscale_pixels(&input).map_err(|error| format!("{}: {error}", path.display()))?;
     let seconds = start.elapsed().as_secs_f64();
-    if let Some(folder) = npy {
+    if let Some(folder) = &args.npy {
         let folder = folder.join(upscaler.model().name()).join(set.folder.file_name().unwrap_or_default());
         npy::write(&folder, &stem(path), &upscaled)?;
     }

@@ -95,6 +95,7 @@ pub struct Degradation {
 pub struct Validation {
     pub dataroot_gt: Vec<String>,
     pub dataroot_lq: Vec<String>,
+    pub jpeg_quality: Vec<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

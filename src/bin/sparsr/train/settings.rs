@@ -147,6 +147,9 @@ impl Check<'_> {
         self.count("logger.save_checkpoint_freq", logger.save_checkpoint_freq, often)?;
         self.count("logger.keep_checkpoints", logger.keep_checkpoints, 1..=LARGEST)?;
         let roots = &config.datasets.val;
+        for quality in &roots.jpeg_quality {
+            self.count("datasets.val.jpeg_quality", *quality, 1..=100)?;
+        }
         self.folders("datasets.val.dataroot_lq", &roots.dataroot_gt, &roots.dataroot_lq)
     }
 

@@ -12,7 +12,7 @@ use super::machine::Machine;
 use super::settings::Settings;
 use crate::Result;
 use crate::eval::{pictures_in, small_picture, stem};
-use crate::files::rgb8;
+use crate::files::{rgb8, through_jpeg};
 
 /// Columns and rows of a preview's half, at most.
 const PREVIEW: u32 = 320;
@@ -56,7 +56,11 @@ impl<'a> Validation<'a> {
             let small =
                 roots.dataroot_lq.get(number).map(|folder| pictures_in(Path::new(folder))).transpose()?;
             for path in pictures_in(Path::new(folder))? {
-                pictures.push(Picture::read(&path, small.as_deref(), scale, border)?);
+                let picture = Picture::read(&path, small.as_deref(), scale, border)?;
+                match &roots.jpeg_quality[..] {
+                    [] => pictures.push(picture),
+                    all => pictures.extend(picture.through_jpegs(all)?),
+                }
             }
         }
         if pictures.is_empty() {
@@ -110,6 +114,16 @@ impl Picture {
         };
         let bicubic = resize_bicubic_matlab(&low, high.width(), high.height());
         Ok(Self { name: stem(path), low, high, bicubic })
+    }
+
+    /// The same as each of these JPEGs leaves it.
+    fn through_jpegs(&self, qualities: &[u64]) -> Result<Vec<Self>> {
+        let jpeg = |quality: &u64| {
+            let low = through_jpeg(&self.low, *quality as u8)?;
+            let bicubic = resize_bicubic_matlab(&low, self.high.width(), self.high.height());
+            Ok(Self { name: format!("{}-q{quality}", self.name), low, high: self.high.clone(), bicubic })
+        };
+        qualities.iter().map(jpeg).collect()
     }
 
     fn figures(&self, large: &Pixels, border: usize) -> Figures {
