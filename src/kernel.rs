@@ -11,6 +11,9 @@ mod params;
 
 pub mod activation;
 pub mod attention;
+pub mod attention_gradient_keys;
+pub mod attention_gradient_queries;
+pub mod attention_table_gradient;
 pub mod average_pool;
 pub mod binary;
 pub mod concat;
@@ -29,9 +32,11 @@ pub mod epilogue;
 pub mod fold;
 pub mod global_pool;
 pub mod layer_norm;
+pub mod layer_norm_gradient;
 pub mod mask_arguments;
 pub mod mask_compact;
 pub mod max_pool;
+pub mod max_pool_gradient;
 pub mod peak_cooperative;
 pub mod peak_cooperative_16;
 pub mod peak_cooperative_8;
@@ -46,6 +51,7 @@ mod pixels;
 pub mod product;
 pub mod resize_bicubic;
 pub mod resize_bilinear;
+pub mod resize_gradient;
 pub mod resize_nearest;
 pub mod resize_nearest_to;
 pub mod slice;
@@ -72,6 +78,9 @@ use crate::tensor::{Shape, channel_groups};
 pub static ALL: &[&Kernel] = &[
     &activation::KERNEL,
     &attention::KERNEL,
+    &attention_gradient_keys::KERNEL,
+    &attention_gradient_queries::KERNEL,
+    &attention_table_gradient::KERNEL,
     &average_pool::KERNEL,
     &binary::KERNEL,
     &concat::KERNEL,
@@ -87,9 +96,11 @@ pub static ALL: &[&Kernel] = &[
     &fold::KERNEL,
     &global_pool::KERNEL,
     &layer_norm::KERNEL,
+    &layer_norm_gradient::KERNEL,
     &mask_arguments::KERNEL,
     &mask_compact::KERNEL,
     &max_pool::KERNEL,
+    &max_pool_gradient::KERNEL,
     &peak_cooperative_16::KERNEL,
     &peak_cooperative_8::KERNEL,
     &peak_copy::KERNEL,
@@ -101,6 +112,7 @@ pub static ALL: &[&Kernel] = &[
     &pixel_unshuffle::KERNEL,
     &resize_bicubic::KERNEL,
     &resize_bilinear::KERNEL,
+    &resize_gradient::KERNEL,
     &resize_nearest::KERNEL,
     &resize_nearest_to::KERNEL,
     &slice::KERNEL,
