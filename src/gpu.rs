@@ -16,6 +16,7 @@ mod pace;
 mod peak;
 mod pipelines;
 mod pool;
+mod reading;
 mod session;
 mod timing;
 

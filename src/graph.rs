@@ -32,6 +32,7 @@ pub use op::{
 };
 pub use parameters::{ParameterId, Parameters, Version};
 pub use receptive_field::ReceptiveField;
+pub(crate) use rewrite::StandIns;
 pub use rewrite::{Backward, Folding};
 
 use crate::error::{Error, Result};

@@ -9,7 +9,10 @@
 #[macro_use]
 mod params;
 
+pub mod accumulate;
 pub mod activation;
+pub mod activation_gradient;
+pub mod arrange;
 pub mod attention;
 pub mod attention_gradient_keys;
 pub mod attention_gradient_queries;
@@ -26,13 +29,19 @@ pub mod conv2d_gather_cooperative;
 pub mod conv2d_gather_subgroup;
 pub mod conv2d_gather_tiled;
 pub mod conv2d_tiled;
+pub mod conv2d_weight_gradient;
+pub mod conv2d_weight_gradient_direct;
 pub mod conv_transpose2d;
 pub mod cooperative;
 pub mod epilogue;
 pub mod fold;
 pub mod global_pool;
+pub mod gradient_clip;
+pub mod gradient_norm;
 pub mod layer_norm;
 pub mod layer_norm_gradient;
+pub mod loss;
+pub mod loss_gradient;
 pub mod mask_arguments;
 pub mod mask_compact;
 pub mod max_pool;
@@ -57,7 +66,10 @@ pub mod resize_nearest_to;
 pub mod slice;
 mod source;
 pub mod spatial_mask;
+pub mod sum;
 pub mod unfold;
+pub mod update;
+pub mod weight_norm;
 pub mod winograd;
 pub mod winograd_input;
 pub mod winograd_multiply_subgroup;
@@ -76,7 +88,10 @@ use crate::tensor::{Shape, channel_groups};
 
 /// Every kernel. `tests/shaders.rs` holds it against the folder.
 pub static ALL: &[&Kernel] = &[
+    &accumulate::KERNEL,
     &activation::KERNEL,
+    &activation_gradient::KERNEL,
+    &arrange::KERNEL,
     &attention::KERNEL,
     &attention_gradient_keys::KERNEL,
     &attention_gradient_queries::KERNEL,
@@ -92,11 +107,17 @@ pub static ALL: &[&Kernel] = &[
     &conv2d_gather_subgroup::KERNEL,
     &conv2d_gather_tiled::KERNEL,
     &conv2d_tiled::KERNEL,
+    &conv2d_weight_gradient::KERNEL,
+    &conv2d_weight_gradient_direct::KERNEL,
     &conv_transpose2d::KERNEL,
     &fold::KERNEL,
     &global_pool::KERNEL,
+    &gradient_clip::KERNEL,
+    &gradient_norm::KERNEL,
     &layer_norm::KERNEL,
     &layer_norm_gradient::KERNEL,
+    &loss::KERNEL,
+    &loss_gradient::KERNEL,
     &mask_arguments::KERNEL,
     &mask_compact::KERNEL,
     &max_pool::KERNEL,
@@ -117,7 +138,10 @@ pub static ALL: &[&Kernel] = &[
     &resize_nearest_to::KERNEL,
     &slice::KERNEL,
     &spatial_mask::KERNEL,
+    &sum::KERNEL,
     &unfold::KERNEL,
+    &update::KERNEL,
+    &weight_norm::KERNEL,
     &winograd_input::KERNEL,
     &winograd_multiply_subgroup::KERNEL,
     &winograd_multiply_tiled::KERNEL,
@@ -251,4 +275,12 @@ impl Dispatch {
 fn planes(output: Shape) -> [u32; 3] {
     let planes = output.batch * channel_groups(output.channels);
     [output.width.div_ceil(32) as u32, output.height.div_ceil(2) as u32, planes as u32]
+}
+
+/// Workgroups of 64 threads, a thread an element, in rows where one would be too long.
+fn row_of(elements: usize) -> [u32; 3] {
+    const LONGEST: usize = 1 << 15;
+    let workgroups = elements.div_ceil(64).max(1);
+    let rows = workgroups.div_ceil(LONGEST);
+    [workgroups.div_ceil(rows) as u32, rows as u32, 1]
 }

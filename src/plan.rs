@@ -20,6 +20,7 @@ mod lower;
 mod packing;
 mod phases;
 mod slots;
+mod training;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,6 +31,7 @@ pub use choices::{Candidate, Choices, Class, Extent, Ranked, Side, Width};
 pub use halves::{Storage, exact};
 pub use packing::Packing;
 pub use phases::{Given, Kept, Origin, Phase, uncut};
+pub use training::{Array, Ends, Places, WATCHED};
 
 use crate::device::Feature;
 use crate::error::{Error, Result};
@@ -51,8 +53,21 @@ pub enum Buffer {
     Constant(u32),
     /// Parameters of the graph, by their place in [`Plan::parameters`].
     Parameter(u32),
+    /// Numbers that stay on the device from run to run, or some of them.
+    Resident(Piece),
     /// Nothing: the kernel has a place for what this step has not.
     Unused,
+}
+
+/// A part of one of the arrays that outlive runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Its place in [`Plan::residents`].
+    pub array: u32,
+    /// Where it begins, in bytes: a multiple of [`BLOCK_BYTES`](crate::kernel::update::BLOCK_BYTES).
+    pub offset: u64,
+    /// Its bytes.
+    pub bytes: u64,
 }
 
 /// Numbers that are fixed when a plan is made.
@@ -124,7 +139,7 @@ impl Step {
 fn slots_of(bindings: &[Buffer]) -> impl Iterator<Item = Slot> {
     bindings.iter().filter_map(|buffer| match buffer {
         Buffer::Slot(slot) => Some(*slot),
-        Buffer::Constant(_) | Buffer::Parameter(_) | Buffer::Unused => None,
+        Buffer::Constant(_) | Buffer::Parameter(_) | Buffer::Resident(_) | Buffer::Unused => None,
     })
 }
 
@@ -339,6 +354,8 @@ pub struct Plan {
     pub constants: Vec<Constant>,
     /// How the graph's parameters are packed.
     pub parameters: Vec<Packing>,
+    /// Bytes of each array that outlives runs; all sessions of a pool share them.
+    pub residents: Vec<u64>,
     /// Where the host writes the picture, if anything reads it.
     pub picture: Option<Port>,
     /// Where it writes the graph's further inputs, in order.
@@ -364,7 +381,7 @@ impl Plan {
         let (graph, renamed) = graph.split_concats(&options.keep);
         let keep: Vec<Value> = options.keep.iter().map(|value| renamed[value.index()]).collect();
         let groups = fuse::fuse(&graph, &keep);
-        let mut plan = lower::lower(&graph, &groups, &Options { keep, ..options }, limits);
+        let (mut plan, _) = lower::lower(&graph, &groups, &Options { keep, ..options }, limits, &[]);
         slots::assign(&mut plan);
         plan.check(limits)?;
         Ok(plan)

@@ -15,17 +15,19 @@
 mod cases;
 mod support;
 
-use sparsr::Error;
 use sparsr::low_level::cpu;
+use sparsr::low_level::gpu::Session;
 use sparsr::low_level::graph::{
     Activation, AdaptiveMaxPool, Attention, AveragePool, Axes, Binary, BinaryKind, Builder, Conv2d, Fold,
     Graph, Input, Loss, MaskedConv2d, Op, Parameters, TrainingOperation, Unfold, Value, WeightOperation,
 };
 use sparsr::low_level::oracle::{self, Numbers};
-use sparsr::low_level::tensor::{Shape, Tensor};
+use sparsr::low_level::plan::{Ends, Places, Plan, Port};
+use sparsr::low_level::tensor::{Shape, Tensor, pack, unpack};
+use sparsr::{Error, Gpu};
 
 use cases::{Along, Case, Operand};
-use support::seeded;
+use support::{adapter, seeded};
 
 const NUMBER: Shape = Shape::new(1, 1, 1, 1);
 
@@ -116,24 +118,25 @@ fn every_rule_says_what_the_loss_does() {
     assert!(wrong.is_empty(), "{} operands' gradients are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-#[test]
-fn the_cpu_engine_says_the_same() {
+/// The outputs of every case that an engine makes otherwise than the oracle: by more than this, as a share of the largest.
+fn others(run: impl Fn(&Trial) -> Result<Vec<Tensor>, Error>) -> Vec<String> {
     let mut wrong = Vec::new();
-    for case in cases::all() {
+    let asked = std::env::var("SPARSR_CASE").unwrap_or_default();
+    for case in cases::all().into_iter().filter(|case| case.name.contains(&asked)) {
         let trial = Trial::new(&case).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        let given: Vec<&Tensor> = trial.given.iter().collect();
-        let mut buffers = cpu::Buffers::default();
-        let found = cpu::run_all(&trial.graph, &Parameters::new(), &given, &mut buffers)
-            .unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let found = match run(&trial) {
+            Err(Error::Unsupported(reason)) if reason.contains("has no kernel") => {
+                println!("{reason}");
+                continue;
+            }
+            found => found.unwrap_or_else(|error| panic!("{}: {error}", case.name)),
+        };
         for (at, (found, expected)) in found.iter().zip(trial.outputs(&trial.given)).enumerate() {
             assert_eq!(found.shape(), expected.shape(), "{}", case.name);
             // The loss is a sum of numbers around one, of either sign.
             let largest = expected.values().iter().fold(1.0_f64, |largest, number| largest.max(number.abs()));
-            let errors = found
-                .values()
-                .iter()
-                .zip(expected.values())
-                .map(|(a, b)| (f64::from(*a) - b).abs() / largest);
+            let numbers = found.values().iter().zip(expected.values());
+            let errors = numbers.map(|(a, b)| (f64::from(*a) - b).abs() / largest);
             let error =
                 errors.fold(0.0, |worst, error| if error > worst || error.is_nan() { error } else { worst });
             if error.is_nan() || error > 1e-5 {
@@ -141,6 +144,41 @@ fn the_cpu_engine_says_the_same() {
             }
         }
     }
+    wrong
+}
+
+#[test]
+fn the_cpu_engine_says_the_same() {
+    let wrong = others(|trial| {
+        let given: Vec<&Tensor> = trial.given.iter().collect();
+        cpu::run_all(&trial.graph, &Parameters::new(), &given, &mut cpu::Buffers::default())
+    });
+    assert!(wrong.is_empty(), "{} outputs are others:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// All outputs by the kernels, of poisoned memory and twice, the same bits both times.
+fn by_kernels(gpu: &Gpu, trial: &Trial) -> Result<Vec<Tensor>, Error> {
+    let (parameters, limits) = (Parameters::new(), gpu.limits());
+    let plan = Plan::training(&trial.graph, &Places::of(&parameters), Ends::Read, &limits)?;
+    let mut session = Session::new(gpu, &plan, &parameters)?;
+    let given: Vec<Vec<f32>> = trial.given.iter().map(pack).collect();
+    let picture = plan.picture.map(|_| bytemuck::cast_slice(&given[0]));
+    let others: Vec<&[f32]> = given[1..].iter().map(Vec::as_slice).collect();
+    let mut run = || {
+        session.poison();
+        session.submit(picture, &others)?;
+        session.collect()
+    };
+    let outputs = run()?;
+    assert_eq!(outputs, run()?, "the same bits twice");
+    let tensor = |(port, words): (&Port, &Vec<u32>)| unpack(port.shape, bytemuck::cast_slice(words));
+    Ok(plan.outputs().zip(&outputs).map(tensor).collect())
+}
+
+#[test]
+fn the_kernels_say_the_same() {
+    let Some(gpu) = adapter::gpu("gradients by kernels") else { return };
+    let wrong = others(|trial| by_kernels(&gpu, trial));
     assert!(wrong.is_empty(), "{} outputs are others:\n{}", wrong.len(), wrong.join("\n"));
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Gpu;
 use super::buffers::upload;
 use super::pool::Place;
-use crate::plan::{Buffer, Plan};
+use crate::plan::{Buffer, Piece, Plan};
 
 /// Parameters are stored at multiples of this in their one buffer: WebGPU's largest alignment for offsets.
 pub(super) const PARAMS_STEP: usize = 256;
@@ -17,6 +17,7 @@ const UNUSED_BYTES: usize = 64;
 pub(super) struct Bound<'a> {
     pub(super) slots: &'a [Place],
     parameters: &'a [Arc<wgpu::Buffer>],
+    residents: &'a [Arc<wgpu::Buffer>],
     constants: Vec<wgpu::Buffer>,
     /// Where a step has nothing to bind.
     unused: wgpu::Buffer,
@@ -30,11 +31,13 @@ impl<'a> Bound<'a> {
         plan: &Plan,
         slots: &'a [Place],
         parameters: &'a [Arc<wgpu::Buffer>],
+        residents: &'a [Arc<wgpu::Buffer>],
     ) -> Self {
         let constants = plan.constants.iter().map(|constant| upload(gpu, constant.bytes())).collect();
         Self {
             slots,
             parameters,
+            residents,
             constants,
             unused: upload(gpu, &[0; UNUSED_BYTES]),
             params: params(gpu, plan),
@@ -46,6 +49,10 @@ impl<'a> Bound<'a> {
             Buffer::Slot(slot) => self.slots[slot.0 as usize].binding(),
             Buffer::Constant(constant) => self.constants[*constant as usize].as_entire_binding(),
             Buffer::Parameter(parameter) => self.parameters[*parameter as usize].as_entire_binding(),
+            Buffer::Resident(Piece { array, offset, bytes }) => {
+                let (buffer, size) = (&self.residents[*array as usize], wgpu::BufferSize::new(*bytes));
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: *offset, size })
+            }
             Buffer::Unused => self.unused.as_entire_binding(),
         }
     }

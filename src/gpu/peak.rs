@@ -229,6 +229,7 @@ impl Probe {
                 .map(|numbers| Constant::Numbers(numbers.into()))
                 .collect(),
             parameters: vec![],
+            residents: vec![],
             picture: None,
             given: vec![],
             output: Port { slot: Slot(0), shape, form: Form::Tensor },

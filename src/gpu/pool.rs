@@ -16,7 +16,7 @@ use super::pace::Speed;
 use super::{Gpu, Session};
 use crate::error::Result;
 use crate::graph::Parameters;
-use crate::plan::{Plan, Port};
+use crate::plan::{Array, Plan, Port};
 
 /// Where sessions take their buffers from.
 #[derive(Debug)]
@@ -24,6 +24,7 @@ pub struct Pool {
     gpu: Gpu,
     numbers: Numbers,
     slots: Vec<Arc<wgpu::Buffer>>,
+    residents: Vec<Arc<wgpu::Buffer>>,
     flights: Vec<Flight>,
     turn: Arc<Mutex<Speed>>,
 }
@@ -50,7 +51,14 @@ impl Pool {
     /// An empty one, for plans of a network with these numbers.
     pub fn new(gpu: &Gpu, parameters: &Parameters) -> Self {
         let (numbers, turn) = (Numbers::new(parameters), Arc::default());
-        Self { gpu: gpu.clone(), numbers, slots: Vec::new(), flights: Vec::new(), turn }
+        Self {
+            gpu: gpu.clone(),
+            numbers,
+            slots: Vec::new(),
+            residents: Vec::new(),
+            flights: Vec::new(),
+            turn,
+        }
     }
 
     /// Puts other numbers in the place of the network's, in all sessions. Runs that were begun have the earlier ones.
@@ -92,13 +100,16 @@ impl Pool {
 
     /// Bytes of a plan's buffers.
     pub fn bytes_of(&mut self, plan: &Plan) -> u64 {
-        plan.slots.iter().sum::<u64>() + self.numbers.bytes_of(plan) + super::own_bytes(plan)
+        plan.slots.iter().chain(&plan.residents).sum::<u64>()
+            + self.numbers.bytes_of(plan)
+            + super::own_bytes(plan)
     }
 
     /// Bytes of all buffers but those that sessions have for themselves.
     pub fn bytes(&self) -> u64 {
         let flights: u64 = self.flights.iter().map(Flight::bytes).sum();
-        flights + self.numbers.bytes() + self.slots.iter().map(|buffer| buffer.size()).sum::<u64>()
+        let buffers = self.slots.iter().chain(&self.residents).map(|buffer| buffer.size());
+        flights + self.numbers.bytes() + buffers.sum::<u64>()
     }
 
     /// Bytes that a session would add: buffers that are not there, and those that it would have for itself.
@@ -125,6 +136,7 @@ impl Pool {
     pub fn clear(&mut self) {
         self.numbers.clear();
         self.slots.clear();
+        self.residents.clear();
         self.flights.clear();
     }
 
@@ -160,6 +172,40 @@ impl Pool {
             Place { buffer: self.slots[at].clone(), bytes: *bytes }
         };
         wanted.iter().zip(found).map(place).collect()
+    }
+
+    /// The arrays that outlive runs: zeros, until a run or the host writes them.
+    pub(super) fn residents(&mut self, plan: &Plan) -> Vec<Arc<wgpu::Buffer>> {
+        for bytes in plan.residents.iter().skip(self.residents.len()) {
+            self.residents.push(Arc::new(storage(&self.gpu, *bytes)));
+        }
+        self.residents[..plan.residents.len()].to_vec()
+    }
+
+    /// Writes numbers to the beginning of an array that outlives runs.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if the device is lost.
+    ///
+    /// # Panics
+    /// If no session has it, or it is shorter.
+    pub fn write(&self, array: Array, numbers: &[f32]) -> Result<()> {
+        self.gpu.guarded(|| {
+            let buffer = &self.residents[array as usize];
+            self.gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(numbers));
+            self.gpu.queue.submit([]);
+        })
+    }
+
+    /// The numbers of an array that outlives runs, as all runs that were begun leave them.
+    ///
+    /// # Errors
+    /// [`Error::Device`](crate::Error::Device) if the device is lost.
+    ///
+    /// # Panics
+    /// If no session has it.
+    pub fn read(&self, array: Array) -> Result<Vec<f32>> {
+        self.gpu.read(&self.residents[array as usize])
     }
 
     /// Buffers for so many runs of a plan at once.

@@ -8,7 +8,6 @@
 //! A run is a few submissions, as many as keep each of them short; see [`Pace`].
 
 use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -19,7 +18,7 @@ use super::numbers;
 use super::pace::{Pace, Speed};
 use super::pipelines::Pipeline;
 use super::pool::{Place, Pool};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::graph::Parameters;
 use crate::kernel::Dispatch;
 use crate::kernel::mask_arguments::ARGUMENT_WORDS;
@@ -117,8 +116,10 @@ impl Session {
         pool.check(plan)?;
         let pipelines = gpu.pipelines(&dispatches)?;
         let (slots, parameters, steps, idle) = gpu.guarded(|| {
-            let (slots, parameters) = (pool.slots(&plan.slots), pool.parameters(plan));
-            let steps = record(gpu, plan, pipelines, &Bound::new(gpu, plan, &slots, &parameters));
+            let (slots, parameters, residents) =
+                (pool.slots(&plan.slots), pool.parameters(plan), pool.residents(plan));
+            let bound = Bound::new(gpu, plan, &slots, &parameters, &residents);
+            let steps = record(gpu, plan, pipelines, &bound);
             (slots, parameters, steps, pool.flights(plan, FLIGHTS))
         })?;
         let (output, kept) = (plan.output, plan.kept.clone());
@@ -166,7 +167,7 @@ impl Session {
         assert_eq!(found, expected, "the words of the plan's inputs");
         let outputs: usize = self.outputs().map(Port::words).sum();
         self.gpu.guarded(|| flight.write(&words)).and_then(|written| {
-            written.map_err(|error| self.broken(&format!("an input could not be written: {error}")))
+            written.map_err(|error| self.gpu.broken(&format!("an input could not be written: {error}")))
         })?;
         flight.begun = Instant::now();
         let turn = self.turn();
@@ -196,12 +197,13 @@ impl Session {
     /// If no run is under way.
     pub fn collect(&mut self) -> Result<Vec<Vec<u32>>> {
         let mut flight = self.under_way.pop_front().expect("a run was begun");
-        self.wait(flight.last.take())?;
+        self.gpu.wait(flight.last.take())?;
         for mapped in std::mem::take(&mut flight.mapped) {
-            self.is_mapped(&mapped)?;
+            self.gpu.is_mapped(&mapped)?;
         }
         let bytes = 4 * self.outputs().map(Port::words).sum::<usize>() as u64;
-        let view = flight.down.get_mapped_range(..bytes).map_err(|error| self.broken(&error.to_string()))?;
+        let view =
+            flight.down.get_mapped_range(..bytes).map_err(|error| self.gpu.broken(&error.to_string()))?;
         let mut rest: &[u32] = bytemuck::cast_slice(&view);
         let lengths = self.outputs().map(Port::words);
         let read = lengths
@@ -248,7 +250,7 @@ impl Session {
             Form::Pixels16 => Depth::Sixteen,
             Form::Tensor => panic!("a session whose output is pixels is asked for pixels"),
         };
-        check_proof(words, shape.width, depth).map_err(|reason| self.broken(&reason))?;
+        check_proof(words, shape.width, depth).map_err(|reason| self.gpu.broken(&reason))?;
         Ok(Pixels::from_words(shape.width, shape.height, depth, words))
     }
 
@@ -298,7 +300,7 @@ impl Session {
             self.gpu.queue.submit([encoder.finish()]);
         })?;
         drop(turn);
-        self.wait(None)
+        self.gpu.wait(None)
     }
 
     /// Its turn to submit: no other session of the pool does until it is dropped.
@@ -337,39 +339,6 @@ impl Session {
         encoder
     }
 
-    /// Waits for all that was submitted, and reads a buffer that can be mapped.
-    pub(super) fn map<T: bytemuck::Pod>(&self, buffer: &wgpu::Buffer, bytes: u64) -> Result<Vec<T>> {
-        let (done, mapped) = channel();
-        self.gpu.guarded(|| {
-            // The receiver lives until the end of this function, so sending cannot fail before it.
-            buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| drop(done.send(result)));
-        })?;
-        self.wait(None)?;
-        self.is_mapped(&mapped)?;
-        let view = buffer.get_mapped_range(..bytes).map_err(|error| self.broken(&error.to_string()))?;
-        let read = bytemuck::pod_collect_to_vec(&view);
-        drop(view);
-        buffer.unmap();
-        Ok(read)
-    }
-
-    /// Whether a buffer that was asked for has come.
-    fn is_mapped(&self, mapped: &Receiver<Result<(), wgpu::BufferAsyncError>>) -> Result<()> {
-        match mapped.recv() {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(self.broken(&format!("the result could not be read: {error}"))),
-            Err(_) => Err(self.broken("the result never came")),
-        }
-    }
-
-    /// Waits for a submission; for all of them, if none is named.
-    fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        match self.gpu.device.poll(wgpu::PollType::Wait { submission_index, timeout: None }) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.broken(&error.to_string())),
-        }
-    }
-
     pub(super) fn slot(&self, slot: Slot) -> &wgpu::Buffer {
         &self.slots[slot.0 as usize].buffer
     }
@@ -382,10 +351,6 @@ impl Session {
     /// What the host reads, in order.
     fn outputs(&self) -> impl Iterator<Item = &Port> {
         std::iter::once(&self.output).chain(&self.kept)
-    }
-
-    fn broken(&self, reason: &str) -> Error {
-        Error::Device(format!("{}: {reason}; nothing of the result can be trusted", self.gpu.name))
     }
 }
 

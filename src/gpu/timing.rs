@@ -79,7 +79,7 @@ impl Session {
             readback
         })?;
         drop(turn);
-        let stamps: Vec<u64> = self.map(&readback, bytes)?;
+        let stamps: Vec<u64> = self.gpu.map(&readback, bytes)?;
         let period = f64::from(gpu.queue.get_timestamp_period());
         let ticks = stamps.chunks_exact(2).map(|pair| pair[1].saturating_sub(pair[0]));
         Ok(ticks.map(|ticks| Duration::from_nanos((ticks as f64 * period) as u64)).collect())

@@ -91,7 +91,7 @@ pub(super) fn apply(plan: &mut Plan, values: &[Slot]) {
         let is_half = |buffer: &Buffer| match buffer {
             Buffer::Slot(slot) => slots[slot.0 as usize],
             Buffer::Parameter(parameter) => weights[*parameter as usize],
-            Buffer::Constant(_) | Buffer::Unused => false,
+            Buffer::Constant(_) | Buffer::Resident(_) | Buffer::Unused => false,
         };
         let halves = names.iter().zip(&step.bindings).filter(|(_, buffer)| is_half(buffer));
         step.dispatch.specialization.halves = halves.filter_map(|(name, _)| *name).collect();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Buffer, Indirect, Plan, mebibytes};
+use super::{Buffer, Indirect, Piece, Plan, mebibytes};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -41,6 +41,7 @@ fn describe(buffer: &Buffer) -> String {
         Buffer::Slot(slot) => format!("s{}", slot.0),
         Buffer::Constant(constant) => format!("c{constant}"),
         Buffer::Parameter(parameter) => format!("p{parameter}"),
+        Buffer::Resident(Piece { array, offset, .. }) => format!("r{array}+{offset}"),
         Buffer::Unused => "-".into(),
     }
 }

@@ -8,13 +8,13 @@ mod draft;
 mod lists;
 mod masked_conv2d;
 mod sum;
+mod training;
 
 pub(super) use attention::check;
-
+pub(in crate::plan) use draft::Draft;
 use std::collections::{BTreeMap, HashMap};
 
 use choice::Chooser;
-use draft::Draft;
 use lists::Lists;
 
 use super::choices::Class;
@@ -27,9 +27,17 @@ use crate::kernel::global_pool::{Finish, Term};
 use crate::kernel::{self, Channels};
 use crate::tensor::{Shape, pack};
 
-/// A plan in which every value still has a slot of its own.
-pub(super) fn lower(graph: &Graph, groups: &[Option<Group>], options: &Options, limits: &Limits) -> Plan {
-    lowered(graph, groups, options, limits).0
+/// A plan in which every value still has a slot of its own, and where each value lies. What `also` names is made even
+/// where no node reads it.
+pub(super) fn lower(
+    graph: &Graph,
+    groups: &[Option<Group>],
+    options: &Options,
+    limits: &Limits,
+    also: &[Value],
+) -> (Plan, Vec<Buffer>) {
+    let (plan, buffers, _) = lowered(graph, groups, options, limits, also);
+    (plan, buffers)
 }
 
 /// The classes of convolution for which a choice is made, each with its multiply-adds.
@@ -39,7 +47,7 @@ pub(super) fn classes(
     options: &Options,
     limits: &Limits,
 ) -> BTreeMap<Class, u64> {
-    lowered(graph, groups, options, limits).1
+    lowered(graph, groups, options, limits, &[]).2
 }
 
 fn lowered(
@@ -47,7 +55,8 @@ fn lowered(
     groups: &[Option<Group>],
     options: &Options,
     limits: &Limits,
-) -> (Plan, BTreeMap<Class, u64>) {
+    also: &[Value],
+) -> (Plan, Vec<Buffer>, BTreeMap<Class, u64>) {
     let keep = &options.keep;
     let mut lowering = Lowering {
         graph,
@@ -60,8 +69,8 @@ fn lowered(
         buffers: Vec::new(),
     };
     let uses = graph.uses();
-    let wanted = |value: Value| uses[value.index()] > 0 || keep.contains(&value);
-    let weights = weights_alone(graph, keep);
+    let wanted = |value: Value| uses[value.index()] > 0 || keep.contains(&value) || also.contains(&value);
+    let weights = weights_alone(graph, &[keep, also].concat());
     let picture = lowering.picture(wanted(graph.input()));
     let mut given = Vec::new();
     for ((value, node), group) in graph.values().zip(groups).skip(1) {
@@ -83,13 +92,15 @@ fn lowered(
     let kept = keep.iter().map(|value| lowering.port(*value)).collect();
     lowering.lists.values().for_each(|lists| lists.answer(&mut lowering.draft));
     let halves = lowering.may_be_halves();
-    let Lowering { draft: Draft { steps, slots, constants, parameters }, choice, .. } = lowering;
+    let Lowering { draft: Draft { steps, slots, constants, parameters }, choice, buffers, .. } = lowering;
     let name = graph.name().into();
-    let mut plan = Plan { name, steps, slots, constants, parameters, picture, given, output, kept };
+    let residents = vec![];
+    let mut plan =
+        Plan { name, steps, slots, constants, parameters, residents, picture, given, output, kept };
     if let Some(values) = halves {
         halves::apply(&mut plan, &values);
     }
-    (plan, choice.classes)
+    (plan, buffers, choice.classes)
 }
 
 /// Of every value whether it is read as weights alone.
@@ -98,7 +109,10 @@ fn weights_alone(graph: &Graph, keep: &[Value]) -> Vec<bool> {
     let outputs = graph.outputs().iter().map(|output| output.value);
     outputs.chain(keep.iter().copied()).for_each(|value| weights[value.index()] = false);
     for (value, node) in graph.values().rev() {
-        let activations = node.op.operator().activations(node.inputs.len());
+        let activations = match node.op {
+            Op::Weight(_) => node.inputs.len(), // in training alone, where it computes values as any other does
+            _ => node.op.operator().activations(node.inputs.len()),
+        };
         // Of a parameter some channels are taken where they are packed, unless they are activations themselves.
         if !matches!(node.op, Op::Slice(_)) || !weights[value.index()] {
             node.inputs[..activations].iter().for_each(|input| weights[input.index()] = false);
@@ -197,12 +211,9 @@ impl Lowering<'_> {
         let dispatch = match &root.op {
             Op::Input(_) => unreachable!("inputs are lowered by themselves"),
             Op::Constant(op) => return self.draft.constant(Constant::Numbers(pack(&op.numbers).into())),
-            Op::Parameter(op) => {
-                // One for all pictures is there for each of them.
-                let copies = if op.shape.batch == 1 { graph.node(graph.input()).shape.batch } else { 1 };
-                return self.draft.packed(Layout::Activations(op.id, copies));
-            }
-            Op::Weight(_) | Op::Training(_) => unreachable!("a folded graph has no such operator"),
+            Op::Parameter(op) => return self.draft.packed(Layout::Activations(op.id)),
+            Op::Weight(op) => return self.weight_operation(op, root, output),
+            Op::Training(op) => return self.training(op, root, read, output),
             Op::Conv2d(op) => return self.conv2d(op, output, group),
             Op::MaskedConv2d(_) => return self.masked_conv2d(group),
             Op::ConvTranspose2d(op) => {
@@ -228,7 +239,7 @@ impl Lowering<'_> {
                 read.push(
                     group.residual.map_or(Buffer::Unused, |(residual, _)| self.buffers[residual.index()]),
                 );
-                let second = Shape { batch: x.batch, ..graph.node(root.inputs[1]).shape };
+                let second = graph.node(root.inputs[1]).shape;
                 kernel::binary::dispatch(kind, x, second, group.residual.is_some())
             }
             Op::Concat(_) => return self.concat(&root.inputs, output, name),

@@ -63,8 +63,8 @@ pub(super) enum Layout {
     /// As it is.
     Plain(ParameterId),
     Bias(Biases, Channels),
-    /// As activations are, so many times over.
-    Activations(ParameterId, usize),
+    /// As activations are.
+    Activations(ParameterId),
 }
 
 impl Weight {
@@ -139,7 +139,7 @@ impl Packing {
 
 impl Layout {
     /// The parameters that are packed, the weight first.
-    fn ids(&self) -> impl Iterator<Item = ParameterId> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = ParameterId> {
         let (weights, others): (Vec<ParameterId>, Vec<ParameterId>) = match self {
             Self::Direct(weight) | Self::Tiled(weight, ..) | Self::Transposed(weight) => {
                 (vec![weight.id], vec![])
@@ -147,13 +147,13 @@ impl Layout {
             Self::Gather(terms, biases, ..) => (ids(terms), biases.ids()),
             Self::Cooperative(terms, biases, ..) => (ids(terms), biases.as_ref().map_or(vec![], Biases::ids)),
             Self::Winograd(outputs, ..) => (ids(outputs), vec![]),
-            Self::Slope(id, _) | Self::Plain(id) | Self::Activations(id, _) => (vec![*id], vec![]),
+            Self::Slope(id, _) | Self::Plain(id) | Self::Activations(id) => (vec![*id], vec![]),
             Self::Bias(biases, _) => (vec![], biases.ids()),
         };
         weights.into_iter().chain(others)
     }
 
-    fn pack(&self, parameters: &Parameters) -> Vec<f32> {
+    pub(super) fn pack(&self, parameters: &Parameters) -> Vec<f32> {
         // The kernels pack by a part of what they are; the rest is left empty here.
         let (pixels, epilogue) = (Pixels::All, Epilogue::default());
         let input = |channels| Shape::new(1, channels, 1, 1);
@@ -198,13 +198,10 @@ impl Layout {
                 let [bias, slopes] = biases.of(parameters);
                 pack_bias(&bias, &slopes, *channels)
             }
-            Self::Activations(id, copies) => {
+            Self::Activations(id) => {
                 let numbers = parameters.get(*id);
                 let &[batch, channels, height, width] = numbers.dims() else { unreachable!("four axes") };
-                pack(&Tensor::new(
-                    Shape::new(batch * copies, channels, height, width),
-                    numbers.values().repeat(*copies),
-                ))
+                pack(&Tensor::new(Shape::new(batch, channels, height, width), numbers.values().to_vec()))
             }
         }
     }

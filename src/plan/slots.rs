@@ -35,7 +35,7 @@ pub(super) fn assign(plan: &mut Plan) {
         let step = &mut plan.steps[at];
         let bound = step.bindings.iter_mut().filter_map(|buffer| match buffer {
             Buffer::Slot(slot) => Some(slot),
-            Buffer::Constant(_) | Buffer::Parameter(_) | Buffer::Unused => None,
+            Buffer::Constant(_) | Buffer::Parameter(_) | Buffer::Resident(_) | Buffer::Unused => None,
         });
         for slot in bound.chain(step.indirect.iter_mut().map(|indirect| &mut indirect.slot)) {
             *slot = of_value[slot.0 as usize].expect("a value is made before it is read");

@@ -7,7 +7,7 @@ use crate::tensor::{Shape, packed_len};
 
 /// What has been planned so far; every value still has a slot of its own.
 #[derive(Debug, Default)]
-pub(super) struct Draft {
+pub(in crate::plan) struct Draft {
     pub steps: Vec<Step>,
     /// The bytes of each slot.
     pub slots: Vec<u64>,
@@ -17,7 +17,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// A dispatch whose output is a value of its own.
-    pub(super) fn step(
+    pub(in crate::plan) fn step(
         &mut self,
         dispatch: Dispatch,
         read: Vec<Buffer>,
@@ -30,7 +30,7 @@ impl Draft {
     }
 
     /// A dispatch that writes `to`, or a part of it.
-    pub(super) fn write(
+    pub(in crate::plan) fn write(
         &mut self,
         dispatch: Dispatch,
         mut bindings: Vec<Buffer>,
@@ -44,17 +44,17 @@ impl Draft {
         self.steps.last_mut().expect("just pushed")
     }
 
-    pub(super) fn value_slot(&mut self, shape: Shape) -> Slot {
+    pub(in crate::plan) fn value_slot(&mut self, shape: Shape) -> Slot {
         self.slot(4 * packed_len(shape) as u64)
     }
 
-    pub(super) fn slot(&mut self, bytes: u64) -> Slot {
+    pub(in crate::plan) fn slot(&mut self, bytes: u64) -> Slot {
         self.slots.push(bytes);
         Slot(self.slots.len() as u32 - 1)
     }
 
     /// Parameters in a kernel's order. Of what was packed before there is one.
-    pub(super) fn packed(&mut self, layout: Layout) -> Buffer {
+    pub(in crate::plan) fn packed(&mut self, layout: Layout) -> Buffer {
         let packing = Packing::new(layout);
         let known = self.parameters.iter().position(|known| *known == packing);
         Buffer::Parameter(known.unwrap_or_else(|| {
@@ -63,7 +63,16 @@ impl Draft {
         }) as u32)
     }
 
-    pub(super) fn constant(&mut self, constant: Constant) -> Buffer {
+    /// What kernels count with. Of the same words there is one.
+    pub(in crate::plan) fn words(&mut self, words: Vec<u32>) -> Buffer {
+        let same = |known: &Constant| matches!(known, Constant::Words(known) if **known == *words);
+        match self.constants.iter().position(same) {
+            Some(known) => Buffer::Constant(known as u32),
+            None => self.constant(Constant::Words(words.into())),
+        }
+    }
+
+    pub(in crate::plan) fn constant(&mut self, constant: Constant) -> Buffer {
         self.constants.push(constant);
         Buffer::Constant(self.constants.len() as u32 - 1)
     }

@@ -1,0 +1,66 @@
+// The gradient's norm, what it is multiplied by, and the numbers that the host reads.
+//
+//   factor = 1, or limit / (norm + 10⁻⁶) where the norm is larger than the limit
+//   limit  = none, `limit`, or `limit` times the mean norm, which follows the clipped norms
+//
+//   output = factor, norm, mean, failed; then an element a watched number, the loss first
+//
+// Settings and control: shared/update.wgsl. An update whose loss or norm is not finite fails; it and all behind it move nothing.
+
+#import element
+
+const LIMIT_NONE: u32 = 0u;
+const LIMIT_NORM: u32 = 1u;
+const LIMIT_MEAN: u32 = 2u;
+
+const BLOCK: u32 = 16u; // as in shared/update.wgsl
+
+const SHARE: f32 = 0.02; // of a norm in the mean
+
+struct GradientClipParams {
+    partials: u32,
+    watched: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: GradientClipParams;
+@group(0) @binding(1) var<storage, read> squares: array<f32>;
+@group(0) @binding(2) var<storage, read> settings: array<Vec4>;
+@group(0) @binding(3) var<storage, read_write> watched: array<Vec4>; // a block each, made empty
+@group(0) @binding(4) var<storage, read_write> control: array<Vec4>;
+@group(0) @binding(5) var<storage, read_write> output: array<Vec4>;
+
+// By the bits, since compilers may take NaN for impossible and drop comparisons that look for it.
+fn finite(value: f32) -> bool {
+    return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u;
+}
+
+@compute @workgroup_size(1)
+fn main() {
+    var square = 0.0;
+    for (var i = 0u; i < params.partials; i++) {
+        square += squares[i];
+    }
+    let norm = sqrt(square);
+    let share = settings[0].x;
+    let loss = share * watched[0].x;
+    let before = control[0];
+
+    var limit = settings[0].z;
+    if (u32(settings[0].y) == LIMIT_MEAN) {
+        limit *= before.z;
+    }
+    let limited = u32(settings[0].y) == LIMIT_NORM || (u32(settings[0].y) == LIMIT_MEAN && before.z > 0.0);
+    let longer = limited && norm > limit;
+    let short = select(norm, limit, longer);
+    let mean = select(short, before.z + SHARE * (short - before.z), before.z > 0.0);
+    let failed = before.w != 0.0 || !finite(norm) || !finite(loss);
+    let factor = select(1.0, limit / (norm + 1e-6), longer);
+
+    let after = Vec4(factor, norm, select(mean, before.z, failed), select(0.0, 1.0, failed));
+    control[0] = after;
+    output[0] = after;
+    for (var i = 0u; i < params.watched; i++) {
+        output[1u + i] = share * watched[i * BLOCK];
+        watched[i * BLOCK] = Vec4(0.0);
+    }
+}

@@ -1,0 +1,40 @@
+// Weight normalisation (Salimans and Kingma, NIPS 2016, equation 2), one output a workgroup.
+//
+//   output[o] = magnitude[o] · direction[o] / max(‖direction[o]‖, 10⁻¹²)
+
+#import element
+
+const THREADS: u32 = 64u;
+
+struct WeightNormParams {
+    elements: u32, // of an output
+    stride: u32, // of the magnitudes: 4 if they are a number an output, 1 a number a channel
+}
+
+@group(0) @binding(0) var<uniform> params: WeightNormParams;
+@group(0) @binding(1) var<storage, read> direction: array<Vec4>;
+@group(0) @binding(2) var<storage, read> magnitude: array<f32>;
+@group(0) @binding(3) var<storage, read_write> output: array<Vec4>;
+
+var<workgroup> partial: array<f32, THREADS>;
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+    let first = workgroup.x * params.elements;
+    var sum = 0.0;
+    for (var at = thread; at < params.elements; at += THREADS) {
+        sum += dot(direction[first + at], direction[first + at]);
+    }
+    partial[thread] = sum;
+    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
+        workgroupBarrier(); // the sums of the step before are in place
+        if (thread < half) {
+            partial[thread] += partial[thread + half];
+        }
+    }
+    workgroupBarrier();
+    let factor = magnitude[workgroup.x * params.stride] / max(sqrt(partial[0]), 1e-12);
+    for (var at = thread; at < params.elements; at += THREADS) {
+        output[first + at] = factor * direction[first + at];
+    }
+}

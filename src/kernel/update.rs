@@ -1,0 +1,74 @@
+//! Host half of `shaders/update.wgsl`, and twin of `shaders/shared/update.wgsl`: how an update's settings are stored.
+
+use super::{Dispatch, Kernel, Specialization, row_of};
+
+/// The shader.
+pub static KERNEL: Kernel = kernel!("update", UpdateParams);
+
+params! {
+    /// Twin of the shader's parameters.
+    pub struct UpdateParams {
+        elements: u32,
+    }
+}
+
+/// Bytes at whose multiples pieces begin: WebGPU's largest alignment for offsets.
+pub const BLOCK_BYTES: usize = 256;
+
+/// Elements of four numbers in front of those of the pieces.
+pub const HEAD: usize = 3;
+
+/// Settings of an update.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// What the gathered sums are multiplied by: one part of so many.
+    pub share: f32,
+    /// Which limit there is: none, a norm, or times the mean norm.
+    pub limit_kind: u32,
+    /// The limit.
+    pub limit: f32,
+    /// What an average keeps of itself.
+    pub kept: f32,
+    /// Weight decay that is a part of the gradient.
+    pub decay: f32,
+    /// What keeps the quotient finite.
+    pub epsilon: f32,
+    /// Decays of the two moments.
+    pub betas: [f32; 2],
+    /// What the moments take of what is new.
+    pub taken: [f32; 2],
+}
+
+/// Settings of a piece: none for one that is not trained.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Piece {
+    /// The learning rate over the first moment's correction.
+    pub step: f32,
+    /// The root of the second moment's correction.
+    pub root: f32,
+    /// What a step leaves of a number.
+    pub shrunk: f32,
+}
+
+impl Settings {
+    /// The numbers that the shaders read.
+    pub fn pack(&self, pieces: &[Option<Piece>]) -> Vec<f32> {
+        let [b1, b2] = self.betas;
+        let [c1, c2] = self.taken;
+        let head = [
+            [self.share, self.limit_kind as f32, self.limit, self.kept],
+            [self.decay, self.epsilon, b1, b2],
+            [c1, c2, 0.0, 0.0],
+        ];
+        let pieces = pieces.iter().map(|piece| match piece {
+            Some(Piece { step, root, shrunk }) => [*step, *root, *shrunk, 1.0],
+            None => [0.0; 4],
+        });
+        head.into_iter().chain(pieces).flatten().collect()
+    }
+}
+
+/// Bindings: pieces, settings, control, sums, parameters, first and second moments, averages.
+pub fn dispatch(elements: usize) -> Dispatch {
+    KERNEL.dispatch(Specialization::default(), &UpdateParams { elements: elements as u32 }, row_of(elements))
+}
