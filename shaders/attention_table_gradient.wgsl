@@ -75,9 +75,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         sums[at] = 0.0;
     }
     let end = min((part + 1u) * params.sets_a_part, params.all_sets);
-    for (var set = part * params.sets_a_part; set < end; set++) {
-        let tokens = tokens_of(set % params.sets);
-        let at = Head(set / params.sets, head);
+    for (var index = part * params.sets_a_part; index < end; index++) {
+        let tokens = tokens_of(index % params.sets);
+        let at = Head(index / params.sets, head);
         for (var token = 0u; token < tokens.count; token += THREADS) {
             let is_query = token + thread < tokens.count;
             var query = query_of(at, tokens, min(token + thread, tokens.count - 1u));

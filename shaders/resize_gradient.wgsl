@@ -43,18 +43,18 @@ struct ResizeGradientParams {
 struct Side {
     length: u32,
     new_length: u32,
-    old: u32,
-    new: u32,
+    old_part: u32, // to new_part as the old side is to the new one; CORNERS: each less one
+    new_part: u32,
     quotient: f32,
 }
 
 // The first new pixel that looks at place k or behind it.
 fn first_from(side: Side, k: i32) -> u32 {
-    var over = k * i32(side.new);
-    var below = side.old;
+    var over = k * i32(side.new_part);
+    var below = side.old_part;
     if (KIND == BILINEAR || KIND == BICUBIC) {
-        over = (2 * k + 1) * i32(side.new) - i32(side.old);
-        below = 2u * side.old;
+        over = (2 * k + 1) * i32(side.new_part) - i32(side.old_part);
+        below = 2u * side.old_part;
     }
     if (over <= 0) {
         return 0u;
@@ -80,11 +80,11 @@ fn share(side: Side, i: u32, p: u32) -> f32 {
     if (KIND == NEAREST) {
         return f32(min(u32(f32(p) * side.quotient), last) == i);
     }
-    var over = p * side.old + side.new; // one pixel on, as there is none below zero
-    var below = side.new;
+    var over = p * side.old_part + side.new_part; // one pixel on, as there is none below zero
+    var below = side.new_part;
     if (KIND != CORNERS) {
-        over = (2u * p + 1u) * side.old + side.new;
-        below = 2u * side.new;
+        over = (2u * p + 1u) * side.old_part + side.new_part;
+        below = 2u * side.new_part;
     }
     let t = f32(over % below) / f32(below);
     var weights = vec4<f32>(0.0, 1.0 - t, t, 0.0);

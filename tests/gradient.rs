@@ -13,6 +13,8 @@
 
 #[path = "gradient/cases.rs"]
 mod cases;
+#[path = "gradient/kernels.rs"]
+mod kernels;
 mod support;
 
 use sparsr::low_level::cpu;
@@ -159,7 +161,7 @@ fn the_cpu_engine_says_the_same() {
 /// All outputs by the kernels, of poisoned memory and twice, the same bits both times.
 fn by_kernels(gpu: &Gpu, trial: &Trial) -> Result<Vec<Tensor>, Error> {
     let (parameters, limits) = (Parameters::new(), gpu.limits());
-    let plan = Plan::training(&trial.graph, &Places::of(&parameters), Ends::Read, &limits)?;
+    let plan = Plan::training(&trial.graph, &Places::of(&parameters), Ends::Read, limits)?;
     let mut session = Session::new(gpu, &plan, &parameters)?;
     let given: Vec<Vec<f32>> = trial.given.iter().map(pack).collect();
     let picture = plan.picture.map(|_| bytemuck::cast_slice(&given[0]));
