@@ -60,7 +60,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             sum = 0.0;
         }
     }
-    let trained = net.with_parameters(trainer.averaged())?; // an Upscaler takes Model::from(trained)
+    let trained = net.with_parameters(trainer.averaged()?)?; // an Upscaler takes Model::from(trained)
     println!("{} numbers learnt", trained.parameters().iter().map(|(_, p)| p.values().len()).sum::<usize>());
     Ok(())
 }

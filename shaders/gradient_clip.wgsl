@@ -43,20 +43,20 @@ fn main() {
     let norm = sqrt(square);
     let share = settings[0].x;
     let loss = share * watched[0].x;
-    let before = control[0];
+    let mean_before = settings[2].z;
 
     var limit = settings[0].z;
     if (u32(settings[0].y) == LIMIT_MEAN) {
-        limit *= before.z;
+        limit *= mean_before;
     }
-    let limited = u32(settings[0].y) == LIMIT_NORM || (u32(settings[0].y) == LIMIT_MEAN && before.z > 0.0);
+    let limited = u32(settings[0].y) == LIMIT_NORM || (u32(settings[0].y) == LIMIT_MEAN && mean_before > 0.0);
     let longer = limited && norm > limit;
     let short = select(norm, limit, longer);
-    let mean = select(short, before.z + SHARE * (short - before.z), before.z > 0.0);
-    let failed = before.w != 0.0 || !finite(norm) || !finite(loss);
+    let mean = select(short, mean_before + SHARE * (short - mean_before), mean_before > 0.0);
+    let failed = control[0].w != 0.0 || !finite(norm) || !finite(loss);
     let factor = select(1.0, limit / (norm + 1e-6), longer);
 
-    let after = Vec4(factor, norm, select(mean, before.z, failed), select(0.0, 1.0, failed));
+    let after = Vec4(factor, norm, select(mean, mean_before, failed), select(0.0, 1.0, failed));
     control[0] = after;
     output[0] = after;
     for (var i = 0u; i < params.watched; i++) {

@@ -1,12 +1,14 @@
 // Sums over pictures, or over the channels of each pixel.
 //
 //   output[o · inner + i] = Σ_{s < count} input[(o · count + s) · inner + i]        LANES: then over the four lanes
+//                                                                                   ADDED: to what is there
 //
 // One number after the other, so the order never changes. For sums over many pixels there is global_pool.
 
 #import element
 
 override LANES: bool = false;
+override ADDED: bool = false;
 
 struct SumParams {
     count: u32,
@@ -31,6 +33,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) w
     }
     if (LANES) {
         sum = Vec4(sum.x + sum.y + (sum.z + sum.w), 0.0, 0.0, 0.0);
+    }
+    if (ADDED) {
+        sum += Vec4(output[at]);
     }
     output[at] = OutputStored(sum);
 }

@@ -11,6 +11,7 @@
 
 #[cfg(feature = "image")]
 pub mod data;
+mod engine;
 pub mod fresh;
 mod objective;
 mod optimiser;

@@ -11,6 +11,7 @@
 //! Within a step no buffer is both read and written, because the device would refuse that: a step's output
 //! never shares a slot with its inputs. (`concat` reads back what it wrote itself, through one binding.)
 
+mod arrange;
 mod choices;
 mod fuse;
 mod halves;

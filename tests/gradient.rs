@@ -11,25 +11,23 @@
 //! is a straight line along v at ε = 1 and as precisely as sums in f64 are (that is `⟨Jᵀg, v⟩ = ⟨g, Jv⟩`), elsewhere in
 //! a small step, with numbers that keep away from kinks.
 
+#[path = "gradient/adjoints.rs"]
+mod adjoints;
 #[path = "gradient/cases.rs"]
 mod cases;
-#[path = "gradient/kernels.rs"]
-mod kernels;
 mod support;
 
+use sparsr::Error;
 use sparsr::low_level::cpu;
-use sparsr::low_level::gpu::Session;
 use sparsr::low_level::graph::{
     Activation, AdaptiveMaxPool, Attention, AveragePool, Axes, Binary, BinaryKind, Builder, Conv2d, Fold,
     Graph, Input, Loss, MaskedConv2d, Op, Parameters, TrainingOperation, Unfold, Value, WeightOperation,
 };
 use sparsr::low_level::oracle::{self, Numbers};
-use sparsr::low_level::plan::{Ends, Places, Plan, Port};
-use sparsr::low_level::tensor::{Shape, Tensor, pack, unpack};
-use sparsr::{Error, Gpu};
+use sparsr::low_level::tensor::{Shape, Tensor};
 
 use cases::{Along, Case, Operand};
-use support::{adapter, seeded};
+use support::{adapter, kernels, seeded};
 
 const NUMBER: Shape = Shape::new(1, 1, 1, 1);
 
@@ -158,29 +156,13 @@ fn the_cpu_engine_says_the_same() {
     assert!(wrong.is_empty(), "{} outputs are others:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// All outputs by the kernels, of poisoned memory and twice, the same bits both times.
-fn by_kernels(gpu: &Gpu, trial: &Trial) -> Result<Vec<Tensor>, Error> {
-    let (parameters, limits) = (Parameters::new(), gpu.limits());
-    let plan = Plan::training(&trial.graph, &Places::of(&parameters), Ends::Read, limits)?;
-    let mut session = Session::new(gpu, &plan, &parameters)?;
-    let given: Vec<Vec<f32>> = trial.given.iter().map(pack).collect();
-    let picture = plan.picture.map(|_| bytemuck::cast_slice(&given[0]));
-    let others: Vec<&[f32]> = given[1..].iter().map(Vec::as_slice).collect();
-    let mut run = || {
-        session.poison();
-        session.submit(picture, &others)?;
-        session.collect()
-    };
-    let outputs = run()?;
-    assert_eq!(outputs, run()?, "the same bits twice");
-    let tensor = |(port, words): (&Port, &Vec<u32>)| unpack(port.shape, bytemuck::cast_slice(words));
-    Ok(plan.outputs().zip(&outputs).map(tensor).collect())
-}
-
 #[test]
 fn the_kernels_say_the_same() {
     let Some(gpu) = adapter::gpu("gradients by kernels") else { return };
-    let wrong = others(|trial| by_kernels(&gpu, trial));
+    let wrong = others(|trial| {
+        let given: Vec<&Tensor> = trial.given.iter().collect();
+        kernels::run(&gpu, &trial.graph, &Parameters::new(), &given)
+    });
     assert!(wrong.is_empty(), "{} outputs are others:\n{}", wrong.len(), wrong.join("\n"));
 }
 

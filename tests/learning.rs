@@ -10,18 +10,22 @@ mod networks;
 mod operators;
 #[path = "learning/optimisers.rs"]
 mod optimisers;
+mod support;
 
 use std::path::Path;
 
+use sparsr::Error;
 use sparsr::low_level::cpu::{self, Buffers};
 use sparsr::low_level::graph::{Graph, Op, Parameters};
 use sparsr::low_level::oracle;
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
+use support::{adapter, kernels};
+
 /// Who computes, and how far from PyTorch's numbers theirs may be: relative, of one gradient's numbers together. The file
 /// holds f32.
-const ENGINES: [(&str, f64); 2] = [("the CPU engine", 1e-5), ("the oracle", 3e-7)];
+const ENGINES: [(&str, f64); 3] = [("the CPU engine", 1e-5), ("the oracle", 3e-7), ("the kernels", 1e-5)];
 
 /// The tensors of a script.
 fn golden(script: &str) -> Weights {
@@ -30,12 +34,19 @@ fn golden(script: &str) -> Weights {
     Weights::load(&path).unwrap_or_else(|error| panic!("{error}: {script}.py makes the file"))
 }
 
-/// The graph's outputs, by each of [`ENGINES`].
-fn run(graph: &Graph, parameters: &Parameters, inputs: &[&Tensor]) -> [Vec<Tensor>; 2] {
+/// The graph's outputs, by each of [`ENGINES`]; kernels are the last, and may be missing.
+fn run(graph: &Graph, parameters: &Parameters, inputs: &[&Tensor]) -> Vec<Vec<Tensor>> {
     let by_cpu = cpu::run_all(graph, parameters, inputs, &mut Buffers::default()).unwrap();
     let made = oracle::run(graph, parameters, inputs).unwrap();
     let by_oracle = graph.outputs().iter().map(|output| made[output.value.index()].to_tensor());
-    [by_cpu, by_oracle.collect()]
+    let mut found = vec![by_cpu, by_oracle.collect()];
+    if let Some(gpu) = adapter::gpu("learning by kernels") {
+        match kernels::run(&gpu, graph, parameters, inputs) {
+            Err(Error::Unsupported(reason)) if reason.contains("has no kernel") => println!("{reason}"),
+            outputs => found.push(outputs.unwrap()),
+        }
+    }
+    found
 }
 
 /// Four axes, with ones behind a weight's own; a number a channel is 1×C×1×1.
@@ -62,12 +73,7 @@ fn distance(found: &Tensor, expected: &Tensor, factor: f64) -> f64 {
 }
 
 /// What is wrong with what the engines found, in words.
-fn differences(
-    case: &str,
-    found: &[Vec<Tensor>; 2],
-    expected: &[(String, Tensor)],
-    factor: f64,
-) -> Vec<String> {
+fn differences(case: &str, found: &[Vec<Tensor>], expected: &[(String, Tensor)], factor: f64) -> Vec<String> {
     let mut wrong = Vec::new();
     for ((engine, tolerance), found) in ENGINES.iter().zip(found) {
         assert_eq!(found.len(), expected.len(), "{case}");

@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("job",      &["cpu", "device", "gpu", "graph", "models", "pixels", "plan", "probe", "tensor"]),
     ("upscale",  &["device", "gpu", "graph", "guard", "job", "models", "pixels", "plan", "probe"]),
     ("image",    &["job", "pixels", "plane", "upscale"]),
-    ("learn",    &["cpu", "graph", "image", "job", "metrics", "models", "net", "pixels", "plane", "tensor", "weights"]),
+    ("learn",    &["cpu", "gpu", "graph", "image", "job", "kernel", "metrics", "models", "net", "pixels", "plan", "plane", "tensor", "weights"]),
 ];
 
 /// Names that the crate's root shows, and the modules that they come from.

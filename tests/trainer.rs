@@ -3,23 +3,46 @@
 
 #![cfg(feature = "image")]
 
+mod support;
+
 use std::sync::Arc;
 
+use sparsr::Gpu;
 use sparsr::learn::data::{Batches, Crops, DataOptions, Pairs};
 use sparsr::learn::{Batch, Clip, Objective, Optimiser, Step, Trainer, fresh};
-use sparsr::low_level::graph::Loss;
+use sparsr::low_level::graph::{Loss, Parameters};
 use sparsr::low_level::models::{Model, smsr};
 use sparsr::low_level::tensor::{Shape, Tensor};
 
+use support::adapter;
+
 const SIDE: usize = 16;
 
-/// An EDSR of 8 channels and 2 blocks that learns by L1, for so many pictures at once.
+/// A trainer on a GPU, or on the CPU engine.
+fn trainer(gpu: Option<&Gpu>, objective: Objective, parameters: Parameters, optimiser: Optimiser) -> Trainer {
+    let trainer = match gpu {
+        None => Trainer::new(objective, parameters, optimiser),
+        Some(gpu) => Trainer::on_gpu(gpu, objective, parameters, optimiser),
+    };
+    trainer.unwrap()
+}
+
+/// The CPU engine, and a GPU if there is one.
+fn engines() -> Vec<Option<Gpu>> {
+    [None].into_iter().chain(adapter::gpu("trainings on a GPU").map(Some)).collect()
+}
+
 fn edsr(pictures: usize, optimiser: Optimiser) -> Trainer {
+    edsr_on(None, pictures, optimiser)
+}
+
+/// An EDSR of 8 channels and 2 blocks that learns by L1, for so many pictures at once.
+fn edsr_on(gpu: Option<&Gpu>, pictures: usize, optimiser: Optimiser) -> Trainer {
     let model = Model::from_weights("fresh", fresh::edsr(8, 2, 2, 3)).unwrap();
     let low = Shape::new(pictures, 3, SIDE, SIDE);
     let objective = Objective::of_net(model.net(), low, &[(Loss::L1, 1.0)]).unwrap();
     let objective = objective.only(|name| !name.contains("_mean")).unwrap();
-    Trainer::new(objective, model.net().parameters().clone(), optimiser).unwrap()
+    trainer(gpu, objective, model.net().parameters().clone(), optimiser)
 }
 
 fn batches(batch_size: usize) -> Batches {
@@ -37,7 +60,7 @@ fn learn(trainer: &mut Trainer, batches: &Batches, steps: std::ops::Range<u64>) 
 }
 
 fn numbers(trainer: &Trainer) -> Vec<u32> {
-    let parts = [trainer.parameters().clone(), trainer.averaged()];
+    let parts = [trainer.parameters().unwrap(), trainer.averaged().unwrap()];
     let all = parts
         .iter()
         .flat_map(|parameters| parameters.iter().flat_map(|(_, p)| p.values().to_vec()).collect::<Vec<_>>());
@@ -66,21 +89,44 @@ fn an_interrupted_training_ends_in_the_same_bits() {
         optimiser.clip = Clip::Mean(2.0);
         optimiser
     };
-    let (mut whole, batches) = (edsr(1, optimiser()), batches(4));
-    learn(&mut whole, &batches, 0..20);
-    let (mut first, mut second) = (edsr(1, optimiser()), edsr(1, optimiser()));
-    learn(&mut first, &batches, 0..8);
-    second.restore(&first.state()).unwrap();
-    assert_eq!(second.iteration(), 8);
-    learn(&mut second, &batches, 8..20);
-    assert_eq!(numbers(&whole), numbers(&second));
-    assert_eq!(whole.state(), second.state());
+    for gpu in engines() {
+        let edsr = || edsr_on(gpu.as_ref(), 1, optimiser());
+        let (mut whole, batches) = (edsr(), batches(4));
+        learn(&mut whole, &batches, 0..20);
+        let (mut first, mut second) = (edsr(), edsr());
+        learn(&mut first, &batches, 0..8);
+        second.restore(&first.state().unwrap()).unwrap();
+        assert_eq!(second.iteration(), 8);
+        learn(&mut second, &batches, 8..20);
+        assert_eq!(numbers(&whole), numbers(&second));
+        assert_eq!(whole.state().unwrap(), second.state().unwrap());
 
-    let mut state = first.state();
-    state.tensors.retain(|(name, _)| name != "averaged.head.0.bias");
-    let message = second.restore(&state).unwrap_err().to_string();
-    assert_eq!(message, "training state: averaged.head.0.bias: expected 8 numbers, found none");
-    assert_eq!(numbers(&whole), numbers(&second), "what cannot be restored changes nothing");
+        let mut state = first.state().unwrap();
+        state.tensors.retain(|(name, _)| name != "averaged.head.0.bias");
+        let message = second.restore(&state).unwrap_err().to_string();
+        assert_eq!(message, "training state: averaged.head.0.bias: expected 8 numbers, found none");
+        assert_eq!(numbers(&whole), numbers(&second), "what cannot be restored changes nothing");
+    }
+}
+
+/// The order of sums differs, so the last bits do.
+#[test]
+fn a_gpu_learns_what_the_cpu_engine_learns() {
+    let Some(gpu) = adapter::gpu("a training on a GPU") else { return };
+    let batches = batches(4);
+    let mut optimiser = Optimiser::default();
+    (optimiser.clip, optimiser.weight_decay, optimiser.decoupled) = (Clip::Mean(1.1), 0.01, true);
+    let mut by_cpu = edsr(1, optimiser.clone());
+    let expected = learn(&mut by_cpu, &batches, 0..20);
+    for pictures in [1, 4] {
+        let mut trainer = edsr_on(Some(&gpu), pictures, optimiser.clone());
+        assert!(trainer.memory().iter().all(|(_, bytes)| *bytes > 0));
+        let found = learn(&mut trainer, &batches, 0..20);
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found.loss / expected.loss - 1.0).abs() < 1e-5, "{found:?} and {expected:?}");
+            assert!((found.norm / expected.norm - 1.0).abs() < 1e-4, "{found:?} and {expected:?}");
+        }
+    }
 }
 
 /// The order of sums differs, so the last bits do.
@@ -112,15 +158,17 @@ fn however_a_batch_is_cut_its_gradient_is_the_same() {
 
 #[test]
 fn what_is_no_number_ends_it_and_changes_nothing() {
-    let (mut trainer, batches) = (edsr(1, Optimiser::default()), batches(2));
-    learn(&mut trainer, &batches, 0..2);
-    let before = numbers(&trainer);
-    let Batch { mut low, high } = batches.batch(2);
-    low.values_mut()[700] = f32::NAN;
-    let message = trainer.step(&[&low, &high], 1e-3).unwrap_err().to_string();
-    assert!(message.starts_with("iteration 3: the loss is NaN; the training cannot go on"), "{message}");
-    assert_eq!(numbers(&trainer), before);
-    learn(&mut trainer, &batches, 2..3);
+    for gpu in engines() {
+        let (mut trainer, batches) = (edsr_on(gpu.as_ref(), 1, Optimiser::default()), batches(2));
+        learn(&mut trainer, &batches, 0..2);
+        let before = numbers(&trainer);
+        let Batch { mut low, high } = batches.batch(2);
+        low.values_mut()[700] = f32::NAN;
+        let message = trainer.step(&[&low, &high], 1e-3).unwrap_err().to_string();
+        assert!(message.starts_with("iteration 3: the loss is NaN; the training cannot go on"), "{message}");
+        assert_eq!(numbers(&trainer), before);
+        learn(&mut trainer, &batches, 2..3);
+    }
 }
 
 /// A small SMSR whose masks lie around their thresholds.
@@ -168,13 +216,26 @@ fn smsr_learns_in_every_phase() {
         let objective = Objective::new(graph.clone()).unwrap().only(|name| !name.contains("_mean")).unwrap();
         let trained = objective.trained().iter().any(|name| name.contains("spa_mask"));
         assert_eq!(trained, masks.are_soft() || masks == smsr::Masks::Hard, "{masks:?}");
-        let mut own = Trainer::new(objective, parameters, Optimiser::default()).unwrap();
-        let losses: Vec<f32> = (0..6)
-            .map(|step| {
+        let mut of_engines: Vec<Vec<f32>> = Vec::new();
+        for gpu in engines() {
+            let (objective, parameters) = (objective.clone(), parameters.clone());
+            let mut own = trainer(gpu.as_ref(), objective, parameters, Optimiser::default());
+            let mut loss = |step: u64| {
                 let inputs = inputs(&batches.batch(step % 2));
                 own.step(&inputs.iter().collect::<Vec<_>>(), 1e-3).unwrap().loss
-            })
-            .collect();
-        assert!(losses[4] < losses[0] && losses[5] < losses[1], "{masks:?}: {losses:?}");
+            };
+            let losses: Vec<f32> = (0..6).map(&mut loss).collect();
+            assert!(losses[4] < losses[0] && losses[5] < losses[1], "{masks:?}: {losses:?}");
+            of_engines.push(losses);
+        }
+        for losses in &of_engines[1..] {
+            for (gpu, cpu) in losses.iter().zip(&of_engines[0]) {
+                assert!(
+                    (gpu / cpu - 1.0).abs() < 1e-4,
+                    "{masks:?}: {losses:?} by kernels, {:?}",
+                    of_engines[0]
+                );
+            }
+        }
     }
 }

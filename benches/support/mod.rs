@@ -230,6 +230,7 @@ pub fn alone(
         slots: [input, output].map(|shape| 4 * packed_len(shape) as u64).to_vec(),
         constants: constants.into_iter().map(|numbers| Constant::Numbers(numbers.into())).collect(),
         parameters: vec![],
+        residents: vec![],
         picture: Some(Port { slot: Slot(0), shape: input, form: Form::Tensor }),
         given: vec![],
         output: Port { slot: Slot(1), shape: output, form: Form::Tensor },

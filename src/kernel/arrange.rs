@@ -16,6 +16,9 @@ params! {
 /// How many values a dispatch reads.
 pub const VALUES: usize = 3;
 
+/// The part of an entry that is the place, and one.
+pub const PLACE: u32 = 0x1fff_ffff;
+
 /// What stands for a zero in the table.
 pub const ZERO: u32 = 0;
 

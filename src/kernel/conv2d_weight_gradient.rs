@@ -29,6 +29,9 @@ const BUSY: usize = 1 << 13;
 /// Slices at most: each is a sum as large as the weight that is stored and read again.
 const SLICES: usize = 64;
 
+/// Rows of a slice at least, for the same reason.
+const ROWS: usize = 4;
+
 const THREADS: usize = 64;
 
 /// A sum over the rows of all pictures, in slices.
@@ -44,7 +47,7 @@ impl Slices {
     /// For `rows` rows that so many threads go through together.
     pub fn of(rows: usize, threads: usize) -> Self {
         let wanted = BUSY.div_ceil(threads.max(1)).clamp(1, SLICES);
-        let rows_each = rows.div_ceil(wanted).max(1);
+        let rows_each = rows.div_ceil(wanted).max(ROWS);
         Self { count: rows.div_ceil(rows_each).max(1), rows: rows_each }
     }
 }

@@ -16,11 +16,14 @@ params! {
 }
 
 /// Bindings: input, output. The sum of so many values of `output`'s shape that are stored one after the other: over
-/// pictures, or over slices of a sum.
+/// pictures, or over slices of a sum. [`ADDED`] adds it to what the output holds.
 pub fn over_pictures(output: Shape, count: usize) -> Dispatch {
     let outputs = packed_len(output) / 4;
     dispatch(count, outputs, outputs, false)
 }
+
+/// The override by which a sum is added to what is there.
+pub const ADDED: (&str, u32) = ("ADDED", 1);
 
 /// Bindings: input, output of one channel. The sum over each pixel's channels.
 pub fn over_channels(input: Shape) -> Dispatch {

@@ -27,6 +27,8 @@ pub struct Settings {
     pub limit_kind: u32,
     /// The limit.
     pub limit: f32,
+    /// The mean norm of the gradients before.
+    pub mean: f32,
     /// What an average keeps of itself.
     pub kept: f32,
     /// Weight decay that is a part of the gradient.
@@ -58,7 +60,7 @@ impl Settings {
         let head = [
             [self.share, self.limit_kind as f32, self.limit, self.kept],
             [self.decay, self.epsilon, b1, b2],
-            [c1, c2, 0.0, 0.0],
+            [c1, c2, self.mean, 0.0],
         ];
         let pieces = pieces.iter().map(|piece| match piece {
             Some(Piece { step, root, shrunk }) => [*step, *root, *shrunk, 1.0],

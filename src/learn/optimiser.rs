@@ -1,5 +1,7 @@
 //! How numbers follow their gradients: Adam and AdamW, with clipping of the gradient's norm.
 
+use crate::kernel::update::Piece;
+
 /// The rule and its settings.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -45,41 +47,30 @@ impl Default for Optimiser {
     }
 }
 
-/// What an optimiser keeps of a parameter.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Moments {
-    pub(super) first: Vec<f32>,
-    pub(super) second: Vec<f32>,
-    /// Updates so far.
-    pub(super) updates: u64,
-}
-
-impl Moments {
-    pub(super) fn of(len: usize) -> Self {
-        Self { first: vec![0.0; len], second: vec![0.0; len], updates: 0 }
+impl Optimiser {
+    /// What the update of this number does to a parameter.
+    pub(super) fn piece(&self, rate: f64, update: u64) -> Piece {
+        let [b1, b2] = self.betas;
+        let correction = |beta: f64| 1.0 - beta.powi(update.min(1 << 30) as i32);
+        let shrunk = if self.decoupled { (1.0 - rate * self.weight_decay) as f32 } else { 1.0 };
+        Piece { step: (rate / correction(b1)) as f32, root: correction(b2).sqrt() as f32, shrunk }
     }
 
-    /// Moves the numbers by one update. `gradient` is multiplied by `factor` before anything else.
-    pub(super) fn update(
-        &mut self,
-        op: &Optimiser,
-        rate: f64,
+    /// Moves numbers by one update. `gradient` is multiplied by `factor` before anything else.
+    pub(super) fn moved(
+        &self,
+        piece: &Piece,
         numbers: &mut [f32],
         gradient: &[f32],
         factor: f32,
+        [first, second]: [&mut [f32]; 2],
     ) {
-        self.updates += 1;
-        let [b1, b2] = op.betas;
-        let correction = |beta: f64| 1.0 - beta.powi(self.updates.min(1 << 30) as i32);
-        let step = (rate / correction(b1)) as f32;
-        let root = correction(b2).sqrt() as f32;
-        let (coupled, shrunk) = match op.decoupled {
-            true => (0.0, (1.0 - rate * op.weight_decay) as f32),
-            false => (op.weight_decay as f32, 1.0),
-        };
-        let (b1, b2, epsilon) = (b1 as f32, b2 as f32, op.epsilon as f32);
-        let (c1, c2) = ((1.0 - op.betas[0]) as f32, (1.0 - op.betas[1]) as f32);
-        let moments = self.first.iter_mut().zip(&mut self.second);
+        let Piece { step, root, shrunk } = *piece;
+        let [b1, b2] = self.betas.map(|beta| beta as f32);
+        let [c1, c2] = self.betas.map(|beta| (1.0 - beta) as f32);
+        let coupled = if self.decoupled { 0.0 } else { self.weight_decay as f32 };
+        let epsilon = self.epsilon as f32;
+        let moments = first.iter_mut().zip(second);
         for ((number, gradient), (first, second)) in numbers.iter_mut().zip(gradient).zip(moments) {
             let gradient = factor * gradient + coupled * *number;
             *first = b1 * *first + c1 * gradient;
@@ -107,29 +98,29 @@ pub(super) fn clipped(clip: Clip, norm: f64, mean: f64) -> (f64, f64) {
 mod tests {
     use super::*;
 
+    /// A number after its first update.
+    fn after(op: &Optimiser, number: f32, gradient: f32) -> f32 {
+        let mut numbers = [number];
+        op.moved(&op.piece(0.1, 1), &mut numbers, &[gradient], 1.0, [&mut [0.0], &mut [0.0]]);
+        numbers[0]
+    }
+
     #[test]
     fn the_first_step_of_adam_is_the_rate_whatever_the_gradient() {
         for gradient in [1e-3, 5.0, -70.0] {
-            let (mut moments, mut number) = (Moments::of(1), [1.0]);
-            moments.update(&Optimiser::default(), 0.1, &mut number, &[gradient], 1.0);
-            assert!((number[0] - (1.0 - 0.1 * gradient.signum())).abs() < 1e-4, "{gradient}: {number:?}");
+            let number = after(&Optimiser::default(), 1.0, gradient);
+            assert!((number - (1.0 - 0.1 * gradient.signum())).abs() < 1e-4, "{gradient}: {number:?}");
         }
     }
 
     #[test]
     fn decay_is_a_part_of_the_gradient_or_of_the_step() {
-        let after = |decoupled| {
-            let op = Optimiser { weight_decay: 0.5, decoupled, ..Optimiser::default() };
-            let (mut moments, mut number) = (Moments::of(1), [2.0]);
-            moments.update(&op, 0.1, &mut number, &[0.0], 1.0);
-            number[0]
+        let decayed = |decoupled, weight_decay| {
+            after(&Optimiser { weight_decay, decoupled, ..Optimiser::default() }, 2.0, 0.0)
         };
-        assert!((after(true) - 1.9).abs() < 1e-6);
-        assert!((after(false) - 1.9).abs() < 1e-6, "coupled, its size is lost: one step of the rate");
-        let op = |decoupled| Optimiser { weight_decay: 0.1, decoupled, ..Optimiser::default() };
-        let (mut moments, mut number) = (Moments::of(1), [2.0]);
-        moments.update(&op(true), 0.1, &mut number, &[0.0], 1.0);
-        assert!((number[0] - 1.98).abs() < 1e-6);
+        assert!((decayed(true, 0.5) - 1.9).abs() < 1e-6);
+        assert!((decayed(false, 0.5) - 1.9).abs() < 1e-6, "coupled, its size is lost: one step of the rate");
+        assert!((decayed(true, 0.1) - 1.98).abs() < 1e-6);
     }
 
     #[test]

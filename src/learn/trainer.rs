@@ -1,47 +1,33 @@
 //! A training: parameters, what the optimiser keeps of them, and one iteration after the other.
 //!
-//! - The same start and the same batches give the same numbers, bit for bit, whatever the number of threads and however
-//!   often it was interrupted ([`Trainer::state`], [`Trainer::restore`]).
-//! - A batch is gone through in parts of as many pictures as the objective's graph has, each on a thread of its own: the
-//!   mean over parts is the mean over pictures, and what a part of a small network keeps stays in a core's cache.
+//! - The same start and the same batches give the same numbers on the same engine, bit for bit, whatever the number of
+//!   threads and however often it was interrupted ([`Trainer::state`], [`Trainer::restore`]).
+//! - A batch is gone through in parts of as many pictures as the objective's graph has: the mean over parts is the mean over
+//!   pictures.
 //! - An iteration that does not end in finite numbers changes nothing and is an error that names the first tensor.
 //! - Memory is taken in the first iteration and used again in all later ones.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
-use rayon::prelude::*;
-
-use super::optimiser::{Moments, clipped};
+use super::engine::{Engine, Kept, Moved, OnCpu, Update};
 use super::{Objective, Optimiser, State};
-use crate::cpu::{self, Buffers};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Node, Parameters};
+use crate::graph::{Graph, Node, ParameterId, Parameters};
 use crate::tensor::{Parameter, Shape, Tensor};
 
-/// A network that learns, on the CPU engine.
+/// A network that learns.
 #[derive(Debug)]
 pub struct Trainer {
     objective: Objective,
     optimiser: Optimiser,
+    /// Names and axes; the numbers are the engine's.
     parameters: Parameters,
-    /// By name, of every parameter that was trained once.
-    moments: BTreeMap<String, Moments>,
-    averaged: BTreeMap<String, Vec<f32>>,
+    engine: Box<dyn Engine>,
+    /// Of each parameter how often it was updated.
+    updates: Vec<u64>,
     factors: BTreeMap<String, f64>,
-    gathered: Gathered,
     counters: Counters,
-    /// Memory of the parts that run at the same time.
-    buffers: Mutex<Vec<Buffers>>,
-}
-
-/// Gradients of batches that an update will be made of.
-#[derive(Debug, Default)]
-struct Gathered {
-    batches: u32,
-    watched: Vec<f32>,
-    gradients: Vec<Vec<f32>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -65,14 +51,41 @@ pub struct Step {
 }
 
 impl Trainer {
-    /// A training that begins with these parameters.
+    /// A training on the CPU engine that begins with these parameters.
     ///
     /// # Errors
     /// [`Error::Shape`] with a name that several parameters have, or with a trained one that is not among them.
     pub fn new(objective: Objective, parameters: Parameters, optimiser: Optimiser) -> Result<Self> {
-        let averaged = parameters.iter().map(|(name, numbers)| (name.to_owned(), numbers.values().to_vec()));
-        let averaged: BTreeMap<String, Vec<f32>> = averaged.collect();
-        if averaged.len() != parameters.len() {
+        let engine = OnCpu::new(&parameters);
+        Self::with_engine(Box::new(engine), objective, parameters, optimiser)
+    }
+
+    /// A training on a GPU, where parameters, moments and averages stay.
+    ///
+    /// # Errors
+    /// As [`Trainer::new`]; [`Error::Unsupported`] with an operator that has no kernel for training;
+    /// [`Error::OutOfMemory`] and [`Error::Limits`] if the objective's graph is too large, which fewer pictures at once
+    /// make smaller; [`Error::Device`] if the device is lost.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn on_gpu(
+        gpu: &crate::gpu::Gpu,
+        objective: Objective,
+        parameters: Parameters,
+        optimiser: Optimiser,
+    ) -> Result<Self> {
+        let engine = super::engine::OnGpu::new(gpu, &parameters);
+        Self::with_engine(Box::new(engine), objective, parameters, optimiser)
+    }
+
+    fn with_engine(
+        engine: Box<dyn Engine>,
+        objective: Objective,
+        parameters: Parameters,
+        optimiser: Optimiser,
+    ) -> Result<Self> {
+        let names: std::collections::BTreeSet<&str> =
+            ids(&parameters).map(|id| parameters.name(id)).collect();
+        if names.len() != parameters.len() {
             return Err(Error::shape(
                 objective.graph().name(),
                 "expected one parameter of a name, found two",
@@ -81,15 +94,17 @@ impl Trainer {
         let mut trainer = Self {
             objective: objective.clone(),
             optimiser,
+            engine,
+            updates: vec![0; parameters.len()],
             parameters,
-            moments: BTreeMap::new(),
-            averaged,
             factors: BTreeMap::new(),
-            gathered: Gathered::default(),
             counters: Counters::default(),
-            buffers: Mutex::default(),
         };
         trainer.set_objective(objective)?;
+        let values = ids(&trainer.parameters).map(|id| trainer.parameters.get(id).values().to_vec());
+        let values: Vec<Vec<f32>> = values.collect();
+        trainer.engine.put(Kept::Averages, &values)?;
+        trainer.engine.put(Kept::Parameters, &values)?;
         Ok(trainer)
     }
 
@@ -97,21 +112,21 @@ impl Trainer {
     /// computes something else. What the optimiser keeps stays.
     ///
     /// # Errors
-    /// [`Error::Shape`] with a trained parameter that is not there.
+    /// [`Error::Shape`] with a trained parameter that is not there; on a GPU those of [`Trainer::on_gpu`].
     pub fn set_objective(&mut self, objective: Objective) -> Result<()> {
-        for name in objective.trained() {
-            let Some(numbers) = self.averaged.get(name) else {
-                return Err(Error::shape(
-                    name,
-                    "expected a parameter of the training, found none of this name",
-                ));
-            };
-            let len = numbers.len();
-            self.moments.entry(name.clone()).or_insert_with(|| Moments::of(len));
-        }
+        let trained = self.trained(&objective)?;
+        self.engine.aim(&objective, &trained)?;
         self.objective = objective;
-        self.gathered = Gathered::default();
         Ok(())
+    }
+
+    fn trained(&self, objective: &Objective) -> Result<Vec<ParameterId>> {
+        let found = |name: &String| {
+            let refused =
+                || Error::shape(name, "expected a parameter of the training, found none of this name");
+            self.parameters.find(name).ok_or_else(refused)
+        };
+        objective.trained().iter().map(found).collect()
     }
 
     /// What is minimised.
@@ -129,8 +144,8 @@ impl Trainer {
     /// pictures as the graph's; an input of the graph's own shape is every part's.
     ///
     /// # Errors
-    /// [`Error::Shape`] if an input has another shape; [`Error::Diverged`] if the loss or a gradient is not finite.
-    /// Nothing is changed then.
+    /// [`Error::Shape`] if an input has another shape; [`Error::Diverged`] if the loss or a gradient is not finite, and
+    /// nothing is changed then; [`Error::Device`] if the device is lost.
     pub fn step(&mut self, inputs: &[&Tensor], rate: f64) -> Result<Step> {
         self.gather(inputs)?;
         self.update(rate)
@@ -141,98 +156,50 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::step`]; what was gathered before is lost.
     pub fn gather(&mut self, inputs: &[&Tensor]) -> Result<()> {
-        let mut gathered = std::mem::take(&mut self.gathered);
         let parts = parts(self.objective.graph(), inputs)?;
-        let outputs: Vec<Result<Vec<Tensor>>> = parts.par_iter().map(|part| self.run(part)).collect();
-        let outputs = mean(outputs.into_iter().collect::<Result<_>>()?);
-        let own = self.objective.forward().outputs().len();
-        let watched: Vec<f32> = outputs[..own].iter().map(|output| output.values()[0]).collect();
-        let names = ["the loss"].into_iter().map(str::to_owned);
-        let names =
-            names.chain(self.objective.trained().iter().map(|name| format!("the gradient of {name}")));
-        for (name, output) in names.zip(outputs[..1].iter().chain(&outputs[own..])) {
-            if let Some(found) = output.values().iter().find(|number| !number.is_finite()) {
-                return Err(Error::Diverged {
-                    iteration: self.counters.iteration + 1,
-                    tensor: name,
-                    found: *found,
-                });
-            }
-        }
-        let gradients = outputs.into_iter().skip(own).map(Tensor::into_values);
-        if gathered.batches == 0 {
-            gathered = Gathered { batches: 1, watched, gradients: gradients.collect() };
-        } else {
-            gathered.batches += 1;
-            add(&mut gathered.watched, &watched);
-            gathered.gradients.iter_mut().zip(gradients).for_each(|(sum, own)| add(sum, &own));
-        }
-        self.gathered = gathered;
-        Ok(())
-    }
-
-    /// All outputs of the graph for a part of a batch.
-    fn run(&self, inputs: &[Cow<'_, Tensor>]) -> Result<Vec<Tensor>> {
-        let taken = self.buffers.lock().ok().and_then(|mut free| free.pop());
-        let mut buffers = taken.unwrap_or_default();
-        let inputs: Vec<&Tensor> = inputs.iter().map(AsRef::as_ref).collect();
-        let outputs = cpu::run_all(self.objective.graph(), &self.parameters, &inputs, &mut buffers);
-        if let Ok(mut free) = self.buffers.lock() {
-            free.push(buffers);
-        }
-        outputs
+        self.engine.gather(&self.objective, &parts, self.counters.iteration)
     }
 
     /// Moves the parameters by what was gathered.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if nothing was; [`Error::Diverged`] if the gradient's norm is too large for a number.
+    /// [`Error::Unsupported`] if nothing was; [`Error::Diverged`] if the gradient's norm is too large for a number, or, on a
+    /// GPU, as [`Trainer::step`].
     pub fn update(&mut self, rate: f64) -> Result<Step> {
-        let Gathered { batches, watched, gradients } = std::mem::take(&mut self.gathered);
-        if batches == 0 {
-            return Err(Error::Unsupported("an update needs gradients, found none gathered".into()));
+        let trained = self.trained(&self.objective)?;
+        let mut pieces = vec![None; self.updates.len()];
+        for id in &trained {
+            let rate = rate * self.factors.get(self.parameters.name(*id)).copied().unwrap_or(1.0);
+            pieces[id.index()] = Some(self.optimiser.piece(rate, self.updates[id.index()] + 1));
         }
-        let share = 1.0 / f64::from(batches);
-        let squares = gradients.iter().flatten().map(|number| (f64::from(*number) * share).powi(2));
-        let norm = squares.sum::<f64>().sqrt();
-        let (factor, mean) = clipped(self.optimiser.clip, norm, self.counters.norm);
-        let mut moved = Vec::with_capacity(gradients.len());
-        for (name, gradient) in self.objective.trained().iter().zip(&gradients) {
-            let id = self.parameters.find(name).expect("checked when the objective was set");
-            let numbers = self.parameters.get(id);
-            let mut values = numbers.values().to_vec();
-            let rate = rate * self.factors.get(name).copied().unwrap_or(1.0);
-            let moments = self.moments.get_mut(name).expect("made when the objective was set");
-            moments.update(&self.optimiser, rate, &mut values, gradient, (factor * share) as f32);
-            moved.push((id, values));
-        }
-        self.parameters = self.parameters.with_values(moved);
+        let updates = (self.counters.averages + 1) as f64;
+        let kept = self.optimiser.ema_decay.min((1.0 + updates) / (10.0 + updates)) as f32;
+        let update = Update {
+            optimiser: &self.optimiser,
+            objective: &self.objective,
+            trained: &trained,
+            pieces: &pieces,
+            kept,
+            norm: self.counters.norm,
+            iteration: self.counters.iteration,
+        };
+        let Moved { watched, norm, mean } = self.engine.update(&update)?;
+        trained.iter().for_each(|id| self.updates[id.index()] += 1);
         self.counters.norm = mean;
         self.counters.iteration += 1;
-        self.average();
-        let [loss, watched @ ..] = &watched.iter().map(|sum| sum * share as f32).collect::<Vec<_>>()[..]
-        else {
-            unreachable!("an objective has a loss")
-        };
+        self.counters.averages += 1;
+        let [loss, watched @ ..] = &watched[..] else { unreachable!("an objective has a loss") };
         Ok(Step { loss: *loss, watched: watched.to_vec(), norm })
     }
 
-    fn average(&mut self) {
-        self.counters.averages += 1;
-        let updates = self.counters.averages as f64;
-        let kept = self.optimiser.ema_decay.min((1.0 + updates) / (10.0 + updates)) as f32;
-        for (name, numbers) in self.parameters.iter() {
-            let averaged = self.averaged.get_mut(name).expect("every parameter has an average");
-            averaged.iter_mut().zip(numbers.values()).for_each(|(a, x)| *a += (1.0 - kept) * (*x - *a));
-        }
-    }
-
     /// Lets the averages begin anew from the parameters as they are: where the objective has changed much.
-    pub fn restart_averages(&mut self) {
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    pub fn restart_averages(&mut self) -> Result<()> {
         self.counters.averages = 0;
-        for (name, numbers) in self.parameters.iter() {
-            self.averaged.insert(name.to_owned(), numbers.values().to_vec());
-        }
+        let values = self.engine.take(Kept::Parameters)?;
+        self.engine.put(Kept::Averages, &values)
     }
 
     /// Updates so far.
@@ -241,67 +208,99 @@ impl Trainer {
     }
 
     /// The parameters as they are.
-    pub fn parameters(&self) -> &Parameters {
-        &self.parameters
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    pub fn parameters(&self) -> Result<Parameters> {
+        self.with_values(Kept::Parameters)
     }
 
     /// The exponential moving average of the parameters.
-    pub fn averaged(&self) -> Parameters {
-        let ids = self.averaged.iter().map(|(name, values)| {
-            (self.parameters.find(name).expect("every average is a parameter's"), values.clone())
-        });
-        self.parameters.with_values(ids.collect())
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    pub fn averaged(&self) -> Result<Parameters> {
+        self.with_values(Kept::Averages)
+    }
+
+    fn with_values(&self, kept: Kept) -> Result<Parameters> {
+        let values = self.engine.take(kept)?;
+        Ok(self.parameters.with_values(ids(&self.parameters).zip(values).collect()))
+    }
+
+    /// What a training on a GPU takes there: bytes by what they are for. Nothing on the CPU engine.
+    pub fn memory(&self) -> Vec<(&'static str, u64)> {
+        self.engine.memory()
     }
 
     /// All that a training needs to go on as if it had not stopped.
-    pub fn state(&self) -> State {
-        let of_len = |values: &[f32]| Parameter::new([values.len()], values.to_vec());
+    ///
+    /// # Errors
+    /// [`Error::Device`] if the device is lost.
+    pub fn state(&self) -> Result<State> {
+        let of_len = |values: Vec<f32>| Parameter::new([values.len()], values);
         let mut state = State::default();
-        for (name, numbers) in self.parameters.iter() {
+        let all = [Kept::Parameters, Kept::Averages, Kept::First, Kept::Second];
+        let [parameters, averages, first, second] = all.map(|kept| self.engine.take(kept));
+        let parameters = self.parameters.with_values(ids(&self.parameters).zip(parameters?).collect());
+        for ((name, numbers), averaged) in parameters.iter().zip(averages?) {
             state.tensors.push((format!("parameters.{name}"), numbers));
-            state.tensors.push((format!("averaged.{name}"), of_len(&self.averaged[name])));
+            state.tensors.push((format!("averaged.{name}"), of_len(averaged)));
         }
-        for (name, Moments { first, second, updates }) in &self.moments {
-            state.tensors.push((format!("moments.first.{name}"), of_len(first)));
-            state.tensors.push((format!("moments.second.{name}"), of_len(second)));
-            state.notes.insert(format!("updates.{name}"), updates.to_string());
+        for (id, (first, second)) in ids(&self.parameters).zip(first?.into_iter().zip(second?)) {
+            let (name, updates) = (self.parameters.name(id), self.updates[id.index()]);
+            if updates > 0 {
+                state.tensors.push((format!("moments.first.{name}"), of_len(first)));
+                state.tensors.push((format!("moments.second.{name}"), of_len(second)));
+                state.notes.insert(format!("updates.{name}"), updates.to_string());
+            }
         }
         let Counters { iteration, averages, norm } = self.counters;
         state.notes.insert("iteration".into(), iteration.to_string());
         state.notes.insert("averages".into(), averages.to_string());
         state.notes.insert("norm".into(), norm.to_bits().to_string());
-        state
+        Ok(state)
     }
 
     /// Goes on from a state. The objective and the optimiser are those of this trainer.
     ///
     /// # Errors
-    /// [`Error::Weights`] with what the state lacks, or has of another size. The trainer is then as it was.
+    /// [`Error::Weights`] with what the state lacks, or has of another size; the trainer is then as it was.
+    /// [`Error::Device`] if the device is lost.
     pub fn restore(&mut self, state: &State) -> Result<()> {
         let counters = Counters {
             iteration: note(state, "iteration")?,
             averages: note(state, "averages")?,
             norm: f64::from_bits(note(state, "norm")?),
         };
-        let (mut parameters, mut averaged, mut moments) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        for (name, numbers) in self.parameters.iter() {
-            let len = numbers.values().len();
-            let values = numbers_of(state, &format!("parameters.{name}"), len)?;
-            parameters.push((self.parameters.find(name).expect("its own name"), values));
-            averaged.insert(name.to_owned(), numbers_of(state, &format!("averaged.{name}"), len)?);
+        let (mut parameters, mut averages) = (Vec::new(), Vec::new());
+        let (mut first, mut second, mut updates) = (Vec::new(), Vec::new(), Vec::new());
+        for id in ids(&self.parameters) {
+            let (name, len) = (self.parameters.name(id), self.parameters.get(id).values().len());
+            parameters.push(numbers_of(state, &format!("parameters.{name}"), len)?);
+            averages.push(numbers_of(state, &format!("averaged.{name}"), len)?);
             let key = format!("moments.first.{name}");
             if state.tensor(&key).is_some() {
-                let first = numbers_of(state, &key, len)?;
-                let second = numbers_of(state, &format!("moments.second.{name}"), len)?;
-                let updates = note(state, &format!("updates.{name}"))?;
-                moments.insert(name.to_owned(), Moments { first, second, updates });
+                first.push(numbers_of(state, &key, len)?);
+                second.push(numbers_of(state, &format!("moments.second.{name}"), len)?);
+                updates.push(note(state, &format!("updates.{name}"))?);
+            } else {
+                first.push(vec![0.0; len]);
+                second.push(vec![0.0; len]);
+                updates.push(0);
             }
         }
-        self.parameters = self.parameters.with_values(parameters);
-        (self.averaged, self.moments, self.counters) = (averaged, moments, counters);
-        let objective = self.objective.clone();
-        self.set_objective(objective)
+        let all = [(Kept::Parameters, parameters), (Kept::Averages, averages), (Kept::First, first)];
+        for (kept, values) in all.into_iter().chain([(Kept::Second, second)]) {
+            self.engine.put(kept, &values)?;
+        }
+        (self.updates, self.counters) = (updates, counters);
+        self.engine.forget()
     }
+}
+
+fn ids(parameters: &Parameters) -> impl Iterator<Item = ParameterId> + use<> {
+    (0..parameters.len() as u32).map(ParameterId)
 }
 
 /// The inputs of each part of a batch.
@@ -330,26 +329,6 @@ fn parts<'a>(graph: &Graph, inputs: &[&'a Tensor]) -> Result<Vec<Vec<Cow<'a, Ten
         nodes.iter().zip(inputs).map(of_part).collect()
     };
     (0..count).map(part).collect()
-}
-
-/// The mean of each output over all parts, added in their order.
-fn mean(parts: Vec<Vec<Tensor>>) -> Vec<Tensor> {
-    let share = 1.0 / parts.len() as f32;
-    let mut parts = parts.into_iter();
-    let mut sums = parts.next().unwrap_or_default();
-    for part in parts {
-        for (sum, own) in sums.iter_mut().zip(&part) {
-            add(sum.values_mut(), own.values());
-        }
-    }
-    if share != 1.0 {
-        sums.iter_mut().flat_map(Tensor::values_mut).for_each(|number| *number *= share);
-    }
-    sums
-}
-
-fn add(sums: &mut [f32], numbers: &[f32]) {
-    sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
 }
 
 fn numbers_of(state: &State, name: &str, len: usize) -> Result<Vec<f32>> {

@@ -11,13 +11,11 @@
 
 use std::collections::BTreeMap;
 
-use super::packing::Layout;
 use super::{Algorithm, Buffer, Form, Limits, Options, Piece, Plan, Port, Step, fuse, lower, slots};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Op, ParameterId, Parameters, StandIns, WeightOperation};
-use crate::kernel::arrange::{self, Origin};
+use crate::graph::{Graph, Op, ParameterId, Parameters, StandIns, Value, WeightOperation};
 use crate::kernel::update::{BLOCK_BYTES, HEAD};
-use crate::kernel::{accumulate, gradient_clip, gradient_norm, update};
+use crate::kernel::{accumulate, gradient_clip, gradient_norm, sum, update};
 use crate::tensor::{Parameter, Shape, Tensor, pack, packed_len, unpack};
 
 /// Numbers beside the gradients that an objective may have: its loss, and what is watched.
@@ -142,15 +140,21 @@ impl Plan {
         check(graph)?;
         let StandIns { graph, sources, parameters } = graph.with_stand_ins();
         lower::check(&graph)?;
-        let keep: Vec<_> = graph.outputs().iter().map(|output| output.value).collect();
+        let outputs = graph.outputs().iter().map(|output| output.value);
+        let (graph, renamed) =
+            graph.split_concats(&outputs.chain(sources.iter().copied()).collect::<Vec<_>>());
+        let sources: Vec<Value> = sources.iter().map(|value| renamed[value.index()]).collect();
+        let parameters: BTreeMap<Value, ParameterId> =
+            parameters.iter().map(|(value, id)| (renamed[value.index()], *id)).collect();
+        let keep: Vec<Value> = graph.outputs().iter().map(|output| output.value).collect();
         let options = Options { keep, algorithm: Algorithm::Direct, ..Options::default() };
         let groups = fuse::fuse(&graph, &[&*options.keep, &sources].concat());
         let (mut plan, buffers) = lower::lower(&graph, &groups, &options, limits, &sources);
         plan.kept.remove(0); // the output
-        let shape = |value: &crate::graph::Value| graph.node(*value).shape;
+        let shape = |value: &Value| graph.node(*value).shape;
         let sources: Vec<(Buffer, Shape)> =
             sources.iter().map(|value| (buffers[value.index()], shape(value))).collect();
-        plan.arrange_weights(&sources)?;
+        plan.arrange(&sources)?;
         if let Ends::Gathered { own, trained } = ends {
             plan.gather(places, own, trained)?;
         }
@@ -163,35 +167,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Puts a step in front of the first reader of each packing, which brings its numbers into their order.
-    fn arrange_weights(&mut self, sources: &[(Buffer, Shape)]) -> Result<()> {
-        let mut draft = lower::Draft {
-            steps: Vec::new(),
-            slots: std::mem::take(&mut self.slots),
-            constants: std::mem::take(&mut self.constants),
-            parameters: Vec::new(),
-        };
-        let packings = std::mem::take(&mut self.parameters);
-        let mut arranged: BTreeMap<u32, Buffer> = BTreeMap::new();
-        for mut step in std::mem::take(&mut self.steps) {
-            for at in 0..step.bindings.len() {
-                let Buffer::Parameter(packing) = step.bindings[at] else { continue };
-                let buffer = match arranged.get(&packing) {
-                    Some(buffer) => *buffer,
-                    None => {
-                        arrange_weight(&mut draft, &packings[packing as usize].layout, sources, &step.label)?
-                    }
-                };
-                arranged.insert(packing, buffer);
-                step.bindings[at] = buffer;
-            }
-            draft.steps.push(step);
-        }
-        (self.steps, self.slots, self.constants) = (draft.steps, draft.slots, draft.constants);
-        Ok(())
-    }
-
-    /// Adds the outputs to what is gathered.
+    /// Adds the outputs to what is gathered: with the sum that makes them, where they are sums.
     fn gather(&mut self, places: &Places, own: usize, trained: &[ParameterId]) -> Result<()> {
         if own > WATCHED {
             return Err(Error::Unsupported(format!(
@@ -200,25 +176,38 @@ impl Plan {
         }
         let outputs: Vec<Port> = self.outputs().copied().collect();
         for (at, port) in outputs.iter().enumerate() {
-            let (to, fours) = match at.checked_sub(own) {
-                None => {
-                    let offset = (at * BLOCK_BYTES) as u64;
-                    (Buffer::Resident(Piece { array: Array::Watched as u32, offset, bytes: 16 }), 1)
-                }
-                Some(gradient) => (places.piece(Array::Sums, trained[gradient]), packed_len(port.shape) / 4),
+            let Some(gradient) = at.checked_sub(own) else {
+                let offset = (at * BLOCK_BYTES) as u64;
+                let to = Buffer::Resident(Piece { array: Array::Watched as u32, offset, bytes: 16 });
+                self.accumulate(port, to, 1);
+                continue;
             };
-            self.steps.push(Step {
-                dispatch: accumulate::dispatch(fours),
-                bindings: vec![Buffer::Slot(port.slot), to],
-                outputs: 1,
-                zeroed: false,
-                indirect: None,
-                label: "gather".into(),
-                shape: port.shape,
-            });
+            let to = places.piece(Array::Sums, trained[gradient]);
+            let from = Buffer::Slot(port.slot);
+            let readers = self.steps.iter().filter(|step| step.bindings.contains(&from)).count();
+            let makes = |step: &&mut Step| step.dispatch.kernel == &sum::KERNEL && step.bindings[1] == from;
+            match self.steps.iter_mut().find(makes).filter(|_| readers == 1 && at > 0) {
+                Some(step) => {
+                    step.bindings[1] = to;
+                    step.dispatch.specialization.overrides.push(sum::ADDED);
+                }
+                None => self.accumulate(port, to, packed_len(port.shape) / 4),
+            }
         }
         self.kept.clear();
         Ok(())
+    }
+
+    fn accumulate(&mut self, port: &Port, to: Buffer, fours: usize) {
+        self.steps.push(Step {
+            dispatch: accumulate::dispatch(fours),
+            bindings: vec![Buffer::Slot(port.slot), to],
+            outputs: 1,
+            zeroed: false,
+            indirect: None,
+            label: "gather".into(),
+            shape: port.shape,
+        });
     }
 
     /// Inputs that are parameters are not written by the host.
@@ -313,61 +302,6 @@ fn check(graph: &Graph) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The most numbers of a weight: as many of three values as an f32 counts.
-const COUNTED: usize = 1 << 22;
-
-/// A weight in a kernel's order.
-fn arrange_weight(
-    draft: &mut lower::Draft,
-    layout: &Layout,
-    sources: &[(Buffer, Shape)],
-    label: &str,
-) -> Result<Buffer> {
-    let mut ids: Vec<ParameterId> = Vec::new();
-    layout.ids().for_each(|id| {
-        if !ids.contains(&id) {
-            ids.push(id)
-        }
-    });
-    let shapes: Vec<Shape> = ids.iter().map(|id| sources[id.index()].1).collect();
-    if ids.len() > arrange::VALUES || shapes.iter().any(|shape| shape.len() >= COUNTED) {
-        return Err(Error::Unsupported(format!(
-            "{label}: a weight of fewer than {COUNTED} numbers, found more"
-        )));
-    }
-    // Every number says where it is from: of the value `at` the number `n` is at · COUNTED + n + 1.
-    let mut telling = Parameters::new();
-    for id in 0..sources.len() {
-        let at = ids.iter().position(|known| known.index() == id);
-        let numbers =
-            at.map_or(vec![], |at| (0..shapes[at].len()).map(|n| (at * COUNTED + n + 1) as f32).collect());
-        let dims = at.map_or([0, 1, 1, 1], |at| shapes[at].axes());
-        telling.add(format!("weight {id}"), &Parameter::new(dims, numbers))?;
-    }
-    let mut packed = layout.pack(&telling);
-    packed.resize(packed.len().next_multiple_of(4).max(4), 0.0);
-    let entry = |number: &f32| match (*number as usize).checked_sub(1) {
-        None => arrange::ZERO,
-        Some(told) => {
-            let (value, n) = (told / COUNTED, told % COUNTED);
-            let Shape { channels, height, width, .. } = shapes[value];
-            let at = [
-                n / (channels * height * width),
-                n / (height * width) % channels,
-                n / width % height,
-                n % width,
-            ];
-            Origin { value, at, negative: false }.entry(shapes[value])
-        }
-    };
-    let table = draft.words(packed.iter().map(entry).collect());
-    let mut read = vec![Buffer::Unused; arrange::VALUES];
-    read.iter_mut().zip(&ids).for_each(|(to, id)| *to = sources[id.index()].0);
-    read.push(table);
-    let shape = Shape::new(1, 4, 1, packed.len() / 4);
-    Ok(draft.step(arrange::dispatch(packed.len()), read, label, shape))
 }
 
 fn shape_of(numbers: &Parameter) -> Shape {

@@ -91,10 +91,11 @@ impl Case {
 
         let watched = objective.forward().outputs().len();
         let found = run(graph, &parameters, &inputs.iter().collect::<Vec<_>>());
-        let found = found.map(|mut outputs| {
+        let without_watched = |mut outputs: Vec<Tensor>| {
             outputs.drain(1..watched);
             outputs
-        });
+        };
+        let found: Vec<_> = found.into_iter().map(without_watched).collect();
         let gradient = |name: &String| (name.clone(), self.gradients[name].clone());
         let mut expected = vec![("loss".to_owned(), self.given["loss"].clone())];
         expected.extend(objective.trained().iter().map(gradient));

@@ -174,7 +174,10 @@ impl Case<'_> {
             Ok(made) => made,
             Err(error) => return vec![format!("{}: {error}", self.name)],
         };
-        let found = run(&graph, &parameters, &[&picture]).map(|mut outputs| outputs.split_off(1));
+        let found = run(&graph, &parameters, &[&picture])
+            .into_iter()
+            .map(|mut outputs| outputs.split_off(1))
+            .collect::<Vec<_>>();
         let expected = self.all("gradient").into_iter().enumerate();
         let expected: Vec<(String, Tensor)> =
             expected.map(|(at, numbers)| (format!("gradient{at}"), tensor(&numbers))).collect();

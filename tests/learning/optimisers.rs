@@ -1,11 +1,12 @@
 //! Twenty steps of Adam and of AdamW on a small EDSR: losses, norms, and where they end.
 
-use sparsr::Model;
 use sparsr::learn::{Clip, Objective, Optimiser, Trainer};
 use sparsr::low_level::graph::{Loss, Parameters};
 use sparsr::low_level::tensor::{Parameter, Tensor};
 use sparsr::low_level::weights::Weights;
+use sparsr::{Gpu, Model};
 
+use crate::support::adapter;
 use crate::{distance, golden, tensor};
 
 const RATE: f64 = 1e-3;
@@ -29,6 +30,18 @@ fn optimiser(case: &str, golden: &Weights) -> Optimiser {
 
 #[test]
 fn twenty_steps_are_pytorchs() {
+    assert_twenty_steps(None);
+}
+
+#[test]
+fn twenty_steps_by_kernels_are_pytorchs() {
+    if let Some(gpu) = adapter::gpu("twenty steps by kernels") {
+        assert_twenty_steps(Some(&gpu));
+    }
+}
+
+/// On the CPU engine, if there is no GPU.
+fn assert_twenty_steps(gpu: Option<&Gpu>) {
     let golden = golden("optimisers");
     let start = golden
         .iter()
@@ -41,7 +54,12 @@ fn twenty_steps_are_pytorchs() {
     for case in ["adam", "adamw"] {
         let objective = Objective::of_net(model.net(), batches[0][0].shape(), &[(Loss::L1, 1.0)]).unwrap();
         let optimiser = optimiser(case, &golden);
-        let mut trainer = Trainer::new(objective, model.net().parameters().clone(), optimiser).unwrap();
+        let parameters = model.net().parameters().clone();
+        let trainer = match gpu {
+            None => Trainer::new(objective, parameters, optimiser),
+            Some(gpu) => Trainer::on_gpu(gpu, objective, parameters, optimiser),
+        };
+        let mut trainer = trainer.unwrap();
         let [losses, norms] =
             ["losses", "norms"].map(|name| golden.get(&format!("{case}.{name}")).unwrap().values().to_vec());
         for (at, (loss, norm)) in losses.iter().zip(&norms).enumerate() {
@@ -52,7 +70,7 @@ fn twenty_steps_are_pytorchs() {
                 assert!(apart < OF_A_STEP, "{case}, step {at}: a {what} of {expected}, found {found}");
             }
         }
-        let ends = [("parameters", trainer.parameters().clone()), ("averages", trainer.averaged())];
+        let ends = [("parameters", trainer.parameters().unwrap()), ("averages", trainer.averaged().unwrap())];
         for (what, found) in ends {
             assert_ends(case, what, &start, &found, &golden);
         }

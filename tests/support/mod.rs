@@ -6,6 +6,7 @@ pub mod adapter;
 pub mod case;
 pub mod compare;
 pub mod golden;
+pub mod kernels;
 pub mod npy;
 pub mod seeded;
 pub mod shared_data;

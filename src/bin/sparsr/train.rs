@@ -10,6 +10,7 @@ mod data;
 mod folder;
 mod lesson;
 mod log;
+mod machine;
 mod metrics;
 mod network;
 mod run;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use config::Set;
+use machine::Machine;
 use schema::Config;
 use settings::Settings;
 use sparsr::DeviceChoice;
@@ -66,8 +68,8 @@ pub struct Args {
     #[arg(long, value_name = "bar|json", default_value = "bar", hide_possible_values = true)]
     progress: Form,
 
-    /// What to train on: training runs on the CPU engine in this version
-    #[arg(long, value_name = "cpu", default_value = "cpu")]
+    /// What to train on: auto, cpu, a number or a part of a name from `sparsr devices`
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
 }
 
@@ -76,16 +78,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         terminal::print(config::DEFAULT.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    if !matches!(args.device, DeviceChoice::Auto | DeviceChoice::Cpu) {
-        return Err("training runs on the CPU engine in this version: --device cpu".into());
-    }
     if args.progress == Form::Json {
         terminal::tell_events();
     }
     let path = args.config.as_ref().ok_or("expected a configuration: CONFIG.toml")?;
     let (config, given) = config::read(path, &args.set)?;
     let settings = Settings::new(config, &given)?;
-    run::run(&settings, &given, args.auto_resume)
+    run::run(&settings, &Machine::open(&args.device)?, &given, args.auto_resume)
 }
 
 /// What differs between two configurations, the older one as text: `key: old → new`.

@@ -14,6 +14,7 @@ use sparsr::low_level::graph::{Loss, Parameters};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
+use super::machine::Machine;
 use super::network::unit_factor;
 use super::schedule::Schedule;
 use super::settings::{Cut, LossKind, Settings, Sizes};
@@ -21,6 +22,7 @@ use crate::Result;
 
 pub struct Lesson<'a> {
     settings: &'a Settings,
+    machine: &'a Machine,
     model: Model,
     schedule: Schedule,
     trainer: Trainer,
@@ -39,28 +41,30 @@ pub struct Seen {
 }
 
 impl<'a> Lesson<'a> {
-    pub fn new(settings: &'a Settings, model: Model) -> Result<Self> {
+    pub fn new(settings: &'a Settings, machine: &'a Machine, model: Model) -> Result<Self> {
         let config = &settings.config;
         let mut tensors: BTreeMap<String, Parameter> =
             model.weights().iter().map(|(name, numbers)| (name.to_owned(), numbers.clone())).collect();
         check_patterns(settings, &tensors)?;
         let masks =
             settings.masks.as_ref().map(|own| MaskLesson::new(settings, own, &mut tensors)).transpose()?;
-        let (objective, parameters) = match &masks {
-            None => {
-                let net = model.net();
-                (Objective::of_net(net, low(settings), &losses(settings))?, net.parameters().clone())
-            }
-            Some(masks) => masks.objective(&tensors)?,
-        };
-        let trainer = trainer(settings, objective, parameters, masks.as_ref())?;
+        let trainer = machine.begin(settings.config.datasets.train.batch_size as usize, |pictures| {
+            let (objective, parameters) = match &masks {
+                None => {
+                    let (net, low) = (model.net(), low(settings, pictures));
+                    (Objective::of_net(net, low, &losses(settings))?, net.parameters().clone())
+                }
+                Some(masks) => masks.objective(&tensors, pictures)?,
+            };
+            trainer(settings, machine, objective, parameters, masks.as_ref())
+        })?;
         let schedule = Schedule {
             first: config.train.optim_g.lr,
             rate: settings.rate.clone(),
             warmup: config.train.warmup_iter,
             total: config.train.total_iter,
         };
-        Ok(Self { settings, model, schedule, trainer, tensors, masks })
+        Ok(Self { settings, machine, model, schedule, trainer, tensors, masks })
     }
 
     /// Iterations so far.
@@ -71,6 +75,14 @@ impl<'a> Lesson<'a> {
     /// The rate of an iteration, counted from 0.
     pub fn rate(&self, iteration: u64) -> f64 {
         self.schedule.rate(iteration)
+    }
+
+    /// What the training takes on a GPU, in words.
+    pub fn memory(&self) -> String {
+        let told =
+            |(what, bytes): &(&str, u64)| format!("{what} {:.1} MiB", *bytes as f64 / f64::from(1 << 20));
+        let parts: Vec<String> = self.trainer.memory().iter().map(told).collect();
+        if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
     }
 
     /// What is said of masks: the phase, the temperature, the density.
@@ -88,9 +100,9 @@ impl<'a> Lesson<'a> {
         let (iteration, white) = (self.iteration(), self.model.net().unfolded().range());
         let begun = match &mut self.masks {
             Some(masks) if masks.is_due(iteration) => {
-                let name = masks.enter(iteration, &mut self.tensors, &self.trainer);
+                let name = masks.enter(iteration, &mut self.tensors, &self.trainer.parameters()?);
                 self.rebuild()?;
-                self.trainer.restart_averages();
+                self.trainer.restart_averages()?;
                 Some(name)
             }
             _ => None,
@@ -120,7 +132,7 @@ impl<'a> Lesson<'a> {
     /// The network of the averaged numbers.
     pub fn network(&self) -> Result<Model> {
         let mut tensors = self.tensors.clone();
-        let averaged = self.trainer.averaged();
+        let averaged = self.trainer.averaged()?;
         tensors.extend(averaged.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
         if let Some(masks) = &self.masks {
             masks.without_unit(&mut tensors);
@@ -132,10 +144,12 @@ impl<'a> Lesson<'a> {
     }
 
     pub fn state(&self) -> Result<State> {
-        let mut state = self.trainer.state();
-        let own: Vec<String> = self.trainer.parameters().iter().map(|(name, _)| name.to_owned()).collect();
-        let beside = self.tensors.iter().filter(|(name, _)| !own.contains(name));
-        state.tensors.extend(beside.map(|(name, numbers)| (format!("beside.{name}"), numbers.clone())));
+        let mut state = self.trainer.state()?;
+        let beside = |name: &str| state.tensor(&format!("parameters.{name}")).is_none();
+        let beside = self.tensors.iter().filter(|(name, _)| beside(name));
+        let beside: Vec<_> =
+            beside.map(|(name, numbers)| (format!("beside.{name}"), numbers.clone())).collect();
+        state.tensors.extend(beside);
         state.notes.insert("config".into(), toml::to_string(&self.settings.config)?);
         if let Some(masks) = &self.masks {
             masks.write(&mut state);
@@ -169,7 +183,7 @@ impl<'a> Lesson<'a> {
 
     /// A trainer for the masks' phase, that goes on with what the present one knows.
     fn rebuild(&mut self) -> Result<()> {
-        let mut state = self.trainer.state();
+        let mut state = self.trainer.state()?;
         for (name, numbers) in &self.tensors {
             for part in ["parameters", "averaged"] {
                 let key = format!("{part}.{name}");
@@ -183,14 +197,18 @@ impl<'a> Lesson<'a> {
 
     fn rebuild_from(&mut self, state: &State) -> Result<()> {
         let Some(masks) = &self.masks else { return Ok(()) };
-        let (objective, parameters) = masks.objective(&self.tensors)?;
-        self.trainer = trainer(self.settings, objective, parameters, Some(masks))?;
+        let batch = self.settings.config.datasets.train.batch_size as usize;
+        self.trainer = self.machine.begin(batch, |pictures| {
+            let (objective, parameters) = masks.objective(&self.tensors, pictures)?;
+            trainer(self.settings, self.machine, objective, parameters, Some(masks))
+        })?;
         Ok(self.trainer.restore(state)?)
     }
 }
 
 fn trainer(
     settings: &Settings,
+    machine: &Machine,
     objective: Objective,
     parameters: Parameters,
     masks: Option<&MaskLesson<'_>>,
@@ -201,7 +219,7 @@ fn trainer(
     };
     let names: Vec<String> = parameters.iter().map(|(name, _)| name.to_owned()).collect();
     let objective = objective.only(|name| !frozen(name))?;
-    let mut trainer = Trainer::new(objective, parameters, optimiser(settings))?;
+    let mut trainer = machine.trainer(objective, parameters, optimiser(settings))?;
     for name in names {
         let factor = rate_factor(settings, &name);
         trainer.set_rate_factor(name, factor);
@@ -209,10 +227,10 @@ fn trainer(
     Ok(trainer)
 }
 
-/// One small picture: the graph is for one, and those of a batch go through it on all threads.
-fn low(settings: &Settings) -> Shape {
+/// Small pictures that go through the graph at once.
+fn low(settings: &Settings, pictures: usize) -> Shape {
     let side = settings.config.datasets.train.lq_size as usize;
-    Shape::new(1, 3, side, side)
+    Shape::new(pictures, 3, side, side)
 }
 
 fn losses(settings: &Settings) -> Vec<(Loss, f32)> {

@@ -22,6 +22,7 @@ use super::config::Given;
 use super::folder::{Folder, network_file};
 use super::lesson::Lesson;
 use super::log::{Log, Told, span, thousands};
+use super::machine::Machine;
 use super::metrics::{Metrics, Row};
 use super::network::{self, Start};
 use super::settings::Settings;
@@ -43,7 +44,7 @@ struct Course<'a> {
     metrics: Metrics,
     events: Option<Events>,
     lesson: Lesson<'a>,
-    validation: Option<Validation>,
+    validation: Option<Validation<'a>>,
     /// Of iterations, in pictures: how many make an epoch.
     pictures: u64,
     bar: ProgressBar,
@@ -74,10 +75,10 @@ struct Since {
     waiting: f64,
 }
 
-pub fn run(settings: &Settings, given: &Given, auto_resume: bool) -> Result<ExitCode> {
+pub fn run(settings: &Settings, machine: &Machine, given: &Given, auto_resume: bool) -> Result<ExitCode> {
     let cancel =
         terminal::end_on_interrupt("finishes the iteration and saves; Ctrl-C again ends it at once")?;
-    match Course::begin(settings, given, auto_resume, &cancel)
+    match Course::begin(settings, machine, given, auto_resume, &cancel)
         .and_then(|(mut course, batches)| course.go(&batches))
     {
         Err(error) if matches!(error.downcast_ref(), Some(Error::Cancelled)) => {
@@ -90,6 +91,7 @@ pub fn run(settings: &Settings, given: &Given, auto_resume: bool) -> Result<Exit
 impl<'a> Course<'a> {
     fn begin(
         settings: &'a Settings,
+        machine: &'a Machine,
         given: &Given,
         auto_resume: bool,
         cancel: &Cancel,
@@ -105,9 +107,9 @@ impl<'a> Course<'a> {
         let latest = state.as_ref().map(|_| folder.path(&network_file("latest")));
         let Start { model, mut told } = network::start(settings, latest.as_deref())?;
         let description = model.description();
-        let mut lesson = Lesson::new(settings, model)?;
+        let mut lesson = Lesson::new(settings, machine, model)?;
         let before = state.as_ref().map(|(_, state)| lesson.restore(state)).transpose()?.flatten();
-        let validation = Validation::open(settings, cancel)?;
+        let validation = Validation::open(settings, machine, cancel)?;
         let batches = data::open(settings, cancel)?;
 
         folder.make()?;
@@ -132,6 +134,7 @@ impl<'a> Course<'a> {
         let measured = validation.as_ref().map_or(0, Validation::len);
         log.info(&format!("learns from {pictures} pictures, is measured on {measured}"))?;
         told.map_or(Ok(()), |told| log.info(&told))?;
+        log.info(&format!("trains on {}{}", machine.name(), lesson.memory()))?;
 
         let clock = Clock { start: Instant::now(), before: metrics.seconds(), from };
         let bar = terminal::progress(config.train.total_iter as usize);

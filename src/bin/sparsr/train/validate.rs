@@ -8,6 +8,7 @@ use image::{ImageFormat, Rgb, RgbImage, imageops};
 use sparsr::low_level::metrics::{SSIM_WINDOW, psnr_y, resize_bicubic_matlab, ssim_y};
 use sparsr::{Cancel, Model, Options, Pixels, Samples, Upscaler};
 
+use super::machine::Machine;
 use super::settings::Settings;
 use crate::Result;
 use crate::eval::{pictures_in, small_picture, stem};
@@ -19,7 +20,8 @@ const PREVIEW: u32 = 320;
 /// White between the halves.
 const GAP: u32 = 4;
 
-pub struct Validation {
+pub struct Validation<'a> {
+    machine: &'a Machine,
     pictures: Vec<Picture>,
     border: usize,
     /// The mean of what bicubic reaches.
@@ -44,9 +46,9 @@ pub struct Figures {
 /// A picture's name and its preview.
 pub type Preview = (String, Vec<u8>);
 
-impl Validation {
+impl<'a> Validation<'a> {
     /// Reads the pictures; nothing, if there are none to be.
-    pub fn open(settings: &Settings, cancel: &Cancel) -> Result<Option<Self>> {
+    pub fn open(settings: &Settings, machine: &'a Machine, cancel: &Cancel) -> Result<Option<Self>> {
         let (roots, scale, border) =
             (&settings.config.datasets.val, settings.config.scale as usize, settings.border());
         let mut pictures = Vec::new();
@@ -61,7 +63,7 @@ impl Validation {
             return Ok(None);
         }
         let bicubic = mean(pictures.iter().map(|picture| picture.figures(&picture.bicubic, border)));
-        Ok(Some(Self { pictures, border, bicubic, upscaler: None, cancel: cancel.clone() }))
+        Ok(Some(Self { machine, pictures, border, bicubic, upscaler: None, cancel: cancel.clone() }))
     }
 
     /// The mean of what the network reaches, and a preview of each picture if they are wanted.
@@ -74,7 +76,7 @@ impl Validation {
             none => {
                 let mut options = Options::default();
                 options.cancel = self.cancel.clone();
-                none.insert(Upscaler::on_cpu(model, options)?)
+                none.insert(self.machine.upscaler(model, options)?)
             }
         };
         let (mut figures, mut previews) = (Vec::new(), Vec::new());

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use sparsr::learn::{Objective, Random, State, Trainer};
+use sparsr::learn::{Objective, Random, State};
 use sparsr::low_level::graph::{Graph, Parameters};
 use sparsr::low_level::models::smsr;
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
@@ -44,7 +44,7 @@ impl<'a> MaskLesson<'a> {
     }
 
     /// What is minimised in the present phase, and the parameters of its graph.
-    pub fn objective(&self, tensors: &Tensors) -> Result<(Objective, Parameters)> {
+    pub fn objective(&self, tensors: &Tensors, pictures: usize) -> Result<(Objective, Parameters)> {
         let weights = Weights::new("smsr", tensors.clone());
         let masks = match self.phase {
             Phase::Open => smsr::Masks::Open,
@@ -53,8 +53,13 @@ impl<'a> MaskLesson<'a> {
             Phase::Hard => smsr::Masks::Hard,
         };
         let unit = self.settings.config.train.unit as f32;
-        let (graph, parameters) =
-            self.network.training(&weights, low(self.settings), masks, &losses(self.settings), unit)?;
+        let (graph, parameters) = self.network.training(
+            &weights,
+            low(self.settings, pictures),
+            masks,
+            &losses(self.settings),
+            unit,
+        )?;
         Ok((Objective::new(graph)?, parameters))
     }
 
@@ -75,8 +80,8 @@ impl<'a> MaskLesson<'a> {
     }
 
     /// Begins the phase of an iteration, from what the trainer knows; gives its name.
-    pub fn enter(&mut self, iteration: u64, tensors: &mut Tensors, trainer: &Trainer) -> &'static str {
-        tensors.extend(trainer.parameters().iter().map(|(name, numbers)| (name.to_owned(), numbers)));
+    pub fn enter(&mut self, iteration: u64, tensors: &mut Tensors, parameters: &Parameters) -> &'static str {
+        tensors.extend(parameters.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
         self.phase = self.masks.phase(iteration, self.settings.config.train.total_iter);
         if matches!(self.phase, Phase::Spatial | Phase::Hard) {
             polarise(tensors);

@@ -129,7 +129,7 @@ fn max_pool() {
         }));
         cases.push(case().with("all the lowest", 0, |x| x.values_mut().fill(f32::NEG_INFINITY)));
     }
-    check_all("kernels::max_pool", cases);
+    check_all("adjoints::max_pool", cases);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn resize() {
             cases.push(Case::noise(TrainingOperation::ResizeGradient { kind, height, width }, &[g]));
         }
     }
-    check_all("kernels::resize", cases);
+    check_all("adjoints::resize", cases);
 }
 
 /// As the forward pass rounds ⌊p · (old / new)⌋, which is 0 and not 1 for pixel 41 of 82 made of 2.
@@ -166,7 +166,7 @@ fn nearest_of_all_sides() {
             cases.push(Case::noise(op, &[Shape::new(1, 1, 1, new)]));
         }
     }
-    check_all("kernels::nearest_of_all_sides", cases);
+    check_all("adjoints::nearest_of_all_sides", cases);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn layer_norm() {
             }
         }
     }
-    check_all("kernels::layer_norm", cases);
+    check_all("adjoints::layer_norm", cases);
 }
 
 /// Heads, and the channels of each: those of SwinIR, its light form, HAT, ESRT; and what is smaller than a group.
@@ -231,7 +231,7 @@ fn attention_in_windows() {
     cases.extend(attention(windows(8, 4), [1, 64], [1, 9, 11]));
     cases.extend(attention(windows(2, 1), [2, 3], [2, 41, 43])); // several sets a part
     cases.extend(attention(windows(1, 0), [1, 1], [1, 270, 250])); // more windows than an axis takes
-    check_all("kernels::attention_in_windows", cases);
+    check_all("adjoints::attention_in_windows", cases);
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn attention_in_runs() {
         cases.extend(attention(Among::Runs { count }, [8, 18], [n, height, width]));
     }
     cases.extend(attention(Among::Runs { count: 2 }, [3, 50], [1, 11, 13]));
-    check_all("kernels::attention_in_runs", cases);
+    check_all("adjoints::attention_in_runs", cases);
 }
 
 /// Scores of hundreds: exponentials of the scores themselves would be infinite. They are summed in f32, and their
@@ -269,7 +269,7 @@ fn attention_with_large_scores() {
             cases.push(Case { tolerance: 3e-4, ..case });
         }
     }
-    check_all("kernels::attention_with_large_scores", cases);
+    check_all("adjoints::attention_with_large_scores", cases);
 }
 
 /// What all queries get of the values' mean is no gradient of a score, however large it is.
@@ -285,7 +285,7 @@ fn attention_to_values_far_from_zero() {
             cases.push(Case { tolerance: 3e-4, ..case });
         }
     }
-    check_all("kernels::attention_to_values_far_from_zero", cases);
+    check_all("adjoints::attention_to_values_far_from_zero", cases);
 }
 
 /// A number that is none reaches whoever sees its pixel, and nobody else.
@@ -302,13 +302,13 @@ fn attention_to_what_is_not_a_number() {
             }
         }
     }
-    check_all("kernels::attention_to_what_is_not_a_number", cases);
+    check_all("adjoints::attention_to_what_is_not_a_number", cases);
 }
 
 /// Of a plan whose steps could be one dispatch each, two halves of each.
 #[test]
 fn attention_in_two_dispatches() {
-    let Some(gpu) = adapter::gpu("kernels::attention_in_two_dispatches") else { return };
+    let Some(gpu) = adapter::gpu("adjoints::attention_in_two_dispatches") else { return };
     for case in attention(windows(4, 2), [2, 3], [2, 17, 23]) {
         let mut plan = case.plan(gpu.limits());
         let mut halved = 0;
