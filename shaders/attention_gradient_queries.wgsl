@@ -33,12 +33,17 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var start = 0u; start < tokens.count; start += BLOCK) {
         load_block(at, tokens, start, thread);
         let count = min(BLOCK, tokens.count - start);
-        for (var key = 0u; key < count; key += 4u) {
+        var key = 0u;
+        loop {
             let d = of_scores(&query, softmax, key, count);
             for (var group = 0u; group < GROUPS; group++) {
                 let i = key * GROUPS + group;
                 let two = fma(Vec4(d.y), keys[i + GROUPS], fma(Vec4(d.x), keys[i], made[group]));
                 made[group] = fma(Vec4(d.w), keys[i + 3u * GROUPS], fma(Vec4(d.z), keys[i + 2u * GROUPS], two));
+            }
+            continuing {
+                key += 4u;
+                break if key >= count;
             }
         }
     }

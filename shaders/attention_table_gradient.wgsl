@@ -42,7 +42,8 @@ fn collect(query: ptr<function, Query>, is_query: bool, at: Head, tokens: Tokens
     for (var start = 0u; start < tokens.count; start += BLOCK) {
         load_block(at, tokens, start, thread);
         let count = min(BLOCK, tokens.count - start);
-        for (var key = 0u; key < count; key += 4u) {
+        var key = 0u;
+        loop {
             var d = of_scores(query, softmax, key, count);
             for (var lane = 0u; lane < min(4u, count - key); lane++) {
                 let entry = (*query).place - places[key + lane] - first;
@@ -50,6 +51,10 @@ fn collect(query: ptr<function, Query>, is_query: bool, at: Head, tokens: Tokens
                     sums[entry] += d[lane];
                 }
                 workgroupBarrier(); // what the key before gave is in place
+            }
+            continuing {
+                key += 4u;
+                break if key >= count;
             }
         }
     }

@@ -74,7 +74,8 @@ fn softmax_of(query: ptr<function, Query>, at: Head, tokens: Tokens, thread: u32
     for (var start = 0u; start < tokens.count; start += BLOCK) {
         load_block(at, tokens, start, thread);
         let count = min(BLOCK, tokens.count - start);
-        for (var key = 0u; key < count; key += 4u) {
+        var key = 0u;
+        loop {
             let live = live_keys(key, count);
             let four = products(query, key);
             let s = select(Vec4(LOWEST), four.scores, live);
@@ -84,6 +85,10 @@ fn softmax_of(query: ptr<function, Query>, at: Head, tokens: Tokens, thread: u32
             let shrink = exp(old - largest);
             sum = fma(sum, shrink, dot(weights, Vec4(1.0)));
             mean = fma(mean, shrink, dot(weights, four.by_value));
+            continuing {
+                key += 4u;
+                break if key >= count;
+            }
         }
     }
     return Softmax(largest, 1.0 / sum, mean / sum);
