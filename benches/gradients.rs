@@ -1,21 +1,21 @@
-//! Backward operators on the CPU engine, one by one, at the sizes of training: sixteen patches of 48×48.
+//! Backward operators on the CPU engine and by the kernels, one by one, at the sizes of training: sixteen patches of 48×48.
 //!
-//! Each is held against the oracle on a small, odd size before it is timed. A run includes what graphs' edges cost: inputs
-//! are laid out as the engine wants them, and so is what comes out.
+//! Each is held against the oracle on a small, odd size before it is timed. A run of the CPU engine includes what graphs'
+//! edges cost: inputs are laid out as the engine wants them, and so is what comes out. A run of kernels begins and ends on
+//! the device, on what the run before left in the inputs' slots: other numbers, the same work.
 
-#[path = "../tests/support/seeded.rs"]
-#[allow(dead_code, reason = "the tests' too")]
-mod seeded;
+mod support;
 
-use std::time::Duration;
-
-use criterion::{Criterion, SamplingMode, Throughput};
+use criterion::{Criterion, Throughput};
+use sparsr::low_level::gpu::Session;
 use sparsr::low_level::graph::{
     Activation, Among, Attention, Axes, Builder, Conv2d, Graph, Input, MaxPool, Op, Parameters, ResizeKind,
     TrainingOperation, WeightOperation,
 };
-use sparsr::low_level::tensor::{Shape, Tensor};
+use sparsr::low_level::plan::{Ends, Places, Plan};
+use sparsr::low_level::tensor::{Shape, Tensor, pack, unpack};
 use sparsr::low_level::{cpu, oracle};
+use support::{Machine, seeded};
 
 /// A graph of one operator and what goes in.
 struct Case {
@@ -41,16 +41,23 @@ impl Case {
         outputs.expect("inputs of the graph's shapes").remove(0)
     }
 
-    /// Holds the engine against the oracle.
-    fn check(&self, name: &str) {
+    /// On a device, with its inputs there.
+    fn session(&self, machine: &Machine) -> (Session, Tensor) {
+        let places = Places::of(&Parameters::new());
+        let plan = Plan::training(&self.graph, &places, Ends::Read, machine.gpu.limits());
+        let mut session = machine.session(&plan.expect("it has kernels"), &Parameters::new());
+        let given: Vec<Vec<f32>> = self.inputs.iter().map(pack).collect();
+        let others: Vec<&[f32]> = given[1..].iter().map(Vec::as_slice).collect();
+        session.submit(Some(bytemuck::cast_slice(&given[0])), &others).expect("the device is there");
+        let words = session.collect().expect("the device is there").remove(0);
+        let output = unpack(self.graph.node(self.graph.output()).shape, bytemuck::cast_slice(&words));
+        (session, output)
+    }
+
+    fn expected(&self) -> Tensor {
         let inputs: Vec<&Tensor> = self.inputs.iter().collect();
         let values = oracle::run(&self.graph, &Parameters::new(), &inputs).expect("inputs of its shapes");
-        let expected = values.last().expect("the operator").values();
-        let largest = expected.iter().fold(0.0_f64, |largest, number| largest.max(number.abs()));
-        for (found, expected) in self.run(&mut cpu::Buffers::default()).values().iter().zip(expected) {
-            let error = (f64::from(*found) - expected).abs();
-            assert!(error <= 1e-5 * largest, "{name}: {found} for {expected}");
-        }
+        values.last().expect("the operator").to_tensor()
     }
 
     /// What a run does: multiply-adds, or numbers that come and go.
@@ -123,24 +130,43 @@ fn operators(batch: usize, side: usize) -> Vec<(&'static str, Op, Vec<Shape>)> {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_secs(1))
-        .measurement_time(Duration::from_secs(3))
-        .without_plots()
-        .configure_from_args();
+    let mut criterion = support::criterion();
+    let (batch, side) = if support::testing() { (1, 11) } else { (16, 48) };
     for (name, op, shapes) in operators(2, 11) {
-        Case::new(&op, &shapes).check(name);
+        let case = Case::new(&op, &shapes);
+        support::assert_close(&case.run(&mut cpu::Buffers::default()), &case.expected(), name);
     }
-    let testing = std::env::args().any(|argument| argument == "--test");
-    let (batch, side) = if testing { (1, 11) } else { (16, 48) };
-    let mut group = criterion.benchmark_group("gradients");
-    group.sampling_mode(SamplingMode::Flat);
+    let mut group = support::group(&mut criterion, "gradients");
     for (name, op, shapes) in operators(batch, side) {
         let (case, mut buffers) = (Case::new(&op, &shapes), cpu::Buffers::default());
         group.throughput(case.work());
         group.bench_function(name, |bencher| bencher.iter(|| case.run(&mut buffers)));
     }
     group.finish();
+    if sparsr::adapters().is_empty() {
+        println!("no adapter: the kernels are left out");
+    } else {
+        by_kernels(&mut criterion, batch, side);
+    }
     criterion.final_summary();
+}
+
+fn by_kernels(criterion: &mut Criterion, batch: usize, side: usize) {
+    let machine = Machine::open();
+    for (name, op, shapes) in operators(2, 11) {
+        let case = Case::new(&op, &shapes);
+        support::assert_close(&case.session(&machine).1, &case.expected(), name);
+    }
+    let mut group = support::group(criterion, "gradients by kernels");
+    for (name, op, shapes) in operators(batch, side) {
+        let (case, mut ready) = (Case::new(&op, &shapes), None);
+        group.throughput(case.work());
+        group.bench_function(name, |bencher| {
+            let session = ready.get_or_insert_with(|| case.session(&machine).0);
+            bencher.iter_custom(|iterations| {
+                machine.clock.time(iterations, || session.rerun().expect("the device is there"))
+            });
+        });
+    }
+    group.finish();
 }

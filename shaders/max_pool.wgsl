@@ -4,10 +4,9 @@
 //
 // Along a side of n pixels block p is p · stride … p · stride + size or, ADAPTIVE, one of m parts that may share
 // a pixel: ⌊p · n / m⌋ … ⌈(p + 1) · n / m⌉.
-//
-// NaN is larger than any number: a broken number must reach the picture, where it is refused.
 
 #import element
+#import larger
 #import layout
 
 override ADAPTIVE: bool = false;
@@ -33,15 +32,6 @@ fn block(p: u32, side: u32, parts: u32) -> vec2<u32> {
     return vec2<u32>(p * params.stride, p * params.stride + params.size);
 }
 
-// By the bits, since compilers may take NaN for impossible and drop comparisons that look for it.
-fn is_nan(x: Vec4) -> vec4<bool> {
-    return (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
-}
-
-fn larger(a: Vec4, b: Vec4) -> Vec4 {
-    return select(a, b, is_nan(b) | ((b > a) & !is_nan(a)));
-}
-
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     if (id.x >= params.width || id.y >= params.height) {
@@ -53,7 +43,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var y = rows.x; y < rows.y; y++) {
         for (var x = columns.x; x < columns.y; x++) {
             let value = Vec4(input[element(id.z, y, x, params.input_height, params.input_width)]);
-            largest = larger(largest, value);
+            largest = select(largest, value, is_larger(value, largest));
         }
     }
     output[element(id.z, id.y, id.x, params.height, params.width)] = OutputStored(largest);

@@ -1,12 +1,11 @@
-// Enlargement by Keys' cubic convolution with a = −0.75, the edge repeated: one output pixel a thread.
+// Enlargement by Keys' cubic convolution, the edge repeated: one output pixel a thread.
 //
 //   output[p] = Σ_{i, j = −1 … 2} w(i − t_y) · w(j − t_x) · input[⌊q⌋ + (i, j)]
 //   q = (p + ½) / scale − ½,  t = q − ⌊q⌋
 
+#import cubic
 #import element
 #import layout
-
-const A: f32 = -0.75;
 
 struct ResizeBicubicParams {
     input_width: u32,
@@ -17,15 +16,6 @@ struct ResizeBicubicParams {
 @group(0) @binding(0) var<uniform> params: ResizeBicubicParams;
 @group(0) @binding(1) var<storage, read> input: array<InputStored>;
 @group(0) @binding(2) var<storage, read_write> output: array<OutputStored>;
-
-// Weights of the four pixels around, t of the way from the second to the third.
-fn cubic(t: f32) -> vec4<f32> {
-    let far = vec4<f32>(t + 1.0, 0.0, 0.0, 2.0 - t);
-    let near = vec4<f32>(0.0, t, 1.0 - t, 0.0);
-    let outer = ((A * far - 5.0 * A) * far + 8.0 * A) * far - 4.0 * A;
-    let inner = ((A + 2.0) * near - (A + 3.0)) * near * near + 1.0;
-    return vec4<f32>(outer.x, inner.y, inner.z, outer.w);
-}
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

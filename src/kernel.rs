@@ -14,6 +14,9 @@ pub mod activation;
 pub mod activation_gradient;
 pub mod arrange;
 pub mod attention;
+pub mod attention_gradient_keys;
+pub mod attention_gradient_queries;
+pub mod attention_table_gradient;
 pub mod average_pool;
 pub mod binary;
 pub mod concat;
@@ -36,11 +39,13 @@ pub mod global_pool;
 pub mod gradient_clip;
 pub mod gradient_norm;
 pub mod layer_norm;
+pub mod layer_norm_gradient;
 pub mod loss;
 pub mod loss_gradient;
 pub mod mask_arguments;
 pub mod mask_compact;
 pub mod max_pool;
+pub mod max_pool_gradient;
 pub mod peak_cooperative;
 pub mod peak_cooperative_16;
 pub mod peak_cooperative_8;
@@ -55,6 +60,7 @@ mod pixels;
 pub mod product;
 pub mod resize_bicubic;
 pub mod resize_bilinear;
+pub mod resize_gradient;
 pub mod resize_nearest;
 pub mod resize_nearest_to;
 pub mod slice;
@@ -87,6 +93,9 @@ pub static ALL: &[&Kernel] = &[
     &activation_gradient::KERNEL,
     &arrange::KERNEL,
     &attention::KERNEL,
+    &attention_gradient_keys::KERNEL,
+    &attention_gradient_queries::KERNEL,
+    &attention_table_gradient::KERNEL,
     &average_pool::KERNEL,
     &binary::KERNEL,
     &concat::KERNEL,
@@ -106,11 +115,13 @@ pub static ALL: &[&Kernel] = &[
     &gradient_clip::KERNEL,
     &gradient_norm::KERNEL,
     &layer_norm::KERNEL,
+    &layer_norm_gradient::KERNEL,
     &loss::KERNEL,
     &loss_gradient::KERNEL,
     &mask_arguments::KERNEL,
     &mask_compact::KERNEL,
     &max_pool::KERNEL,
+    &max_pool_gradient::KERNEL,
     &peak_cooperative_16::KERNEL,
     &peak_cooperative_8::KERNEL,
     &peak_copy::KERNEL,
@@ -122,6 +133,7 @@ pub static ALL: &[&Kernel] = &[
     &pixel_unshuffle::KERNEL,
     &resize_bicubic::KERNEL,
     &resize_bilinear::KERNEL,
+    &resize_gradient::KERNEL,
     &resize_nearest::KERNEL,
     &resize_nearest_to::KERNEL,
     &slice::KERNEL,

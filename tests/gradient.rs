@@ -11,6 +11,8 @@
 //! is a straight line along v at ε = 1 and as precisely as sums in f64 are (that is `⟨Jᵀg, v⟩ = ⟨g, Jv⟩`), elsewhere in
 //! a small step, with numbers that keep away from kinks.
 
+#[path = "gradient/adjoints.rs"]
+mod adjoints;
 #[path = "gradient/cases.rs"]
 mod cases;
 mod support;

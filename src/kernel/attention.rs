@@ -5,7 +5,7 @@ use crate::tensor::Shape;
 
 /// The shader.
 pub static KERNEL: Kernel = Kernel {
-    constants: &[("DEPTH", 10), ("QUERIES", 4), ("THREADS", 16), ("BLOCK", 32)],
+    constants: &[("DEPTH", 10), ("THREADS", 16), ("BLOCK", 32), ("QUERIES", 4)],
     ..kernel!("attention", AttentionParams)
 };
 
@@ -35,7 +35,7 @@ const THREADS: usize = 64;
 const LANES: usize = 32;
 
 /// Multiply-adds of one dispatch, where it can be cut: what slow devices do within a fraction of a second.
-const MACS: u64 = 1 << 34;
+pub(super) const MACS: u64 = 1 << 34;
 
 /// Which pixels attend to each other.
 #[derive(Clone, Copy, Debug)]
@@ -68,35 +68,36 @@ pub struct Attention {
 }
 
 /// Sets in a grid, those at its edges cut.
-struct Grid {
+pub(super) struct Grid {
     /// Of the picture.
-    width: usize,
-    height: usize,
-    set_width: usize,
-    set_height: usize,
-    lead: usize,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    pub(super) set_width: usize,
+    pub(super) set_height: usize,
+    pub(super) lead: usize,
 }
 
 impl Grid {
-    fn sets_a_row(&self) -> usize {
+    pub(super) fn sets_a_row(&self) -> usize {
         (self.width + self.lead).div_ceil(self.set_width)
     }
 
-    fn sets(&self) -> usize {
+    pub(super) fn sets(&self) -> usize {
         self.sets_a_row() * (self.height + self.lead).div_ceil(self.set_height)
     }
 
-    fn tokens(&self) -> usize {
+    /// Of a set that no edge cuts.
+    pub(super) fn tokens(&self) -> usize {
         self.set_width.min(self.width) * self.set_height.min(self.height)
     }
 }
 
 impl Attention {
-    fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.output.channels / self.heads
     }
 
-    fn grid(&self) -> Grid {
+    pub(super) fn grid(&self) -> Grid {
         let Shape { width, height, .. } = self.output;
         match self.sets {
             Sets::Windows { size, shift } => {
@@ -118,19 +119,39 @@ impl Attention {
         [queries, threads.min(THREADS)]
     }
 
+    /// Threads of a workgroup of which each makes one token.
+    pub(super) fn threads(&self) -> usize {
+        self.grid().tokens().next_multiple_of(LANES).min(THREADS)
+    }
+
     /// One dispatch, or several that each make a part. `workgroups` is how many an axis takes, `lanes` the width of
     /// every subgroup, if it is known.
     ///
     /// Bindings: input, bias (or any buffer), output.
     pub fn dispatches(&self, workgroups: u32, lanes: Option<u32>) -> Vec<Dispatch> {
-        let grid = self.grid();
         let lanes = lanes.map_or(LANES, |lanes| lanes as usize).min(THREADS);
-        let [queries, threads] = self.tile(grid.tokens(), lanes);
-        let blocks = grid.tokens().div_ceil(queries * threads);
+        let [queries, threads] = self.tile(self.grid().tokens(), lanes);
+        let mut specialization = self.specialization(threads);
+        specialization.constants.push(("QUERIES", queries as u32));
+        self.launches(&KERNEL, &specialization, queries * threads, 2, workgroups)
+    }
+
+    /// Launches of a kernel whose workgroups make so many tokens of one set each; `macs` is what it does for a channel of
+    /// a pair of tokens.
+    pub(super) fn launches(
+        &self,
+        kernel: &'static Kernel,
+        specialization: &Specialization,
+        tokens: usize,
+        macs: usize,
+        workgroups: u32,
+    ) -> Vec<Dispatch> {
+        let grid = self.grid();
+        let blocks = grid.tokens().div_ceil(tokens);
         let all = grid.sets() * blocks;
         let planes = self.output.batch * self.heads;
         let macs: u64 =
-            [2, queries, threads, grid.tokens(), self.depth(), planes].map(|n| n as u64).iter().product();
+            [macs, tokens, grid.tokens(), self.depth(), planes].map(|n| n as u64).iter().product();
         let most = (MACS / macs).clamp(1, all as u64) as usize;
         (0..all)
             .step_by(most)
@@ -153,20 +174,16 @@ impl Attention {
                     scale: self.scale,
                 };
                 let counts = [columns as u32, rows as u32, planes as u32];
-                KERNEL.dispatch(self.specialization(queries, threads), &params, counts)
+                kernel.dispatch(specialization.clone(), &params, counts)
             })
             .collect()
     }
 
-    fn specialization(&self, queries: usize, threads: usize) -> Specialization {
+    /// That of every kernel of attention.
+    pub(super) fn specialization(&self, threads: usize) -> Specialization {
         let block = if self.depth() > 32 { 16 } else { 32 };
         let biased = matches!(self.sets, Sets::Windows { .. });
-        let constants = vec![
-            ("DEPTH", self.depth() as u32),
-            ("QUERIES", queries as u32),
-            ("THREADS", threads as u32),
-            ("BLOCK", block),
-        ];
+        let constants = vec![("DEPTH", self.depth() as u32), ("THREADS", threads as u32), ("BLOCK", block)];
         Specialization::new(constants, vec![("BIASED", u32::from(biased))])
     }
 }

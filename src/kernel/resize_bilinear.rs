@@ -39,7 +39,7 @@ pub fn dispatch(input: Shape, output: Shape, corners: bool) -> Dispatch {
 }
 
 /// An old and a new side, or what lies between their outer pixels, in lowest terms.
-fn ratio(old: usize, new: usize, corners: bool) -> [u32; 2] {
+pub(super) fn ratio(old: usize, new: usize, corners: bool) -> [u32; 2] {
     let [old, new] = if corners { [old - 1, (new - 1).max(1)] } else { [old, new] };
     let divisor = greatest_common_divisor(old, new);
     [old / divisor, new / divisor].map(|side| side as u32)

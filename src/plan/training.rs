@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use super::{Algorithm, Buffer, Form, Limits, Options, Piece, Plan, Port, Step, fuse, lower, slots};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, Op, ParameterId, Parameters, StandIns, TrainingOperation, Value, WeightOperation};
+use crate::graph::{Graph, Op, ParameterId, Parameters, StandIns, Value, WeightOperation};
 use crate::kernel::update::{BLOCK_BYTES, HEAD};
 use crate::kernel::{accumulate, gradient_clip, gradient_norm, sum, update};
 use crate::tensor::{Parameter, Shape, Tensor, pack, packed_len, unpack};
@@ -291,14 +291,6 @@ fn check(graph: &Graph) -> Result<()> {
         let known = match &node.op {
             Op::MaskedConv2d(_) => false,
             Op::Weight(op) => !matches!(op, WeightOperation::ChannelOrder { .. } | WeightOperation::Reorder),
-            Op::Training(op) => !matches!(
-                op,
-                TrainingOperation::MaxPoolGradient(_)
-                    | TrainingOperation::ResizeGradient { .. }
-                    | TrainingOperation::LayerNormGradient { .. }
-                    | TrainingOperation::AttentionGradient(_)
-                    | TrainingOperation::AttentionTableGradient(_)
-            ),
             _ => true,
         };
         if !known {

@@ -1,11 +1,12 @@
 //! What only training has: losses, sums, gradients, and weights that are computed in every run.
 
 use super::{Lowering, function};
-use crate::graph::{Axes, Conv2d, Loss, Node, TrainingOperation, WeightOperation};
+use crate::graph::{Axes, Conv2d, Loss, Node, ResizeKind, TrainingOperation, WeightOperation};
 use crate::kernel::arrange::Origin;
 use crate::kernel::binary::Kind;
 use crate::kernel::global_pool::{Finish, Term};
 use crate::kernel::loss::Distance;
+use crate::kernel::resize_gradient::Kind as Interpolation;
 use crate::kernel::{self};
 use crate::plan::Buffer;
 use crate::plan::packing::Layout;
@@ -48,7 +49,21 @@ impl Lowering<'_> {
                 });
                 kernel::activation_gradient::dispatch(output, function(activation))
             }
-            other => unreachable!("{other:?}: refused before"),
+            TrainingOperation::MaxPoolGradient(op) => {
+                let blocks = self.graph.node(root.inputs[1]).shape;
+                kernel::max_pool_gradient::dispatch(x, blocks, op.size, op.stride)
+            }
+            TrainingOperation::ResizeGradient { kind, .. } => {
+                kernel::resize_gradient::dispatch(interpolation(*kind), x, output)
+            }
+            TrainingOperation::LayerNormGradient { epsilon } => {
+                read.push(self.numbers(root.inputs.get(2), x.channels));
+                kernel::layer_norm_gradient::dispatch(x, *epsilon)
+            }
+            TrainingOperation::AttentionGradient(op) => return self.attention_gradient(op, root, read),
+            TrainingOperation::AttentionTableGradient(op) => {
+                return self.attention_table_gradient(op, root, read);
+            }
         };
         self.draft.step(dispatch, read, name, output)
     }
@@ -159,6 +174,15 @@ impl Lowering<'_> {
         let table = self.draft.words(table);
         let dispatch = kernel::arrange::dispatch(packed_len(output));
         self.draft.step(dispatch, vec![from, Buffer::Unused, Buffer::Unused, table], name, output)
+    }
+}
+
+fn interpolation(kind: ResizeKind) -> Interpolation {
+    match kind {
+        ResizeKind::Nearest => Interpolation::Nearest,
+        ResizeKind::Bilinear => Interpolation::Bilinear,
+        ResizeKind::BilinearCorners => Interpolation::BilinearCorners,
+        ResizeKind::Bicubic => Interpolation::Bicubic,
     }
 }
 
