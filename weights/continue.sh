@@ -6,6 +6,8 @@
 # result in its place if it is better on the pictures that are held out. Its figures are a line of weights/figures.csv:
 # one without a figure for those pictures has seen some of them. Ctrl-C ends it early, with what was reached until then.
 #
+# It learns on the CPU engine; SPARSR_DEVICE names another device, and SPARSR_PACE how many iterations that does a minute.
+#
 # Pictures to learn from: the folder SPARSR_TRAINING, by default ../shared/data/train. Set5: SPARSR_SET5, by default
 # ../shared/data/set5/HR; it is measured and never learnt from.
 set -euo pipefail
@@ -48,7 +50,7 @@ if [ -z "$name" ]; then
 fi
 recipe=weights/recipes/$name.toml
 shipped=weights/$name.safetensors
-iterations=$(awk -v minutes="$minutes" -v pace="$(said "$name" pace)" 'BEGIN { printf "%d", minutes * pace }')
+iterations=$(awk -v minutes="$minutes" -v pace="${SPARSR_PACE:-$(said "$name" pace)}" 'BEGIN { printf "%d", minutes * pace }')
 
 cargo build --release --features cli --quiet
 sparsr=target/release/sparsr
@@ -73,7 +75,7 @@ if goes_on "$name"; then
     fi
 fi
 echo "$name: $iterations iterations"
-RAYON_NUM_THREADS=1 nice -n 19 "$sparsr" train "$recipe" "${sets[@]}" || [ $? -eq 130 ]
+RAYON_NUM_THREADS=1 nice -n 19 "$sparsr" train "$recipe" --device "${SPARSR_DEVICE:-cpu}" "${sets[@]}" || [ $? -eq 130 ]
 
 # The best iteration that was measured, after the first, and its PSNR.
 read -r iteration best < <(awk -F, 'NR > 1 && $1 > 0 && $8 != "" && $8 > best { best = $8; at = $1 }

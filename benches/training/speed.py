@@ -1,4 +1,4 @@
-"""Seconds a training step takes in PyTorch on this machine's processors.
+"""Seconds a training step takes in PyTorch, on this machine's processors or, with `--device cuda`, on its GPU.
 
     python speed.py edsr --ways eager,compiled --threads 2 [--rounds 7] [--steps 20]
     python speed.py edsrmini --threads 1 --beside "COMMAND"
@@ -11,7 +11,8 @@
 
 A step is the forward pass, the loss, the backward pass, Adam and the average of the parameters, on crops that are
 there already, in channels-last. Ways: `eager`; `compiled`, by torch.compile; `twins`, one thread to a part of the batch,
-as `weights/training/train_smsr.py` has it. In rounds every way takes its steps in turn, so that a load on the machine
+as `weights/training/train_smsr.py` has it; on a GPU also `tf32` and `f16`, compiled, with products of
+that precision. In rounds every way takes its steps in turn, so that a load on the machine
 meets all alike; with `--beside` the command takes its turn too: the last line that it prints is seconds of the wall's
 clock and of the processors, a step. Standard output is a line a round and way, and at last the medians.
 """
@@ -73,7 +74,9 @@ NETWORKS = {
 class Way:
     """A network with its optimiser and average, and how a step of it is done."""
 
-    def __init__(self, network, way, threads):
+    def __init__(self, network, way, threads, device):
+        network = network.to(device)
+        self.way, self.device = way, device
         self.network = network.to(memory_format=torch.channels_last)
         self.learnt = [p for p in network.parameters() if p.requires_grad]
         self.average = [p.detach().clone() for p in self.learnt]
@@ -87,8 +90,13 @@ class Way:
             self.pool = ThreadPoolExecutor(threads, initializer=lambda: torch.set_num_threads(1))
             self.backward = self.by_twins
         else:
-            self.loss = torch.compile(network) if way == "compiled" else network
-            self.backward = lambda low, high: self.loss(low, high).backward()
+            self.loss = network if way == "eager" else torch.compile(network)
+            self.backward = self.by_loss
+
+    def by_loss(self, low, high):
+        with torch.autocast(self.device, torch.float16, enabled=self.way == "f16"):
+            loss = self.loss(low, high)
+        loss.backward()
 
     def by_twins(self, low, high):
         def part(twin, low, high):
@@ -112,9 +120,12 @@ class Way:
     def round(self, low, high, steps):
         """Seconds a step, of the wall's clock and of the processors."""
         torch.set_num_threads(self.threads)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = self.way == "tf32"
         wall, processor = time.perf_counter(), time.process_time()
         for _ in range(steps):
             self.step(low, high)
+        if self.device == "cuda":
+            torch.cuda.synchronize()
         return (time.perf_counter() - wall) / steps, (time.process_time() - processor) / steps
 
 
@@ -128,6 +139,7 @@ def main():
     arguments.add_argument("network", choices=NETWORKS)
     arguments.add_argument("--ways", default="eager,compiled")
     arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     arguments.add_argument("--patch", type=int, help="LR pixels of a crop's side")
     arguments.add_argument("--batch", type=int, default=16)
     arguments.add_argument("--rounds", type=int, default=7)
@@ -139,9 +151,10 @@ def main():
 
     make, patch = NETWORKS[args.network]
     side = args.patch or patch
-    crops = lambda side: (torch.rand(args.batch, 3, side, side) * 255).contiguous(memory_format=torch.channels_last)
+    crops = lambda side: (torch.rand(args.batch, 3, side, side, device=args.device) * 255).contiguous(
+        memory_format=torch.channels_last)
     low, high = crops(side), crops(2 * side)
-    ways = {way: Way(make(), way, args.threads) for way in args.ways.split(",")}
+    ways = {way: Way(make(), way, args.threads, args.device) for way in args.ways.split(",")}
     rounds = {name: (lambda way=way: way.round(low, high, args.steps)) for name, way in ways.items()}
     for way in ways.values():
         way.round(low, high, WARM)
