@@ -9,8 +9,13 @@ use super::conv2d::Convolution;
 use super::layer::Scratch;
 use super::map::{Map, Unit};
 use super::masked_conv2d::MaskedConvolution;
+use super::sum::total;
+use super::vectors;
 use crate::graph::{Activation, Kind, Op};
 use crate::tensor::Shape;
+
+/// Numbers that are made before they are added up.
+const SUMMED_LEN: usize = 4096;
 
 /// What a unit is made of.
 #[derive(Debug)]
@@ -39,6 +44,22 @@ impl Expression<'_> {
     pub(super) fn evaluate(&self, y: &mut Map) {
         let shape = y.shape();
         y.by_unit(|unit, y, scratch| self.fill(unit, shape, y, scratch));
+    }
+
+    /// Makes of a map of this shape the sums over its channels.
+    pub(super) fn sum_channels(&self, shape: Shape, y: &mut Map) {
+        let length = (SUMMED_LEN / shape.channels.max(1)).max(1);
+        y.by_unit(|unit, y, (scratch, block): &mut (Scratch, Vec<f32>)| {
+            for (start, y) in unit.pixels.clone().step_by(length).zip(y.chunks_mut(length)) {
+                block.resize(y.len() * shape.channels, 0.0);
+                self.fill(&Unit { n: unit.n, pixels: start..start + y.len() }, shape, block, scratch);
+                let pixels = block.chunks_exact(shape.channels.max(1));
+                vectors::arch().dispatch(
+                    #[inline(always)]
+                    || y.iter_mut().zip(pixels).for_each(|(y, pixel)| *y = total(pixel) as f32),
+                );
+            }
+        });
     }
 
     /// Makes a unit of a map of this shape.

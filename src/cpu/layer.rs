@@ -74,7 +74,7 @@ impl<'a> Weight<'a> {
 }
 
 /// Some outputs as sums over some inputs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layer {
     /// Of every map the channels that are read.
     inputs: Vec<Range<usize>>,

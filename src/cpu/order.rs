@@ -1,13 +1,13 @@
 //! Which values lie in memory, and which are made on the way to others.
 
 use super::expression::{is_expression, takes_expressions};
-use crate::graph::{Graph, Node, Op, Value};
+use crate::graph::{Axes, Graph, Node, Op, TrainingOperation, Value};
 
 /// The most values that an expression reads: each of them is held until then.
 const MOST_READ: usize = 8;
 
 /// How the values of a graph come about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Order {
     /// Whether the value is made with its one reader.
     with_reader: Vec<bool>,
@@ -17,6 +17,11 @@ pub(super) struct Order {
 
 impl Order {
     pub(super) fn new(graph: &Graph, keep: &[Value]) -> Self {
+        Self::in_two(graph, keep, &vec![false; graph.nodes().len()])
+    }
+
+    /// In a graph that is gone through twice: first what is `common`, then the rest.
+    pub(super) fn in_two(graph: &Graph, keep: &[Value], common: &[bool]) -> Self {
         let mut uses = graph.uses();
         keep.iter().for_each(|value| uses[value.index()] += 1);
         for (value, node) in graph.values().rev() {
@@ -35,6 +40,7 @@ impl Order {
             for (at, input) in values(graph, node).enumerate() {
                 let more = reads[input.index()].saturating_sub(1);
                 if uses[input.index()] == 1
+                    && common[input.index()] == common[value.index()]
                     && joins(graph.node(input), node, at)
                     && reads[value.index()] + more <= MOST_READ
                 {
@@ -51,9 +57,14 @@ impl Order {
         self.with_reader[value.index()]
     }
 
+    /// Whether anybody reads it.
+    pub(super) fn is_needed(&self, value: Value) -> bool {
+        self.uses[value.index()] > 0
+    }
+
     /// Whether it is made for itself.
     pub(super) fn is_made(&self, value: Value) -> bool {
-        self.uses[value.index()] > 0 && !self.is_with_reader(value)
+        self.is_needed(value) && !self.is_with_reader(value)
     }
 
     /// What is read when the value is made, each as often as it is read.
@@ -105,10 +116,12 @@ fn is_value(graph: &Graph, node: &Node, at: usize) -> bool {
 }
 
 /// Whether `node` is made in the course of what `reader` makes of it, its input `at`. Either the reader goes through it
-/// number by number, or it is a convolution, which takes what would be concatenated side by side.
+/// number by number, or adds up the channels, or it is a convolution, which takes what would be concatenated side by
+/// side.
 fn joins(node: &Node, reader: &Node, at: usize) -> bool {
     match (&node.op, &reader.op) {
         (Op::Concat(_), Op::Conv2d(op)) => at == 0 && op.groups == 1,
+        (op, Op::Training(TrainingOperation::Sum(Axes::CHANNELS))) => is_expression(op),
         (op, reading) => {
             at < 2 && takes_expressions(reading) && is_expression(op) && node.shape == reader.shape
         }

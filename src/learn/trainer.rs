@@ -9,13 +9,10 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-
-use rayon::prelude::*;
 
 use super::optimiser::{Moments, clipped};
 use super::{Objective, Optimiser, State};
-use crate::cpu::{self, Buffers};
+use crate::cpu;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Parameters};
 use crate::tensor::{Parameter, Shape, Tensor};
@@ -33,7 +30,7 @@ pub struct Trainer {
     gathered: Gathered,
     counters: Counters,
     /// Memory of the parts that run at the same time.
-    buffers: Mutex<Vec<Buffers>>,
+    memory: cpu::Pool,
 }
 
 /// Gradients of batches that an update will be made of.
@@ -87,7 +84,7 @@ impl Trainer {
             factors: BTreeMap::new(),
             gathered: Gathered::default(),
             counters: Counters::default(),
-            buffers: Mutex::default(),
+            memory: cpu::Pool::default(),
         };
         trainer.set_objective(objective)?;
         Ok(trainer)
@@ -143,8 +140,10 @@ impl Trainer {
     pub fn gather(&mut self, inputs: &[&Tensor]) -> Result<()> {
         let mut gathered = std::mem::take(&mut self.gathered);
         let parts = parts(self.objective.graph(), inputs)?;
-        let outputs: Vec<Result<Vec<Tensor>>> = parts.par_iter().map(|part| self.run(part)).collect();
-        let outputs = mean(outputs.into_iter().collect::<Result<_>>()?);
+        let parts: Vec<Vec<&Tensor>> =
+            parts.iter().map(|part| part.iter().map(AsRef::as_ref).collect()).collect();
+        let outputs = cpu::run_parts(self.objective.graph(), &self.parameters, &parts, &self.memory)?;
+        let outputs = mean(outputs);
         let own = self.objective.forward().outputs().len();
         let watched: Vec<f32> = outputs[..own].iter().map(|output| output.values()[0]).collect();
         let names = ["the loss"].into_iter().map(str::to_owned);
@@ -169,18 +168,6 @@ impl Trainer {
         }
         self.gathered = gathered;
         Ok(())
-    }
-
-    /// All outputs of the graph for a part of a batch.
-    fn run(&self, inputs: &[Cow<'_, Tensor>]) -> Result<Vec<Tensor>> {
-        let taken = self.buffers.lock().ok().and_then(|mut free| free.pop());
-        let mut buffers = taken.unwrap_or_default();
-        let inputs: Vec<&Tensor> = inputs.iter().map(AsRef::as_ref).collect();
-        let outputs = cpu::run_all(self.objective.graph(), &self.parameters, &inputs, &mut buffers);
-        if let Ok(mut free) = self.buffers.lock() {
-            free.push(buffers);
-        }
-        outputs
     }
 
     /// Moves the parameters by what was gathered.

@@ -1,0 +1,57 @@
+//! A batch that is gone through in parts, each by a run of its own. Values into which nothing goes that is one part's
+//! alone, such as weights that are computed, are made once for all parts; so is the order in which kernels read weights.
+
+use rayon::prelude::*;
+
+use super::buffers::Pool;
+use super::check_runs;
+use super::held::Held;
+use super::order::Order;
+use crate::error::Result;
+use crate::graph::{Graph, Op, Parameters};
+use crate::tensor::Tensor;
+
+/// What [`run_all`](super::run_all) makes of the inputs of each part. An input that is the same tensor in all parts is
+/// common to them.
+pub fn run_parts(
+    graph: &Graph,
+    parameters: &Parameters,
+    parts: &[Vec<&Tensor>],
+    pool: &Pool,
+) -> Result<Vec<Vec<Tensor>>> {
+    parts.iter().try_for_each(|part| check_runs(graph, part))?;
+    let Some(first) = parts.first() else { return Ok(Vec::new()) };
+    let is_common = common(graph, parts);
+    let order = Order::in_two(graph, &[], &is_common);
+    pool.with(|buffers| {
+        let mut held = Held::new(graph, parameters, order.clone(), buffers);
+        held.make_all(first, |value| is_common[value.index()]);
+        let common = held.into_common(&is_common);
+        let run = |part: &Vec<&Tensor>| {
+            pool.with(|buffers| {
+                let mut held = Held::new(graph, parameters, order.clone(), buffers).behind(&common);
+                held.make_all(part, |value| !is_common[value.index()]);
+                held.take_outputs()
+            })
+        };
+        let made = parts.par_iter().map(run).collect();
+        common.maps.into_values().for_each(|map| buffers.give_back(map));
+        Ok(made)
+    })
+}
+
+/// Of every value whether it is the same in all parts.
+fn common(graph: &Graph, parts: &[Vec<&Tensor>]) -> Vec<bool> {
+    let mut inputs = 0..;
+    let mut common: Vec<bool> = Vec::with_capacity(graph.nodes().len());
+    for node in graph.nodes() {
+        common.push(match node.op {
+            Op::Input(_) => {
+                let at = inputs.next().unwrap_or_default();
+                parts.iter().all(|part| std::ptr::eq(part[at], parts[0][at]))
+            }
+            _ => node.inputs.iter().all(|input| common[input.index()]),
+        });
+    }
+    common
+}
