@@ -50,7 +50,6 @@ mod pool;
 mod product;
 mod resize;
 mod resize_gradient;
-mod slice;
 mod spatial_mask;
 mod sum;
 #[cfg(test)]

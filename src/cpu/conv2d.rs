@@ -2,6 +2,7 @@
 //! both against loops as in a textbook.
 
 use std::borrow::Cow;
+use std::iter::once;
 use std::ops::Range;
 
 use super::layer::{Input, Layer, Scratch, Weights};
@@ -29,18 +30,18 @@ pub(super) enum Sums {
 }
 
 impl Sums {
-    /// For maps of so many channels each, side by side.
+    /// For maps of so many channels each, side by side, and some of the outputs.
     ///
     /// # Panics
-    /// If there are several maps and several groups.
-    pub(super) fn new(op: &Conv2d, weights: Weights<'_>, channels: &[usize]) -> Self {
-        let (outputs, inputs) = (weights.weight.dims()[0], channels.iter().sum());
+    /// If there are several groups, and several maps or not all outputs.
+    pub(super) fn new(op: &Conv2d, weights: Weights<'_>, channels: &[usize], outputs: Range<usize>) -> Self {
         if op.groups == 1 {
             let read: Vec<Range<usize>> = channels.iter().map(|channels| 0..*channels).collect();
-            return Self::Products(vec![Layer::new(weights, 0..outputs, &read)]);
+            return Self::Products(vec![Layer::new(weights, outputs, &read).alone()]);
         }
-        assert_eq!(channels.len(), 1, "groups of one map's channels");
-        if [op.groups; 2] == [outputs, inputs] { depthwise(op, weights) } else { groups(op, weights, inputs) }
+        let (all, inputs) = (weights.weight.dims()[0], channels.iter().sum());
+        assert_eq!((channels.len(), outputs), (1, 0..all), "groups of one map's channels, for all outputs");
+        if [op.groups; 2] == [all, inputs] { depthwise(op, weights) } else { groups(op, weights, inputs) }
     }
 }
 
@@ -59,7 +60,7 @@ impl<'a> Convolution<'a> {
         match &*self.sums {
             Sums::Products(layers) => {
                 for layer in layers {
-                    layer.fill(&self.input, unit, unit.pixels.clone(), (y, self.channels), scratch);
+                    layer.fill(&self.input, unit, once(unit.pixels.clone()), (y, self.channels), scratch);
                 }
             }
             Sums::Depthwise { weights, biases } => {
@@ -164,7 +165,7 @@ mod tests {
         let x = noise(input, seed + 2);
         let case = format!("{input} to {out} channels, {groups} groups, {window:?}, seed {seed}");
         let found = on_maps(&[&x], output, |x, y| {
-            let sums = Sums::new(&op, testing_weights(weights), &[input.channels]);
+            let sums = Sums::new(&op, testing_weights(weights), &[input.channels], 0..out);
             Expression::Convolution(Convolution::new(&op, Cow::Owned(sums), x.to_vec(), output)).evaluate(y);
         });
         assert_close(&found, &textbook(&op, weights, &x, output), &case);

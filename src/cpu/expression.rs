@@ -22,6 +22,8 @@ const SUMMED_LEN: usize = 4096;
 pub(super) enum Expression<'a> {
     /// What there is already.
     Read(&'a Map),
+    /// Of what there is some channels, from this one on.
+    Part(&'a Map, usize),
     Convolution(Convolution<'a>),
     Masked(MaskedConvolution<'a>),
     /// With the slopes of a PReLU.
@@ -31,7 +33,7 @@ pub(super) enum Expression<'a> {
 
 /// Whether a node's value can be made unit by unit.
 pub(super) fn is_expression(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::MaskedConv2d(_)) || takes_expressions(op)
+    matches!(op, Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Slice(_)) || takes_expressions(op)
 }
 
 /// Whether what such a node reads may be an expression too, of which it needs no more than the unit that it makes.
@@ -66,6 +68,12 @@ impl Expression<'_> {
     fn fill(&self, unit: &Unit, shape: Shape, y: &mut [f32], scratch: &mut Scratch) {
         match self {
             Self::Read(map) => y.copy_from_slice(map.of(unit)),
+            Self::Part(map, start) => {
+                let pixels = map.of(unit).chunks_exact(map.shape().channels);
+                for (to, from) in y.chunks_exact_mut(shape.channels).zip(pixels) {
+                    to.copy_from_slice(&from[*start..][..shape.channels]);
+                }
+            }
             Self::Convolution(convolution) => convolution.fill(unit, y, scratch),
             Self::Masked(convolution) => convolution.fill(unit, y, scratch),
             Self::Activated(op, slopes, x) => {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
@@ -15,9 +16,9 @@ use super::order::Order;
 use super::{
     attention, attention_gradient, concat, conv_transpose2d, conv2d_weight_gradient, layer_norm,
     layer_norm_gradient, loss, masked_conv2d, max_pool_gradient, pixel_shuffle, pool, resize,
-    resize_gradient, slice, spatial_mask, sum, unfold, weight,
+    resize_gradient, spatial_mask, sum, unfold, weight,
 };
-use crate::graph::{Axes, Binary, Graph, Node, Op, Parameters, TrainingOperation, Value};
+use crate::graph::{Axes, Binary, Conv2d, Graph, Node, Op, Parameters, TrainingOperation, Value};
 use crate::tensor::{Parameter, Shape, Tensor};
 
 /// The values that are still needed, of those that lie in memory.
@@ -69,19 +70,19 @@ impl<'a> Held<'a> {
 
     /// What is left for runs that make the values which are not `common`.
     pub(super) fn into_common(self, common: &[bool]) -> Common {
-        let is_packed = |(value, node): &(Value, &Node)| {
-            let weights = &node.inputs[1..];
-            !common[value.index()]
-                && self.order.is_needed(*value)
-                && weights.iter().all(|weight| common[weight.index()])
+        let is_convolution = |node: &Node| match &node.op {
+            Op::Conv2d(_) => true,
+            Op::Slice(_) => self.order.is_with_reader(node.inputs[0]),
+            _ => false,
         };
-        let convolutions: Vec<_> = self
-            .graph
-            .values()
-            .filter(|(_, node)| matches!(node.op, Op::Conv2d(_)))
-            .filter(is_packed)
-            .collect();
-        let sums = convolutions.par_iter().map(|(value, _)| (*value, self.sums(*value))).collect();
+        let is_packed = |(value, node): &(Value, &Node)| {
+            !common[value.index()] && self.order.is_needed(*value) && is_convolution(node) && {
+                let (_, inputs, _) = self.convolved(*value);
+                inputs[1..].iter().all(|weight| common[weight.index()])
+            }
+        };
+        let packed: Vec<(Value, &Node)> = self.graph.values().filter(is_packed).collect();
+        let sums = packed.par_iter().map(|(value, _)| (*value, self.sums(*value))).collect();
         Common { maps: self.maps, sums }
     }
 
@@ -134,14 +135,13 @@ impl<'a> Held<'a> {
             Op::Input(_) | Op::Constant(_) | Op::Parameter(_) => unreachable!("given, not computed"),
             Op::Weight(op) => weight::weight(op, &self.all(&node.inputs), y),
             Op::Training(op) => self.train(op, value, y),
-            Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Activation(_) | Op::Binary(_) => {
+            Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Slice(_) | Op::Activation(_) | Op::Binary(_) => {
                 self.expression(value).evaluate(y);
             }
             Op::ConvTranspose2d(op) => {
                 conv_transpose2d::conv_transpose2d(op, self.weights(&node.inputs[1..]), x(), y)
             }
             Op::Concat(_) => concat::concat(&self.all(&node.inputs), y),
-            Op::Slice(op) => slice::slice(op, x(), y),
             Op::AveragePool(op) => pool::average_pool(op, x(), y),
             Op::MaxPool(op) => pool::max_pool(op, x(), y),
             Op::AdaptiveMaxPool(op) => pool::adaptive_max_pool(op, x(), y),
@@ -203,12 +203,9 @@ impl<'a> Held<'a> {
         let Node { op, inputs, shape, .. } = self.graph.node(value);
         let operand = |input: Value| self.operand(input);
         match op {
-            Op::Conv2d(op) => {
-                let packed = self.common.and_then(|common| common.sums.get(&value));
-                let sums = packed.map_or_else(|| Cow::Owned(self.sums(value)), Cow::Borrowed);
-                let maps = self.all(self.side_by_side(&inputs[0]));
-                Expression::Convolution(Convolution::new(op, sums, maps, *shape))
-            }
+            Op::Conv2d(_) => self.convolution(value),
+            Op::Slice(_) if self.order.is_with_reader(inputs[0]) => self.convolution(value),
+            Op::Slice(op) => Expression::Part(self.get(inputs[0]), op.start),
             Op::MaskedConv2d(op) => {
                 let [x, mask] = [inputs[0], inputs[1]].map(|input| self.get(input));
                 Expression::Masked(masked_conv2d::MaskedConvolution::new(
@@ -256,14 +253,33 @@ impl<'a> Held<'a> {
         }
     }
 
+    /// The convolution that a value is, or some of whose outputs it is, and which of them.
+    fn convolved(&self, value: Value) -> (&Conv2d, &[Value], Range<usize>) {
+        let Node { op, inputs, shape, .. } = self.graph.node(value);
+        match op {
+            Op::Conv2d(op) => (op, inputs, 0..shape.channels),
+            Op::Slice(slice) => {
+                let (op, inputs, _) = self.convolved(inputs[0]);
+                (op, inputs, slice.start..slice.start + slice.channels)
+            }
+            _ => unreachable!("a convolution, or some channels of one"),
+        }
+    }
+
+    fn convolution(&self, value: Value) -> Expression<'_> {
+        let (op, inputs, _) = self.convolved(value);
+        let packed = self.common.and_then(|common| common.sums.get(&value));
+        let sums = packed.map_or_else(|| Cow::Owned(self.sums(value)), Cow::Borrowed);
+        let maps = self.all(self.side_by_side(&inputs[0]));
+        Expression::Convolution(Convolution::new(op, sums, maps, self.graph.node(value).shape))
+    }
+
     /// A convolution's numbers.
     fn sums(&self, value: Value) -> Sums {
-        let Node { op: Op::Conv2d(op), inputs, .. } = self.graph.node(value) else {
-            unreachable!("a convolution")
-        };
+        let (op, inputs, outputs) = self.convolved(value);
         let maps = self.side_by_side(&inputs[0]).iter();
         let channels: Vec<usize> = maps.map(|map| self.graph.node(*map).shape.channels).collect();
-        Sums::new(op, self.weights(&inputs[1..]), &channels)
+        Sums::new(op, self.weights(&inputs[1..]), &channels, outputs)
     }
 
     /// A weight and, if there is one, a bias.

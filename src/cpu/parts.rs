@@ -55,3 +55,40 @@ fn common(graph: &Graph, parts: &[Vec<&Tensor>]) -> Vec<bool> {
     }
     common
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::buffers::Buffers;
+    use super::super::run_all;
+    use super::super::testing::{noise, parameter};
+    use super::*;
+    use crate::graph::{Axes, Builder, Conv2d, Input, TrainingOperation};
+    use crate::tensor::Shape;
+
+    /// A convolution whose weight hangs on an input that all parts have, its parts, and a sum over channels.
+    #[test]
+    fn each_part_is_a_run_of_its_own() {
+        let (shape, of_rows) = (Shape::new(2, 3, 9, 7), Shape::new(32, 1, 1, 1));
+        let (mut b, x) = Builder::new("parts", shape, 1.0);
+        let rows = b.append("rows", Op::Input(Input { shape: of_rows }), &[]).unwrap();
+        let weight = b.parameter("weight", &parameter([32, 3, 3, 3], 1)).unwrap();
+        let weight = b.multiply("scaled", weight, rows).unwrap();
+        let conv = b.conv2d("conv", x, weight, Conv2d::same(3)).unwrap();
+        let [first, second] = [0, 16].map(|start| b.slice("half", conv, start, 16).unwrap());
+        let sum = b.add("sum", first, second).unwrap();
+        let channels = b.append("channels", Op::Training(TrainingOperation::Sum(Axes::CHANNELS)), &[sum]);
+        let outputs = [("channels", channels.unwrap()), ("common", weight)];
+        let (graph, parameters) = b.finish_all(outputs);
+        let (rows, pictures) = (noise(of_rows, 2), [3, 4, 5].map(|seed| noise(shape, seed)));
+        let parts: Vec<Vec<&Tensor>> = pictures.iter().map(|picture| vec![picture, &rows]).collect();
+        let pool = Pool::default();
+        for _ in 0..2 {
+            let found = run_parts(&graph, &parameters, &parts, &pool).unwrap();
+            for (part, found) in parts.iter().zip(found) {
+                let alone = run_all(&graph, &parameters, part, &mut Buffers::default()).unwrap();
+                assert_eq!(found, alone);
+            }
+        }
+        assert!(run_parts(&graph, &parameters, &[vec![&rows, &rows]], &pool).is_err());
+    }
+}
