@@ -68,22 +68,33 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// What is left for runs that make the values which are not `common`.
-    pub(super) fn into_common(self, common: &[bool]) -> Common {
+    /// What is left for runs that make the values which are their `own`.
+    pub(super) fn into_common(self, is_own: impl Fn(Value) -> bool) -> Common {
         let is_convolution = |node: &Node| match &node.op {
             Op::Conv2d(_) => true,
             Op::Slice(_) => self.order.is_with_reader(node.inputs[0]),
             _ => false,
         };
         let is_packed = |(value, node): &(Value, &Node)| {
-            !common[value.index()] && self.order.is_needed(*value) && is_convolution(node) && {
+            is_own(*value) && self.order.is_needed(*value) && is_convolution(node) && {
                 let (_, inputs, _) = self.convolved(*value);
-                inputs[1..].iter().all(|weight| common[weight.index()])
+                inputs[1..].iter().all(|weight| !is_own(*weight))
             }
         };
         let packed: Vec<(Value, &Node)> = self.graph.values().filter(is_packed).collect();
         let sums = packed.par_iter().map(|(value, _)| (*value, self.sums(*value))).collect();
         Common { maps: self.maps, sums }
+    }
+
+    /// Holds numbers in the order of maps.
+    pub(super) fn give(&mut self, value: Value, numbers: Vec<f32>) {
+        self.maps.insert(value, Map::new(self.graph.node(value).shape, numbers));
+    }
+
+    /// Gives back the memory of all that nobody took.
+    pub(super) fn close(self) {
+        let Self { maps, buffers, .. } = self;
+        maps.into_values().for_each(|map| buffers.give_back(map));
     }
 
     /// Makes a value that is no input, if it is needed.

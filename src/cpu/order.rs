@@ -20,11 +20,11 @@ pub(super) struct Order {
 
 impl Order {
     pub(super) fn new(graph: &Graph, keep: &[Value]) -> Self {
-        Self::in_two(graph, keep, &vec![false; graph.nodes().len()])
+        Self::in_stages(graph, keep, &vec![(); graph.nodes().len()])
     }
 
-    /// In a graph that is gone through twice: first what is `common`, then the rest.
-    pub(super) fn in_two(graph: &Graph, keep: &[Value], common: &[bool]) -> Self {
+    /// In a graph that is gone through several times: of every value in which stage it is made.
+    pub(super) fn in_stages<T: PartialEq>(graph: &Graph, keep: &[Value], stages: &[T]) -> Self {
         let mut uses = graph.uses();
         keep.iter().for_each(|value| uses[value.index()] += 1);
         for (value, node) in graph.values().rev() {
@@ -43,7 +43,7 @@ impl Order {
             for (at, input) in values(graph, node).enumerate() {
                 let more = reads[input.index()].saturating_sub(1);
                 let joins = uses[input.index()] == 1
-                    && common[input.index()] == common[value.index()]
+                    && stages[input.index()] == stages[value.index()]
                     && joins(graph.node(input), node, at)
                     && reads[value.index()] + more <= MOST_READ;
                 if joins || with_reader[input.index()] {

@@ -161,11 +161,17 @@ impl Job<'_> {
                 };
                 match whole {
                     Some(y) => *y = *sums,
-                    None => y.copy_from_slice(&bytemuck::cast_slice(sums)[..panel.width]),
+                    None => copy_first(bytemuck::cast_slice(sums), y),
                 }
             }
         }
     }
+}
+
+/// By itself, so that whole vectors remain a copy of known length.
+#[inline(never)]
+fn copy_first(sums: &[f32], y: &mut [f32]) {
+    y.copy_from_slice(&sums[..y.len()]);
 }
 
 /// `sums + rows · weights`.

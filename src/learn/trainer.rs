@@ -143,7 +143,6 @@ impl Trainer {
         let parts: Vec<Vec<&Tensor>> =
             parts.iter().map(|part| part.iter().map(AsRef::as_ref).collect()).collect();
         let outputs = cpu::run_parts(self.objective.graph(), &self.parameters, &parts, &self.memory)?;
-        let outputs = mean(outputs);
         let own = self.objective.forward().outputs().len();
         let watched: Vec<f32> = outputs[..own].iter().map(|output| output.values()[0]).collect();
         let names = ["the loss"].into_iter().map(str::to_owned);
@@ -317,22 +316,6 @@ fn parts<'a>(graph: &Graph, inputs: &[&'a Tensor]) -> Result<Vec<Vec<Cow<'a, Ten
         nodes.iter().zip(inputs).map(of_part).collect()
     };
     (0..count).map(part).collect()
-}
-
-/// The mean of each output over all parts, added in their order.
-fn mean(parts: Vec<Vec<Tensor>>) -> Vec<Tensor> {
-    let share = 1.0 / parts.len() as f32;
-    let mut parts = parts.into_iter();
-    let mut sums = parts.next().unwrap_or_default();
-    for part in parts {
-        for (sum, own) in sums.iter_mut().zip(&part) {
-            add(sum.values_mut(), own.values());
-        }
-    }
-    if share != 1.0 {
-        sums.iter_mut().flat_map(Tensor::values_mut).for_each(|number| *number *= share);
-    }
-    sums
 }
 
 fn add(sums: &mut [f32], numbers: &[f32]) {
