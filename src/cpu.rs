@@ -42,6 +42,7 @@ mod map;
 mod masked_conv2d;
 mod max_pool_gradient;
 mod order;
+mod parts;
 #[cfg(test)]
 mod pieces;
 mod pixel_shuffle;
@@ -49,7 +50,6 @@ mod pool;
 mod product;
 mod resize;
 mod resize_gradient;
-mod slice;
 mod spatial_mask;
 mod sum;
 #[cfg(test)]
@@ -59,7 +59,8 @@ mod vectors;
 mod weight;
 mod window;
 
-pub use buffers::Buffers;
+pub use buffers::{Buffers, Pool};
+pub use parts::run_parts;
 pub use vectors::vectors;
 
 use self::held::Held;
@@ -124,26 +125,21 @@ pub fn run_all(
     inputs: &[&Tensor],
     buffers: &mut Buffers,
 ) -> Result<Vec<Tensor>> {
-    vectors()?;
-    check_runs(graph)?;
-    let keep: Vec<Value> = graph.outputs().iter().map(|output| output.value).collect();
-    let mut inputs = inputs.iter();
-    let mut held = Held::new(graph, parameters, &keep, buffers);
-    for (value, node) in graph.values() {
-        if matches!(node.op, Op::Input(_)) {
-            let found = inputs.next().filter(|input| input.shape() == node.shape);
-            let refused = || Error::shape(&node.name, format!("expected an input of {}", node.shape));
-            let found = found.ok_or_else(refused)?;
-            held.put(value, |map| map.read(found));
-        } else {
-            held.make_any(value);
-        }
-    }
-    Ok(keep.iter().map(|value| held.take(*value, Map::to_tensor)).collect())
+    check_runs(graph, inputs)?;
+    let mut held = Held::new(graph, parameters, Order::new(graph, &[]), buffers);
+    held.make_all(inputs, |_| true);
+    Ok(held.take_outputs())
 }
 
-/// Whether every second operand is repeated in a way that the engine knows.
-fn check_runs(graph: &Graph) -> Result<()> {
+/// Whether the engine knows the way in which every second operand is repeated, and there is what goes in.
+fn check_runs(graph: &Graph, inputs: &[&Tensor]) -> Result<()> {
+    vectors()?;
+    let mut inputs = inputs.iter();
+    for node in graph.nodes().iter().filter(|node| matches!(node.op, Op::Input(_))) {
+        if inputs.next().is_none_or(|input| input.shape() != node.shape) {
+            return Err(Error::shape(&node.name, format!("expected an input of {}", node.shape)));
+        }
+    }
     for node in graph.nodes().iter().filter(|node| matches!(node.op, Op::Binary(_))) {
         let [a, b] = [0, 1].map(|at| graph.node(node.inputs[at]).shape);
         if !binary::is_repeated(a, b) {
@@ -167,7 +163,7 @@ fn run_with<T>(
     vectors()?;
     check(graph, picture, given)?;
     let mut given = given.iter();
-    let mut held = Held::new(graph, parameters, keep, buffers);
+    let mut held = Held::new(graph, parameters, Order::new(graph, keep), buffers);
     for (value, node) in graph.values() {
         match (&node.op, picture) {
             (Op::Input(_), Some(picture)) if value == graph.input() => {

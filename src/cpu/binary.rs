@@ -1,5 +1,7 @@
 //! Operations on two values, the second repeated where it is smaller.
 
+use pulp::{Simd, WithSimd};
+
 use super::loss::slope;
 use super::map::{Map, Unit};
 use super::{activation, vectors};
@@ -60,9 +62,24 @@ impl Other<'_> {
 
 /// In place, of some pixels of `channels` numbers each.
 pub(super) fn combine(combination: Combination<'_>, channels: usize, y: &mut [f32], other: Other<'_>) {
-    vectors::arch().dispatch(
-        #[inline(always)]
-        || match combination {
+    vectors::arch().dispatch(Job { combination, channels, y, other });
+}
+
+/// No closure: one of this size would not be inlined, and so be compiled without the instructions.
+struct Job<'a> {
+    combination: Combination<'a>,
+    channels: usize,
+    y: &'a mut [f32],
+    other: Other<'a>,
+}
+
+impl WithSimd for Job<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { combination, channels, y, other } = self;
+        match combination {
             Combination::Binary(BinaryKind::Add) => with(channels, y, other, |a, b| a + b),
             Combination::Binary(BinaryKind::Subtract) => with(channels, y, other, |a, b| a - b),
             Combination::Binary(BinaryKind::Multiply) => with(channels, y, other, |a, b| a * b),
@@ -73,8 +90,8 @@ pub(super) fn combine(combination: Combination<'_>, channels: usize, y: &mut [f3
             Combination::LossGradient(loss, factor) => {
                 with(channels, y, other, |a, b| slope(loss, a, b, factor));
             }
-        },
-    );
+        }
+    }
 }
 
 #[inline(always)]

@@ -3,6 +3,8 @@
 //! Allocators hand large blocks back to the system when they are freed, and the next one comes page by page, zeroed:
 //! for maps of some megabytes that takes as long as their numbers do.
 
+use std::sync::Mutex;
+
 use super::map::Map;
 use crate::tensor::Shape;
 
@@ -36,6 +38,22 @@ impl Buffers {
     /// Takes the memory of a value that nobody needs any more.
     pub(super) fn give_back(&mut self, map: Map) {
         self.free.push(map.into_buffer());
+    }
+}
+
+/// Memory of runs at the same time.
+#[derive(Debug, Default)]
+pub struct Pool(Mutex<Vec<Buffers>>);
+
+impl Pool {
+    /// Lends memory that nobody else has.
+    pub(super) fn with<T>(&self, run: impl FnOnce(&mut Buffers) -> T) -> T {
+        let mut buffers = self.0.lock().ok().and_then(|mut free| free.pop()).unwrap_or_default();
+        let made = run(&mut buffers);
+        if let Ok(mut free) = self.0.lock() {
+            free.push(buffers);
+        }
+        made
     }
 }
 

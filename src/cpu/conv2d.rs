@@ -1,6 +1,8 @@
 //! Convolution: a product a group, or sums of weighted pixels where each channel is a group of its own. The tests hold
 //! both against loops as in a textbook.
 
+use std::borrow::Cow;
+use std::iter::once;
 use std::ops::Range;
 
 use super::layer::{Input, Layer, Scratch, Weights};
@@ -15,45 +17,50 @@ use crate::tensor::Shape;
 pub(super) struct Convolution<'a> {
     input: Input<'a>,
     channels: usize,
-    sums: Sums,
+    sums: Cow<'a, Sums>,
 }
 
-#[derive(Debug)]
-enum Sums {
+/// A convolution's numbers, in the order in which they are read.
+#[derive(Clone, Debug)]
+pub(super) enum Sums {
     /// A layer a group.
     Products(Vec<Layer>),
     /// The weights tap by tap, and the biases.
     Depthwise { weights: Vec<f32>, biases: Vec<f32> },
 }
 
-impl<'a> Convolution<'a> {
-    /// Of the channels of all `maps` side by side.
+impl Sums {
+    /// For maps of so many channels each, side by side, and some of the outputs.
     ///
     /// # Panics
-    /// If there are several maps and several groups.
-    pub(super) fn new(op: &Conv2d, weights: Weights<'_>, maps: Vec<&'a Map>, output: Shape) -> Self {
-        let inputs: usize = maps.iter().map(|map| map.shape().channels).sum();
-        let window = window(op);
-        let sums = if op.groups == 1 {
-            let read: Vec<Range<usize>> = maps.iter().map(|map| 0..map.shape().channels).collect();
-            Sums::Products(vec![Layer::new(weights, 0..output.channels, &read)])
-        } else {
-            assert_eq!(maps.len(), 1, "groups of one map's channels");
-            if [op.groups; 2] == [output.channels, inputs] {
-                depthwise(op, weights)
-            } else {
-                groups(op, weights, inputs)
-            }
-        };
-        Self { input: Input { maps, window, width: output.width }, channels: output.channels, sums }
+    /// If there are several groups, and several maps or not all outputs.
+    pub(super) fn new(op: &Conv2d, weights: Weights<'_>, channels: &[usize], outputs: Range<usize>) -> Self {
+        if op.groups == 1 {
+            let read: Vec<Range<usize>> = channels.iter().map(|channels| 0..*channels).collect();
+            return Self::Products(vec![Layer::new(weights, outputs, &read).alone()]);
+        }
+        let (all, inputs) = (weights.weight.dims()[0], channels.iter().sum());
+        assert_eq!((channels.len(), outputs), (1, 0..all), "groups of one map's channels, for all outputs");
+        if [op.groups; 2] == [all, inputs] { depthwise(op, weights) } else { groups(op, weights, inputs) }
+    }
+}
+
+impl<'a> Convolution<'a> {
+    /// Of the channels of all `maps` side by side, for which the sums are.
+    pub(super) fn new(op: &Conv2d, sums: Cow<'a, Sums>, maps: Vec<&'a Map>, output: Shape) -> Self {
+        Self {
+            input: Input { maps, window: window(op), width: output.width },
+            channels: output.channels,
+            sums,
+        }
     }
 
     /// Writes a unit.
     pub(super) fn fill(&self, unit: &Unit, y: &mut [f32], scratch: &mut Scratch) {
-        match &self.sums {
+        match &*self.sums {
             Sums::Products(layers) => {
                 for layer in layers {
-                    layer.fill(&self.input, unit, unit.pixels.clone(), (y, self.channels), scratch);
+                    layer.fill(&self.input, unit, once(unit.pixels.clone()), (y, self.channels), scratch);
                 }
             }
             Sums::Depthwise { weights, biases } => {
@@ -158,8 +165,8 @@ mod tests {
         let x = noise(input, seed + 2);
         let case = format!("{input} to {out} channels, {groups} groups, {window:?}, seed {seed}");
         let found = on_maps(&[&x], output, |x, y| {
-            Expression::Convolution(Convolution::new(&op, testing_weights(weights), x.to_vec(), output))
-                .evaluate(y);
+            let sums = Sums::new(&op, testing_weights(weights), &[input.channels], 0..out);
+            Expression::Convolution(Convolution::new(&op, Cow::Owned(sums), x.to_vec(), output)).evaluate(y);
         });
         assert_close(&found, &textbook(&op, weights, &x, output), &case);
     }

@@ -142,7 +142,7 @@ impl WithSimd for Block<'_> {
             return self.grouped(simd);
         }
         let vectors = self.cut.run / S::F32_LANES;
-        let most = if S::REGISTER_COUNT < 32 { 2 } else { 4 };
+        let most = if S::REGISTER_COUNT < 32 { 3 } else { 4 };
         let count = vectors.div_ceil(most);
         let mut first = 0;
         for index in 0..count {
@@ -152,7 +152,8 @@ impl WithSimd for Block<'_> {
                 (1, false) => self.column::<S, 1, 16>(simd, first),
                 (2, true) => self.column::<S, 2, 6>(simd, first),
                 (2, false) => self.column::<S, 2, 12>(simd, first),
-                (3, _) => self.column::<S, 3, 8>(simd, first),
+                (3, true) => self.column::<S, 3, 4>(simd, first),
+                (3, false) => self.column::<S, 3, 8>(simd, first),
                 _ => self.column::<S, 4, 6>(simd, first),
             }
             first += vectors * S::F32_LANES;
@@ -175,9 +176,12 @@ impl Block<'_> {
                 self.tile::<S, VECTORS, 4>(simd, ky, first, o);
                 o += 4;
             }
-            while o < outputs {
+            if o + 2 <= outputs {
+                self.tile::<S, VECTORS, 2>(simd, ky, first, o);
+                o += 2;
+            }
+            if o < outputs {
                 self.tile::<S, VECTORS, 1>(simd, ky, first, o);
-                o += 1;
             }
         }
     }

@@ -9,14 +9,21 @@ use super::conv2d::Convolution;
 use super::layer::Scratch;
 use super::map::{Map, Unit};
 use super::masked_conv2d::MaskedConvolution;
+use super::sum::total;
+use super::vectors;
 use crate::graph::{Activation, Kind, Op};
 use crate::tensor::Shape;
+
+/// Numbers that are made before they are added up.
+const SUMMED_LEN: usize = 4096;
 
 /// What a unit is made of.
 #[derive(Debug)]
 pub(super) enum Expression<'a> {
     /// What there is already.
     Read(&'a Map),
+    /// Of what there is some channels, from this one on.
+    Part(&'a Map, usize),
     Convolution(Convolution<'a>),
     Masked(MaskedConvolution<'a>),
     /// With the slopes of a PReLU.
@@ -26,7 +33,7 @@ pub(super) enum Expression<'a> {
 
 /// Whether a node's value can be made unit by unit.
 pub(super) fn is_expression(op: &Op) -> bool {
-    matches!(op, Op::Conv2d(_) | Op::MaskedConv2d(_)) || takes_expressions(op)
+    matches!(op, Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Slice(_)) || takes_expressions(op)
 }
 
 /// Whether what such a node reads may be an expression too, of which it needs no more than the unit that it makes.
@@ -41,10 +48,32 @@ impl Expression<'_> {
         y.by_unit(|unit, y, scratch| self.fill(unit, shape, y, scratch));
     }
 
+    /// Makes of a map of this shape the sums over its channels.
+    pub(super) fn sum_channels(&self, shape: Shape, y: &mut Map) {
+        let length = (SUMMED_LEN / shape.channels.max(1)).max(1);
+        y.by_unit(|unit, y, (scratch, block): &mut (Scratch, Vec<f32>)| {
+            for (start, y) in unit.pixels.clone().step_by(length).zip(y.chunks_mut(length)) {
+                block.resize(y.len() * shape.channels, 0.0);
+                self.fill(&Unit { n: unit.n, pixels: start..start + y.len() }, shape, block, scratch);
+                let pixels = block.chunks_exact(shape.channels.max(1));
+                vectors::arch().dispatch(
+                    #[inline(always)]
+                    || y.iter_mut().zip(pixels).for_each(|(y, pixel)| *y = total(pixel) as f32),
+                );
+            }
+        });
+    }
+
     /// Makes a unit of a map of this shape.
     fn fill(&self, unit: &Unit, shape: Shape, y: &mut [f32], scratch: &mut Scratch) {
         match self {
             Self::Read(map) => y.copy_from_slice(map.of(unit)),
+            Self::Part(map, start) => {
+                let pixels = map.of(unit).chunks_exact(map.shape().channels);
+                for (to, from) in y.chunks_exact_mut(shape.channels).zip(pixels) {
+                    to.copy_from_slice(&from[*start..][..shape.channels]);
+                }
+            }
             Self::Convolution(convolution) => convolution.fill(unit, y, scratch),
             Self::Masked(convolution) => convolution.fill(unit, y, scratch),
             Self::Activated(op, slopes, x) => {

@@ -1,19 +1,24 @@
 //! The values of a run that are still needed: each is made of those before it, and freed after its last use.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
+
+use rayon::prelude::*;
 
 use super::binary::Combination;
 use super::buffers::Buffers;
+use super::conv2d::{Convolution, Sums};
 use super::expression::Expression;
 use super::layer::{Weight, Weights};
 use super::map::Map;
 use super::order::Order;
 use super::{
-    attention, attention_gradient, concat, conv_transpose2d, conv2d, conv2d_weight_gradient, layer_norm,
+    attention, attention_gradient, concat, conv_transpose2d, conv2d_weight_gradient, layer_norm,
     layer_norm_gradient, loss, masked_conv2d, max_pool_gradient, pixel_shuffle, pool, resize,
-    resize_gradient, slice, spatial_mask, sum, unfold, weight,
+    resize_gradient, spatial_mask, sum, unfold, weight,
 };
-use crate::graph::{Binary, Graph, Node, Op, Parameters, TrainingOperation, Value};
+use crate::graph::{Axes, Binary, Conv2d, Graph, Node, Op, Parameters, TrainingOperation, Value};
 use crate::tensor::{Parameter, Shape, Tensor};
 
 /// The values that are still needed, of those that lie in memory.
@@ -21,18 +26,75 @@ pub(super) struct Held<'a> {
     graph: &'a Graph,
     parameters: &'a Parameters,
     order: Order,
+    /// What there is already.
+    common: Option<&'a Common>,
     maps: HashMap<Value, Map>,
     buffers: &'a mut Buffers,
+}
+
+/// What several runs read and none makes.
+#[derive(Debug)]
+pub(super) struct Common {
+    pub(super) maps: HashMap<Value, Map>,
+    /// Of convolutions whose weights are among them.
+    pub(super) sums: HashMap<Value, Sums>,
 }
 
 impl<'a> Held<'a> {
     pub(super) fn new(
         graph: &'a Graph,
         parameters: &'a Parameters,
-        keep: &[Value],
+        order: Order,
         buffers: &'a mut Buffers,
     ) -> Self {
-        Self { graph, parameters, order: Order::new(graph, keep), maps: HashMap::new(), buffers }
+        Self { graph, parameters, order, common: None, maps: HashMap::new(), buffers }
+    }
+
+    /// With what others made.
+    pub(super) fn behind(self, common: &'a Common) -> Self {
+        Self { common: Some(common), ..self }
+    }
+
+    /// Makes the values that are `wanted`; inputs are the picture, then what [`Graph::given`] names.
+    pub(super) fn make_all(&mut self, inputs: &[&Tensor], wanted: impl Fn(Value) -> bool) {
+        let (graph, mut inputs) = (self.graph, inputs.iter());
+        for (value, node) in graph.values() {
+            let input = if matches!(node.op, Op::Input(_)) { inputs.next() } else { None };
+            match input {
+                _ if !wanted(value) => {}
+                Some(input) => self.put(value, |map| map.read(input)),
+                None => self.make_any(value),
+            }
+        }
+    }
+
+    /// What is left for runs that make the values which are their `own`.
+    pub(super) fn into_common(self, is_own: impl Fn(Value) -> bool) -> Common {
+        let is_convolution = |node: &Node| match &node.op {
+            Op::Conv2d(_) => true,
+            Op::Slice(_) => self.order.is_with_reader(node.inputs[0]),
+            _ => false,
+        };
+        let is_packed = |(value, node): &(Value, &Node)| {
+            is_own(*value) && self.order.is_needed(*value) && is_convolution(node) && {
+                let (_, inputs, _) = self.convolved(*value);
+                inputs[1..].iter().all(|weight| !is_own(*weight))
+            }
+        };
+        let packed: Vec<(Value, &Node)> = self.graph.values().filter(is_packed).collect();
+        let sums = packed.par_iter().map(|(value, _)| (*value, self.sums(*value))).collect();
+        Common { maps: self.maps, sums }
+    }
+
+    /// Holds numbers in the order of maps.
+    pub(super) fn give(&mut self, value: Value, numbers: Vec<f32>) {
+        self.maps.insert(value, Map::new(self.graph.node(value).shape, numbers));
+    }
+
+    /// Gives back the memory of all that nobody took.
+    pub(super) fn close(self) {
+        let Self { maps, buffers, .. } = self;
+        maps.into_values().for_each(|map| buffers.give_back(map));
     }
 
     /// Makes a value that is no input, if it is needed.
@@ -84,14 +146,13 @@ impl<'a> Held<'a> {
             Op::Input(_) | Op::Constant(_) | Op::Parameter(_) => unreachable!("given, not computed"),
             Op::Weight(op) => weight::weight(op, &self.all(&node.inputs), y),
             Op::Training(op) => self.train(op, value, y),
-            Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Activation(_) | Op::Binary(_) => {
+            Op::Conv2d(_) | Op::MaskedConv2d(_) | Op::Slice(_) | Op::Activation(_) | Op::Binary(_) => {
                 self.expression(value).evaluate(y);
             }
             Op::ConvTranspose2d(op) => {
                 conv_transpose2d::conv_transpose2d(op, self.weights(&node.inputs[1..]), x(), y)
             }
             Op::Concat(_) => concat::concat(&self.all(&node.inputs), y),
-            Op::Slice(op) => slice::slice(op, x(), y),
             Op::AveragePool(op) => pool::average_pool(op, x(), y),
             Op::MaxPool(op) => pool::max_pool(op, x(), y),
             Op::AdaptiveMaxPool(op) => pool::adaptive_max_pool(op, x(), y),
@@ -118,6 +179,9 @@ impl<'a> Held<'a> {
         let at = |input: usize| self.get(inputs[input]);
         match op {
             TrainingOperation::Loss(op) => loss::loss(*op, at(0), at(1), y),
+            TrainingOperation::Sum(Axes::CHANNELS) => {
+                self.operand(inputs[0]).sum_channels(self.graph.node(inputs[0]).shape, y);
+            }
             TrainingOperation::Sum(axes) => sum::sum(*axes, at(0), y),
             TrainingOperation::Broadcast { .. } => sum::broadcast(at(0), y),
             TrainingOperation::PadChannels { before, .. } => sum::pad_channels(*before, at(0), y),
@@ -148,20 +212,11 @@ impl<'a> Held<'a> {
     /// A node that is made unit by unit, with the nodes before it that are made on the way.
     fn expression(&self, value: Value) -> Expression<'_> {
         let Node { op, inputs, shape, .. } = self.graph.node(value);
-        let operand = |input: Value| match self.order.is_with_reader(input) {
-            true => self.expression(input),
-            false => Expression::Read(self.get(input)),
-        };
+        let operand = |input: Value| self.operand(input);
         match op {
-            Op::Conv2d(op) if self.order.is_with_reader(inputs[0]) => {
-                let concatenated = self.all(&self.graph.node(inputs[0]).inputs);
-                let weights = self.weights(&inputs[1..]);
-                Expression::Convolution(conv2d::Convolution::new(op, weights, concatenated, *shape))
-            }
-            Op::Conv2d(op) => {
-                let (x, weights) = (self.get(inputs[0]), self.weights(&inputs[1..]));
-                Expression::Convolution(conv2d::Convolution::new(op, weights, vec![x], *shape))
-            }
+            Op::Conv2d(_) => self.convolution(value),
+            Op::Slice(_) if self.order.is_with_reader(inputs[0]) => self.convolution(value),
+            Op::Slice(op) => Expression::Part(self.get(inputs[0]), op.start),
             Op::MaskedConv2d(op) => {
                 let [x, mask] = [inputs[0], inputs[1]].map(|input| self.get(input));
                 Expression::Masked(masked_conv2d::MaskedConvolution::new(
@@ -193,6 +248,51 @@ impl<'a> Held<'a> {
         }
     }
 
+    /// What a node that is made unit by unit reads, or is made of.
+    fn operand(&self, input: Value) -> Expression<'_> {
+        match self.order.is_with_reader(input) {
+            true => self.expression(input),
+            false => Expression::Read(self.get(input)),
+        }
+    }
+
+    /// The values whose channels a convolution takes side by side.
+    fn side_by_side<'v>(&'v self, input: &'v Value) -> &'v [Value] {
+        match self.order.is_with_reader(*input) {
+            true => &self.graph.node(*input).inputs,
+            false => std::slice::from_ref(input),
+        }
+    }
+
+    /// The convolution that a value is, or some of whose outputs it is, and which of them.
+    fn convolved(&self, value: Value) -> (&Conv2d, &[Value], Range<usize>) {
+        let Node { op, inputs, shape, .. } = self.graph.node(value);
+        match op {
+            Op::Conv2d(op) => (op, inputs, 0..shape.channels),
+            Op::Slice(slice) => {
+                let (op, inputs, _) = self.convolved(inputs[0]);
+                (op, inputs, slice.start..slice.start + slice.channels)
+            }
+            _ => unreachable!("a convolution, or some channels of one"),
+        }
+    }
+
+    fn convolution(&self, value: Value) -> Expression<'_> {
+        let (op, inputs, _) = self.convolved(value);
+        let packed = self.common.and_then(|common| common.sums.get(&value));
+        let sums = packed.map_or_else(|| Cow::Owned(self.sums(value)), Cow::Borrowed);
+        let maps = self.all(self.side_by_side(&inputs[0]));
+        Expression::Convolution(Convolution::new(op, sums, maps, self.graph.node(value).shape))
+    }
+
+    /// A convolution's numbers.
+    fn sums(&self, value: Value) -> Sums {
+        let (op, inputs, outputs) = self.convolved(value);
+        let maps = self.side_by_side(&inputs[0]).iter();
+        let channels: Vec<usize> = maps.map(|map| self.graph.node(*map).shape.channels).collect();
+        Sums::new(op, self.weights(&inputs[1..]), &channels, outputs)
+    }
+
     /// A weight and, if there is one, a bias.
     fn weights(&self, values: &[Value]) -> Weights<'_> {
         let weight = match self.graph.parameter(values[0]) {
@@ -215,13 +315,23 @@ impl<'a> Held<'a> {
     }
 
     pub(super) fn get(&self, value: Value) -> &Map {
-        self.maps.get(&value).expect("a value is held until its last use")
+        let common = || self.common?.maps.get(&value);
+        self.maps.get(&value).or_else(common).expect("a value is held until its last use")
     }
 
+    /// Notes a use. What others made stays.
     pub(super) fn release(&mut self, value: Value) {
-        if self.order.is_last_read(value) {
-            self.buffers.give_back(self.maps.remove(&value).expect("a value is held until its last use"));
+        if self.order.is_last_read(value)
+            && let Some(map) = self.maps.remove(&value)
+        {
+            self.buffers.give_back(map);
         }
+    }
+
+    /// What the graph is for.
+    pub(super) fn take_outputs(&mut self) -> Vec<Tensor> {
+        let graph = self.graph;
+        graph.outputs().iter().map(|output| self.take(output.value, Map::to_tensor)).collect()
     }
 
     /// A use that wants the numbers in another order.
@@ -246,7 +356,7 @@ mod tests {
     fn only_values_with_uses_left_are_held() {
         let (graph, parameters, [x, once, twice, _]) = diamond();
         let mut buffers = Buffers::default();
-        let mut held = Held::new(&graph, &parameters, &[once], &mut buffers);
+        let mut held = Held::new(&graph, &parameters, Order::new(&graph, &[once]), &mut buffers);
         held.put(x, |map| map.read(&picture()));
         for (value, expected) in graph.values().skip(1).zip([vec![once], vec![once], vec![once], vec![once]])
         {

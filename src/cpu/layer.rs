@@ -74,7 +74,7 @@ impl<'a> Weight<'a> {
 }
 
 /// Some outputs as sums over some inputs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Layer {
     /// Of every map the channels that are read.
     inputs: Vec<Range<usize>>,
@@ -110,40 +110,27 @@ impl Layer {
         Self { inputs: inputs.to_vec(), first_output: first, panels }
     }
 
+    /// The same outputs, where there are no others.
+    pub(super) fn alone(self) -> Self {
+        Self { first_output: 0, ..self }
+    }
+
     /// How many outputs it makes.
     pub(super) fn outputs(&self) -> usize {
         self.panels.outputs()
     }
 
-    /// Writes the outputs of these pixels of a unit into `y`, the unit's numbers, `channels` a pixel.
+    /// Writes the outputs of these runs of pixels of a unit into `y`, the unit's numbers, `channels` a pixel.
     pub(super) fn fill(
         &self,
         input: &Input<'_>,
         unit: &Unit,
-        pixels: impl Iterator<Item = usize>,
+        runs: impl Iterator<Item = Range<usize>>,
         (y, channels): (&mut [f32], usize),
         scratch: &mut Scratch,
     ) {
+        self.sort(input, unit, runs, scratch);
         let Scratch { inner, outer, patches, .. } = scratch;
-        let [inner, outer] = [inner, outer].map(|lists| {
-            lists.iter_mut().for_each(Vec::clear);
-            lists
-        });
-        patches.clear();
-        for p in pixels {
-            let [row, column] = [p / input.width, p % input.width];
-            match input.corner(row, column) {
-                Some(corner) => {
-                    inner[0].push(corner);
-                    inner[1].push(p - unit.pixels.start);
-                }
-                None => {
-                    self.copy(input, unit.n, [row, column], patches);
-                    outer[0].push(outer[0].len());
-                    outer[1].push(p - unit.pixels.start);
-                }
-            }
-        }
         let depth = patches.len() / outer[0].len().max(1);
         let copied = [Segment { values: patches, stride: depth, at: 0, len: depth }];
         for (segments, [bases, places]) in [(&self.segments(input, unit.n)[..], inner), (&copied[..], outer)]
@@ -151,6 +138,40 @@ impl Layer {
             if !bases.is_empty() {
                 let rows = Rows { segments, bases, places, stride: channels, first: self.first_output };
                 self.panels.multiply(&rows, y);
+            }
+        }
+    }
+
+    /// Notes which patches lie within the picture, and copies the others.
+    fn sort(
+        &self,
+        input: &Input<'_>,
+        unit: &Unit,
+        runs: impl Iterator<Item = Range<usize>>,
+        Scratch { inner, outer, patches, .. }: &mut Scratch,
+    ) {
+        inner.iter_mut().chain(outer.iter_mut()).for_each(Vec::clear);
+        patches.clear();
+        let ([rows, columns], Window { stride, padding, .. }) = (input.inner(), input.window);
+        for run in runs {
+            let mut p = run.start;
+            while p < run.end {
+                let (row, start) = (p / input.width, p % input.width);
+                let end = input.width.min(start + run.end - p);
+                let place = |column: usize| p + column - start - unit.pixels.start;
+                let mut within = start..start;
+                if rows.contains(&row) {
+                    within = columns.start.clamp(start, end)..columns.end.clamp(start, end);
+                    let corner = |x| (stride * row - padding) * input.maps[0].shape().width + x - padding;
+                    inner[0].extend(within.clone().map(|column| corner(stride * column)));
+                    inner[1].extend(within.clone().map(place));
+                }
+                for column in (start..within.start).chain(within.end..end) {
+                    self.copy(input, unit.n, [row, column], patches);
+                    outer[0].push(outer[0].len());
+                    outer[1].push(place(column));
+                }
+                p += end - start;
             }
         }
     }
@@ -218,12 +239,13 @@ fn copy_runs(map: &Map, window: Window, n: usize, [row, column]: [usize; 2], pat
 }
 
 impl Input<'_> {
-    /// The input pixel at the upper left of an output pixel's window, if the window lies within the picture.
-    fn corner(&self, row: usize, column: usize) -> Option<usize> {
+    /// The rows and columns of the output whose windows lie within the picture.
+    fn inner(&self) -> [Range<usize>; 2] {
         let (Window { kernel, stride, padding }, shape) = (self.window, self.maps[0].shape());
-        let side = |position: usize, length: usize| {
-            (stride * position).checked_sub(padding).filter(|first| first + kernel <= length)
-        };
-        Some(side(row, shape.height)? * shape.width + side(column, shape.width)?)
+        [shape.height, shape.width].map(|length| {
+            let first = padding.div_ceil(stride);
+            let end = (length + padding).checked_sub(kernel).map_or(0, |room| room / stride + 1);
+            first..end.max(first)
+        })
     }
 }

@@ -41,7 +41,8 @@ impl<'a> MaskedConvolution<'a> {
         let mut fill = |layer: &Layer, set: bool, scratch: &mut Scratch| {
             list.clear();
             list.extend((start..).zip(mask).filter(|(_, mask)| (**mask != 0.0) == set).map(|(p, _)| p));
-            layer.fill(&self.input, unit, list.iter().copied(), (&mut *y, self.channels), scratch);
+            let runs = list.iter().map(|p| *p..*p + 1);
+            layer.fill(&self.input, unit, runs, (&mut *y, self.channels), scratch);
         };
         fill(&self.all, true, scratch);
         if let Some(dense) = &self.dense {

@@ -1,13 +1,16 @@
 //! Which values lie in memory, and which are made on the way to others.
 
 use super::expression::{is_expression, takes_expressions};
-use crate::graph::{Graph, Node, Op, Value};
+use crate::graph::{Axes, Graph, Node, Op, TrainingOperation, Value};
 
 /// The most values that an expression reads: each of them is held until then.
 const MOST_READ: usize = 8;
 
+/// The most lanes of a vector.
+const LANES: usize = 16;
+
 /// How the values of a graph come about.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Order {
     /// Whether the value is made with its one reader.
     with_reader: Vec<bool>,
@@ -17,6 +20,11 @@ pub(super) struct Order {
 
 impl Order {
     pub(super) fn new(graph: &Graph, keep: &[Value]) -> Self {
+        Self::in_stages(graph, keep, &vec![(); graph.nodes().len()])
+    }
+
+    /// In a graph that is gone through several times: of every value in which stage it is made.
+    pub(super) fn in_stages<T: PartialEq>(graph: &Graph, keep: &[Value], stages: &[T]) -> Self {
         let mut uses = graph.uses();
         keep.iter().for_each(|value| uses[value.index()] += 1);
         for (value, node) in graph.values().rev() {
@@ -28,16 +36,17 @@ impl Order {
                 }
             }
         }
-        let mut with_reader = vec![false; uses.len()];
+        let mut with_reader = made_by_part(graph, &mut uses);
         let mut reads = vec![0; uses.len()];
         for (value, node) in graph.values() {
             reads[value.index()] = values(graph, node).count();
             for (at, input) in values(graph, node).enumerate() {
                 let more = reads[input.index()].saturating_sub(1);
-                if uses[input.index()] == 1
+                let joins = uses[input.index()] == 1
+                    && stages[input.index()] == stages[value.index()]
                     && joins(graph.node(input), node, at)
-                    && reads[value.index()] + more <= MOST_READ
-                {
+                    && reads[value.index()] + more <= MOST_READ;
+                if joins || with_reader[input.index()] {
                     with_reader[input.index()] = true;
                     reads[value.index()] += more;
                 }
@@ -51,9 +60,14 @@ impl Order {
         self.with_reader[value.index()]
     }
 
+    /// Whether anybody reads it.
+    pub(super) fn is_needed(&self, value: Value) -> bool {
+        self.uses[value.index()] > 0
+    }
+
     /// Whether it is made for itself.
     pub(super) fn is_made(&self, value: Value) -> bool {
-        self.uses[value.index()] > 0 && !self.is_with_reader(value)
+        self.is_needed(value) && !self.is_with_reader(value)
     }
 
     /// What is read when the value is made, each as often as it is read.
@@ -91,6 +105,30 @@ impl Order {
     }
 }
 
+/// The convolutions that are made by part: all that read one take some of its channels, by whole vectors. What such a
+/// convolution reads is then read as often as it has readers, and itself it is not.
+fn made_by_part(graph: &Graph, uses: &mut [usize]) -> Vec<bool> {
+    let mut parts = vec![0; uses.len()];
+    for (_, node) in graph.values().filter(|(value, _)| uses[value.index()] > 0) {
+        if matches!(&node.op, Op::Slice(op) if op.channels.is_multiple_of(LANES)) {
+            parts[node.inputs[0].index()] += 1;
+        }
+    }
+    let mut by_part = vec![false; uses.len()];
+    for (value, node) in graph.values().filter(|(value, _)| parts[value.index()] > 0) {
+        let takes_parts = match &node.op {
+            Op::Conv2d(op) => op.groups == 1 && !matches!(graph.node(node.inputs[0]).op, Op::Concat(_)),
+            _ => false,
+        };
+        if takes_parts && uses[value.index()] == parts[value.index()] {
+            by_part[value.index()] = true;
+            let more = std::mem::take(&mut uses[value.index()]) - 1;
+            values(graph, node).for_each(|read| uses[read.index()] += more);
+        }
+    }
+    by_part
+}
+
 /// What a node reads as values, in order: all but the parameters that are its weights.
 fn values<'a>(graph: &'a Graph, node: &'a Node) -> impl Iterator<Item = Value> + 'a {
     let of = |at: &usize| is_value(graph, node, *at);
@@ -105,10 +143,12 @@ fn is_value(graph: &Graph, node: &Node, at: usize) -> bool {
 }
 
 /// Whether `node` is made in the course of what `reader` makes of it, its input `at`. Either the reader goes through it
-/// number by number, or it is a convolution, which takes what would be concatenated side by side.
+/// number by number, or adds up the channels, or it is a convolution, which takes what would be concatenated side by
+/// side.
 fn joins(node: &Node, reader: &Node, at: usize) -> bool {
     match (&node.op, &reader.op) {
         (Op::Concat(_), Op::Conv2d(op)) => at == 0 && op.groups == 1,
+        (op, Op::Training(TrainingOperation::Sum(Axes::CHANNELS))) => is_expression(op),
         (op, reading) => {
             at < 2 && takes_expressions(reading) && is_expression(op) && node.shape == reader.shape
         }
@@ -143,6 +183,24 @@ mod tests {
         assert_eq!(made(&[]), (vec![sum, output], vec![sum, x], vec![x, x]));
         assert_eq!(made(&[relu]), (vec![relu, sum, output], vec![sum, x], vec![relu, x]));
         assert_eq!(made(&[both]).0, [sum, both, output]);
+    }
+
+    #[test]
+    fn a_convolution_is_made_by_part_if_all_that_read_it_take_whole_vectors_of_its_channels() {
+        for (channels, by_part) in [([16, 32], true), ([16, 8], false)] {
+            let (mut b, x) = Builder::new("parts", Shape::new(1, 4, 3, 3), 1.0);
+            let weight = b.parameter("weight", &parameter([64, 4, 1, 1], 1)).unwrap();
+            let conv = b.conv2d("conv", x, weight, Conv2d::same(1)).unwrap();
+            let parts = channels.map(|channels| b.slice("part", conv, 8, channels).unwrap());
+            let output = b.concat("output", &parts).unwrap();
+            let (graph, _) = b.finish(output);
+            let mut order = Order::new(&graph, &[]);
+            assert_eq!(order.is_made(conv), !by_part);
+            assert!(Order::new(&graph, &[conv]).is_made(conv), "what is kept is made");
+            let read = if by_part { x } else { conv };
+            assert!(parts.iter().all(|part| order.reads(&graph, *part) == [read]));
+            assert_eq!([order.is_last_read(read), order.is_last_read(read)], [false, true]);
+        }
     }
 
     #[test]

@@ -35,14 +35,14 @@ pub(super) struct Rows<'a> {
 }
 
 /// Weights in the order in which kernels read them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Panels {
     panels: Vec<Panel>,
     depth: usize,
 }
 
 /// Neighbouring outputs that a kernel makes together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Panel {
     first: usize,
     width: usize,
@@ -155,13 +155,23 @@ impl Job<'_> {
             for (r, sums) in sums.iter().enumerate() {
                 let Some(place) = places.get(r) else { break };
                 let y = &mut y[place * rows.stride + rows.first + panel.first..][..panel.width];
-                match S::as_mut_simd_f32s(y) {
-                    (y, []) if y.len() == VECTORS => y.copy_from_slice(sums),
-                    _ => y.copy_from_slice(&bytemuck::cast_slice(sums)[..panel.width]),
+                let whole = match S::as_mut_simd_f32s(y) {
+                    (y, []) => <&mut [_; VECTORS]>::try_from(y).ok(),
+                    _ => None,
+                };
+                match whole {
+                    Some(y) => *y = *sums,
+                    None => copy_first(bytemuck::cast_slice(sums), y),
                 }
             }
         }
     }
+}
+
+/// By itself, so that whole vectors remain a copy of known length.
+#[inline(never)]
+fn copy_first(sums: &[f32], y: &mut [f32]) {
+    y.copy_from_slice(&sums[..y.len()]);
 }
 
 /// `sums + rows · weights`.

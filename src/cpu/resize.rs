@@ -80,13 +80,14 @@ fn bicubic(scale: usize, x: &Map, y: &mut Map) {
     let (input, channels) = (x.shape(), x.shape().channels);
     let (rows, columns) = (cubics(input.height, scale), cubics(input.width, scale));
     y.by_row(|n, row, line| {
-        let row = &rows[row];
-        let lines = row.places.map(|y| x.row(n, y));
+        let Cubic { places, weights } = &rows[row];
+        let mut between = vec![0.0; input.width * channels];
+        for (y, weight) in places.iter().zip(weights) {
+            between.iter_mut().zip(x.row(n, *y)).for_each(|(sum, x)| *sum += weight * f64::from(*x));
+        }
         for (pixel, column) in line.chunks_exact_mut(channels).zip(&columns) {
-            let corners = lines.map(|line| column.places.map(|x| &line[x * channels..][..channels]));
             for (c, y) in pixel.iter_mut().enumerate() {
-                let along = corners.map(|pixels| column.sum(pixels.map(|pixel| f64::from(pixel[c]))));
-                *y = row.sum(along) as f32;
+                *y = column.sum(column.places.map(|x| between[x * channels + c])) as f32;
             }
         }
     });

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::binary::second;
 use super::map::{Map, Unit};
+use super::vectors;
 use crate::graph::Axes;
 
 /// Pixels that one thread adds up.
@@ -35,9 +36,14 @@ fn of_picture(x: &Map, n: usize) -> Vec<f64> {
         .par_chunks(BLOCK * channels.max(1))
         .map(|block| {
             let mut sums = vec![0.0; channels];
-            for pixel in block.chunks_exact(channels) {
-                sums.iter_mut().zip(pixel).for_each(|(sum, x)| *sum += f64::from(*x));
-            }
+            vectors::arch().dispatch(
+                #[inline(always)]
+                || {
+                    for pixel in block.chunks_exact(channels) {
+                        sums.iter_mut().zip(pixel).for_each(|(sum, x)| *sum += f64::from(*x));
+                    }
+                },
+            );
             sums
         })
         .collect();
@@ -50,18 +56,30 @@ fn of_picture(x: &Map, n: usize) -> Vec<f64> {
 fn of_places(axes: Axes, x: &Map, y: &mut Map) {
     let (from, to) = (x.shape(), y.shape());
     y.by_unit(|unit, y, _: &mut ()| {
+        let mut sums = vec![0.0; to.channels];
         for (at, y) in y.chunks_exact_mut(to.channels).enumerate() {
-            let mut sums = vec![0.0; to.channels];
+            sums.fill(0.0);
             for n in if axes.batch { 0..from.batch } else { unit.n..unit.n + 1 } {
                 let pixel = &x.picture(n)[(unit.pixels.start + at) * from.channels..][..from.channels];
                 match axes.channels {
-                    true => sums[0] += pixel.iter().map(|x| f64::from(*x)).sum::<f64>(),
+                    true => sums[0] += total(pixel),
                     false => sums.iter_mut().zip(pixel).for_each(|(sum, x)| *sum += f64::from(*x)),
                 }
             }
             y.iter_mut().zip(&sums).for_each(|(y, sum)| *y = *sum as f32);
         }
     });
+}
+
+/// The sum of some numbers, in strands that vectors add up side by side.
+#[inline(always)]
+pub(super) fn total(numbers: &[f32]) -> f64 {
+    let (groups, rest) = numbers.as_chunks::<8>();
+    let mut strands = [0.0; 8];
+    for group in groups {
+        strands.iter_mut().zip(group).for_each(|(sum, x)| *sum += f64::from(*x));
+    }
+    strands.iter().sum::<f64>() + rest.iter().map(|x| f64::from(*x)).sum::<f64>()
 }
 
 /// Repeats `x` along the axes of which it has one number.

@@ -92,6 +92,8 @@ impl Axes {
     pub const ALL: Self = Self { batch: true, channels: true, pixels: true };
     /// All but channels: what a bias is the sum over.
     pub const BUT_CHANNELS: Self = Self { batch: true, channels: false, pixels: true };
+    /// Channels alone.
+    pub const CHANNELS: Self = Self { batch: false, channels: true, pixels: false };
 
     /// The axes along which `to` has one number and `from` more; `None` if one of the pixels' axes is and the other is not.
     pub(crate) fn between(from: Shape, to: Shape) -> Option<Self> {

@@ -2,12 +2,9 @@
 //! a small network keeps stays in a core's cache.
 
 use std::borrow::Cow;
-use std::sync::Mutex;
-
-use rayon::prelude::*;
 
 use super::{Engine, Kept, Moved, Update, check_finite, nothing_gathered};
-use crate::cpu::{self, Buffers};
+use crate::cpu;
 use crate::error::Result;
 use crate::graph::{ParameterId, Parameters};
 use crate::learn::Objective;
@@ -22,7 +19,7 @@ pub(in crate::learn) struct OnCpu {
     averages: Vec<Vec<f32>>,
     gathered: Gathered,
     /// Memory of the parts that run at the same time.
-    buffers: Mutex<Vec<Buffers>>,
+    memory: cpu::Pool,
 }
 
 /// Gradients of batches that an update will be made of.
@@ -43,20 +40,8 @@ impl OnCpu {
             second: zeros.clone(),
             averages: zeros,
             gathered: Gathered::default(),
-            buffers: Mutex::default(),
+            memory: cpu::Pool::default(),
         }
-    }
-
-    /// All outputs of the graph for a part of a batch.
-    fn run(&self, objective: &Objective, inputs: &[Cow<'_, Tensor>]) -> Result<Vec<Tensor>> {
-        let taken = self.buffers.lock().ok().and_then(|mut free| free.pop());
-        let mut buffers = taken.unwrap_or_default();
-        let inputs: Vec<&Tensor> = inputs.iter().map(AsRef::as_ref).collect();
-        let outputs = cpu::run_all(objective.graph(), &self.parameters, &inputs, &mut buffers);
-        if let Ok(mut free) = self.buffers.lock() {
-            free.push(buffers);
-        }
-        outputs
     }
 
     fn ids(&self) -> impl Iterator<Item = ParameterId> + use<> {
@@ -83,9 +68,9 @@ impl Engine for OnCpu {
         iteration: u64,
     ) -> Result<()> {
         let mut gathered = std::mem::take(&mut self.gathered);
-        let outputs: Vec<Result<Vec<Tensor>>> =
-            parts.par_iter().map(|part| self.run(objective, part)).collect();
-        let outputs = mean(outputs.into_iter().collect::<Result<_>>()?);
+        let parts: Vec<Vec<&Tensor>> =
+            parts.iter().map(|part| part.iter().map(AsRef::as_ref).collect()).collect();
+        let outputs = cpu::run_parts(objective.graph(), &self.parameters, &parts, &self.memory)?;
         let own = objective.forward().outputs().len();
         let numbers = outputs[..1].iter().chain(&outputs[own..]).map(Tensor::values);
         check_finite(objective, iteration, numbers)?;
@@ -155,22 +140,6 @@ impl Engine for OnCpu {
     fn memory(&self) -> Vec<(&'static str, u64)> {
         vec![]
     }
-}
-
-/// The mean of each output over all parts, added in their order.
-fn mean(parts: Vec<Vec<Tensor>>) -> Vec<Tensor> {
-    let share = 1.0 / parts.len() as f32;
-    let mut parts = parts.into_iter();
-    let mut sums = parts.next().unwrap_or_default();
-    for part in parts {
-        for (sum, own) in sums.iter_mut().zip(&part) {
-            add(sum.values_mut(), own.values());
-        }
-    }
-    if share != 1.0 {
-        sums.iter_mut().flat_map(Tensor::values_mut).for_each(|number| *number *= share);
-    }
-    sums
 }
 
 fn add(sums: &mut [f32], numbers: &[f32]) {
