@@ -36,7 +36,13 @@ use crate::tensor::Shape;
 use crate::weights::{Stored, Weights};
 
 /// Networks that are part of the program: name and checkpoint.
-const BUILTIN: &[(&str, &[u8])] = &[("smsr-x2", include_bytes!("../weights/smsr-x2.safetensors"))];
+const BUILTIN: &[(&str, &[u8])] = &[
+    ("smsr-x2", include_bytes!("../weights/smsr-x2.safetensors")),
+    ("edsrmini-x2", include_bytes!("../weights/edsrmini-x2.safetensors")),
+    ("edsrmini-x3", include_bytes!("../weights/edsrmini-x3.safetensors")),
+    ("edsrmini-x4", include_bytes!("../weights/edsrmini-x4.safetensors")),
+    ("edsrmini-x2-photo", include_bytes!("../weights/edsrmini-x2-photo.safetensors")),
+];
 
 /// The version of what [`Model::to_safetensors`] writes.
 const LAYOUT: &str = "1";
@@ -249,7 +255,7 @@ impl Model {
 
     /// The networks that are part of the program.
     pub fn builtin_names() -> &'static [&'static str] {
-        const NAMES: &[&str] = &[BUILTIN[0].0];
+        const NAMES: &[&str] = &[BUILTIN[0].0, BUILTIN[1].0, BUILTIN[2].0, BUILTIN[3].0, BUILTIN[4].0];
         NAMES
     }
 

@@ -57,6 +57,12 @@ fn a_scale_is_chosen_or_checked() {
         let args = [command, &["edsr.safetensors", "--scale", "4"]].concat();
         assert_eq!(folder.fails(&args), other, "{args:?}");
     }
+    for (scale, name) in [("2", "smsr-x2"), ("3", "edsrmini-x3"), ("4", "edsrmini-x4")] {
+        let report = folder.json(&["eval", "--hr", "hr", "--scale", scale, "--json"]);
+        assert_eq!(report["model"], name);
+    }
+    let sentence = folder.fails(&["eval", "--hr", "hr", "--scale", "5"]);
+    assert_eq!(sentence, "no built-in network of x5: there are x2, x3 and x4; -m names a checkpoint");
     let sentence = folder.fails(&["inspect", "smsr-x2", "--scale", "3"]);
     assert_eq!(sentence, "builtin:smsr-x2: expected a network of x3, found one of x2");
     let report = folder.json(&["inspect", "edsr.safetensors", "--scale", "3", "--json"]);
@@ -77,7 +83,10 @@ fn models_are_listed() {
     assert_eq!(edsr["title"], "EDSR, Lim et al., CVPR workshops 2017");
     assert_eq!(edsr["keys"][1], json!(["body.0.conv1.weight", "conv_after_body.weight"]));
     let text = folder.succeeds(&["models"]);
-    assert!(text.starts_with("built in\n  smsr-x2  smsr x2, "), "{text}");
+    assert!(text.starts_with("built in\n  smsr-x2 "), "{text}");
+    for name in ["edsrmini-x2", "edsrmini-x3", "edsrmini-x4", "edsrmini-x2-photo"] {
+        assert!(text.contains(&format!("\n  {name} ")), "{text}");
+    }
     for known in known {
         assert!(text.contains(known["title"].as_str().unwrap()), "{text}");
     }

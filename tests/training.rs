@@ -3,8 +3,12 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "support/adapter.rs"]
+mod adapter;
 #[path = "support/program.rs"]
 mod program;
+#[path = "support/skip.rs"]
+mod skip;
 
 use std::fs;
 use std::path::Path;
@@ -93,8 +97,7 @@ fn what_cannot_be_trained_is_refused_and_leaves_nothing() {
             "--set train.total=5: unknown key; known here: total_iter",
         ),
         (&["tiny.toml", "--set", "scale=7"], "--set scale=7: scale: expected 2 to 4, found 7"),
-        (&["tiny.toml", "--device", "0"], "training runs on the CPU engine in this version"),
-        (&["tiny.toml", "--device", "gpu"], "training runs on the CPU engine in this version"),
+        (&["tiny.toml", "--device", "absent"], "`absent`"),
         (&["tiny.toml", "--set", "datasets.train.dataroot_gt=['absent']"], "absent"),
         (&["tiny.toml", "--set", "datasets.train.dataroot_gt=['empty']"], "empty"),
         (&["tiny.toml", "--set", "datasets.val.dataroot_gt=['empty']"], "empty: there are no pictures"),
@@ -214,6 +217,41 @@ fn an_interrupted_training_ends_as_one_that_was_not() {
             assert_eq!(found, expected, "from {kept}: {config}");
         }
     }
+}
+
+#[test]
+fn on_a_gpu_it_learns_the_same_and_ends_the_same_if_interrupted() {
+    let Some(gpu) = adapter::gpu("sparsr train on a GPU") else { return };
+    let train = |folder: &Folder, args: &[&str]| {
+        let outcome = folder.run(&[&["train", "tiny.toml"], args].concat());
+        assert!(outcome.success, "{}", outcome.stderr);
+    };
+    for config in [CONFIG.to_owned(), masked()] {
+        let [by_cpu, whole, halted] = [0; 3].map(|_| prepared(&config));
+        train(&by_cpu, &["--device", "cpu"]);
+        train(&whole, &["--device", gpu.name()]);
+        let log = fs::read_to_string(whole.path("experiments/tiny/train.log")).unwrap();
+        assert!(log.contains(&format!("trains on {}: values and their gradients ", gpu.name())), "{log}");
+        for (found, expected) in losses(&whole).iter().zip(losses(&by_cpu)) {
+            assert!(
+                (found / expected - 1.0).abs() < 1e-3,
+                "{found} on the GPU, {expected} on the CPU: {config}"
+            );
+        }
+        train(&halted, &["--device", gpu.name(), "--set", "logger.keep_checkpoints=3"]);
+        for iteration in [8, 12] {
+            fs::remove_file(halted.path(&format!("experiments/tiny/training_states/{iteration}.state")))
+                .unwrap();
+        }
+        train(&halted, &["--device", gpu.name(), "--auto-resume"]);
+        assert!(numbers(state(&whole, 12)) == numbers(state(&halted, 12)), "{config}");
+    }
+}
+
+/// The losses that were told.
+fn losses(folder: &Folder) -> Vec<f64> {
+    let text = fs::read_to_string(folder.path("experiments/tiny/metrics.csv")).unwrap();
+    text.lines().filter_map(|line| line.split(',').nth(3)?.parse().ok()).collect()
 }
 
 /// Iterations and PSNRs.

@@ -16,9 +16,10 @@ use crate::verdict;
 /// Which network, and on what.
 #[derive(clap::Args)]
 pub struct Choice {
-    /// The network: a built-in name, or a checkpoint (.safetensors, .pth, .pt)
-    #[arg(short, long, value_name = "NAME|PATH", default_value = "smsr-x2")]
-    model: String,
+    /// The network: a built-in name, or a checkpoint (.safetensors, .pth, .pt); by default smsr-x2, or the built-in one of
+    /// the network's scale that is asked for
+    #[arg(short, long, value_name = "NAME|PATH")]
+    model: Option<String>,
 
     /// Run a network that changes a picture's colours, which is otherwise refused: it is tried before its first use
     #[arg(long)]
@@ -81,7 +82,11 @@ pub struct Use {
 impl Choice {
     /// The network, at a scale if one is named; one from a file is tried before its first use.
     pub fn model(&self, scale: Option<usize>) -> Result<Model> {
-        let mut model = model(&self.model, scale)?;
+        let mut model = match (&self.model, scale) {
+            (Some(name), _) => model(name, scale)?,
+            (None, None | Some(2)) => Model::builtin("smsr-x2")?,
+            (None, Some(scale)) => built_in(scale)?,
+        };
         if self.white.is_some() || self.mean.is_some() {
             let own = model.convention().unwrap_or(Convention { white: 1.0, mean: [0.0; 3] });
             let (white, mean) = (self.white.unwrap_or(own.white), self.mean.unwrap_or(own.mean));
@@ -216,6 +221,19 @@ fn tiling(text: &str) -> Result<Tiling, String> {
         (_, Ok(side)) if side >= 16 => Ok(Tiling::Pixels(side)),
         _ => Err(format!("expected auto, whole or a number of pixels, 16 or more, found `{text}`")),
     }
+}
+
+/// Scales of built-in networks for clean pictures.
+const SCALES: [usize; 3] = [2, 3, 4];
+
+/// The built-in network of a scale.
+fn built_in(scale: usize) -> Result<Model> {
+    if !SCALES.contains(&scale) {
+        let reason =
+            format!("no built-in network of x{scale}: there are x2, x3 and x4; -m names a checkpoint");
+        return Err(reason.into());
+    }
+    Ok(Model::builtin(&format!("edsrmini-x{scale}"))?)
 }
 
 /// A built-in network by its name, or one from a file; at that scale, if one is named.
