@@ -151,7 +151,7 @@ fn plans() -> Vec<(&'static str, Plan)> {
     let model = Model::from_weights("seeded", seeded::edsr(&seeded::TINY_EDSR)).unwrap();
     let objective = training(&model, Shape::new(2, 3, 24, 20));
     plans.push(("training_gather", gathering(&objective, &Limits::PORTABLE)));
-    plans.push(("training_update", Plan::update(&Places::of(&objective.1), 1)));
+    plans.push(("training_update", Plan::update(&Places::of(&objective.1), 1, &Limits::PORTABLE).unwrap()));
     plans
 }
 

@@ -14,7 +14,7 @@ use super::flight::Flight;
 use super::numbers::Numbers;
 use super::pace::Speed;
 use super::{Gpu, Session};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Parameters;
 use crate::plan::{Array, Plan, Port};
 
@@ -185,13 +185,13 @@ impl Pool {
     /// Writes numbers to the beginning of an array that outlives runs.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) if the device is lost.
+    /// [`Error::Device`] if the device is lost, or no session was made that has the array.
     ///
     /// # Panics
-    /// If no session has it, or it is shorter.
+    /// If the array is shorter.
     pub fn write(&self, array: Array, numbers: &[f32]) -> Result<()> {
+        let buffer = self.resident(array)?;
         self.gpu.guarded(|| {
-            let buffer = &self.residents[array as usize];
             self.gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(numbers));
             self.gpu.queue.submit([]);
         })
@@ -200,12 +200,14 @@ impl Pool {
     /// The numbers of an array that outlives runs, as all runs that were begun leave them.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) if the device is lost.
-    ///
-    /// # Panics
-    /// If no session has it.
+    /// As [`Pool::write`].
     pub fn read(&self, array: Array) -> Result<Vec<f32>> {
-        self.gpu.read(&self.residents[array as usize])
+        self.gpu.read(self.resident(array)?)
+    }
+
+    fn resident(&self, array: Array) -> Result<&wgpu::Buffer> {
+        let gone = || Error::Device(format!("{}: the numbers of the training are gone", self.gpu.name));
+        self.residents.get(array as usize).map(AsRef::as_ref).ok_or_else(gone)
     }
 
     /// Buffers for so many runs of a plan at once.

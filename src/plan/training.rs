@@ -233,7 +233,10 @@ impl Plan {
     /// Moves the parameters by what was gathered. Its input are an update's settings
     /// ([`Settings::pack`](crate::kernel::update::Settings::pack)), a piece a parameter; its output is what
     /// `shaders/gradient_clip.wgsl` says, for so many watched numbers.
-    pub fn update(places: &Places, watched: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Limits`] if the parameters together are more than the device binds.
+    pub fn update(places: &Places, watched: usize, limits: &Limits) -> Result<Self> {
         let mut draft = lower::Draft::default();
         let settings = Shape::new(1, 4 * (HEAD + places.shapes.len()), 1, 1);
         let given = Port { slot: draft.value_slot(settings), shape: settings, form: Form::Tensor };
@@ -281,7 +284,8 @@ impl Plan {
             kept: vec![],
         };
         slots::assign(&mut plan);
-        plan
+        plan.check(limits)?;
+        Ok(plan)
     }
 }
 

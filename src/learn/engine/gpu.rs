@@ -66,7 +66,7 @@ impl Engine for OnGpu {
         let own = objective.forward().outputs().len();
         let ends = Ends::Gathered { own, trained };
         let plan = Plan::training(objective.graph(), &self.places, ends, self.gpu.limits())?;
-        let update = Plan::update(&self.places, own);
+        let update = Plan::update(&self.places, own, self.gpu.limits())?;
         for session in self.sessions.take().into_iter().flatten() {
             self.pool.take_back(session);
         }
