@@ -87,7 +87,7 @@ impl Case {
     }
 
     fn first_step(&self, gpu: Option<&Gpu>, pictures: usize) -> Step {
-        let (mut trainer, inputs) = self.trainer(gpu, pictures, 2, 11);
+        let (mut trainer, inputs) = self.trainer(gpu, pictures, 2, 12);
         trainer.step(&inputs.iter().collect::<Vec<_>>(), 1e-4).expect("finite numbers")
     }
 }
@@ -99,7 +99,7 @@ fn main() {
         println!("no adapter: the kernels are left out");
     }
     for case in &CASES {
-        let (batch, side) = if support::testing() { (2, 11) } else { (BATCH, case.side) };
+        let (batch, side) = if support::testing() { (2, 12) } else { (BATCH, case.side) };
         let mut group = support::group(&mut criterion, case.name);
         group.throughput(Throughput::Elements(batch as u64));
         for machine in [None, machine.as_ref()].into_iter().take(1 + usize::from(machine.is_some())) {

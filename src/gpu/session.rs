@@ -95,8 +95,8 @@ impl Session {
     /// Makes the plan's pipelines and buffers.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] if they do not fit, [`Error::Device`] if the device is lost, [`Error::Unsupported`] with a
-    /// number that is too large for how the plan stores it.
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if they do not fit, [`Error::Device`](crate::Error::Device) if
+    /// the device is lost, [`Error::Unsupported`](crate::Error::Unsupported) with a number that is too large for how the plan stores it.
     pub fn new(gpu: &Gpu, plan: &Plan, parameters: &Parameters) -> Result<Self> {
         Pool::new(gpu, parameters).session(plan)
     }
@@ -154,7 +154,7 @@ impl Session {
     /// Begins a run: the picture's words, if the plan reads a picture, and its given values, packed.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device is lost.
+    /// [`Error::Device`](crate::Error::Device) if the device is lost.
     ///
     /// # Panics
     /// If [`FLIGHTS`] runs are under way, or the inputs are not those of the plan.
@@ -191,7 +191,7 @@ impl Session {
     /// Waits for the oldest run under way: the words of its output, then of each kept value.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device is lost.
+    /// [`Error::Device`](crate::Error::Device) if the device is lost.
     ///
     /// # Panics
     /// If no run is under way.
@@ -219,8 +219,8 @@ impl Session {
     /// Runs on a picture of the plan's size and depth, and waits.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device is lost, or if any pixel of the result was not written or is not a
-    /// finite number. Then there is no result: nothing of it can be trusted.
+    /// [`Error::Device`](crate::Error::Device) if the device is lost, or if any pixel of the result was not written or is
+    /// not a finite number. Then there is no result: nothing of it can be trusted.
     ///
     /// # Panics
     /// If the plan's ends are not pixels of this size and depth, or there are given inputs.
@@ -257,7 +257,7 @@ impl Session {
     /// Runs on activations, and waits.
     ///
     /// # Errors
-    /// [`Error::Device`] if the device is lost.
+    /// [`Error::Device`](crate::Error::Device) if the device is lost.
     ///
     /// # Panics
     /// If the plan's ends are not tensors of this shape, or there are given inputs.
@@ -291,7 +291,7 @@ impl Session {
     /// many steps uses those slots for other values later on, and so do other sessions of its pool.)
     ///
     /// # Errors
-    /// [`Error::Device`] if the device is lost.
+    /// [`Error::Device`](crate::Error::Device) if the device is lost.
     #[doc(hidden)]
     pub fn rerun(&mut self) -> Result<()> {
         let turn = self.turn();
