@@ -29,6 +29,7 @@ pub(super) enum Kept {
 
 /// An update.
 #[derive(Debug)]
+#[cfg_attr(target_arch = "wasm32", allow(dead_code, reason = "engines on a GPU ask more"))]
 pub(super) struct Update<'a> {
     pub(super) optimiser: &'a Optimiser,
     pub(super) objective: &'a Objective,
