@@ -9,7 +9,6 @@
 #[macro_use]
 mod params;
 
-pub mod accumulate;
 pub mod activation;
 pub mod activation_gradient;
 pub mod arrange;
@@ -88,7 +87,6 @@ use crate::tensor::{Shape, channel_groups};
 
 /// Every kernel. `tests/shaders.rs` holds it against the folder.
 pub static ALL: &[&Kernel] = &[
-    &accumulate::KERNEL,
     &activation::KERNEL,
     &activation_gradient::KERNEL,
     &arrange::KERNEL,

@@ -120,6 +120,12 @@ pub struct Indirect {
 }
 
 impl Step {
+    /// A dispatch whose last binding is written, without what few steps have.
+    pub fn new(dispatch: Dispatch, bindings: Vec<Buffer>, label: impl Into<String>, shape: Shape) -> Self {
+        let label = label.into();
+        Self { dispatch, bindings, outputs: 1, zeroed: false, indirect: None, label, shape }
+    }
+
     /// The slots that it writes.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = Slot> {
         slots_of(&self.bindings[self.bindings.len() - self.outputs..])

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use sparsr::Gpu;
 use sparsr::learn::data::{Batches, Crops, DataOptions, Pairs};
 use sparsr::learn::{Batch, Clip, Objective, Optimiser, Step, Trainer, fresh};
-use sparsr::low_level::graph::{Loss, Parameters};
+use sparsr::low_level::graph::{Builder, Conv2d, Input, Loss, Op, Parameters};
 use sparsr::low_level::models::{Model, smsr};
-use sparsr::low_level::tensor::{Shape, Tensor};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 
 use support::adapter;
 
@@ -106,6 +106,43 @@ fn an_interrupted_training_ends_in_the_same_bits() {
         let message = second.restore(&state).unwrap_err().to_string();
         assert_eq!(message, "training state: averaged.head.0.bias: expected 8 numbers, found none");
         assert_eq!(numbers(&whole), numbers(&second), "what cannot be restored changes nothing");
+    }
+}
+
+/// Kernels that are added have one gradient.
+#[test]
+fn a_gradient_that_two_parameters_have_goes_to_both() {
+    let shape = Shape::new(2, 3, 8, 7);
+    let (mut b, x) = Builder::new("sum", shape, 1.0);
+    let [first, second] = ["first", "second"].map(|name| {
+        let numbers = (0..81).map(|at| (at * at % 17) as f32 / 17.0 - 0.5).collect::<Vec<f32>>();
+        b.parameter(name, &Parameter::new([3, 3, 3, 3], numbers)).unwrap()
+    });
+    let weight = b.add("weight", first, second).unwrap();
+    let made = b.conv2d("made", x, weight, Conv2d::same(3)).unwrap();
+    let target = b.append("target", Op::Input(Input { shape }), &[]).unwrap();
+    let loss = b.losses("loss", made, target, &[(Loss::MeanSquare, 1.0)]).unwrap();
+    let (graph, parameters) = b.finish_all([("loss", loss)]);
+    let [low, high] =
+        [3, 5].map(|step| Tensor::from_fn(shape, |n, c, y, x| ((n + c + step * y + x) % 7) as f32));
+    let after: Vec<Vec<f32>> = engines()
+        .iter()
+        .map(|gpu| {
+            let objective = Objective::new(graph.clone()).unwrap();
+            let mut own = trainer(gpu.as_ref(), objective, parameters.clone(), Optimiser::default());
+            (0..3).for_each(|_| drop(own.step(&[&low, &high], 1e-2).unwrap()));
+            let [first, second] = [0, 1].map(|at| own.parameters().unwrap().iter().nth(at).unwrap().1);
+            assert_eq!(first.values(), second.values(), "the same start and gradient");
+            assert_ne!(first.values(), parameters.iter().next().unwrap().1.values());
+            first.values().to_vec()
+        })
+        .collect();
+    for numbers in &after[1..] {
+        assert!(
+            numbers.iter().zip(&after[0]).all(|(a, b)| (a - b).abs() < 1e-4),
+            "{numbers:?} and {:?}",
+            after[0]
+        );
     }
 }
 

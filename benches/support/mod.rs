@@ -221,9 +221,8 @@ pub fn alone(
     input: Shape,
     output: Shape,
 ) -> Plan {
-    let label = dispatch.kernel.name.to_owned();
-    let name = label.clone();
-    let step = Step { dispatch, bindings, outputs: 1, zeroed: false, indirect: None, label, shape: output };
+    let name = dispatch.kernel.name.to_owned();
+    let step = Step::new(dispatch, bindings, &name, output);
     Plan {
         name,
         steps: vec![step],

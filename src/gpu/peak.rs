@@ -210,14 +210,9 @@ impl Probe {
     /// A plan of dispatches with what they bind, the output first among the slots.
     fn made_of(&self, steps: Vec<(Dispatch, Vec<Buffer>)>, slots: &[u64], constant: Vec<f32>) -> Plan {
         let shape = Shape::new(1, 4, 1, self.words() / 4);
-        let step = |(dispatch, bindings): (Dispatch, Vec<Buffer>)| Step {
-            label: dispatch.kernel.name.into(),
-            dispatch,
-            bindings,
-            outputs: 1,
-            zeroed: false,
-            indirect: None,
-            shape,
+        let step = |(dispatch, bindings): (Dispatch, Vec<Buffer>)| {
+            let label = dispatch.kernel.name;
+            Step::new(dispatch, bindings, label, shape)
         };
         Plan {
             name: "peak".into(),

@@ -16,14 +16,17 @@ params! {
 }
 
 /// Bindings: input, output. The sum of so many values of `output`'s shape that are stored one after the other: over
-/// pictures, or over slices of a sum. [`ADDED`] adds it to what the output holds.
+/// pictures, or over slices of a sum.
 pub fn over_pictures(output: Shape, count: usize) -> Dispatch {
     let outputs = packed_len(output) / 4;
     dispatch(count, outputs, outputs, false)
 }
 
-/// The override by which a sum is added to what is there.
-pub const ADDED: (&str, u32) = ("ADDED", 1);
+/// The same dispatch, by which the sum is added to what the output holds.
+pub fn added(mut sum: Dispatch) -> Dispatch {
+    sum.specialization.overrides.push(("ADDED", 1));
+    sum
+}
 
 /// Bindings: input, output of one channel. The sum over each pixel's channels.
 pub fn over_channels(input: Shape) -> Dispatch {

@@ -11,15 +11,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{Algorithm, Buffer, Form, Limits, Options, Piece, Plan, Port, Step, fuse, lower, slots};
+use super::{Algorithm, Buffer, Form, Limits, Options, Piece, Plan, Port, Slot, Step, fuse, lower, slots};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Op, ParameterId, Parameters, StandIns, Value, WeightOperation};
 use crate::kernel::update::{BLOCK_BYTES, HEAD};
-use crate::kernel::{accumulate, gradient_clip, gradient_norm, sum, update};
+use crate::kernel::{gradient_clip, gradient_norm, sum, update};
 use crate::tensor::{Parameter, Shape, Tensor, pack, packed_len, unpack};
 
 /// Numbers beside the gradients that an objective may have: its loss, and what is watched.
 pub const WATCHED: usize = 64;
+
+/// One number.
+const NUMBER: Shape = Shape::new(1, 1, 1, 1);
 
 /// What stays on the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,7 +170,7 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Adds the outputs to what is gathered: with the sum that makes them, where they are sums.
+    /// Adds the outputs to what is gathered: with the sum that makes one, where nothing else wants it.
     fn gather(&mut self, places: &Places, own: usize, trained: &[ParameterId]) -> Result<()> {
         if own > WATCHED {
             return Err(Error::Unsupported(format!(
@@ -175,39 +178,32 @@ impl Plan {
             )));
         }
         let outputs: Vec<Port> = self.outputs().copied().collect();
+        let wanted = |slot: Slot| outputs.iter().filter(|port| port.slot == slot).count();
         for (at, port) in outputs.iter().enumerate() {
             let Some(gradient) = at.checked_sub(own) else {
                 let offset = (at * BLOCK_BYTES) as u64;
                 let to = Buffer::Resident(Piece { array: Array::Watched as u32, offset, bytes: 16 });
-                self.accumulate(port, to, 1);
+                self.accumulate(port.slot, to, NUMBER);
                 continue;
             };
-            let to = places.piece(Array::Sums, trained[gradient]);
-            let from = Buffer::Slot(port.slot);
-            let readers = self.steps.iter().filter(|step| step.bindings.contains(&from)).count();
-            let makes = |step: &&mut Step| step.dispatch.kernel == &sum::KERNEL && step.bindings[1] == from;
-            match self.steps.iter_mut().find(makes).filter(|_| readers == 1 && at > 0) {
-                Some(step) => {
+            let (to, made) = (places.piece(Array::Sums, trained[gradient]), Buffer::Slot(port.slot));
+            let readers = self.steps.iter().filter(|step| step.bindings.contains(&made)).count();
+            let makes = |step: &&mut Step| step.dispatch.kernel == &sum::KERNEL && step.bindings[1] == made;
+            match self.steps.iter_mut().find(makes) {
+                Some(step) if readers == 1 && wanted(port.slot) == 1 => {
                     step.bindings[1] = to;
-                    step.dispatch.specialization.overrides.push(sum::ADDED);
+                    step.dispatch = sum::added(step.dispatch.clone());
                 }
-                None => self.accumulate(port, to, packed_len(port.shape) / 4),
+                _ => self.accumulate(port.slot, to, port.shape),
             }
         }
         self.kept.clear();
         Ok(())
     }
 
-    fn accumulate(&mut self, port: &Port, to: Buffer, fours: usize) {
-        self.steps.push(Step {
-            dispatch: accumulate::dispatch(fours),
-            bindings: vec![Buffer::Slot(port.slot), to],
-            outputs: 1,
-            zeroed: false,
-            indirect: None,
-            label: "gather".into(),
-            shape: port.shape,
-        });
+    fn accumulate(&mut self, from: Slot, to: Buffer, shape: Shape) {
+        let dispatch = sum::added(sum::over_pictures(shape, 1));
+        self.steps.push(Step::new(dispatch, vec![Buffer::Slot(from), to], "gather", shape));
     }
 
     /// Inputs that are parameters are not written by the host.
@@ -256,19 +252,11 @@ impl Plan {
         let read = vec![squares, settings, watched_sums, control];
         let output = draft.value_slot(numbers);
         draft.write(gradient_clip::dispatch(partials, watched), read, output, "clip", numbers).outputs = 3;
-        let arrays = [Array::Parameters, Array::First, Array::Second];
-        let arrays = arrays.map(|array| places.whole(array));
-        let bindings =
-            [vec![pieces, settings, control, sums], arrays.to_vec(), vec![places.whole(Array::Averages)]];
-        draft.steps.push(Step {
-            dispatch: update::dispatch(elements),
-            bindings: bindings.concat(),
-            outputs: 5,
-            zeroed: false,
-            indirect: None,
-            label: "update".into(),
-            shape: Shape::new(1, 4, 1, elements),
-        });
+        let arrays = [Array::Parameters, Array::First, Array::Second, Array::Averages];
+        let bindings = [[pieces, settings, control, sums], arrays.map(|array| places.whole(array))];
+        let shape = Shape::new(1, 4, 1, elements);
+        let step = Step::new(update::dispatch(elements), bindings.concat(), "update", shape);
+        draft.steps.push(Step { outputs: 5, ..step });
         let lower::Draft { steps, slots, constants, parameters } = draft;
         let output = Port { slot: output, shape: numbers, form: Form::Tensor };
         let mut plan = Self {

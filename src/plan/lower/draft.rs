@@ -39,8 +39,7 @@ impl Draft {
         shape: Shape,
     ) -> &mut Step {
         bindings.push(Buffer::Slot(to));
-        let (label, outputs) = (label.into(), 1);
-        self.steps.push(Step { dispatch, bindings, outputs, zeroed: false, indirect: None, label, shape });
+        self.steps.push(Step::new(dispatch, bindings, label, shape));
         self.steps.last_mut().expect("just pushed")
     }
 

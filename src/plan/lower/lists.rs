@@ -73,15 +73,9 @@ impl Lists {
         let condition = Condition { stray_cost: costs.stray, sparse_below: below };
         let slots = mask_compact::list_words(shape).map(|words| draft.slot(4 * words as u64));
         let [tiles, strays, actives] = slots.map(Buffer::Slot);
-        draft.steps.push(Step {
-            dispatch: mask_compact::dispatch(shape, costs.fewest),
-            bindings: vec![buffer, tiles, strays, actives],
-            outputs: 3,
-            zeroed: true,
-            indirect: None,
-            label: mask.name.clone(),
-            shape,
-        });
+        let compact = mask_compact::dispatch(shape, costs.fewest);
+        let step = Step::new(compact, vec![buffer, tiles, strays, actives], &mask.name, shape);
+        draft.steps.push(Step { outputs: 3, zeroed: true, ..step });
         let constant = draft.constants.len();
         let requests = draft.constant(Constant::Words([].into())); // until they are known
         let (arguments, step) = (draft.slot(0), draft.steps.len());
