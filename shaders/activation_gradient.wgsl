@@ -6,14 +6,14 @@
 #import layout
 #import activation
 
-struct ActivationGradientParams {
+struct ActivationParams {
     width: u32,
     height: u32,
     channels: u32,
     slope: f32,
 }
 
-@group(0) @binding(0) var<uniform> params: ActivationGradientParams;
+@group(0) @binding(0) var<uniform> params: ActivationParams;
 @group(0) @binding(1) var<storage, read> value: array<ValueStored>;
 @group(0) @binding(2) var<storage, read> g: array<GStored>;
 @group(0) @binding(3) var<storage, read> slope: array<Vec4>; // a number a channel, or any buffer

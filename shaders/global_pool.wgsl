@@ -11,8 +11,9 @@
 // never changes, so the result is the same each time and stays exact to a few units in the last place.
 
 #import element
+#import workgroup_sum
 
-const THREADS: u32 = 64u;
+alias Sum = Vec4;
 
 const VALUE: u32 = 0u;
 const SQUARE: u32 = 1u;
@@ -32,8 +33,6 @@ struct GlobalPoolParams {
 @group(0) @binding(1) var<storage, read> input: array<InputStored>;
 @group(0) @binding(2) var<storage, read> mean: array<Vec4>; // one pixel, or any buffer
 @group(0) @binding(3) var<storage, read_write> output: array<Vec4>;
-
-var<workgroup> partial: array<Vec4, THREADS>;
 
 fn term(x: Vec4, centre: Vec4) -> Vec4 {
     if (TERM == SQUARE) {
@@ -58,13 +57,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var p = run * RUN + thread; p < end; p += THREADS) {
         sum += term(Vec4(input[plane * params.pixels + p]), centre);
     }
-    partial[thread] = sum;
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier(); // the sums of the step before are in place
-        if (thread < half) {
-            partial[thread] += partial[thread + half];
-        }
-    }
+    add_up(sum, thread);
     if (thread == 0u) {
         let total = partial[0] * params.scale;
         output[plane * params.runs + run] = select(total, sqrt(total), ROOT);

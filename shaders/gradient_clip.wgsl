@@ -8,6 +8,7 @@
 // Settings and control: shared/update.wgsl. An update whose loss or norm is not finite fails; it and all behind it move nothing.
 
 #import element
+#import finite
 
 const LIMIT_NONE: u32 = 0u;
 const LIMIT_NORM: u32 = 1u;
@@ -29,11 +30,6 @@ struct GradientClipParams {
 @group(0) @binding(4) var<storage, read_write> control: array<Vec4>;
 @group(0) @binding(5) var<storage, read_write> output: array<Vec4>;
 
-// By the bits, since compilers may take NaN for impossible and drop comparisons that look for it.
-fn finite(value: f32) -> bool {
-    return (bitcast<u32>(value) & 0x7f800000u) != 0x7f800000u;
-}
-
 @compute @workgroup_size(1)
 fn main() {
     var square = 0.0;
@@ -53,7 +49,7 @@ fn main() {
     let longer = limited && norm > limit;
     let short = select(norm, limit, longer);
     let mean = select(short, mean_before + SHARE * (short - mean_before), mean_before > 0.0);
-    let failed = control[0].w != 0.0 || !finite(norm) || !finite(loss);
+    let failed = control[0].w != 0.0 || !finite(vec3<f32>(norm, loss, 0.0));
     let factor = select(1.0, limit / (norm + 1e-6), longer);
 
     let after = Vec4(factor, norm, select(mean, mean_before, failed), select(0.0, 1.0, failed));

@@ -4,8 +4,9 @@
 
 #import element
 #import update
+#import workgroup_sum
 
-const THREADS: u32 = 64u;
+alias Sum = f32;
 
 override RUN: u32 = 4096u;
 
@@ -19,8 +20,6 @@ struct GradientNormParams {
 @group(0) @binding(3) var<storage, read> settings: array<Vec4>;
 @group(0) @binding(4) var<storage, read_write> output: array<f32>;
 
-var<workgroup> partial: array<f32, THREADS>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let end = min((workgroup.x + 1u) * RUN, params.elements);
@@ -31,13 +30,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             sum += dot(value, value);
         }
     }
-    partial[thread] = sum;
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier(); // the sums of the step before are in place
-        if (thread < half) {
-            partial[thread] += partial[thread + half];
-        }
-    }
+    add_up(sum, thread);
     if (thread == 0u) {
         output[workgroup.x] = partial[0];
     }

@@ -9,23 +9,11 @@
 
 #import element
 #import layout
+#import layer_norm
 
-struct LayerNormGradientParams {
-    width: u32,
-    height: u32,
-    channels: u32,
-    epsilon: f32,
-}
-
-@group(0) @binding(0) var<uniform> params: LayerNormGradientParams;
-@group(0) @binding(1) var<storage, read> input: array<InputStored>;
 @group(0) @binding(2) var<storage, read> gradient: array<GradientStored>;
 @group(0) @binding(3) var<storage, read> weight: array<Vec4>;
 @group(0) @binding(4) var<storage, read_write> output: array<OutputStored>;
-
-fn mean(sums: Vec4) -> f32 {
-    return dot(sums, Vec4(1.0)) / f32(params.channels);
-}
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -36,11 +24,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let plane = params.height * params.width;
     let first = element(id.z * groups, id.y, id.x, params.height, params.width);
 
-    var sums: Vec4;
-    for (var group = 0u; group < groups; group++) {
-        sums += Vec4(input[first + group * plane]); // lanes past the last channel hold zero
-    }
-    let center = Vec4(mean(sums));
+    let center = mean_of_pixel(first, groups, plane);
 
     var squares: Vec4;
     var weighted: Vec4; // h, and its products

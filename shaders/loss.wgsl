@@ -5,8 +5,9 @@
 #import element
 #import layout
 #import loss
+#import workgroup_sum
 
-const THREADS: u32 = 64u;
+alias Sum = f32;
 
 override RUN: u32 = 4096u;
 
@@ -22,8 +23,6 @@ struct LossParams {
 @group(0) @binding(2) var<storage, read> wanted: array<WantedStored>;
 @group(0) @binding(3) var<storage, read_write> output: array<Vec4>;
 
-var<workgroup> partial: array<f32, THREADS>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let end = min((workgroup.x + 1u) * RUN, params.elements);
@@ -33,13 +32,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let distance = distance_of(Vec4(made[at]) - Vec4(wanted[at]), params.epsilon);
         sum += live_lanes(distance, at / params.pixels % groups, params.channels);
     }
-    partial[thread] = sum.x + sum.y + (sum.z + sum.w);
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier(); // the sums of the step before are in place
-        if (thread < half) {
-            partial[thread] += partial[thread + half];
-        }
-    }
+    add_up(sum.x + sum.y + (sum.z + sum.w), thread);
     if (thread == 0u) {
         output[workgroup.x] = Vec4(partial[0], 0.0, 0.0, 0.0);
     }

@@ -8,6 +8,7 @@
 
 #import element
 #import layout
+#import finite
 
 override WIDE: bool = false;
 
@@ -20,11 +21,6 @@ struct PixelStoreParams {
 @group(0) @binding(0) var<uniform> params: PixelStoreParams;
 @group(0) @binding(1) var<storage, read> input: array<Vec4>;
 @group(0) @binding(2) var<storage, read_write> output: array<u32>;
-
-// By the bits, since compilers may take NaN for impossible and drop comparisons that look for it.
-fn finite(value: vec3<f32>) -> bool {
-    return all((bitcast<vec3<u32>>(value) & vec3<u32>(0x7f800000u)) != vec3<u32>(0x7f800000u));
-}
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {

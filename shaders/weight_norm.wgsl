@@ -3,8 +3,9 @@
 //   output[o] = magnitude[o] · direction[o] / max(‖direction[o]‖, 10⁻¹²)
 
 #import element
+#import workgroup_sum
 
-const THREADS: u32 = 64u;
+alias Sum = f32;
 
 struct WeightNormParams {
     elements: u32, // of an output
@@ -16,8 +17,6 @@ struct WeightNormParams {
 @group(0) @binding(2) var<storage, read> magnitude: array<f32>;
 @group(0) @binding(3) var<storage, read_write> output: array<Vec4>;
 
-var<workgroup> partial: array<f32, THREADS>;
-
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let first = workgroup.x * params.elements;
@@ -25,13 +24,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     for (var at = thread; at < params.elements; at += THREADS) {
         sum += dot(direction[first + at], direction[first + at]);
     }
-    partial[thread] = sum;
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier(); // the sums of the step before are in place
-        if (thread < half) {
-            partial[thread] += partial[thread + half];
-        }
-    }
+    add_up(sum, thread);
     workgroupBarrier();
     let factor = magnitude[workgroup.x * params.stride] / max(sqrt(partial[0]), 1e-12);
     for (var at = thread; at < params.elements; at += THREADS) {

@@ -62,6 +62,11 @@ impl Function {
 
 /// Bindings: input, slope a channel as [`pack_slope`] makes it (any buffer, but for [`Function::Prelu`]), output.
 pub fn dispatch(shape: Shape, function: Function) -> Dispatch {
+    launch(&KERNEL, shape, function)
+}
+
+/// A kernel that is specialised to a function.
+pub(super) fn launch(kernel: &'static Kernel, shape: Shape, function: Function) -> Dispatch {
     let params = ActivationParams {
         width: shape.width as u32,
         height: shape.height as u32,
@@ -69,7 +74,7 @@ pub fn dispatch(shape: Shape, function: Function) -> Dispatch {
         slope: function.slope(),
     };
     let overrides = Specialization::overrides([("ACTIVATION", function.code())]);
-    KERNEL.dispatch(overrides, &params, planes(shape))
+    kernel.dispatch(overrides, &params, planes(shape))
 }
 
 /// A slope a channel, from one a channel or one for all.

@@ -18,11 +18,16 @@ params! {
 
 /// Bindings: input, weight, bias, output.
 pub fn dispatch(shape: Shape, epsilon: f32) -> Dispatch {
+    launch(&KERNEL, shape, epsilon)
+}
+
+/// A kernel that makes a pixel a thread.
+pub(super) fn launch(kernel: &'static Kernel, shape: Shape, epsilon: f32) -> Dispatch {
     let params = LayerNormParams {
         width: shape.width as u32,
         height: shape.height as u32,
         channels: shape.channels as u32,
         epsilon,
     };
-    KERNEL.dispatch(Specialization::default(), &params, planes(shape.with_channels(1)))
+    kernel.dispatch(Specialization::default(), &params, planes(shape.with_channels(1)))
 }

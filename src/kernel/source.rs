@@ -28,8 +28,10 @@ const SHARED: &[(&str, &str)] = &[
     ("cubic", include_str!("../../shaders/shared/cubic.wgsl")),
     ("element", include_str!("../../shaders/shared/element.wgsl")),
     ("epilogue", include_str!("../../shaders/shared/epilogue.wgsl")),
+    ("finite", include_str!("../../shaders/shared/finite.wgsl")),
     ("gather", include_str!("../../shaders/shared/gather.wgsl")),
     ("larger", include_str!("../../shaders/shared/larger.wgsl")),
+    ("layer_norm", include_str!("../../shaders/shared/layer_norm.wgsl")),
     ("layout", include_str!("../../shaders/shared/layout.wgsl")),
     ("loss", include_str!("../../shaders/shared/loss.wgsl")),
     ("peak_cooperative", include_str!("../../shaders/shared/peak_cooperative.wgsl")),
@@ -40,6 +42,7 @@ const SHARED: &[(&str, &str)] = &[
     ("weights_storage", include_str!("../../shaders/shared/weights_storage.wgsl")),
     ("winograd", include_str!("../../shaders/shared/winograd.wgsl")),
     ("winograd_multiply", include_str!("../../shaders/shared/winograd_multiply.wgsl")),
+    ("workgroup_sum", include_str!("../../shaders/shared/workgroup_sum.wgsl")),
 ];
 
 /// The whole text; of the stored bindings those called in `halves` are f16, the others f32.

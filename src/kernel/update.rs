@@ -31,6 +31,13 @@ pub struct Settings {
     pub mean: f32,
     /// What an average keeps of itself.
     pub kept: f32,
+    /// How numbers follow their gradients.
+    pub rule: Rule,
+}
+
+/// How numbers follow their gradients.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rule {
     /// Weight decay that is a part of the gradient.
     pub decay: f32,
     /// What keeps the quotient finite.
@@ -55,11 +62,10 @@ pub struct Piece {
 impl Settings {
     /// The numbers that the shaders read.
     pub fn pack(&self, pieces: &[Option<Piece>]) -> Vec<f32> {
-        let [b1, b2] = self.betas;
-        let [c1, c2] = self.taken;
+        let Rule { decay, epsilon, betas: [b1, b2], taken: [c1, c2] } = self.rule;
         let head = [
             [self.share, self.limit_kind as f32, self.limit, self.kept],
-            [self.decay, self.epsilon, b1, b2],
+            [decay, epsilon, b1, b2],
             [c1, c2, self.mean, 0.0],
         ];
         let pieces = pieces.iter().map(|piece| match piece {
