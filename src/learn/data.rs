@@ -31,7 +31,7 @@ use std::path::PathBuf;
 
 pub use ahead::Ahead;
 pub use crops::{Batches, Crops, Draw};
-pub use degrade::{Blur, Degradations, Jpeg, Kernel, Noise, Resize};
+pub use degrade::{Blur, Degradations, Jpeg, Kernel, Noise, Resize, through_jpeg};
 pub use held_out::HeldOut;
 
 use self::cells::Cell;

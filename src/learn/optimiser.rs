@@ -1,6 +1,6 @@
 //! How numbers follow their gradients: Adam and AdamW, with clipping of the gradient's norm.
 
-use crate::kernel::update::Piece;
+use crate::kernel::update::{Piece, Rule};
 
 /// The rule and its settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,16 @@ impl Optimiser {
         Piece { step: (rate / correction(b1)) as f32, root: correction(b2).sqrt() as f32, shrunk }
     }
 
+    /// What all parameters have in common, as engines reckon with it.
+    pub(super) fn rule(&self) -> Rule {
+        Rule {
+            decay: if self.decoupled { 0.0 } else { self.weight_decay as f32 },
+            epsilon: self.epsilon as f32,
+            betas: self.betas.map(|beta| beta as f32),
+            taken: self.betas.map(|beta| (1.0 - beta) as f32),
+        }
+    }
+
     /// Moves numbers by one update. `gradient` is multiplied by `factor` before anything else.
     pub(super) fn moved(
         &self,
@@ -66,13 +76,10 @@ impl Optimiser {
         [first, second]: [&mut [f32]; 2],
     ) {
         let Piece { step, root, shrunk } = *piece;
-        let [b1, b2] = self.betas.map(|beta| beta as f32);
-        let [c1, c2] = self.betas.map(|beta| (1.0 - beta) as f32);
-        let coupled = if self.decoupled { 0.0 } else { self.weight_decay as f32 };
-        let epsilon = self.epsilon as f32;
+        let Rule { decay, epsilon, betas: [b1, b2], taken: [c1, c2] } = self.rule();
         let moments = first.iter_mut().zip(second);
         for ((number, gradient), (first, second)) in numbers.iter_mut().zip(gradient).zip(moments) {
-            let gradient = factor * gradient + coupled * *number;
+            let gradient = factor * gradient + decay * *number;
             *first = b1 * *first + c1 * gradient;
             *second = b2 * *second + c2 * gradient * gradient;
             *number = shrunk * *number - step * *first / (second.sqrt() / root + epsilon);

@@ -20,6 +20,8 @@ use crate::tensor::{Parameter, Shape, Tensor};
 #[derive(Debug)]
 pub struct Trainer {
     objective: Objective,
+    /// The parameters of the objective's gradients, in order.
+    trained: Vec<ParameterId>,
     optimiser: Optimiser,
     /// Names and axes; the numbers are the engine's.
     parameters: Parameters,
@@ -93,6 +95,7 @@ impl Trainer {
         }
         let mut trainer = Self {
             objective: objective.clone(),
+            trained: vec![],
             optimiser,
             engine,
             updates: vec![0; parameters.len()],
@@ -114,19 +117,15 @@ impl Trainer {
     /// # Errors
     /// [`Error::Shape`] with a trained parameter that is not there; on a GPU those of [`Trainer::on_gpu`].
     pub fn set_objective(&mut self, objective: Objective) -> Result<()> {
-        let trained = self.trained(&objective)?;
-        self.engine.aim(&objective, &trained)?;
-        self.objective = objective;
-        Ok(())
-    }
-
-    fn trained(&self, objective: &Objective) -> Result<Vec<ParameterId>> {
         let found = |name: &String| {
             let refused =
                 || Error::shape(name, "expected a parameter of the training, found none of this name");
             self.parameters.find(name).ok_or_else(refused)
         };
-        objective.trained().iter().map(found).collect()
+        let trained: Vec<ParameterId> = objective.trained().iter().map(found).collect::<Result<_>>()?;
+        self.engine.aim(&objective, &trained)?;
+        (self.objective, self.trained) = (objective, trained);
+        Ok(())
     }
 
     /// What is minimised.
@@ -166,9 +165,8 @@ impl Trainer {
     /// [`Error::Unsupported`] if nothing was; [`Error::Diverged`] if the gradient's norm is too large for a number, or, on a
     /// GPU, as [`Trainer::step`].
     pub fn update(&mut self, rate: f64) -> Result<Step> {
-        let trained = self.trained(&self.objective)?;
         let mut pieces = vec![None; self.updates.len()];
-        for id in &trained {
+        for id in &self.trained {
             let rate = rate * self.factors.get(self.parameters.name(*id)).copied().unwrap_or(1.0);
             pieces[id.index()] = Some(self.optimiser.piece(rate, self.updates[id.index()] + 1));
         }
@@ -177,14 +175,14 @@ impl Trainer {
         let update = Update {
             optimiser: &self.optimiser,
             objective: &self.objective,
-            trained: &trained,
+            trained: &self.trained,
             pieces: &pieces,
             kept,
             norm: self.counters.norm,
             iteration: self.counters.iteration,
         };
         let Moved { watched, norm, mean } = self.engine.update(&update)?;
-        trained.iter().for_each(|id| self.updates[id.index()] += 1);
+        self.trained.iter().for_each(|id| self.updates[id.index()] += 1);
         self.counters.norm = mean;
         self.counters.iteration += 1;
         self.counters.averages += 1;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use etcetera::BaseStrategy;
 use sparsr::low_level::models::Convention;
 use sparsr::{
-    AdapterInfo, AdapterKind, Cancel, Device, DeviceChoice, Gpu, Model, Options, Precision, Sparsity, Tiling,
-    Upscaler,
+    AdapterInfo, AdapterKind, Cancel, Device, DeviceChoice, Gpu, Model, Options, Precision, Selection,
+    Sparsity, Tiling, Upscaler,
 };
 
 use crate::Result;
@@ -101,9 +101,7 @@ impl Choice {
 
     /// The device. A choice that `auto` would rather not have made is said aloud.
     pub fn device(&self) -> Result<Device> {
-        // The CPU needs no driver, so no driver is asked.
-        let adapters = if self.device == DeviceChoice::Cpu { Vec::new() } else { sparsr::adapters() };
-        let selection = self.device.select(&adapters)?;
+        let selection = select(&self.device)?;
         let reason = &selection.reason;
         if self.is_auto() && selection.device == Device::Cpu {
             tracing::warn!("runs on {reason}");
@@ -169,6 +167,12 @@ impl Engine {
         };
         (0..count).map(upscaler).collect()
     }
+}
+
+/// Chooses a device. The CPU needs no driver, so no driver is asked.
+pub fn select(choice: &DeviceChoice) -> Result<Selection> {
+    let adapters = if *choice == DeviceChoice::Cpu { Vec::new() } else { sparsr::adapters() };
+    Ok(choice.select(&adapters)?)
 }
 
 /// Opens an adapter, with the pipelines that earlier runs of the program left for it.

@@ -9,13 +9,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde::Serialize;
+use sparsr::learn::data::through_jpeg;
 use sparsr::low_level::metrics::{SSIM_WINDOW, psnr_rgb, psnr_y, resize_bicubic_matlab, ssim_rgb, ssim_y};
 use sparsr::low_level::tensor::Shape;
 use sparsr::{Cancel, Mask, Model, Pixels, Upscaler};
 use table::Format;
 
 use crate::engine::{self, Engine, Use};
-use crate::files::{rgb8, through_jpeg};
+use crate::files::rgb8;
 use crate::{Result, terminal};
 
 /// Measure networks on pictures whose large version is known
@@ -207,7 +208,7 @@ fn score(upscaler: &mut Upscaler, path: &Path, set: &Set, args: &Args) -> Result
     };
     let input = match args.jpeg {
         None => input,
-        Some(quality) => through_jpeg(&input, quality)?,
+        Some(quality) => through_jpeg(&input, quality, true)?,
     };
     let start = Instant::now();
     let upscaled = upscaler.upscale_pixels(&input).map_err(|error| format!("{}: {error}", path.display()))?;

@@ -30,21 +30,6 @@ pub fn rgb8(path: &Path) -> Result<Pixels> {
     Ok(Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw())))
 }
 
-/// What a JPEG of this quality, its colour at half resolution, leaves of a picture of 8 bits.
-pub fn through_jpeg(picture: &Pixels, quality: u8) -> Result<Pixels> {
-    let Samples::U8(samples) = picture.samples() else { return Err("a JPEG is of 8 bits a sample".into()) };
-    let side = |side: usize| {
-        u16::try_from(side).map_err(|_| format!("a JPEG has at most 65535 pixels a side, found {side}"))
-    };
-    let mut file = Vec::new();
-    let mut encoder = jpeg_encoder::Encoder::new(&mut file, quality);
-    encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::R_4_2_0);
-    encoder.set_chroma_subsampling_method(jpeg_encoder::ChromaSubsamplingMethod::Average);
-    encoder.encode(samples, side(picture.width())?, side(picture.height())?, jpeg_encoder::ColorType::Rgb)?;
-    let read = image::load_from_memory_with_format(&file, image::ImageFormat::Jpeg)?.into_rgb8();
-    Ok(Pixels::new(picture.width(), picture.height(), Samples::U8(read.into_raw())))
-}
-
 /// Columns and rows, if the file tells. A pipe is not asked: it tells once.
 pub fn size(path: &Path) -> Option<[u32; 2]> {
     PictureReader::size_of(path).ok()
@@ -156,26 +141,5 @@ pub fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(folder) if folder != "" => folder,
         _ => Path::new("."),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_jpeg_keeps_what_is_flat_and_loses_what_is_not() {
-        let (width, height) = (23, 17);
-        let flat = Pixels::new(width, height, Samples::U8([90, 130, 40].repeat(width * height)));
-        let rough: Vec<u8> = (0..3 * width * height).map(|at| (at * at * 37 % 251) as u8).collect();
-        let rough = Pixels::new(width, height, Samples::U8(rough));
-        let worst = |picture: &Pixels, quality: u8| {
-            let through = through_jpeg(picture, quality).unwrap();
-            assert_eq!((through.width(), through.height()), (width, height));
-            let (Samples::U8(a), Samples::U8(b)) = (picture.samples(), through.samples()) else { panic!() };
-            a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap()
-        };
-        assert!(worst(&flat, 50) <= 3);
-        assert!(worst(&rough, 50) > 40);
     }
 }

@@ -17,9 +17,11 @@
 //! (seed, step, item): the same batch whatever the threads. Resizing takes the processor's vector instructions: another
 //! kind of processor may round a sample of thousands otherwise.
 
+mod jpeg;
 mod steps;
 mod window;
 
+pub use jpeg::through_jpeg;
 pub(super) use steps::{Frame, degraded};
 pub(super) use window::Window;
 

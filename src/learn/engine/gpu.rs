@@ -154,17 +154,13 @@ fn settings(update: &Update<'_>, parts: u32) -> Settings {
         Clip::Norm(limit) => (1, limit as f32),
         Clip::Mean(times) => (2, times as f32),
     };
-    let [b1, b2] = optimiser.betas;
     Settings {
         share: (1.0 / f64::from(parts)) as f32,
         limit_kind,
         limit,
         mean: update.norm as f32,
         kept: update.kept,
-        decay: if optimiser.decoupled { 0.0 } else { optimiser.weight_decay as f32 },
-        epsilon: optimiser.epsilon as f32,
-        betas: [b1 as f32, b2 as f32],
-        taken: [(1.0 - b1) as f32, (1.0 - b2) as f32],
+        rule: optimiser.rule(),
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use masks::MaskLesson;
 use sparsr::Model;
 use sparsr::learn::{Batch, Clip, Objective, Optimiser, State, Step, Trainer};
-use sparsr::low_level::graph::{Loss, Parameters};
+use sparsr::low_level::graph::Loss;
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
@@ -48,16 +48,7 @@ impl<'a> Lesson<'a> {
         check_patterns(settings, &tensors)?;
         let masks =
             settings.masks.as_ref().map(|own| MaskLesson::new(settings, own, &mut tensors)).transpose()?;
-        let trainer = machine.begin(settings.config.datasets.train.batch_size as usize, |pictures| {
-            let (objective, parameters) = match &masks {
-                None => {
-                    let (net, low) = (model.net(), low(settings, pictures));
-                    (Objective::of_net(net, low, &losses(settings))?, net.parameters().clone())
-                }
-                Some(masks) => masks.objective(&tensors, pictures)?,
-            };
-            trainer(settings, machine, objective, parameters, masks.as_ref())
-        })?;
+        let trainer = trainer(settings, machine, &model, masks.as_ref(), &tensors)?;
         let schedule = Schedule {
             first: config.train.optim_g.lr,
             rate: settings.rate.clone(),
@@ -196,35 +187,41 @@ impl<'a> Lesson<'a> {
     }
 
     fn rebuild_from(&mut self, state: &State) -> Result<()> {
-        let Some(masks) = &self.masks else { return Ok(()) };
-        let batch = self.settings.config.datasets.train.batch_size as usize;
-        self.trainer = self.machine.begin(batch, |pictures| {
-            let (objective, parameters) = masks.objective(&self.tensors, pictures)?;
-            trainer(self.settings, self.machine, objective, parameters, Some(masks))
-        })?;
+        let masks = self.masks.as_ref();
+        self.trainer = trainer(self.settings, self.machine, &self.model, masks, &self.tensors)?;
         Ok(self.trainer.restore(state)?)
     }
 }
 
+/// A trainer of the network, or of the form that it has in the masks' phase, from these tensors.
 fn trainer(
     settings: &Settings,
     machine: &Machine,
-    objective: Objective,
-    parameters: Parameters,
+    model: &Model,
     masks: Option<&MaskLesson<'_>>,
+    tensors: &BTreeMap<String, Parameter>,
 ) -> Result<Trainer> {
     let frozen = |name: &str| {
         settings.freeze.iter().any(|pattern| pattern.matches(name))
             || masks.is_some_and(|masks| masks.freezes(name))
     };
-    let names: Vec<String> = parameters.iter().map(|(name, _)| name.to_owned()).collect();
-    let objective = objective.only(|name| !frozen(name))?;
-    let mut trainer = machine.trainer(objective, parameters, optimiser(settings))?;
-    for name in names {
-        let factor = rate_factor(settings, &name);
-        trainer.set_rate_factor(name, factor);
-    }
-    Ok(trainer)
+    machine.begin(settings.config.datasets.train.batch_size as usize, |pictures| {
+        let (objective, parameters) = match masks {
+            None => {
+                let (net, low) = (model.net(), low(settings, pictures));
+                (Objective::of_net(net, low, &losses(settings))?, net.parameters().clone())
+            }
+            Some(masks) => masks.objective(tensors, pictures)?,
+        };
+        let names: Vec<String> = parameters.iter().map(|(name, _)| name.to_owned()).collect();
+        let objective = objective.only(|name| !frozen(name))?;
+        let mut trainer = machine.trainer(objective, parameters, optimiser(settings))?;
+        for name in names {
+            let factor = rate_factor(settings, &name);
+            trainer.set_rate_factor(name, factor);
+        }
+        Ok(trainer)
+    })
 }
 
 /// Small pictures that go through the graph at once.

@@ -5,7 +5,7 @@ use sparsr::learn::{Objective, Optimiser, Trainer};
 use sparsr::low_level::graph::Parameters;
 use sparsr::{AdapterKind, Device, DeviceChoice, Error, Gpu, Model, Options, Upscaler};
 
-use crate::Result;
+use crate::{Result, engine};
 
 pub enum Machine {
     Cpu,
@@ -14,12 +14,11 @@ pub enum Machine {
 
 impl Machine {
     pub fn open(choice: &DeviceChoice) -> Result<Self> {
-        let adapters = if *choice == DeviceChoice::Cpu { Vec::new() } else { sparsr::adapters() };
-        let selection = choice.select(&adapters)?;
+        let selection = engine::select(choice)?;
         tracing::info!("trains on {}", selection.reason);
         Ok(match selection.device {
             Device::Cpu => Self::Cpu,
-            Device::Gpu(adapter) => Self::Gpu(Gpu::open(&adapter)?),
+            Device::Gpu(adapter) => Self::Gpu(engine::open(&adapter)?),
         })
     }
 
@@ -30,13 +29,18 @@ impl Machine {
         }
     }
 
+    /// The GPU, unless it is one in software.
+    fn hardware(&self) -> Option<&Gpu> {
+        match self {
+            Self::Gpu(gpu) if gpu.kind() != AdapterKind::Software => Some(gpu),
+            _ => None,
+        }
+    }
+
     /// Makes a trainer for an objective of so many pictures at once: of the most of a batch of `batch` for which there is
     /// memory. Processors, and GPUs that they stand for, take one, since what it leaves stays in their caches.
     pub fn begin(&self, batch: usize, make: impl Fn(usize) -> Result<Trainer>) -> Result<Trainer> {
-        let mut pictures = match self {
-            Self::Gpu(gpu) if gpu.kind() != AdapterKind::Software => batch,
-            _ => 1,
-        };
+        let mut pictures = if self.hardware().is_some() { batch } else { 1 };
         loop {
             match make(pictures) {
                 Err(error) if pictures > 1 && wants_room(&*error) => {
@@ -63,9 +67,9 @@ impl Machine {
 
     /// What enlarges the validation pictures: a device in software leaves them to the CPU engine, which is faster.
     pub fn upscaler(&self, model: &Model, options: Options) -> Result<Upscaler> {
-        Ok(match self {
-            Self::Gpu(gpu) if gpu.kind() != AdapterKind::Software => Upscaler::new(gpu, model, options)?,
-            _ => Upscaler::on_cpu(model, options)?,
+        Ok(match self.hardware() {
+            Some(gpu) => Upscaler::new(gpu, model, options)?,
+            None => Upscaler::on_cpu(model, options)?,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use image::{ImageFormat, Rgb, RgbImage, imageops};
+use sparsr::learn::data::through_jpeg;
 use sparsr::low_level::metrics::{SSIM_WINDOW, psnr_y, resize_bicubic_matlab, ssim_y};
 use sparsr::{Cancel, Model, Options, Pixels, Samples, Upscaler};
 
@@ -12,7 +13,7 @@ use super::machine::Machine;
 use super::settings::Settings;
 use crate::Result;
 use crate::eval::{pictures_in, small_picture, stem};
-use crate::files::{rgb8, through_jpeg};
+use crate::files::rgb8;
 
 /// Columns and rows of a preview's half, at most.
 const PREVIEW: u32 = 320;
@@ -119,7 +120,7 @@ impl Picture {
     /// The same as each of these JPEGs leaves it.
     fn through_jpegs(&self, qualities: &[u64]) -> Result<Vec<Self>> {
         let jpeg = |quality: &u64| {
-            let low = through_jpeg(&self.low, *quality as u8)?;
+            let low = through_jpeg(&self.low, *quality as u8, true)?;
             let bicubic = resize_bicubic_matlab(&low, self.high.width(), self.high.height());
             Ok(Self { name: format!("{}-q{quality}", self.name), low, high: self.high.clone(), bicubic })
         };

@@ -2,11 +2,10 @@
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{ImageFormat, load_from_memory_with_format};
-use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
 
-use super::Kernel;
+use super::{Kernel, through_jpeg};
 use crate::learn::Random;
+use crate::pixels::{Pixels, Samples};
 
 /// Red, green and blue, each `side` × `side` in raster order.
 #[derive(Clone, Debug, PartialEq)]
@@ -103,16 +102,11 @@ impl Window {
         let sample =
             |at: usize| self.planes[at % 3 * pixels + at / 3].round_ties_even().clamp(0.0, 255.0) as u8;
         let samples: Vec<u8> = (0..3 * pixels).map(sample).collect();
-        let mut file = Vec::new();
-        let mut encoder = Encoder::new(&mut file, quality);
-        let factor = if has_half_chroma { SamplingFactor::R_4_2_0 } else { SamplingFactor::R_4_4_4 };
-        encoder.set_sampling_factor(factor);
-        encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
-        let side = self.side as u16;
-        let saved = encoder.encode(&samples, side, side, ColorType::Rgb);
-        let read = saved.ok().and_then(|()| load_from_memory_with_format(&file, ImageFormat::Jpeg).ok());
-        let read = read.expect("a JPEG that was just saved can be read").into_rgb8();
-        for (at, &sample) in read.as_raw().iter().enumerate() {
+        let picture = Pixels::new(self.side, self.side, Samples::U8(samples));
+        let saved = through_jpeg(&picture, quality, has_half_chroma);
+        let saved = saved.expect("a square of 8 bits, no larger than a crop with its margin, can be a JPEG");
+        let Samples::U8(samples) = saved.samples() else { unreachable!("a JPEG is of 8 bits") };
+        for (at, &sample) in samples.iter().enumerate() {
             self.planes[at % 3 * pixels + at / 3] = f32::from(sample);
         }
     }
