@@ -124,13 +124,7 @@ fn others(run: impl Fn(&Trial) -> Result<Vec<Tensor>, Error>) -> Vec<String> {
     let asked = std::env::var("SPARSR_CASE").unwrap_or_default();
     for case in cases::all().into_iter().filter(|case| case.name.contains(&asked)) {
         let trial = Trial::new(&case).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        let found = match run(&trial) {
-            Err(Error::Unsupported(reason)) if reason.contains("has no kernel") => {
-                println!("{reason}");
-                continue;
-            }
-            found => found.unwrap_or_else(|error| panic!("{}: {error}", case.name)),
-        };
+        let found = run(&trial).unwrap_or_else(|error| panic!("{}: {error}", case.name));
         for (at, (found, expected)) in found.iter().zip(trial.outputs(&trial.given)).enumerate() {
             assert_eq!(found.shape(), expected.shape(), "{}", case.name);
             // The loss is a sum of numbers around one, of either sign.

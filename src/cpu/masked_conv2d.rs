@@ -41,7 +41,7 @@ impl<'a> MaskedConvolution<'a> {
         let mut fill = |layer: &Layer, set: bool, scratch: &mut Scratch| {
             list.clear();
             list.extend((start..).zip(mask).filter(|(_, mask)| (**mask != 0.0) == set).map(|(p, _)| p));
-            let runs = list.iter().map(|p| *p..*p + 1);
+            let runs = list.chunk_by(|p, next| p + 1 == *next).map(|run| run[0]..run[0] + run.len());
             layer.fill(&self.input, unit, runs, (&mut *y, self.channels), scratch);
         };
         fill(&self.all, true, scratch);

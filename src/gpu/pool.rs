@@ -116,7 +116,8 @@ impl Pool {
     pub fn missing(&mut self, plan: &Plan) -> u64 {
         let slots = plan.slots.iter().zip(self.fitting(&plan.slots));
         let slots: u64 = slots.filter(|(_, found)| found.is_none()).map(|(bytes, _)| bytes).sum();
-        slots + self.numbers.missing(plan) + super::own_bytes(plan)
+        let residents: u64 = plan.residents.iter().skip(self.residents.len()).sum();
+        slots + residents + self.numbers.missing(plan) + super::own_bytes(plan)
     }
 
     /// Drops what neither a session nor `plan` needs.

@@ -96,7 +96,8 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory) if they do not fit, [`Error::Device`](crate::Error::Device) if
-    /// the device is lost, [`Error::Unsupported`](crate::Error::Unsupported) with a number that is too large for how the plan stores it.
+    /// the device is lost, [`Error::Unsupported`](crate::Error::Unsupported) with a number that is too large for how the
+    /// plan stores it.
     pub fn new(gpu: &Gpu, plan: &Plan, parameters: &Parameters) -> Result<Self> {
         Pool::new(gpu, parameters).session(plan)
     }
