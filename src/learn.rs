@@ -15,12 +15,13 @@ mod engine;
 pub mod fresh;
 mod objective;
 mod optimiser;
+pub mod prune;
 pub mod random;
 mod state;
 mod trainer;
 
 pub use objective::Objective;
-pub use optimiser::{Clip, Optimiser};
+pub use optimiser::{Clip, Optimiser, Shrinkage};
 pub use random::Random;
 pub use state::State;
 pub use trainer::{Step, Trainer};

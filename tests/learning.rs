@@ -10,6 +10,8 @@ mod networks;
 mod operators;
 #[path = "learning/optimisers.rs"]
 mod optimisers;
+#[path = "learning/pruning.rs"]
+mod pruning;
 mod support;
 
 use std::path::Path;

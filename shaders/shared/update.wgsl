@@ -5,8 +5,8 @@
 const BLOCK: u32 = 16u; // elements of four numbers
 
 // settings[0]: share of the sums that the gradient is, which limit of its norm, the limit, how much an average keeps
-// settings[1]: weight decay that is a part of the gradient, epsilon, decays of the two moments
-// settings[2]: what the moments take of a gradient and of its square, the mean norm of the gradients before
+// settings[1]: weight decay that is a part of the gradient or λ, epsilon, decays of the two moments
+// settings[2]: what the moments take of a gradient and of its square, the mean norm of the gradients before, which step
 // settings[3 + piece]: step, root of the second moment's correction, what a step leaves of a number, 1 if it is trained
 const HEAD: u32 = 3u;
 

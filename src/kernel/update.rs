@@ -38,14 +38,28 @@ pub struct Settings {
 /// How numbers follow their gradients.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rule {
-    /// Weight decay that is a part of the gradient.
+    /// Which step.
+    pub kind: Kind,
+    /// Weight decay that is a part of the gradient; λ of a step that makes numbers zero.
     pub decay: f32,
-    /// What keeps the quotient finite.
+    /// What keeps the quotient finite; what a number must be beyond, of the orthant step.
     pub epsilon: f32,
     /// Decays of the two moments.
     pub betas: [f32; 2],
     /// What the moments take of what is new.
     pub taken: [f32; 2],
+}
+
+/// Which step numbers take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// By moments of the gradient.
+    #[default]
+    Adam,
+    /// By the gradient, and nearer to zero.
+    Prox,
+    /// By the gradient and towards zero, within the orthant.
+    Orthant,
 }
 
 /// Settings of a piece: none for one that is not trained.
@@ -62,11 +76,11 @@ pub struct Piece {
 impl Settings {
     /// The numbers that the shaders read.
     pub fn pack(&self, pieces: &[Option<Piece>]) -> Vec<f32> {
-        let Rule { decay, epsilon, betas: [b1, b2], taken: [c1, c2] } = self.rule;
+        let Rule { kind, decay, epsilon, betas: [b1, b2], taken: [c1, c2] } = self.rule;
         let head = [
             [self.share, self.limit_kind as f32, self.limit, self.kept],
             [decay, epsilon, b1, b2],
-            [c1, c2, self.mean, 0.0],
+            [c1, c2, self.mean, f32::from(kind as u8)],
         ];
         let pieces = pieces.iter().map(|piece| match piece {
             Some(Piece { step, root, shrunk }) => [*step, *root, *shrunk, 1.0],

@@ -1,6 +1,7 @@
-//! How numbers follow their gradients: Adam and AdamW, with clipping of the gradient's norm.
+//! How numbers follow their gradients: Adam and AdamW, with clipping of the gradient's norm, and the two steps of OBProxSG,
+//! which make numbers zero.
 
-use crate::kernel::update::{Piece, Rule};
+use crate::kernel::update::{Kind, Piece, Rule};
 
 /// The rule and its settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +20,28 @@ pub struct Optimiser {
     pub clip: Clip,
     /// Decay of the averaged parameters, 0 for none: at update t it is the lesser of this and (1 + t) / (10 + t).
     pub ema_decay: f64,
+    /// A step that makes numbers zero, in place of Adam's: there are no moments then and no decay.
+    pub shrinkage: Option<Shrinkage>,
+}
+
+/// The steps of OBProxSG (Chen et al., *Orthant Based Proximal Stochastic Gradient Method for ℓ1-Regularized Optimization*,
+/// ECML PKDD 2020), of a gradient g.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Shrinkage {
+    /// `p ← S(p − rate · g, rate · weight)`, with `S(x, t) = sign(x) · max(|x| − t, 0)` (algorithm 2).
+    Prox {
+        /// λ: how much a number's size weighs.
+        weight: f64,
+    },
+    /// `q = p − rate · (g + weight · sign(p))` becomes p where `q · sign(p)` is above `epsilon`, and 0 elsewhere; a zero
+    /// stays one (algorithm 3).
+    Orthant {
+        /// As above.
+        weight: f64,
+        /// What a number must be beyond.
+        epsilon: f64,
+    },
 }
 
 /// What becomes of a gradient whose norm, over all parameters, is large: it is made as long as the limit.
@@ -43,6 +66,7 @@ impl Default for Optimiser {
             decoupled: false,
             clip: Clip::None,
             ema_decay: 0.999,
+            shrinkage: None,
         }
     }
 }
@@ -50,6 +74,9 @@ impl Default for Optimiser {
 impl Optimiser {
     /// What the update of this number does to a parameter.
     pub(super) fn piece(&self, rate: f64, update: u64) -> Piece {
+        if self.shrinkage.is_some() {
+            return Piece { step: rate as f32, root: 1.0, shrunk: 1.0 };
+        }
         let [b1, b2] = self.betas;
         let correction = |beta: f64| 1.0 - beta.powi(update.min(1 << 30) as i32);
         let shrunk = if self.decoupled { (1.0 - rate * self.weight_decay) as f32 } else { 1.0 };
@@ -58,9 +85,15 @@ impl Optimiser {
 
     /// What all parameters have in common, as engines reckon with it.
     pub(super) fn rule(&self) -> Rule {
+        let (kind, decay, epsilon) = match self.shrinkage {
+            None => (Kind::Adam, if self.decoupled { 0.0 } else { self.weight_decay }, self.epsilon),
+            Some(Shrinkage::Prox { weight }) => (Kind::Prox, weight, 0.0),
+            Some(Shrinkage::Orthant { weight, epsilon }) => (Kind::Orthant, weight, epsilon),
+        };
         Rule {
-            decay: if self.decoupled { 0.0 } else { self.weight_decay as f32 },
-            epsilon: self.epsilon as f32,
+            kind,
+            decay: decay as f32,
+            epsilon: epsilon as f32,
             betas: self.betas.map(|beta| beta as f32),
             taken: self.betas.map(|beta| (1.0 - beta) as f32),
         }
@@ -76,7 +109,14 @@ impl Optimiser {
         [first, second]: [&mut [f32]; 2],
     ) {
         let Piece { step, root, shrunk } = *piece;
-        let Rule { decay, epsilon, betas: [b1, b2], taken: [c1, c2] } = self.rule();
+        let Rule { kind, decay, epsilon, betas: [b1, b2], taken: [c1, c2] } = self.rule();
+        if kind != Kind::Adam {
+            let pairs = numbers.iter_mut().zip(gradient);
+            pairs.for_each(|(number, gradient)| {
+                *number = shrunken(kind, *number, factor * gradient, step, [decay, epsilon])
+            });
+            return;
+        }
         let moments = first.iter_mut().zip(second);
         for ((number, gradient), (first, second)) in numbers.iter_mut().zip(gradient).zip(moments) {
             let gradient = factor * gradient + decay * *number;
@@ -85,6 +125,17 @@ impl Optimiser {
             *number = shrunk * *number - step * *first / (second.sqrt() / root + epsilon);
         }
     }
+}
+
+/// A number after a step that may make it zero.
+fn shrunken(kind: Kind, number: f32, gradient: f32, step: f32, [weight, epsilon]: [f32; 2]) -> f32 {
+    if kind == Kind::Prox {
+        let moved = number - step * gradient;
+        return moved.signum() * (moved.abs() - step * weight).max(0.0);
+    }
+    let sign = if number == 0.0 { 0.0 } else { number.signum() };
+    let moved = number - step * (gradient + weight * sign);
+    if moved * sign > epsilon { moved } else { 0.0 }
 }
 
 /// The factor that makes a gradient of this norm as long as the limit, at most 1, and the mean norm from now on.

@@ -133,6 +133,11 @@ impl Trainer {
         &self.objective
     }
 
+    /// Goes on with another rule, or other settings of it. What the rule before kept stays.
+    pub fn set_optimiser(&mut self, optimiser: Optimiser) {
+        self.optimiser = optimiser;
+    }
+
     /// What the learning rate of the parameter of this name is multiplied by: 1 if nothing else was said.
     pub fn set_rate_factor(&mut self, name: impl Into<String>, factor: f64) {
         self.factors.insert(name.into(), factor);
@@ -198,6 +203,29 @@ impl Trainer {
         self.counters.averages = 0;
         let values = self.engine.take(Kept::Parameters)?;
         self.engine.put(Kept::Averages, &values)
+    }
+
+    /// Multiplies numbers of parameters, each by a factor of its own, and those of their averages.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there is no such parameter, or its numbers are not as many; nothing is changed then.
+    /// [`Error::Device`] if the device is lost.
+    pub fn multiply(&mut self, factors: &[(&str, &[f32])]) -> Result<()> {
+        let place = |(name, factors): &(&str, &[f32])| {
+            let id = self.parameters.find(name);
+            id.filter(|id| self.parameters.get(*id).values().len() == factors.len()).ok_or_else(|| {
+                Error::shape(*name, format!("expected a parameter of {} numbers, found none", factors.len()))
+            })
+        };
+        let places: Vec<ParameterId> = factors.iter().map(place).collect::<Result<_>>()?;
+        for kept in [Kept::Parameters, Kept::Averages] {
+            let mut values = self.engine.take(kept)?;
+            for (id, (_, factors)) in places.iter().zip(factors) {
+                values[id.index()].iter_mut().zip(*factors).for_each(|(number, factor)| *number *= factor);
+            }
+            self.engine.put(kept, &values)?;
+        }
+        Ok(())
     }
 
     /// Updates so far.

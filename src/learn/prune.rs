@@ -1,0 +1,5 @@
+//! Pruning.
+
+mod terms;
+
+pub use terms::Terms;
