@@ -91,9 +91,16 @@ fn stream(name: &str) -> u32 {
     name.bytes().fold(0x811C_9DC5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
-/// EDSR of so many channels and blocks under the names of EDSR-PyTorch, at x2, x3 or x4, for pictures of 0 … 255.
-pub fn edsr(channels: usize, blocks: usize, scale: usize, seed: u64) -> Weights {
-    let (mut making, c) = (Making::new(seed), channels);
+/// LEDSR, which is EDSR with a single convolution behind the body, under the names of ASSL's code.
+pub fn ledsr(channels: usize, blocks: usize, scale: usize, seed: u64) -> Weights {
+    let mut making = residual_blocks(channels, blocks, seed);
+    making.uniform("tail.0.0", [3 * scale * scale, channels, 3]);
+    making.finish()
+}
+
+/// Head and body of EDSR.
+fn residual_blocks(c: usize, blocks: usize, seed: u64) -> Making {
+    let mut making = Making::new(seed);
     making.mean_shifts();
     making.uniform("head.0", [c, 3, 3]);
     for block in 0..blocks {
@@ -101,6 +108,12 @@ pub fn edsr(channels: usize, blocks: usize, scale: usize, seed: u64) -> Weights 
         making.uniform(&format!("body.{block}.body.2"), [c, c, 3]);
     }
     making.uniform(&format!("body.{blocks}"), [c, c, 3]);
+    making
+}
+
+/// EDSR of so many channels and blocks under the names of EDSR-PyTorch, at x2, x3 or x4, for pictures of 0 … 255.
+pub fn edsr(channels: usize, blocks: usize, scale: usize, seed: u64) -> Weights {
+    let (mut making, c) = (residual_blocks(channels, blocks, seed), channels);
     match scale {
         3 => making.uniform("tail.0.0", [9 * c, c, 3]),
         _ => (0..scale.ilog2())

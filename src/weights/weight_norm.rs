@@ -45,10 +45,50 @@ pub(super) fn normalised(parameters: &BTreeMap<String, Parameter>) -> BTreeMap<S
 }
 
 impl Weights {
+    /// The same function with these weights in two parts, as ASSL has them: the weight becomes the direction, and
+    /// `<module>.wn_scale`, `[out]`, its filters' norms. Names are those of plain weights, `<module>.weight`; of others,
+    /// and of those that are normalised already, nothing is done.
+    #[must_use]
+    pub fn with_weight_norm<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        let mut parameters = self.parameters.clone();
+        for name in names.into_iter().filter(|name| !self.normalised.contains_key(*name)) {
+            let (Some(module), Some(weight)) = (name.strip_suffix(".weight"), parameters.get(name)) else { continue };
+            let norms: Vec<f32> = filters(weight).map(norm).map(|norm| norm as f32).collect();
+            let magnitude = Parameter::new([norms.len()], norms);
+            parameters.insert(format!("{module}.wn_scale"), magnitude);
+        }
+        Self::new(self.source.clone(), parameters).with_metadata(self.metadata.clone())
+    }
+
+    /// The same function with every normalised weight in one part, under its plain name.
+    #[must_use]
+    pub fn without_weight_norm(&self) -> Self {
+        let mut parameters = self.parameters.clone();
+        for (name, Normalised { magnitude, direction }) in &self.normalised {
+            let (Some(of_filters), Some(weight)) = (parameters.remove(magnitude), parameters.remove(direction)) else { continue };
+            let scaled = filters(&weight).zip(of_filters.values()).flat_map(|(filter, magnitude)| {
+                let factor = f64::from(*magnitude) / norm(filter).max(1e-12);
+                filter.iter().map(move |number| (factor * f64::from(*number)) as f32).collect::<Vec<_>>()
+            });
+            parameters.insert(name.clone(), Parameter::new(weight.dims(), scaled.collect::<Vec<f32>>()));
+        }
+        Self::new(self.source.clone(), parameters).with_metadata(self.metadata.clone())
+    }
+
     /// Whether a tensor is the magnitude of a normalised weight, which says nothing that the weight does not.
     pub(crate) fn is_magnitude(&self, name: &str) -> bool {
         self.normalised.values().any(|normalised| normalised.magnitude == name)
     }
+}
+
+/// The numbers of each output.
+fn filters(weight: &Parameter) -> impl Iterator<Item = &[f32]> {
+    let outputs = weight.dims().first().copied().unwrap_or(1).max(1);
+    weight.values().chunks((weight.values().len() / outputs).max(1))
+}
+
+fn norm(filter: &[f32]) -> f64 {
+    filter.iter().map(|number| f64::from(*number).powi(2)).sum::<f64>().sqrt()
 }
 
 impl<'a> Scope<'a> {

@@ -21,17 +21,17 @@ mod tensorboard;
 mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use config::Set;
+use config::{Given, Set};
 use machine::Machine;
 use schema::Config;
 use settings::Settings;
 use sparsr::DeviceChoice;
 
 use crate::upscale::report::Form;
-use crate::{Result, terminal};
+use crate::{Result, engine, terminal};
 
 /// Train a network on folders of pictures
 ///
@@ -52,6 +52,17 @@ pub struct Args {
     #[arg(value_name = "CONFIG.toml", required_unless_present = "print_config")]
     config: Option<PathBuf>,
 
+    /// Print a configuration of all defaults with comments, and end
+    #[arg(long)]
+    print_config: bool,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// How a training goes.
+#[derive(clap::Args)]
+pub struct How {
     /// Go on from the last state of this training, if there is one
     #[arg(long)]
     auto_resume: bool,
@@ -59,10 +70,6 @@ pub struct Args {
     /// Lay a value over the configuration's
     #[arg(long, value_name = "KEY=VALUE", value_parser = Set::parse)]
     set: Vec<Set>,
-
-    /// Print a configuration of all defaults with comments, and end
-    #[arg(long)]
-    print_config: bool,
 
     /// How to tell how far it is: a bar, or events as JSON, one a line, on standard error
     #[arg(long, value_name = "bar|json", default_value = "bar", hide_possible_values = true)]
@@ -78,13 +85,29 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         terminal::print(config::DEFAULT.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
-    if args.progress == Form::Json {
-        terminal::tell_events();
-    }
     let path = args.config.as_ref().ok_or("expected a configuration: CONFIG.toml")?;
-    let (config, given) = config::read(path, &args.set)?;
-    let settings = Settings::new(config, &given)?;
-    run::run(&settings, &Machine::open(&args.device)?, &given, args.auto_resume)
+    args.how.run(path, Settings::new)
+}
+
+/// Drives channels, or single numbers, of a network to zero as a configuration says.
+pub fn prune(network: &str, path: &Path, how: &How) -> Result<ExitCode> {
+    let scale = engine::model(network, None)?.scale() as u64;
+    how.run(path, |mut config, given| {
+        config.network_g = schema::Network { kind: "Checkpoint".into(), ..schema::Network::default() };
+        config.path.pretrain_network_g = network.to_owned();
+        config.scale = scale;
+        Settings::of_pruning(config, given)
+    })
+}
+
+impl How {
+    fn run(&self, path: &Path, settings: impl Fn(Config, &Given) -> Result<Settings>) -> Result<ExitCode> {
+        if self.progress == Form::Json {
+            terminal::tell_events();
+        }
+        let (config, given) = config::read(path, &self.set)?;
+        run::run(&settings(config, &given)?, &Machine::open(&self.device)?, &given, self.auto_resume)
+    }
 }
 
 /// What differs between two configurations, the older one as text: `key: old → new`.

@@ -1,34 +1,125 @@
 //! Between the configuration and the mathematics: what an iteration is made of, and the network that comes of it.
 //!
-//! A plain network has one objective from the first iteration to the last. SMSR's changes with the phase of its masks
-//! (`masks.rs`), and with it the parameters that the graph has: `tensors` has all of them.
+//! A plain network has one objective from the first iteration to the last (`plain.rs`). SMSR's changes with the phase of its
+//! masks (`masks.rs`), and with it the parameters that the graph has: `tensors` has all of them. One that is pruned is
+//! driven to zero in part (`pruning.rs`, `shrinking.rs`).
 
 mod masks;
+mod plain;
+mod pruning;
+mod shrinking;
 
 use std::collections::BTreeMap;
 
 use masks::MaskLesson;
+use plain::PlainLesson;
+use pruning::PruningLesson;
+use shrinking::ShrinkingLesson;
 use sparsr::Model;
 use sparsr::learn::{Batch, Clip, Objective, Optimiser, State, Step, Trainer};
-use sparsr::low_level::graph::Loss;
+use sparsr::low_level::graph::{Loss, Parameters};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
 use super::machine::Machine;
 use super::network::unit_factor;
 use super::schedule::Schedule;
-use super::settings::{Cut, LossKind, Settings, Sizes};
+use super::settings::{Cut, LossKind, Method, Settings};
 use crate::Result;
 
 pub struct Lesson<'a> {
     settings: &'a Settings,
     machine: &'a Machine,
-    model: Model,
     schedule: Schedule,
     trainer: Trainer,
     /// All of the network's; those that the trainer has not are as they are here.
-    tensors: BTreeMap<String, Parameter>,
-    masks: Option<MaskLesson<'a>>,
+    tensors: Tensors,
+    form: Box<dyn Form + 'a>,
+    /// The value of white.
+    white: f32,
+}
+
+type Tensors = BTreeMap<String, Parameter>;
+
+/// What a network learns by. Of a form without phases the first two are asked, all others say nothing.
+trait Form {
+    /// What is minimised in the present phase, for so many pictures at once, and the parameters of its graph.
+    fn objective(&self, tensors: &Tensors, pictures: usize) -> Result<(Objective, Parameters)>;
+
+    /// The inputs behind the picture, in the graph's order. `place` is the batch's among all batches.
+    fn given(&self, trainer: &Trainer, target: Tensor, place: u64) -> Result<Vec<Tensor>>;
+
+    /// The architecture whose unit the rates follow: none where the graph has the unit in it.
+    fn architecture(&self) -> &str {
+        ""
+    }
+
+    /// Whether there are phases, of which a state tells the present one.
+    fn has_phases(&self) -> bool {
+        false
+    }
+
+    /// Whether another phase begins with this iteration.
+    fn is_due(&self, _iteration: u64) -> bool {
+        false
+    }
+
+    /// Begins the phase of an iteration, from what the trainer knows.
+    fn enter(&mut self, _iteration: u64, _tensors: &mut Tensors, _known: &Parameters) -> Result<Entered> {
+        Err("expected a form with phases".into())
+    }
+
+    /// The first iteration of the present phase.
+    fn start(&self) -> u64 {
+        0
+    }
+
+    /// Whether a parameter is not trained in the present phase.
+    fn freezes(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// Says how the optimiser's settings differ in the present phase.
+    fn tune(&self, _optimiser: &mut Optimiser) {}
+
+    /// Acts on what was watched in an iteration, behind loss and pixels.
+    fn see(&mut self, _watched: &[f32], _trainer: &mut Trainer) -> Result<()> {
+        Ok(())
+    }
+
+    /// What is told of an iteration, by the names of its columns.
+    fn told(&self, _iteration: u64) -> Vec<(&'static str, f64)> {
+        vec![]
+    }
+
+    /// Makes numbers in training those of a checkpoint.
+    fn finish(&self, _tensors: &mut Tensors) {}
+
+    /// What came of the training besides the network.
+    fn outcome(&self, _network: &Model) -> Result<Option<Outcome>> {
+        Ok(None)
+    }
+
+    fn write(&self, _state: &mut State) {}
+
+    fn read(&mut self, _state: &State) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A phase that has begun.
+pub struct Entered {
+    name: &'static str,
+    /// Whether the numbers are those of `tensors`, whatever was learnt.
+    anew: bool,
+}
+
+/// What came of a training besides its network.
+pub struct Outcome {
+    /// Another network, and what its file is called behind `net_g_`.
+    pub network: Option<(&'static str, Model)>,
+    /// Lines about it.
+    pub told: Vec<String>,
 }
 
 /// What an iteration found.
@@ -43,19 +134,26 @@ pub struct Seen {
 impl<'a> Lesson<'a> {
     pub fn new(settings: &'a Settings, machine: &'a Machine, model: Model) -> Result<Self> {
         let config = &settings.config;
-        let mut tensors: BTreeMap<String, Parameter> =
+        let mut tensors: Tensors =
             model.weights().iter().map(|(name, numbers)| (name.to_owned(), numbers.clone())).collect();
         check_patterns(settings, &tensors)?;
-        let masks =
-            settings.masks.as_ref().map(|own| MaskLesson::new(settings, own, &mut tensors)).transpose()?;
-        let trainer = trainer(settings, machine, &model, masks.as_ref(), &tensors)?;
+        let white = model.net().unfolded().range();
+        let form: Box<dyn Form + 'a> = match (&settings.masks, &settings.pruning) {
+            (Some(own), _) => Box::new(MaskLesson::new(settings, own, &mut tensors)?),
+            (None, Some(own)) if own.method == Method::Obproxsg => {
+                Box::new(ShrinkingLesson::new(settings, own.shrinking, model))
+            }
+            (None, Some(own)) => Box::new(PruningLesson::new(settings, own, &model, &mut tensors)?),
+            (None, None) => Box::new(PlainLesson { settings, model }),
+        };
+        let trainer = trainer(settings, machine, &*form, &tensors)?;
         let schedule = Schedule {
             first: config.train.optim_g.lr,
             rate: settings.rate.clone(),
             warmup: config.train.warmup_iter,
             total: config.train.total_iter,
         };
-        Ok(Self { settings, machine, model, schedule, trainer, tensors, masks })
+        Ok(Self { settings, machine, schedule, trainer, tensors, form, white })
     }
 
     /// Iterations so far.
@@ -76,48 +174,44 @@ impl<'a> Lesson<'a> {
         if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) }
     }
 
-    /// What is said of masks: the phase, the temperature, the density.
-    pub fn masks(&self) -> Option<(&'static str, f64, f64)> {
-        self.masks.as_ref().map(|masks| masks.told(self.iteration()))
+    /// What is told of the present iteration besides the loss, by name.
+    pub fn told(&self) -> Vec<(&'static str, f64)> {
+        self.form.told(self.iteration())
     }
 
-    /// The iteration behind which networks can be compared: those of another phase have other masks.
+    /// The iteration behind which networks can be compared: those of another phase are other ones.
     pub fn phase_start(&self) -> u64 {
-        self.masks.as_ref().map_or(0, MaskLesson::start)
+        self.form.start()
     }
 
-    /// One iteration, by the mean of the batches. Says so if a phase of the masks begins with it.
+    /// One iteration, by the mean of the batches. Says so if a phase begins with it.
     pub fn step(&mut self, batches: Vec<Batch>) -> Result<(Seen, Option<&'static str>)> {
-        let (iteration, white) = (self.iteration(), self.model.net().unfolded().range());
-        let begun = match &mut self.masks {
-            Some(masks) if masks.is_due(iteration) => {
-                let name = masks.enter(iteration, &mut self.tensors, &self.trainer.parameters()?);
-                self.rebuild()?;
-                self.trainer.restart_averages()?;
-                Some(name)
-            }
-            _ => None,
-        };
+        let iteration = self.iteration();
+        let begun = if self.form.is_due(iteration) { Some(self.enter(iteration)?) } else { None };
         let count = batches.len() as u64;
         for (number, Batch { low, high }) in batches.into_iter().enumerate() {
-            let [low, high] = [low, high].map(|samples| in_range(samples, white));
-            match &self.masks {
-                None => self.trainer.gather(&[&low, &high])?,
-                Some(masks) => {
-                    let place = iteration * count + number as u64;
-                    let given = masks.given(self.trainer.objective().forward(), high, iteration, place);
-                    let inputs: Vec<&Tensor> = std::iter::once(&low).chain(&given).collect();
-                    self.trainer.gather(&inputs)?;
-                }
-            }
+            let [low, high] = [low, high].map(|samples| in_range(samples, self.white));
+            let given = self.form.given(&self.trainer, high, iteration * count + number as u64)?;
+            let inputs: Vec<&Tensor> = std::iter::once(&low).chain(&given).collect();
+            self.trainer.gather(&inputs)?;
         }
         let Step { loss, watched, norm } = self.trainer.update(self.rate(iteration))?;
-        let mut pixels = loss;
-        if let Some(masks) = &mut self.masks {
-            pixels = watched.first().copied().unwrap_or(loss);
-            masks.see(&watched[1.min(watched.len())..]);
-        }
+        let pixels = watched.first().copied().unwrap_or(loss);
+        self.form.see(&watched[1.min(watched.len())..], &mut self.trainer)?;
         Ok((Seen { loss: loss.into(), pixels: pixels.into(), norm }, begun))
+    }
+
+    fn enter(&mut self, iteration: u64) -> Result<&'static str> {
+        let known = self.trainer.parameters()?;
+        let Entered { name, anew } = self.form.enter(iteration, &mut self.tensors, &known)?;
+        self.rebuild(anew)?;
+        self.trainer.restart_averages()?;
+        Ok(name)
+    }
+
+    /// What came of the training besides the network.
+    pub fn outcome(&self) -> Result<Option<Outcome>> {
+        self.form.outcome(&self.network()?)
     }
 
     /// The network of the averaged numbers.
@@ -125,9 +219,7 @@ impl<'a> Lesson<'a> {
         let mut tensors = self.tensors.clone();
         let averaged = self.trainer.averaged()?;
         tensors.extend(averaged.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
-        if let Some(masks) = &self.masks {
-            masks.without_unit(&mut tensors);
-        }
+        self.form.finish(&mut tensors);
         let config = &self.settings.config;
         let about = [("config", toml::to_string(config)?), ("iteration", self.iteration().to_string())];
         let weights = Weights::new(config.name.clone(), tensors).with_metadata(about);
@@ -142,39 +234,34 @@ impl<'a> Lesson<'a> {
             beside.map(|(name, numbers)| (format!("beside.{name}"), numbers.clone())).collect();
         state.tensors.extend(beside);
         state.notes.insert("config".into(), toml::to_string(&self.settings.config)?);
-        if let Some(masks) = &self.masks {
-            masks.write(&mut state);
-        }
+        self.form.write(&mut state);
         Ok(state)
     }
 
     /// Goes on from a state; gives the configuration that it was made with.
     pub fn restore(&mut self, state: &State) -> Result<Option<String>> {
-        if let Some(masks) = &mut self.masks {
-            masks.read(state)?;
-            for (name, own) in &mut self.tensors {
-                let stored =
-                    ["parameters", "beside"].iter().find_map(|part| state.tensor(&format!("{part}.{name}")));
-                match stored.filter(|stored| stored.dims() == own.dims()) {
-                    Some(stored) => *own = stored.clone(),
-                    None => {
-                        return Err(format!(
-                            "training state: it is another network's: {name} is not there, or of another size"
-                        )
-                        .into());
-                    }
-                }
-            }
-            self.rebuild_from(state)?;
-        } else {
+        if !self.form.has_phases() {
             self.trainer.restore(state)?;
+            return Ok(state.notes.get("config").cloned());
         }
+        self.form.read(state)?;
+        for (name, own) in &mut self.tensors {
+            let stored =
+                ["parameters", "beside"].iter().find_map(|part| state.tensor(&format!("{part}.{name}")));
+            *own = stored.filter(|stored| stored.dims() == own.dims()).cloned().ok_or_else(|| {
+                format!("training state: it is another network's: {name} is not there, or of another size")
+            })?;
+        }
+        self.rebuild_from(state)?;
         Ok(state.notes.get("config").cloned())
     }
 
-    /// A trainer for the masks' phase, that goes on with what the present one knows.
-    fn rebuild(&mut self) -> Result<()> {
+    /// A trainer for the form's phase, that goes on with what the present one knows or, if `anew`, with iterations alone.
+    fn rebuild(&mut self, anew: bool) -> Result<()> {
         let mut state = self.trainer.state()?;
+        if anew {
+            state.tensors.clear();
+        }
         for (name, numbers) in &self.tensors {
             for part in ["parameters", "averaged"] {
                 let key = format!("{part}.{name}");
@@ -187,37 +274,25 @@ impl<'a> Lesson<'a> {
     }
 
     fn rebuild_from(&mut self, state: &State) -> Result<()> {
-        let masks = self.masks.as_ref();
-        self.trainer = trainer(self.settings, self.machine, &self.model, masks, &self.tensors)?;
+        self.trainer = trainer(self.settings, self.machine, &*self.form, &self.tensors)?;
         Ok(self.trainer.restore(state)?)
     }
 }
 
-/// A trainer of the network, or of the form that it has in the masks' phase, from these tensors.
-fn trainer(
-    settings: &Settings,
-    machine: &Machine,
-    model: &Model,
-    masks: Option<&MaskLesson<'_>>,
-    tensors: &BTreeMap<String, Parameter>,
-) -> Result<Trainer> {
+/// A trainer for the form's phase, from these tensors.
+fn trainer(settings: &Settings, machine: &Machine, form: &dyn Form, tensors: &Tensors) -> Result<Trainer> {
     let frozen = |name: &str| {
-        settings.freeze.iter().any(|pattern| pattern.matches(name))
-            || masks.is_some_and(|masks| masks.freezes(name))
+        settings.freeze.iter().any(|pattern| pattern.matches(name)) || form.freezes(name)
     };
     machine.begin(settings.config.datasets.train.batch_size as usize, |pictures| {
-        let (objective, parameters) = match masks {
-            None => {
-                let (net, low) = (model.net(), low(settings, pictures));
-                (Objective::of_net(net, low, &losses(settings))?, net.parameters().clone())
-            }
-            Some(masks) => masks.objective(tensors, pictures)?,
-        };
+        let (objective, parameters) = form.objective(tensors, pictures)?;
         let names: Vec<String> = parameters.iter().map(|(name, _)| name.to_owned()).collect();
         let objective = objective.only(|name| !frozen(name))?;
-        let mut trainer = machine.trainer(objective, parameters, optimiser(settings))?;
+        let mut optimiser = optimiser(settings);
+        form.tune(&mut optimiser);
+        let mut trainer = machine.trainer(objective, parameters, optimiser)?;
         for name in names {
-            let factor = rate_factor(settings, &name);
+            let factor = rate_factor(settings, form.architecture(), &name);
             trainer.set_rate_factor(name, factor);
         }
         Ok(trainer)
@@ -240,7 +315,7 @@ fn losses(settings: &Settings) -> Vec<(Loss, f32)> {
 }
 
 /// A pattern that means no parameter is a mistake, but for the mean: not all networks hold one.
-fn check_patterns(settings: &Settings, tensors: &BTreeMap<String, Parameter>) -> Result<()> {
+fn check_patterns(settings: &Settings, tensors: &Tensors) -> Result<()> {
     let freeze = settings.freeze.iter().map(|pattern| ("path.freeze", pattern));
     let groups = settings.groups.iter().map(|(pattern, _)| ("train.optim_g.groups", pattern));
     for (key, pattern) in freeze.chain(groups) {
@@ -253,12 +328,10 @@ fn check_patterns(settings: &Settings, tensors: &BTreeMap<String, Parameter>) ->
     Ok(())
 }
 
-fn rate_factor(settings: &Settings, name: &str) -> f64 {
+fn rate_factor(settings: &Settings, architecture: &str, name: &str) -> f64 {
     let matching = settings.groups.iter().filter(|(pattern, _)| pattern.matches(name));
     let factor: f64 = matching.map(|(_, factor)| factor).product();
-    // SMSR's graph has the unit in it.
-    let is_edsr = matches!(settings.sizes, Sizes::Edsr { .. });
-    factor * if is_edsr { unit_factor(&settings.sizes, name, settings.config.train.unit) } else { 1.0 }
+    factor * unit_factor(architecture, name, settings.config.train.unit)
 }
 
 fn optimiser(settings: &Settings) -> Optimiser {

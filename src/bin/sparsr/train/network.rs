@@ -26,15 +26,16 @@ pub struct Start {
 
 /// What a name says of the unit that a tensor is in: that of the picture is divided out at the first convolution, and
 /// comes back at the last.
-pub fn unit_factor(sizes: &Sizes, name: &str, unit: f64) -> f64 {
-    let [first, last] = match sizes {
-        Sizes::Edsr { .. } => ["head.0.weight", "tail.1."],
-        Sizes::Smsr { .. } => ["head.0.weight", "tail.0."],
-        Sizes::Checkpoint(_) => return 1.0,
+pub fn unit_factor(architecture: &str, name: &str, unit: f64) -> f64 {
+    let (first, last): (&[&str], &[&str]) = match architecture {
+        "edsr" => (&["head.0.", "conv_first."], &["tail.1.", "conv_last."]),
+        "ledsr" | "smsr" => (&["head.0."], &["tail.0."]),
+        _ => return 1.0,
     };
-    if name == first {
+    let is_of = |modules: &[&str]| modules.iter().any(|module| name.starts_with(module));
+    if is_of(first) && !name.ends_with(".bias") {
         unit.recip()
-    } else if name.starts_with(last) {
+    } else if is_of(last) {
         unit
     } else {
         1.0
@@ -49,8 +50,8 @@ pub fn start(settings: &Settings, latest: Option<&Path>) -> Result<Start> {
     if let Sizes::Checkpoint(architecture) = settings.sizes {
         let name = latest.map_or(path.pretrain_network_g.clone(), |latest| latest.display().to_string());
         let model = engine::model(&name, None)?;
-        if model.architecture() != architecture {
-            return Err(format!("{name}: expected {architecture}, found {}", model.architecture()).into());
+        if let Some(expected) = architecture.filter(|expected| *expected != model.architecture()) {
+            return Err(format!("{name}: expected {expected}, found {}", model.architecture()).into());
         }
         let model = model.at_scale(scale)?.seen(None)?;
         return Ok(Start { model, told: Some(format!("starts from {name}")) });
@@ -71,6 +72,7 @@ pub fn start(settings: &Settings, latest: Option<&Path>) -> Result<Start> {
 fn drawn(sizes: &Sizes, scale: usize, unit: f64, seed: u64) -> BTreeMap<String, Parameter> {
     let weights = match *sizes {
         Sizes::Edsr { channels, blocks } => fresh::edsr(channels, blocks, scale, seed),
+        Sizes::Ledsr { channels, blocks } => fresh::ledsr(channels, blocks, scale, seed),
         Sizes::Smsr { channels, modules, layers, mask_channels, attention_channels } => {
             let sizes = smsr::Config { channels, modules, layers, mask_channels, attention_channels, scale };
             fresh::smsr(&sizes, seed)
@@ -78,7 +80,7 @@ fn drawn(sizes: &Sizes, scale: usize, unit: f64, seed: u64) -> BTreeMap<String, 
         Sizes::Checkpoint(_) => return BTreeMap::new(),
     };
     let in_unit = |(name, numbers): (&str, &Parameter)| {
-        let factor = unit_factor(sizes, name, unit) as f32;
+        let factor = unit_factor(sizes.architecture(), name, unit) as f32;
         let scaled: Vec<f32> = numbers.values().iter().map(|number| factor * number).collect();
         (name.to_owned(), Parameter::new(numbers.dims(), scaled))
     };
@@ -175,17 +177,17 @@ mod tests {
 
     #[test]
     fn the_unit_is_divided_out_and_comes_back() {
-        let edsr = Sizes::Edsr { channels: 16, blocks: 8 };
         for (name, expected) in [
             ("head.0.weight", 1.0 / 64.0),
             ("head.0.bias", 1.0),
             ("body.0.body.0.weight", 1.0),
+            ("head.0.wn_scale", 1.0 / 64.0),
             ("tail.0.0.weight", 1.0),
             ("tail.1.weight", 64.0),
             ("tail.1.bias", 64.0),
         ] {
-            assert_eq!(unit_factor(&edsr, name, 64.0), expected, "{name}");
-            assert_eq!(unit_factor(&Sizes::Checkpoint("rlfn"), name, 64.0), 1.0);
+            assert_eq!(unit_factor("edsr", name, 64.0), expected, "{name}");
+            assert_eq!(unit_factor("rlfn", name, 64.0), 1.0);
         }
     }
 }

@@ -20,7 +20,7 @@ use sparsr::{Cancel, Error, Model};
 
 use super::config::Given;
 use super::folder::{Folder, network_file};
-use super::lesson::Lesson;
+use super::lesson::{Lesson, Outcome};
 use super::log::{Log, Told, span, thousands};
 use super::machine::Machine;
 use super::metrics::{Metrics, Row};
@@ -237,10 +237,13 @@ impl<'a> Course<'a> {
         let (loss, norm) = (since.loss / count, since.norm / count);
         let mut numbers = vec![("l_total", loss), ("grad_norm", norm)];
         let mut row = Row { iter, lr: Some(rate), loss: Some(loss), grad_norm: Some(norm), ..Row::default() };
-        if let Some((_, tau, density)) = self.lesson.masks() {
-            (row.tau, row.density) = (Some(tau), Some(density));
-            numbers.extend([("l_pix", since.pixels / count), ("tau", tau), ("density", density)]);
+        let told_besides = self.lesson.told();
+        if !told_besides.is_empty() {
+            numbers.push(("l_pix", since.pixels / count));
+            numbers.extend(&told_besides);
         }
+        let told_as = |name: &str| told_besides.iter().find(|(own, _)| *own == name).map(|(_, number)| *number);
+        (row.tau, row.density) = (told_as("tau"), told_as("density"));
         let told = Told {
             name: &config.name,
             epoch: iter * data.batch_size * data.accum_iter / self.pictures.max(1),
@@ -336,6 +339,24 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
+    /// What came of the training besides its network: told, measured and written.
+    fn tell_outcome(&mut self) -> Result<()> {
+        let Some(Outcome { network, told }) = self.lesson.outcome()? else { return Ok(()) };
+        told.iter().try_for_each(|line| self.log.info(line))?;
+        let Some((name, model)) = network else { return Ok(()) };
+        let mut about = vec![];
+        if let Some(validation) = &mut self.validation {
+            let (figures, _) = validation.measure(&model, false)?;
+            self.log.info(&format!("the {name} network: psnr_y {:.3}, ssim_y {:.4}", figures.psnr_y, figures.ssim_y))?;
+            about.push(("psnr_y", format!("{:.3}", figures.psnr_y)));
+        }
+        let weights = model.weights().clone().with_metadata(about);
+        let bytes = Model::from_weights(model.name(), weights)?.to_safetensors(Stored::F32)?;
+        let file = network_file(name);
+        self.folder.write(&file, &bytes)?;
+        self.log.info(&format!("the {name} network is in {}", self.folder.path(&file).display()))
+    }
+
     fn end(&mut self, total: u64) -> Result<ExitCode> {
         let iter = self.lesson.iteration();
         let is_cancelled = self.cancel.is_cancelled();
@@ -344,6 +365,9 @@ impl<'a> Course<'a> {
         }
         if self.saved != Some(iter) && iter > 0 {
             self.save()?;
+        }
+        if !is_cancelled {
+            self.tell_outcome()?;
         }
         self.bar.finish_and_clear();
         let latest = self.folder.path(&network_file("latest"));

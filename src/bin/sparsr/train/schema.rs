@@ -15,6 +15,7 @@ pub struct Config {
     pub path: Path,
     pub datasets: Datasets,
     pub train: Train,
+    pub prune: Prune,
     pub val: Val,
     pub logger: Logger,
 }
@@ -180,6 +181,28 @@ pub struct Masks {
     pub sparsity_weight_max: f64,
 }
 
+/// `prune`: what `sparsr prune` takes away, and how.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prune {
+    pub method: String,
+    pub keep: Option<f64>,
+    pub macs: Option<String>,
+    pub params: Option<String>,
+    pub size: String,
+    pub skip: Vec<String>,
+    pub rank: f64,
+    pub align: f64,
+    pub grow: f64,
+    pub settle: f64,
+    pub pull: String,
+    pub reg_interval: u64,
+    pub reg_upper_limit: f64,
+    pub lambda: f64,
+    pub orthant_eps: f64,
+    pub prox: f64,
+}
+
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Val {
@@ -207,6 +230,7 @@ impl Default for Config {
             path: Path::default(),
             datasets: Datasets::default(),
             train: Train::default(),
+            prune: Prune::default(),
             val: Val::default(),
             logger: Logger::default(),
         }
@@ -332,6 +356,29 @@ impl Default for Masks {
             steering_gain: 0.006,
             sparsity_weight_min: 0.02,
             sparsity_weight_max: 1.0,
+        }
+    }
+}
+
+impl Default for Prune {
+    fn default() -> Self {
+        Self {
+            method: "assl".into(),
+            keep: None,
+            macs: None,
+            params: None,
+            size: "1280x720".into(),
+            skip: vec![],
+            rank: 0.3,
+            align: 0.1,
+            grow: 0.6,
+            settle: 0.3,
+            pull: "ramp".into(),
+            reg_interval: 20,
+            reg_upper_limit: 0.5,
+            lambda: 1e-4,
+            orthant_eps: 1e-4,
+            prox: 1.0,
         }
     }
 }

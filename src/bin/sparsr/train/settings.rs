@@ -3,10 +3,11 @@
 use std::ops::RangeInclusive;
 
 use glob::Pattern;
+use sparsr::learn::prune::Target;
 use sparsr::low_level::models::architectures;
 
 use super::config::Given;
-use super::schema::{Clip, Config, Degradation, Group, Loss, Masks, Network, Training};
+use super::schema::{Clip, Config, Degradation, Group, Loss, Masks, Network, Prune, Training};
 use crate::Result;
 
 /// The largest of sizes and counts that are plausible.
@@ -23,12 +24,18 @@ pub struct Settings {
     pub groups: Vec<(Pattern, f64)>,
     /// Of SMSR.
     pub masks: Option<Masks>,
+    /// Where channels are driven to zero.
+    pub pruning: Option<Pruning>,
 }
 
 /// The network to train.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sizes {
     Edsr {
+        channels: usize,
+        blocks: usize,
+    },
+    Ledsr {
         channels: usize,
         blocks: usize,
     },
@@ -39,8 +46,68 @@ pub enum Sizes {
         mask_channels: usize,
         attention_channels: usize,
     },
-    /// An architecture by its name, as large as the checkpoint that it starts from.
-    Checkpoint(&'static str),
+    /// An architecture by its name, or any, as large as the checkpoint that it starts from.
+    Checkpoint(Option<&'static str>),
+}
+
+impl Sizes {
+    pub fn architecture(&self) -> &'static str {
+        match self {
+            Self::Edsr { .. } => "edsr",
+            Self::Ledsr { .. } => "ledsr",
+            Self::Smsr { .. } => "smsr",
+            Self::Checkpoint(architecture) => architecture.unwrap_or_default(),
+        }
+    }
+}
+
+/// What is done to a network that is pruned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pruning {
+    pub method: Method,
+    pub target: Target,
+    /// The size of the result that multiply-adds are counted for.
+    pub picture: [usize; 2],
+    pub skip: Vec<String>,
+    /// The shares of the phases.
+    pub rank: f64,
+    pub align: f64,
+    pub grow: f64,
+    pub settle: f64,
+    /// Whether what goes is multiplied, and not pulled by L2.
+    pub ramp: bool,
+    /// Of the L2 pull: iterations between its steps, and where it ends.
+    pub interval: u64,
+    pub limit: f64,
+    /// OBProxSG's.
+    pub shrinking: Shrinking,
+}
+
+/// How a network's channels, or its numbers, become zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    Assl,
+    Gassl,
+    Srp,
+    Obproxsg,
+}
+
+impl Method {
+    pub const ALL: [(&str, Self); 4] =
+        [("assl", Self::Assl), ("gassl", Self::Gassl), ("srp", Self::Srp), ("obproxsg", Self::Obproxsg)];
+
+    /// Whether filters are under weight normalisation.
+    pub fn is_normalised(self) -> bool {
+        matches!(self, Self::Assl | Self::Gassl)
+    }
+}
+
+/// OBProxSG's settings: the weight of the L1 norm, what is zero, and the share of proximal steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shrinking {
+    pub weight: f64,
+    pub epsilon: f64,
+    pub prox: f64,
 }
 
 /// The norm that a gradient is cut to.
@@ -73,6 +140,20 @@ pub enum Rate {
 
 impl Settings {
     pub fn new(config: Config, given: &Given) -> Result<Self> {
+        if config.prune != Prune::default() {
+            let found = "it is for `sparsr prune NET -c CONFIG.toml`";
+            return Check { given }.refuse("prune", found);
+        }
+        Self::checked(config, given)
+    }
+
+    /// Of a training that drives a part of a network to zero.
+    pub fn of_pruning(config: Config, given: &Given) -> Result<Self> {
+        let pruning = Check { given }.pruning(&config.prune)?;
+        Ok(Self { pruning: Some(pruning), ..Self::checked(config, given)? })
+    }
+
+    fn checked(config: Config, given: &Given) -> Result<Self> {
         let check = Check { given };
         check.whole(&config)?;
         check.data(&config.datasets.train)?;
@@ -92,6 +173,7 @@ impl Settings {
             freeze: check.patterns("path.freeze", &config.path.freeze)?,
             groups: check.groups(&config, is_smsr)?,
             masks: is_smsr.then(|| config.train.masks.clone()),
+            pruning: None,
             config,
         })
     }
@@ -229,14 +311,22 @@ impl Check<'_> {
                 self.res_scale(network, channels, blocks)?;
                 Ok(Sizes::Edsr { channels, blocks })
             }
+            "ledsr" if config.path.pretrain_network_g.is_empty() || network.num_feat.or(network.num_block).is_some() => {
+                self.only(network, &["num_feat", "num_block"])?;
+                let count = |name, value: Option<u64>, default| self.count(name, value.unwrap_or(default), 1..=LARGEST);
+                Ok(Sizes::Ledsr {
+                    channels: count("network_g.num_feat", network.num_feat, 32)?,
+                    blocks: count("network_g.num_block", network.num_block, 8)?,
+                })
+            }
             "smsr" => self.smsr(config),
             _ => {
-                let known = architectures().find(|known| known.name == lower);
-                let Some(known) = known else {
-                    let expected = "EDSR, SMSR or an architecture that `sparsr models` lists";
-                    return self
-                        .refuse("network_g.type", &format!("expected {expected}, found `{}`", network.kind));
-                };
+                let known = architectures().find(|known| known.name == lower).map(|known| known.name);
+                if known.is_none() && lower != "checkpoint" {
+                    let expected = "EDSR, LEDSR, SMSR, Checkpoint or an architecture that `sparsr models` lists";
+                    let reason = format!("expected {expected}, found `{}`", network.kind);
+                    return self.refuse("network_g.type", &reason);
+                }
                 self.only(network, &[])?;
                 if config.path.pretrain_network_g.is_empty() {
                     let reason = format!(
@@ -245,7 +335,7 @@ impl Check<'_> {
                     );
                     return self.refuse("network_g.type", &reason);
                 }
-                Ok(Sizes::Checkpoint(known.name))
+                Ok(Sizes::Checkpoint(known))
             }
         }
     }
@@ -479,5 +569,57 @@ impl Check<'_> {
         let (least, most) = (masks.module_density_min, masks.module_density_max);
         let within = format!("{least} (module_density_min) to {most} (module_density_max)");
         self.ensure((least..=most).contains(&masks.density), &key("density"), &within, masks.density)
+    }
+
+    fn pruning(&self, prune: &Prune) -> Result<Pruning> {
+        let key = |name: &str| format!("prune.{name}");
+        let method = Method::ALL.iter().find(|(name, _)| *name == prune.method).map(|(_, method)| *method);
+        let Some(method) = method else {
+            let reason = format!("expected assl, gassl, srp or obproxsg, found `{}`", prune.method);
+            return self.refuse(&key("method"), &reason);
+        };
+        for (name, share) in [("rank", prune.rank), ("align", prune.align), ("grow", prune.grow), ("settle", prune.settle)] {
+            self.share(&key(name), share)?;
+        }
+        self.ensure(prune.rank < 1.0, &key("rank"), "below 1", prune.rank)?;
+        self.positive(&key("grow"), prune.grow)?;
+        self.share(&key("prox"), prune.prox)?;
+        let is_kind = ["ramp", "l2"].contains(&&*prune.pull);
+        self.ensure(is_kind, &key("pull"), "ramp or l2", format!("`{}`", prune.pull))?;
+        self.count(&key("reg_interval"), prune.reg_interval, 1..=u64::from(u32::MAX))?;
+        self.positive(&key("reg_upper_limit"), prune.reg_upper_limit)?;
+        self.positive(&key("lambda"), prune.lambda)?;
+        self.not_negative(&key("orthant_eps"), prune.orthant_eps)?;
+        let refused = |name: &str, error: String| self.given.error(&key(name), &error);
+        Ok(Pruning {
+            method,
+            target: self.target(prune)?,
+            picture: crate::prune::size(&prune.size).map_err(|error| refused("size", error))?,
+            skip: prune.skip.clone(),
+            rank: prune.rank,
+            align: prune.align,
+            grow: prune.grow,
+            settle: prune.settle,
+            ramp: prune.pull == "ramp",
+            interval: prune.reg_interval,
+            limit: prune.reg_upper_limit,
+            shrinking: Shrinking { weight: prune.lambda, epsilon: prune.orthant_eps, prox: prune.prox },
+        })
+    }
+
+    fn target(&self, prune: &Prune) -> Result<Target> {
+        let count = |name: &str, text: &String| {
+            crate::prune::count(text).map_err(|error| self.given.error(&format!("prune.{name}"), &error))
+        };
+        match (prune.keep, &prune.macs, &prune.params) {
+            (keep, None, None) => {
+                let keep = keep.unwrap_or(0.5);
+                self.ensure(keep > 0.0 && keep <= 1.0, "prune.keep", "above 0 and at most 1", keep)?;
+                Ok(Target::Keep(keep))
+            }
+            (None, Some(macs), None) => Ok(Target::Macs(count("macs", macs)?)),
+            (None, None, Some(params)) => Ok(Target::Parameters(count("params", params)?)),
+            _ => self.refuse("prune", "expected one of keep, macs and params, found several"),
+        }
     }
 }

@@ -3,10 +3,8 @@
 //!
 //! Numbers are in the unit of the configuration here; checkpoints have a unit of 1.
 
-use std::collections::BTreeMap;
-
-use sparsr::learn::{Objective, Random, State};
-use sparsr::low_level::graph::{Graph, Parameters};
+use sparsr::learn::{Objective, Random, State, Trainer};
+use sparsr::low_level::graph::Parameters;
 use sparsr::low_level::models::smsr;
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
@@ -15,13 +13,11 @@ use super::super::network::unit_factor;
 use super::super::schedule::{Phase, Steering};
 use super::super::schema::Masks;
 use super::super::settings::Settings;
-use super::{losses, low};
+use super::{Entered, Form, Tensors, losses, low};
 use crate::Result;
 
 /// The stream of the first input that is noise; each further one has the next.
 const STREAM: u32 = Random::FREE + 1;
-
-type Tensors = BTreeMap<String, Parameter>;
 
 pub struct MaskLesson<'a> {
     settings: &'a Settings,
@@ -43,8 +39,20 @@ impl<'a> MaskLesson<'a> {
         Ok(lesson)
     }
 
-    /// What is minimised in the present phase, and the parameters of its graph.
-    pub fn objective(&self, tensors: &Tensors, pictures: usize) -> Result<(Objective, Parameters)> {
+    fn scale(&self, tensors: &mut Tensors, factor: impl Fn(f64) -> f64) {
+        let (settings, unit) = (self.settings, self.settings.config.train.unit);
+        for (name, numbers) in tensors {
+            let factor = factor(unit_factor(settings.sizes.architecture(), name, unit)) as f32;
+            if factor != 1.0 {
+                let scaled: Vec<f32> = numbers.values().iter().map(|number| factor * number).collect();
+                *numbers = Parameter::new(numbers.dims(), scaled);
+            }
+        }
+    }
+}
+
+impl Form for MaskLesson<'_> {
+    fn objective(&self, tensors: &Tensors, pictures: usize) -> Result<(Objective, Parameters)> {
         let weights = Weights::new("smsr", tensors.clone());
         let masks = match self.phase {
             Phase::Open => smsr::Masks::Open,
@@ -63,34 +71,8 @@ impl<'a> MaskLesson<'a> {
         Ok((Objective::new(graph)?, parameters))
     }
 
-    /// What decides is not trained once masks are hard.
-    pub fn freezes(&self, name: &str) -> bool {
-        self.phase == Phase::Hard && name.contains(".spa_mask.")
-    }
-
-    /// Whether another phase begins with this iteration.
-    pub fn is_due(&self, iteration: u64) -> bool {
-        self.phase != self.masks.phase(iteration, self.settings.config.train.total_iter)
-    }
-
-    /// The first iteration of the present phase.
-    pub fn start(&self) -> u64 {
-        let starts = self.masks.starts(self.settings.config.train.total_iter);
-        Phase::ALL.iter().zip(starts).find(|(phase, _)| **phase == self.phase).map_or(0, |(_, start)| start)
-    }
-
-    /// Begins the phase of an iteration, from what the trainer knows; gives its name.
-    pub fn enter(&mut self, iteration: u64, tensors: &mut Tensors, parameters: &Parameters) -> &'static str {
-        tensors.extend(parameters.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
-        self.phase = self.masks.phase(iteration, self.settings.config.train.total_iter);
-        if matches!(self.phase, Phase::Spatial | Phase::Hard) {
-            polarise(tensors);
-        }
-        self.phase.name()
-    }
-
-    /// The inputs behind the picture, in the graph's order. `place` is the batch's among all batches.
-    pub fn given(&self, graph: &Graph, target: Tensor, iteration: u64, place: u64) -> Vec<Tensor> {
+    fn given(&self, trainer: &Trainer, target: Tensor, place: u64) -> Result<Vec<Tensor>> {
+        let graph = trainer.objective().forward();
         let (weights, pictures) = (self.steering.weights(self.masks), target.shape().batch);
         let number = |number: f64| Tensor::new(Shape::new(1, 1, 1, 1), vec![number as f32]);
         let (mut streams, mut target) = (STREAM.., Some(target));
@@ -101,7 +83,7 @@ impl<'a> MaskLesson<'a> {
                 .strip_prefix("body.")
                 .and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
             if node.name == "temperature" {
-                number(self.masks.tau(iteration, self.settings.config.train.total_iter))
+                number(self.masks.tau(trainer.iteration(), self.settings.config.train.total_iter))
             } else if node.name.ends_with(".sparsity.weight") {
                 // The mean over modules is what is asked to be sparse.
                 let weight = module.and_then(|module| weights.get(module)).copied().unwrap_or_default();
@@ -118,46 +100,63 @@ impl<'a> MaskLesson<'a> {
                 noise
             }
         };
-        graph.given().map(tensor).collect()
+        Ok(graph.given().map(tensor).collect())
+    }
+
+    fn has_phases(&self) -> bool {
+        true
+    }
+
+    fn is_due(&self, iteration: u64) -> bool {
+        self.phase != self.masks.phase(iteration, self.settings.config.train.total_iter)
+    }
+
+    fn enter(&mut self, iteration: u64, tensors: &mut Tensors, known: &Parameters) -> Result<Entered> {
+        tensors.extend(known.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
+        self.phase = self.masks.phase(iteration, self.settings.config.train.total_iter);
+        if matches!(self.phase, Phase::Spatial | Phase::Hard) {
+            polarise(tensors);
+        }
+        Ok(Entered { name: self.phase.name(), anew: false })
+    }
+
+    fn start(&self) -> u64 {
+        let starts = self.masks.starts(self.settings.config.train.total_iter);
+        Phase::ALL.iter().zip(starts).find(|(phase, _)| **phase == self.phase).map_or(0, |(_, start)| start)
+    }
+
+    /// What decides is not trained once masks are hard.
+    fn freezes(&self, name: &str) -> bool {
+        self.phase == Phase::Hard && name.contains(".spa_mask.")
     }
 
     /// Takes the shares of feature values that the modules computed, if they were drawn.
-    pub fn see(&mut self, kept: &[f32]) {
+    fn see(&mut self, kept: &[f32], _trainer: &mut Trainer) -> Result<()> {
         if matches!(self.phase, Phase::Gumbel | Phase::Spatial) {
             let kept: Vec<f64> = kept.iter().copied().map(f64::from).collect();
             self.steering.see(&kept, self.masks);
         }
+        Ok(())
     }
 
-    /// The phase, the temperature of an iteration, and the mean density.
-    pub fn told(&self, iteration: u64) -> (&'static str, f64, f64) {
+    /// The temperature and the mean density.
+    fn told(&self, iteration: u64) -> Vec<(&'static str, f64)> {
         let tau = self.masks.tau(iteration, self.settings.config.train.total_iter);
-        (self.phase.name(), tau, self.steering.density())
+        vec![("tau", tau), ("density", self.steering.density())]
     }
 
-    /// Brings tensors back to a unit of 1.
-    pub fn without_unit(&self, tensors: &mut Tensors) {
+    /// Back to a unit of 1.
+    fn finish(&self, tensors: &mut Tensors) {
         self.scale(tensors, |factor| factor);
     }
 
-    fn scale(&self, tensors: &mut Tensors, factor: impl Fn(f64) -> f64) {
-        let (settings, unit) = (self.settings, self.settings.config.train.unit);
-        for (name, numbers) in tensors {
-            let factor = factor(unit_factor(&settings.sizes, name, unit)) as f32;
-            if factor != 1.0 {
-                let scaled: Vec<f32> = numbers.values().iter().map(|number| factor * number).collect();
-                *numbers = Parameter::new(numbers.dims(), scaled);
-            }
-        }
-    }
-
-    pub fn write(&self, state: &mut State) {
+    fn write(&self, state: &mut State) {
         state.notes.insert("phase".into(), self.phase.name().into());
         state.notes.insert("steering".into(), self.steering.note());
         state.notes.insert("unit".into(), self.settings.config.train.unit.to_string());
     }
 
-    pub fn read(&mut self, state: &State) -> Result<()> {
+    fn read(&mut self, state: &State) -> Result<()> {
         let note = |name: &str| {
             state.notes.get(name).ok_or_else(|| format!("training state: expected {name}, found none"))
         };

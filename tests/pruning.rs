@@ -1,0 +1,171 @@
+//! `sparsr prune` by the methods that learn, as a program: what they leave is smaller, makes the same picture as the network
+//! whose channels became zero, and is the same if it was interrupted.
+
+#![cfg(feature = "cli")]
+
+#[path = "support/adapter.rs"]
+mod adapter;
+#[path = "support/program.rs"]
+mod program;
+#[path = "support/skip.rs"]
+mod skip;
+
+use std::fs;
+use std::path::Path;
+
+use program::Folder;
+use sparsr::Model;
+use sparsr::learn::{State, fresh};
+use sparsr::low_level::weights::Stored;
+
+const CONFIG: &str = r#"
+name = "tiny"
+[datasets.train]
+dataroot_gt = ["pictures"]
+lq_size = 8
+batch_size = 2
+[datasets.val]
+dataroot_gt = ["pictures"]
+[train]
+total_iter = 20
+warmup_iter = 2
+[prune]
+reg_interval = 2
+[val]
+val_freq = 20
+save_img = false
+[logger]
+save_checkpoint_freq = 5
+keep_checkpoints = 5
+"#;
+
+/// A folder with a picture, a network, and what is to be done to it.
+fn prepared() -> Folder {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("pictures")).unwrap();
+    let harbour = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/harbour.png");
+    image::open(harbour).unwrap().crop_imm(40, 30, 64, 48).save(folder.path("pictures/a.png")).unwrap();
+    fs::write(folder.path("tiny.toml"), CONFIG).unwrap();
+    let model = Model::from_weights("dense", fresh::ledsr(8, 2, 2, 1)).unwrap();
+    fs::write(folder.path("dense.safetensors"), model.to_safetensors(Stored::F32).unwrap()).unwrap();
+    folder
+}
+
+fn prune(folder: &Folder, device: &str, method: &str, sets: &[&str]) {
+    let method = format!("prune.method={method}");
+    let sets = sets.iter().flat_map(|set| ["--set", set]);
+    let args = ["prune", "dense.safetensors", "-c", "tiny.toml", "--device", device, "--set", &method];
+    let outcome = folder.run(&args.into_iter().chain(sets).chain(["--auto-resume"]).collect::<Vec<_>>());
+    assert!(outcome.success, "{}", outcome.stderr);
+}
+
+fn network(folder: &Folder, name: &str) -> Model {
+    Model::load(&folder.path(&format!("experiments/tiny/models/net_g_{name}.safetensors"))).unwrap()
+}
+
+fn log(folder: &Folder) -> String {
+    fs::read_to_string(folder.path("experiments/tiny/train.log")).unwrap()
+}
+
+/// The picture that a network makes.
+fn picture(folder: &Folder, name: &str) -> Vec<u8> {
+    let model = format!("experiments/tiny/models/net_g_{name}.safetensors");
+    let made = format!("{name}.png");
+    folder.succeeds(&["upscale", "pictures/a.png", "-o", &made, "-m", &model]);
+    image::open(folder.path(&made)).unwrap().to_rgb8().into_raw()
+}
+
+#[test]
+fn what_is_cut_away_was_zero() {
+    for method in ["assl", "gassl", "srp"] {
+        let folder = prepared();
+        prune(&folder, "cpu", method, &[]);
+        let [whole, pruned] = ["latest", "pruned"].map(|name| network(&folder, name));
+        assert_eq!(whole.description(), "2 residual blocks, 8 channels", "{method}");
+        assert!(pruned.parameter_count() * 2 < whole.parameter_count(), "{method}: {}", pruned.description());
+        if method != "gassl" {
+            assert_eq!(pruned.description(), "2 residual blocks, 4 channels");
+        }
+        let [whole, pruned] = ["latest", "pruned"].map(|name| picture(&folder, name));
+        let apart = whole.iter().zip(&pruned).map(|(a, b)| a.abs_diff(*b)).max();
+        assert!(apart <= Some(1), "{method}: {apart:?} of 255");
+        assert!(log(&folder).contains("multiply-adds 0.0"), "{method}: {}", log(&folder));
+    }
+}
+
+#[test]
+fn l2_leaves_something_and_targets_are_met() {
+    let folder = prepared();
+    prune(&folder, "cpu", "assl", &["prune.pull=l2", "prune.params=1200"]);
+    assert!(network(&folder, "pruned").parameter_count() <= 1200);
+    let left: Vec<_> = log(&folder).lines().filter(|line| line.contains("what went still has")).map(str::to_owned).collect();
+    assert_eq!(left.len(), 1, "{}", log(&folder));
+}
+
+#[test]
+fn an_interrupted_pruning_ends_as_one_that_was_not() {
+    let mut devices = vec!["cpu".to_owned()];
+    devices.extend(adapter::gpu("sparsr prune on a GPU").map(|gpu| gpu.name().to_owned()));
+    for (device, method, sets) in devices.iter().flat_map(|device| {
+        let l2 = "prune.pull=l2";
+        [("assl", ""), ("gassl", ""), ("srp", l2), ("obproxsg", "prune.prox=0.5")]
+            .map(|(method, set)| (device, method, if set.is_empty() { vec![] } else { vec![set] }))
+    }) {
+        let whole = prepared();
+        prune(&whole, device, method, &sets);
+        for kept in [5, 10, 15] {
+            let halted = prepared();
+            prune(&halted, device, method, &sets);
+            for iteration in [10, 15, 20].into_iter().filter(|iteration| *iteration > kept) {
+                let state = format!("experiments/tiny/training_states/{iteration}.state");
+                fs::remove_file(halted.path(&state)).unwrap();
+            }
+            prune(&halted, device, method, &sets);
+            let [expected, found] = [&whole, &halted].map(|folder| {
+                let mut state = State::load(&folder.path("experiments/tiny/training_states/20.state")).unwrap();
+                state.notes.remove("config");
+                state
+            });
+            assert!(found == expected, "{method} on {device}, from {kept}");
+            if method != "obproxsg" {
+                let [expected, found] = [&whole, &halted].map(|folder| network(folder, "pruned"));
+                assert_eq!(found.to_safetensors(Stored::F32).unwrap(), expected.to_safetensors(Stored::F32).unwrap());
+            }
+        }
+    }
+}
+
+#[test]
+fn obproxsg_tells_what_is_left_of_each_layer() {
+    let folder = prepared();
+    prune(&folder, "cpu", "obproxsg", &["prune.lambda=1e-1", "prune.prox=0.5", "train.optim_g.lr=1e-3"]);
+    let log = log(&folder);
+    assert!(log.contains("phase orthant begins with iteration 11"), "{log}");
+    let densities: Vec<f64> = log
+        .lines()
+        .filter_map(|line| line.split_once(".weight: density ")?.1.split(',').next()?.parse().ok())
+        .collect();
+    assert_eq!(densities.len(), 4, "{log}");
+    assert!(densities.iter().all(|density| *density < 0.999), "{densities:?}");
+    assert!(log.contains("a compact network: num_feat = "), "{log}");
+}
+
+#[test]
+fn what_cannot_be_pruned_is_refused() {
+    let folder = prepared();
+    for (sets, expected) in [
+        (vec!["prune.method=magic"], "prune.method: expected assl, gassl, srp or obproxsg, found `magic`"),
+        (vec!["prune.keep=0.5", "prune.macs=1G"], "prune: expected one of keep, macs and params, found several"),
+        (vec!["prune.keep=0"], "prune.keep: expected above 0 and at most 1, found 0"),
+        (vec!["prune.params=3"], "expected at least"),
+        (vec!["prune.skip=['nothing*']"], "nothing*"),
+        (vec!["prune.size=big"], "prune.size: "),
+    ] {
+        let sets = sets.iter().flat_map(|set| ["--set", set]);
+        let args = ["prune", "dense.safetensors", "-c", "tiny.toml"].into_iter().chain(sets);
+        let sentence = folder.fails(&args.collect::<Vec<_>>());
+        assert!(sentence.contains(expected), "{sentence}");
+    }
+    let sentence = folder.fails(&["train", "tiny.toml", "--set", "prune.keep=0.5"]);
+    assert!(sentence.contains("it is for `sparsr prune NET -c CONFIG.toml`"), "{sentence}");
+}

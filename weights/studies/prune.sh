@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# Which way from a network to one of half its channels is best: `weights/studies/prune.sh [SEED [FOLDER]]`.
+#
+#   dense     LEDSR of 32 channels and 8 blocks, from scratch
+#   assl …    the same pruned to 16 channels: by assl, gassl and srp, which learn, and by l1 and random, which do not
+#   scratch   LEDSR of 16 channels and 8 blocks, from scratch
+#
+# Each small network is trained on with three rates for a fifth of the iterations, and with the best of them, by the pictures
+# held out, for all. FOLDER/results.csv has PSNR of Y on these pictures and on Set5, multiply-adds of a small pixel, and
+# what the training cost: multiply-adds a small pixel, forward, over all iterations, in millions.
+#
+# It can be ended at any time, and goes on where it was. One thread; about 300 minutes of one core a seed. SPARSR_ITERATIONS
+# (20000) shortens all of it. Pictures: as weights/continue.sh.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+seed=${1:-1}
+work=${2:-target/studies/prune-$seed}
+pictures=$(cd "${SPARSR_TRAINING:-../shared/data/train}" && pwd)
+set5=$(cd "${SPARSR_SET5:-../shared/data/set5/HR}" && pwd)
+iterations=${SPARSR_ITERATIONS:-20000}
+short=$((iterations / 5))
+keep=0.5
+rates=(2e-4 5e-4 1e-3)
+
+cargo build --release --features cli --quiet
+sparsr=target/release/sparsr
+mkdir -p "$work/heldout"
+grep -v '^#' weights/heldout.txt | grep . | while read -r held; do
+    find -L "$pictures" -name "$held" -path '*cid22*' -exec ln -sf {} "$work/heldout/" \;
+done
+
+# What all trainings have in common.
+cat >"$work/config.toml" <<TOML
+scale = 2
+manual_seed = $seed
+[path]
+experiments_root = "$work"
+[datasets.train]
+dataroot_gt = ["$pictures"]
+heldout = "weights/heldout.txt"
+cache = "$work/../pictures-x2.cache"
+also_shrunk_above = 1000
+lq_size = 24
+drop_flat = 0.4
+[datasets.val]
+dataroot_gt = ["$work/heldout"]
+[val]
+val_freq = 2000
+save_img = false
+[logger]
+save_checkpoint_freq = 1000
+keep_checkpoints = 1
+TOML
+
+# A training that is done once: NAME, then what `sparsr` is given before the configuration, then what is laid over it.
+once() {
+    local name=$1
+    shift
+    [ -f "$work/$name/done" ] && return
+    RAYON_NUM_THREADS=1 "$sparsr" "$@" --device cpu --auto-resume --set "name=$name"
+    touch "$work/$name/done"
+}
+network() { echo "$work/$1/models/net_g_$2.safetensors"; }
+best() { awk -F, 'NR > 1 && $8 != "" { last = $8 } END { print last }' "$work/$1/metrics.csv"; }
+mean_psnr() {
+    "$sparsr" eval --hr "$2" -m "$1" --device cpu --format csv | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++)
+        if ($i == "psnr_y") at = i } NR > 1 { sum += $at } END { printf "%.3f", sum / (NR - 1) }'
+}
+# Multiply-adds of a small pixel.
+macs() { "$sparsr" inspect "$1" --json | sed -n 's/.*"total": *\([0-9]*\).*/\1/p' | head -n 1; }
+
+once dense train "$work/config.toml" --set network_g.type=LEDSR --set network_g.num_feat=32 --set network_g.num_block=8 \
+    --set "train.total_iter=$iterations"
+dense=$(network dense latest)
+
+for method in assl gassl srp; do
+    once "$method" prune "$dense" -c "$work/config.toml" --set "prune.method=$method" --set "prune.keep=$keep" \
+        --set "train.total_iter=$((iterations * 3 / 10))" --set train.optim_g.lr=2e-4
+done
+for method in l1 random; do
+    mkdir -p "$work/$method/models"
+    [ -f "$(network "$method" pruned)" ] ||
+        "$sparsr" prune "$dense" --method "$method" --keep "$keep" --seed "$seed" -o "$(network "$method" pruned)"
+done
+
+# Trains a small network on: NAME, then how it begins.
+on() {
+    local name=$1 most=0 rate chosen
+    shift
+    for rate in "${rates[@]}"; do
+        once "$name-short-$rate" train "$work/config.toml" "$@" --set "train.total_iter=$short" --set "train.optim_g.lr=$rate"
+        if awk -v a="$(best "$name-short-$rate")" -v b="$most" 'BEGIN { exit !(a > b) }'; then
+            most=$(best "$name-short-$rate")
+            chosen=$rate
+        fi
+    done
+    once "$name-on" train "$work/config.toml" "$@" --set "train.total_iter=$iterations" --set "train.optim_g.lr=$chosen"
+    echo "$chosen" >"$work/$name-on/rate"
+}
+for method in assl gassl srp l1 random; do
+    on "$method" --set network_g.type=LEDSR --set "path.pretrain_network_g=$(network "$method" pruned)"
+done
+rates=(5e-4 1e-3 2e-3)
+on scratch --set network_g.type=LEDSR --set network_g.num_feat=16 --set network_g.num_block=8
+
+wide=$(macs "$dense")
+{
+    echo "seed,method,rate,psnr_y_heldout,psnr_y_set5,macs_per_pixel,cost"
+    for method in assl gassl srp l1 random scratch; do
+        small=$(network "$method-on" latest)
+        narrow=$(macs "$small")
+        case $method in
+        assl | gassl | srp) learnt=$((iterations * 3 / 10)) ;;
+        *) learnt=0 ;;
+        esac
+        cost=$(awk -v w="$wide" -v n="$narrow" -v l="$learnt" -v i="$iterations" -v m="$method" \
+            'BEGIN { printf "%.0f", (w * (l + (m == "scratch" ? 0 : i)) + n * i * 1.6) / 1e6 }')
+        echo "$seed,$method,$(cat "$work/$method-on/rate"),$(best "$method-on"),$(mean_psnr "$small" "$set5"),$narrow,$cost"
+    done
+    echo "$seed,dense,,$(best dense),$(mean_psnr "$dense" "$set5"),$wide,$(awk -v w="$wide" -v i="$iterations" 'BEGIN { printf "%.0f", w * i / 1e6 }')"
+} >"$work/results.csv"
+cat "$work/results.csv"
