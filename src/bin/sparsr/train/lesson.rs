@@ -130,7 +130,9 @@ impl<'a> Lesson<'a> {
         }
         let config = &self.settings.config;
         let about = [("config", toml::to_string(config)?), ("iteration", self.iteration().to_string())];
-        let weights = Weights::new(config.name.clone(), tensors).with_metadata(about);
+        let read = self.model.weights().metadata();
+        let told = self.model.told().into_iter().filter(|(key, _)| read.contains_key(*key));
+        let weights = Weights::new(config.name.clone(), tensors).with_metadata(told).with_metadata(about);
         Ok(Model::from_weights(config.name.clone(), weights)?)
     }
 
