@@ -7,7 +7,7 @@
 //!
 //! [`random`] draws every number of a training by its place and not by its turn, so that neither threads, nor an
 //! interruption, nor the device change any. [`data`] makes batches of folders of pictures. [`fresh`] has networks that
-//! have learnt nothing yet.
+//! have learnt nothing yet, [`prune`] makes smaller ones of those that have.
 
 #[cfg(feature = "image")]
 pub mod data;

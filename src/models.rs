@@ -97,6 +97,12 @@ trait Network: fmt::Display + fmt::Debug + Send + Sync {
         false
     }
 
+    /// What neither the tensors tell nor, once it is pruned, their sizes: entries of a file's metadata, which are read
+    /// where they are there.
+    fn told(&self) -> Vec<(&'static str, String)> {
+        vec![]
+    }
+
     /// What the network takes a pixel for, where no tensor tells it and trainers differ.
     fn convention(&self) -> Option<Convention> {
         None
@@ -317,6 +323,12 @@ impl Model {
         let (graph, parameters) = built(&*network, &self.weights)?;
         let net = Net::from_graph(graph, parameters, network.facts())?;
         Ok(Self { known: Some((architecture, network)), net, ..self.clone() })
+    }
+
+    /// Entries of a file's metadata that say of the network what its tensors, of other sizes than the published ones, would
+    /// not.
+    pub fn told(&self) -> Vec<(&'static str, String)> {
+        self.known.as_ref().map_or_else(Vec::new, |(_, network)| network.told())
     }
 
     /// Whether it is a stranger's, from a file, and nobody has looked yet at what it makes.

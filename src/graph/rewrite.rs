@@ -2,6 +2,7 @@
 
 mod fold_parameters;
 mod gradient;
+mod narrow;
 mod split_concats;
 mod stand_ins;
 

@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Network;
-use super::parts::{Conv, axis, conv, has_all, parameter, start, upsampler, upsampler_scale};
+use super::parts::{Conv, axis, conv, has_all, parameter, start, upsampler_scale, upsampler_to};
 use crate::error::Result;
 use crate::graph::{Builder, Conv2d, Graph, Parameters, Value, WeightOperation};
 use crate::tensor::Shape;
@@ -38,6 +38,8 @@ const RANGE: f32 = 1.0;
 pub struct Config {
     /// Width: 64 in the paper.
     pub channels: usize,
+    /// Width behind the upsampler: the same, but for pruned networks.
+    pub upsampled: usize,
     /// Layers of the asymmetric block: 17 in the paper.
     pub layers: usize,
     /// 2, 3 or 4.
@@ -66,9 +68,10 @@ impl Config {
         let channels = axis(weights, "conv1_3.0.weight", 0)?;
         let has = |name: &str| weights.get(name).is_some();
         let multi_scale = !has("upsample.up.body.0.weight") && has("upsample.up2.body.0.weight");
-        let scale = if multi_scale { 2 } else { upsampler_scale(weights, "upsample.up.body", channels)? };
         let layers = (1..).take_while(|i| has(&format!("conv{i}_3.0.weight"))).count();
-        Ok(Self { channels, layers, scale, multi_scale })
+        let upsampled = axis(weights, &format!("conv{}_1.0.weight", layers + 1), 1)?;
+        let scale = if multi_scale { 2 } else { upsampler_scale(weights, "upsample.up.body", upsampled)? };
+        Ok(Self { channels, upsampled, layers, scale, multi_scale })
     }
 
     /// Where the upsampler is.
@@ -106,10 +109,10 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
 
     let sum = b.relu("sum.relu", sum)?;
     let up = w.scope(config.upsampler()).scope("body");
-    let large = [sum, first].map(|x| upsampler(&mut b, x, &up, config.scale));
+    let large = [sum, first].map(|x| upsampler_to(&mut b, x, &up, config.scale, config.upsampled));
     let [sum, first] = large;
 
-    let y = high_frequency_block(&mut b, [sum?, first?], &w, config)?;
+    let y = high_frequency_block(&mut b, [sum?, first?], &w, config.layers + 1)?;
     let y = conv(&mut b, y, &w.scope("add_mean.shifter"), [3, 3, 1])?;
     Ok(b.finish(y))
 }
@@ -146,16 +149,14 @@ fn merged(b: &mut Builder, kernels: &[Scope<'_>; 3], [out, inputs]: [usize; 2]) 
 }
 
 /// The high-frequency feature enhancement block, from what the upsampler makes.
-fn high_frequency_block(b: &mut Builder, large: [Value; 2], w: &Scope<'_>, config: &Config) -> Result<Value> {
-    let c = config.channels;
-    let next = config.layers + 1;
+fn high_frequency_block(b: &mut Builder, large: [Value; 2], w: &Scope<'_>, next: usize) -> Result<Value> {
     let plain = Conv::same(3).without_bias();
     let mut branches = Vec::new();
     for (branch, x) in (1..).zip(large) {
         let x = b.relu(format!("upsample.relu_{branch}"), x)?;
         let x = plain.of(b, x, &w.scope(format!("conv{next}_{branch}.0")))?;
         let x = b.relu(format!("conv{next}_{branch}.1"), x)?;
-        branches.push(plain.making(b, x, &w.scope(format!("conv{}_{branch}.0", next + 1)), c)?);
+        branches.push(plain.of(b, x, &w.scope(format!("conv{}_{branch}.0", next + 1)))?);
     }
     let sum = b.add(format!("conv{}", next + 1), branches[0], branches[1])?;
     let mut y = b.relu(format!("conv{}.relu", next + 1), sum)?;

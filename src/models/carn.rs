@@ -72,7 +72,7 @@ impl Config {
         let channels = axis(weights, "entry.weight", 0)?;
         let single = has_any(weights, "upsample.up.");
         let scales: Vec<usize> = if single {
-            vec![single_scale(weights, channels)?]
+            vec![single_scale(weights)?]
         } else {
             (2..=4).filter(|scale| has_any(weights, &format!("upsample.up{scale}."))).collect()
         };
@@ -100,10 +100,12 @@ impl Config {
 }
 
 /// The scale of an upsampler that does not tell it by its name.
-fn single_scale(weights: &Weights, channels: usize) -> Result<usize> {
+fn single_scale(weights: &Weights) -> Result<usize> {
     let name = "upsample.up.body.0.weight";
     let out = axis(weights, name, 0)?;
     let twice = has_any(weights, "upsample.up.body.3.");
+    // The first of two makes as many channels as the second, perhaps pruned, was made for; in groups it reads them whole.
+    let channels = if twice { out / 4 } else { axis(weights, "exit.weight", 1)? };
     match (out, twice) {
         (out, false) if out == 4 * channels => Ok(2),
         (out, false) if out == 9 * channels => Ok(3),
@@ -213,8 +215,7 @@ fn upsample(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config) -> Result
     for (stage, factor) in factors.iter().enumerate() {
         let path = |at: usize| w.path(&(3 * stage + at).to_string());
         let conv = w.scope(3 * stage);
-        let out = factor * factor * config.channels;
-        y = grouped(b, y, &conv).making(b, y, &conv, out)?;
+        y = grouped(b, y, &conv).of(b, y, &conv)?;
         y = b.relu(path(1), y)?;
         y = b.pixel_shuffle(path(2), y, *factor)?;
     }

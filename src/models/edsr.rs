@@ -16,8 +16,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::parts::{
-    Conv, DIV2K_MEAN, axis, colours, conv, count, has_all, mean_shift, scaled, start, stored_mean, upsampler,
-    upsampler_scale,
+    Conv, DIV2K_MEAN, axis, colours, conv, count, has_all, mean_shift, scaled, start, stored_mean, told,
+    upsampler_scale, upsampler_to,
 };
 use super::{Convention, Network};
 use crate::error::Result;
@@ -38,6 +38,9 @@ pub enum Keys {
     BasicSr,
 }
 
+/// The entry of a file's metadata that tells [`Config::res_scale`].
+const RES_SCALE: &str = "res_scale";
+
 /// What the tensors say of a network's size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Config {
@@ -45,12 +48,15 @@ pub struct Config {
     pub keys: Keys,
     /// Width: 64 in the paper's baseline, 256 in its large network.
     pub channels: usize,
+    /// Width behind the upsampler: the same, but for pruned networks.
+    pub upsampled: usize,
     /// Residual blocks: 16 in the baseline, 32 in the large network.
     pub blocks: usize,
     /// 2, 3 or 4.
     pub scale: usize,
     /// What a block's residual is multiplied by. No tensor tells it, so it is the published network's of this size:
-    /// 0.1 with 256 channels (section 3.2), 2 with 16 channels and 8 blocks (EDSRmini), otherwise 1.
+    /// 0.1 with 256 channels (section 3.2), 2 with 16 channels and 8 blocks (EDSRmini), otherwise 1; unless the file's
+    /// metadata say it, under `res_scale`, as those of a pruned network do.
     pub res_scale: f32,
     /// Whether the tensors hold the mean, as `sub_mean` and `add_mean`. EDSR-PyTorch writes them, BasicSR does not:
     /// the mean is then DIV2K's, which is in the source of both.
@@ -84,14 +90,16 @@ impl Config {
     fn read(weights: &Weights, keys: Keys) -> Result<Self> {
         let names = keys.names();
         let channels = axis(weights, &format!("{}.weight", names.head), 0)?;
+        let upsampled = axis(weights, &format!("{}.weight", names.last), 1)?;
         let blocks = count(weights, "body.", &format!(".{}.weight", names.convs[0]));
         let (mean_shift, range) = stored_mean(&weights.root().scope("sub_mean"));
         Ok(Self {
             keys,
             channels,
+            upsampled,
             blocks,
-            scale: upsampler_scale(weights, names.upsampler, channels)?,
-            res_scale: res_scale(channels, blocks),
+            scale: upsampler_scale(weights, names.upsampler, upsampled)?,
+            res_scale: told(weights, RES_SCALE, "a number")?.unwrap_or(res_scale(channels, blocks)),
             mean_shift,
             range,
             mean: DIV2K_MEAN,
@@ -150,6 +158,10 @@ impl Network for Config {
         self.colours
     }
 
+    fn told(&self) -> Vec<(&'static str, String)> {
+        vec![(RES_SCALE, self.res_scale.to_string())]
+    }
+
     fn convention(&self) -> Option<Convention> {
         (!self.mean_shift && self.colours == 3).then_some(Convention { white: self.range, mean: self.mean })
     }
@@ -185,8 +197,8 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = conv(&mut b, y, &after_body, [c, c, 3])?;
     let y = b.add("body", y, x)?;
 
-    let y = upsampler(&mut b, y, &w.scope(names.upsampler), config.scale)?;
-    let y = conv(&mut b, y, &w.scope(names.last), [config.colours, c, 3])?;
+    let y = upsampler_to(&mut b, y, &w.scope(names.upsampler), config.scale, config.upsampled)?;
+    let y = conv(&mut b, y, &w.scope(names.last), [config.colours, config.upsampled, 3])?;
     let y = shifted(&mut b, y, "add_mean", 1.0)?;
     Ok(b.finish(y))
 }

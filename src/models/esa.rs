@@ -38,8 +38,13 @@ pub(super) enum Conv3x3 {
 impl Conv3x3 {
     /// That of scope `w`, with so many outputs as are stored.
     pub(super) fn of(self, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
+        self.over(b, x, w, Conv::same(3))
+    }
+
+    /// The same, `spatial` over the picture.
+    fn over(self, b: &mut Builder, x: Value, w: &Scope<'_>, spatial: Conv) -> Result<Value> {
         let first = if self == Self::Full { w.clone() } else { w.scope("pw") };
-        self.making(b, x, w, Conv::same(3), stored_width(&first).unwrap_or(1))
+        self.making(b, x, w, spatial, stored_width(&first).unwrap_or(1))
     }
 
     /// That of scope `w`, `spatial` with so many outputs.
@@ -76,14 +81,13 @@ impl Esa {
     pub(super) fn of(&self, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
         let pointwise = Conv::same(1);
         let s = pointwise.of(b, x, &w.scope("conv1"))?;
-        let channels = b.shape(s).channels;
 
-        let g = self.conv2.making(b, s, &w.scope("conv2"), CONV2, channels)?;
+        let g = self.conv2.over(b, s, &w.scope("conv2"), CONV2)?;
         let g = b.append(w.path("max_pool"), Op::MaxPool(MaxPool { size: 7, stride: 3 }), &[g])?;
         let g = self.regional(b, g, w)?;
         let g = b.resize_to(w.path("resize"), g, ResizeKind::Bilinear, s)?;
 
-        let f = if self.conv_f { pointwise.making(b, s, &w.scope("conv_f"), channels)? } else { s };
+        let f = if self.conv_f { pointwise.of(b, s, &w.scope("conv_f"))? } else { s };
         let y = b.add(w.path("add"), g, f)?;
         let y = pointwise.making(b, y, &w.scope("conv4"), b.shape(x).channels)?;
         let y = b.activation(w.path("sigmoid"), y, Activation::Sigmoid)?;
@@ -92,9 +96,7 @@ impl Esa {
 
     /// The convolutions at a sixth of the size.
     fn regional(&self, b: &mut Builder, g: Value, w: &Scope<'_>) -> Result<Value> {
-        let channels = b.shape(g).channels;
-        let conv =
-            |b: &mut Builder, g, name| self.conv3.making(b, g, &w.scope(name), Conv::same(3), channels);
+        let conv = |b: &mut Builder, g, name| self.conv3.of(b, g, &w.scope(name));
         let Some(act) = &self.act else { return conv(b, g, "conv3") };
         let g = conv(b, g, "conv_max")?;
         let g = b.activation(w.path("conv_max.act"), g, act.clone())?;

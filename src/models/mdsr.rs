@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::parts::{
-    axis, conv, conv_relu_conv, count, has_all, mean_shift, start, stored_mean, upsampler, upsampler_scale,
+    axis, conv, conv_relu_conv, count, has_all, mean_shift, start, stored_mean, upsampler_scale, upsampler_to,
 };
 use super::{Convention, Network};
 use crate::error::Result;
@@ -33,6 +33,8 @@ const BLOCK: [&str; 2] = ["body.0", "body.2"];
 pub struct Config {
     /// Width: 64 in the paper.
     pub channels: usize,
+    /// Width behind the upsampler: the same, but for pruned networks.
+    pub upsampled: usize,
     /// Residual blocks of the body: 80 in the paper, 16 in its baseline.
     pub blocks: usize,
     /// The scales that there are branches for, in their order: 2, 3 and 4 in the paper.
@@ -61,11 +63,13 @@ impl Config {
     fn read(weights: &Weights) -> Result<Self> {
         let channels = axis(weights, "head.0.weight", 0)?;
         let branches = count(weights, "pre_process.", ".0.body.0.weight");
-        let scale = |i| upsampler_scale(weights, &format!("upsample.{i}"), channels);
+        let upsampled = axis(weights, "tail.0.weight", 1)?;
+        let scale = |i| upsampler_scale(weights, &format!("upsample.{i}"), upsampled);
         let scales = (0..branches).map(scale).collect::<Result<Vec<_>>>()?;
         let (mean_shift, range) = stored_mean(&weights.root().scope("sub_mean"));
         Ok(Self {
             channels,
+            upsampled,
             blocks: count(weights, "body.", ".body.0.weight"),
             branch: (0..branches).min_by_key(|i| scales[*i]).unwrap_or(0),
             scales,
@@ -120,8 +124,9 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = conv(&mut b, y, &body.scope(config.blocks), [c, c, 3])?;
     let y = b.add("body", y, x)?;
 
-    let y = upsampler(&mut b, y, &w.scope("upsample").scope(config.branch), scale)?;
-    let y = conv(&mut b, y, &w.scope("tail.0"), [3, c, 3])?;
+    let upsample = w.scope("upsample").scope(config.branch);
+    let y = upsampler_to(&mut b, y, &upsample, scale, config.upsampled)?;
+    let y = conv(&mut b, y, &w.scope("tail.0"), [3, config.upsampled, 3])?;
     let y = mean_shift(&mut b, y, &w.scope("add_mean"), mean, 1.0)?;
     Ok(b.finish(y))
 }

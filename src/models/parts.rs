@@ -1,5 +1,7 @@
 //! What architectures have in common.
 
+use std::str::FromStr;
+
 use super::{Convention, Network};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Conv2d, LayerNorm, Op, Value, WeightOperation, Weighted};
@@ -45,6 +47,19 @@ pub(super) fn count(weights: &Weights, prefix: &str, suffix: &str) -> usize {
 pub(super) fn last_number(weights: &Weights, prefix: &str) -> Option<usize> {
     let number = |name: &str| name.strip_prefix(prefix)?.split('.').next()?.parse::<u16>().ok();
     weights.names().filter_map(number).max().map(usize::from)
+}
+
+/// What a file's metadata say under `key`, where they say it.
+///
+/// # Errors
+/// [`Error::Weights`] if it is not what was expected, in words.
+pub(super) fn told<T: FromStr>(weights: &Weights, key: &str, expected: &str) -> Result<Option<T>> {
+    let Some(found) = weights.metadata().get(key) else { return Ok(None) };
+    let wrong = |_| {
+        let reason = format!("expected {expected} under `{key}` in the metadata, found `{found}`");
+        Error::weights(weights.source(), reason)
+    };
+    found.parse().map(Some).map_err(wrong)
 }
 
 /// Whether there are tensors under this name.
@@ -186,7 +201,7 @@ pub(super) fn upsampler(b: &mut Builder, x: Value, w: &Scope<'_>, scale: usize) 
     upsampler_to(b, x, w, scale, c)
 }
 
-/// The same, to another width: pruning leaves the convolutions in front of a pixel shuffle alone.
+/// The same, to another width: pruning may leave the convolutions in front of a pixel shuffle alone, or narrow each.
 pub(super) fn upsampler_to(
     b: &mut Builder,
     x: Value,
@@ -203,10 +218,16 @@ pub(super) fn upsampler_to(
     };
     for (stage, factor) in factors.iter().enumerate() {
         let inputs = b.shape(y).channels;
-        y = conv(b, y, &w.scope(2 * stage), [factor * factor * c, inputs, 3])?;
+        let made = if stage + 1 < factors.len() { read_by(w, stage + 1).unwrap_or(c) } else { c };
+        y = conv(b, y, &w.scope(2 * stage), [factor * factor * made, inputs, 3])?;
         y = b.pixel_shuffle(w.path(&(2 * stage + 1).to_string()), y, *factor)?;
     }
     Ok(y)
+}
+
+/// How many channels a convolution of an [`upsampler`] reads.
+fn read_by(w: &Scope<'_>, stage: usize) -> Option<usize> {
+    w.scope(2 * stage).get("weight")?.dims().get(1).copied()
 }
 
 /// A convolution to RGB of every new pixel and a pixel shuffle `name`; at x1 the convolution alone.
@@ -232,12 +253,13 @@ pub(super) fn shuffled_to(
     if scale == 1 { Ok(y) } else { b.pixel_shuffle(name, y, scale) }
 }
 
-/// The scale of an [`upsampler`] of so many channels: one convolution to 9 times the channels is x3; to 4 times, x2,
-/// two of these x4, and three x8.
+/// The scale of an [`upsampler`] to so many channels: one convolution to 9 times the channels is x3; to 4 times, x2,
+/// two of these x4, and three x8. The first of several makes as many as the second reads.
 pub(super) fn upsampler_scale(weights: &Weights, upsampler: &str, channels: usize) -> Result<usize> {
     let name = |stage: usize| format!("{upsampler}.{}.weight", 2 * stage);
     let out = axis(weights, &name(0), 0)?;
     let stages = (0..).take_while(|stage| weights.get(&name(*stage)).is_some()).count();
+    let channels = if stages > 1 { axis(weights, &name(1), 1)? } else { channels };
     match (out, stages) {
         (out, 1) if out == 4 * channels => Ok(2),
         (out, 1) if out == 9 * channels => Ok(3),

@@ -19,7 +19,7 @@ use std::fmt;
 
 use super::Network;
 use super::esa::{self, Conv3x3, Esa};
-use super::parts::{Conv, axis, has_all, last_number, shuffle_scale, shuffled, start};
+use super::parts::{Conv, axis, has_all, last_number, shuffle_scale, shuffled, start, told};
 use crate::error::Result;
 use crate::graph::{Activation, Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
@@ -29,6 +29,9 @@ use crate::weights::{Scope, Weights};
 pub(super) const KEYS: &[&str] = &["fea_conv.weight B1.c1_d.weight B1.c1_r.weight"];
 
 const LEAKY_RELU: Activation = Activation::LeakyRelu { slope: 0.05 };
+
+/// The entry of a file's metadata that tells [`Config::residual`].
+const RESIDUAL: &str = "residual";
 
 /// What the tensors say of a network's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +43,8 @@ pub struct Config {
     /// 1 to 4.
     pub scale: usize,
     /// Whether what goes on is added to what it was made of. No tensor tells it. The attention's width does: it is
-    /// ⌊`channels` / 4⌋ in the authors' code, while the pruned network, narrower, kept that of the one it was cut from.
+    /// ⌊`channels` / 4⌋ in the authors' code, while the pruned network, narrower, kept that of the one it was cut from. Where
+    /// the file's metadata say `residual`, `true` or `false`, that counts.
     pub residual: bool,
 }
 
@@ -66,7 +70,10 @@ impl Config {
             channels,
             blocks: last_number(weights, "B").unwrap_or(0),
             scale: shuffle_scale(weights, "upsampler.0.weight")?,
-            residual: axis(weights, "B1.esa.conv1.weight", 0)? == channels / 4,
+            residual: match told(weights, RESIDUAL, "true or false")? {
+                Some(residual) => residual,
+                None => axis(weights, "B1.esa.conv1.weight", 0)? == channels / 4,
+            },
         })
     }
 }
@@ -74,6 +81,10 @@ impl Config {
 impl Network for Config {
     fn scale(&self) -> usize {
         self.scale
+    }
+
+    fn told(&self) -> Vec<(&'static str, String)> {
+        vec![(RESIDUAL, self.residual.to_string())]
     }
 
     fn smallest_side(&self) -> usize {

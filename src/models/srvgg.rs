@@ -100,6 +100,10 @@ impl Network for Config {
         self.colours
     }
 
+    fn told(&self) -> Vec<(&'static str, String)> {
+        if self.prelu { vec![] } else { vec![(ACTIVATION, "relu".to_owned())] }
+    }
+
     fn build(&self, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
         build(self, weights, input)
     }

@@ -8,7 +8,7 @@ use crate::support::seeded::Made;
 use crate::{assert_costs, costs, spoilt};
 
 fn seeded(config: &Config) -> Weights {
-    let Config { channels: c, layers, scale, multi_scale } = *config;
+    let Config { channels: c, layers, scale, multi_scale, .. } = *config;
     let mut made = Made::default();
     made.mean_shift("sub_mean.shifter", -0.45);
     for i in 1..=layers {
@@ -36,7 +36,7 @@ fn seeded(config: &Config) -> Weights {
     Weights::new("seeded", made.0)
 }
 
-const TINY: Config = Config { channels: 3, layers: 17, scale: 2, multi_scale: false };
+const TINY: Config = Config { channels: 3, upsampled: 3, layers: 17, scale: 2, multi_scale: false };
 
 #[test]
 fn sizes_are_read_off_the_tensors() {
@@ -57,7 +57,7 @@ fn sizes_are_read_off_the_tensors() {
 #[test]
 fn parameters_and_work_are_as_worked_out_by_hand() {
     // Parameters as stored; multiply-adds of the layers' three kernels as one.
-    let paper = Config { channels: 64, ..TINY };
+    let paper = Config { channels: 64, upsampled: 64, ..TINY };
     for (scale, expected) in [(2, [1356.6, 409.7]), (3, [1541.2, 334.0]), (4, [1504.3, 324.5])] {
         let model = Model::from_weights("seeded", seeded(&Config { scale, ..paper })).unwrap();
         assert_costs(&model, expected, [0.1, 0.1]);

@@ -12,7 +12,7 @@ use crate::{assert_all_agree, assert_costs, run_reference, spoilt};
 /// Under BasicSR's names, of these channels and blocks.
 fn sized(channels: usize, blocks: usize, scale: usize) -> Config {
     let tiny = seeded::TINY_EDSR;
-    Config { keys: Keys::BasicSr, channels, blocks, scale, mean_shift: false, ..tiny }
+    Config { keys: Keys::BasicSr, channels, upsampled: channels, blocks, scale, mean_shift: false, ..tiny }
 }
 
 #[test]
@@ -23,9 +23,10 @@ fn sizes_are_read_off_the_tensors() {
         Config { scale: 3, ..tiny },
         Config { scale: 4, blocks: 1, ..tiny },
         Config { channels: 9, mean_shift: false, ..tiny },
+        Config { upsampled: 4, scale: 4, ..tiny },
         Config { range: 1.0, ..tiny },
-        Config { channels: 16, blocks: 7, ..tiny },
-        Config { channels: 16, blocks: 8, res_scale: 2.0, ..tiny },
+        Config { channels: 16, upsampled: 16, blocks: 7, ..tiny },
+        Config { channels: 16, upsampled: 16, blocks: 8, res_scale: 2.0, ..tiny },
         Config { res_scale: 2.0, ..sized(16, 8, 2) },
         Config { res_scale: 0.1, ..sized(256, 2, 3) },
         sized(1, 1, 4),
@@ -40,7 +41,7 @@ fn sizes_are_read_off_the_tensors() {
 fn parameters_and_work_are_as_worked_out_by_hand() {
     // Thousands of parameters and 10⁹ multiply-adds for 1280×720 pixels at x2, x3 and x4, and how they are rounded.
     // EDSR-PyTorch's include the mean shifts, which are convolutions there.
-    let pytorch = |channels, blocks| Config { channels, blocks, ..seeded::TINY_EDSR };
+    let pytorch = |channels, blocks| Config { channels, upsampled: channels, blocks, ..seeded::TINY_EDSR };
     let rows = [
         (sized(16, 8, 2), [(49.6, 11.65), (61.2, 6.58), (58.9, 5.33)], [0.1, 0.01]),
         (pytorch(64, 16), [(1369.9, 316.3), (1554.5, 160.3), (1517.6, 114.2)], [0.1, 0.1]),

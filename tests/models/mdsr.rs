@@ -34,8 +34,15 @@ fn seeded(c: usize, blocks: usize, scales: &[usize]) -> Weights {
 
 #[test]
 fn sizes_are_read_off_the_tensors() {
-    let expected =
-        Config { channels: 5, blocks: 2, scales: vec![4, 2, 3], branch: 1, mean_shift: true, range: 255.0 };
+    let expected = Config {
+        channels: 5,
+        upsampled: 5,
+        blocks: 2,
+        scales: vec![4, 2, 3],
+        branch: 1,
+        mean_shift: true,
+        range: 255.0,
+    };
     let found = Config::detect(&seeded(5, 2, &[4, 2, 3])).unwrap().unwrap();
     assert_eq!(found, expected);
     assert_eq!(found.to_string(), "2 residual blocks, 5 channels, for x4, x2, x3");

@@ -123,6 +123,7 @@ pub fn smsr(config: &Config) -> Weights {
 pub const TINY_EDSR: edsr::Config = edsr::Config {
     keys: Keys::EdsrPytorch,
     channels: 6,
+    upsampled: 6,
     blocks: 2,
     scale: 2,
     res_scale: 1.0,
@@ -134,7 +135,7 @@ pub const TINY_EDSR: edsr::Config = edsr::Config {
 
 /// EDSR of any size, under either scheme's names.
 pub fn edsr(config: &edsr::Config) -> Weights {
-    let edsr::Config { keys, channels: c, blocks, scale, mean_shift, range, .. } = *config;
+    let edsr::Config { keys, channels: c, upsampled, blocks, scale, mean_shift, range, .. } = *config;
     let [head, first, second, upsampler, last] = match keys {
         Keys::EdsrPytorch => ["head.0", "body.0", "body.2", "tail.0", "tail.1"],
         Keys::BasicSr => ["conv_first", "conv1", "conv2", "upsample", "conv_last"],
@@ -151,9 +152,10 @@ pub fn edsr(config: &edsr::Config) -> Weights {
     }
     let factor = if scale == 3 { 3 } else { 2 };
     for stage in 0..scale / factor {
-        made.conv(&format!("{upsampler}.{}", 2 * stage), [factor * factor * c, c, 3, 3]);
+        let inputs = if stage == 0 { c } else { upsampled };
+        made.conv(&format!("{upsampler}.{}", 2 * stage), [factor * factor * upsampled, inputs, 3, 3]);
     }
-    made.conv(last, [3, c, 3, 3]);
+    made.conv(last, [3, upsampled, 3, 3]);
     if mean_shift {
         made.mean_shift("sub_mean", -0.45 * range);
         made.mean_shift("add_mean", 0.45 * range);

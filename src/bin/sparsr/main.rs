@@ -15,6 +15,7 @@ mod inspect;
 mod memory;
 mod models;
 mod profile;
+mod prune;
 mod scene;
 mod terminal;
 mod train;
@@ -66,6 +67,7 @@ enum Command {
     Devices(devices::Args),
     Doctor(doctor::Args),
     Bench(bench::Args),
+    Prune(prune::Args),
     Train(train::Args),
     Tune(tune::Args),
     Completions(Completions),
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
         Command::Devices(args) => devices::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Prune(args) => prune::run(&args),
         Command::Train(args) => train::run(&args),
         Command::Tune(args) => tune::run(&args),
         Command::Completions(args) => args.print(),

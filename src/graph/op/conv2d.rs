@@ -39,6 +39,11 @@ impl Conv2d {
         self.stride == 1 && self.groups == 1 && self.padding == self.kernel / 2
     }
 
+    /// Whether every channel is a group of its own, read and made, by such a weight.
+    pub(crate) fn is_depthwise(&self, weight: Shape) -> bool {
+        self.groups > 1 && weight.channels == 1 && weight.batch == self.groups
+    }
+
     /// Whether an output depends on the input of its place alone, all channels of it.
     pub(crate) fn is_pointwise(&self) -> bool {
         self.kernel == 1 && self.keeps_size()

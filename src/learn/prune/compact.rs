@@ -27,7 +27,7 @@ pub struct Density {
 /// A compact network's size, and what it follows from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Compact {
-    /// The convolutions that have as many outputs as the body has channels, in order.
+    /// The convolutions of the body's blocks, in order.
     pub layers: Vec<Density>,
     /// The width.
     pub channels: usize,
@@ -53,8 +53,17 @@ pub fn compact(model: &Model) -> Compact {
     Compact { channels: mean(&widths).round().max(1.0) as usize, blocks, layers }
 }
 
-/// The convolutions of blocks, that names number.
+/// The convolutions of blocks that names number: of the series of blocks in which there are most.
 fn body(model: &Model) -> Vec<Density> {
+    let all = numbered(model);
+    let stem = |layer: &Density| block(&layer.name).map(|block| block.trim_end_matches(|last: char| last.is_ascii_digit()).to_owned());
+    let of = |own: &Option<String>| all.iter().filter(|layer| stem(layer) == *own).count();
+    let most = all.iter().map(stem).max_by_key(|stem| of(stem)).flatten();
+    all.iter().filter(|layer| stem(layer) == most).cloned().collect()
+}
+
+/// The convolutions of all that names number.
+fn numbered(model: &Model) -> Vec<Density> {
     let (graph, parameters) = (model.net().unfolded(), model.net().parameters());
     let density = |weight: Value| {
         let (id, _) = graph.parameter(weight)?;

@@ -37,6 +37,8 @@ pub struct Lesson<'a> {
     form: Box<dyn Form + 'a>,
     /// The value of white.
     white: f32,
+    /// What the checkpoint that it starts from says of itself and no tensor tells.
+    metadata: Vec<(&'static str, String)>,
 }
 
 type Tensors = BTreeMap<String, Parameter>;
@@ -138,6 +140,8 @@ impl<'a> Lesson<'a> {
             model.weights().iter().map(|(name, numbers)| (name.to_owned(), numbers.clone())).collect();
         check_patterns(settings, &tensors)?;
         let white = model.net().unfolded().range();
+        let read = model.weights().metadata();
+        let metadata = model.told().into_iter().filter(|(key, _)| read.contains_key(*key)).collect();
         let form: Box<dyn Form + 'a> = match (&settings.masks, &settings.pruning) {
             (Some(own), _) => Box::new(MaskLesson::new(settings, own, &mut tensors)?),
             (None, Some(own)) if own.method == Method::Obproxsg => {
@@ -153,7 +157,7 @@ impl<'a> Lesson<'a> {
             warmup: config.train.warmup_iter,
             total: config.train.total_iter,
         };
-        Ok(Self { settings, machine, schedule, trainer, tensors, form, white })
+        Ok(Self { settings, machine, schedule, trainer, tensors, form, white, metadata })
     }
 
     /// Iterations so far.
@@ -222,7 +226,8 @@ impl<'a> Lesson<'a> {
         self.form.finish(&mut tensors);
         let config = &self.settings.config;
         let about = [("config", toml::to_string(config)?), ("iteration", self.iteration().to_string())];
-        let weights = Weights::new(config.name.clone(), tensors).with_metadata(about);
+        let weights =
+            Weights::new(config.name.clone(), tensors).with_metadata(self.metadata.clone()).with_metadata(about);
         Ok(Model::from_weights(config.name.clone(), weights)?)
     }
 

@@ -187,8 +187,8 @@ pub struct Masks {
 pub struct Prune {
     pub method: String,
     pub keep: Option<f64>,
-    pub macs: Option<String>,
-    pub params: Option<String>,
+    pub macs: Option<Count>,
+    pub params: Option<Count>,
     pub size: String,
     pub skip: Vec<String>,
     pub rank: f64,
@@ -201,6 +201,14 @@ pub struct Prune {
     pub lambda: f64,
     pub orthant_eps: f64,
     pub prox: f64,
+}
+
+/// A count: a number, or one as people write it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(untagged, expecting = "expected a count such as 200000 or \"200k\"")]
+pub enum Count {
+    Number(u64),
+    Text(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

@@ -25,7 +25,7 @@ use sparsr::low_level::graph::{Channels, Group, Kept, Parameters, Place, Role};
 use sparsr::low_level::tensor::{Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
-use super::super::settings::{Method, Pruning, Settings};
+use super::super::settings::{Pruning, Settings};
 use super::{Entered, Form, Outcome, Tensors, losses, low};
 use crate::Result;
 
