@@ -98,7 +98,8 @@ fn l2_leaves_something_and_targets_are_met() {
     let folder = prepared();
     prune(&folder, "cpu", "assl", &["prune.pull=l2", "prune.params=1200"]);
     assert!(network(&folder, "pruned").parameters() <= 1200);
-    let left: Vec<_> = log(&folder).lines().filter(|line| line.contains("what went still has")).map(str::to_owned).collect();
+    let left: Vec<_> =
+        log(&folder).lines().filter(|line| line.contains("what went still has")).map(str::to_owned).collect();
     assert_eq!(left.len(), 1, "{}", log(&folder));
 }
 
@@ -107,28 +108,31 @@ fn an_interrupted_pruning_ends_as_one_that_was_not() {
     let gpu = adapter::gpu("sparsr prune on a GPU").map(|gpu| gpu.name().to_owned());
     let by_cpu = [("gassl", "ramp", 5), ("assl", "ramp", 10), ("srp", "l2", 15), ("obproxsg", "ramp", 10)]
         .map(|(method, pull, kept)| ("cpu", method, pull, kept));
-    for (device, method, pull, kept) in by_cpu.into_iter().chain(gpu.iter().map(|gpu| (&**gpu, "assl", "l2", 5))) {
+    for (device, method, pull, kept) in
+        by_cpu.into_iter().chain(gpu.iter().map(|gpu| (&**gpu, "assl", "l2", 5)))
+    {
         let sets = [&*format!("prune.pull={pull}"), "prune.prox=0.5"];
         let whole = prepared();
         prune(&whole, device, method, &sets);
-        {
-            let halted = prepared();
-            prune(&halted, device, method, &sets);
-            for iteration in [10, 15, 20].into_iter().filter(|iteration| *iteration > kept) {
-                let state = format!("experiments/tiny/training_states/{iteration}.state");
-                fs::remove_file(halted.path(&state)).unwrap();
-            }
-            prune(&halted, device, method, &sets);
-            let [expected, found] = [&whole, &halted].map(|folder| {
-                let mut state = State::load(&folder.path("experiments/tiny/training_states/20.state")).unwrap();
-                state.notes.remove("config");
-                state
-            });
-            assert!(found == expected, "{method} on {device}, from {kept}");
-            if method != "obproxsg" {
-                let [expected, found] = [&whole, &halted].map(|folder| network(folder, "pruned"));
-                assert_eq!(found.to_safetensors(Stored::F32).unwrap(), expected.to_safetensors(Stored::F32).unwrap());
-            }
+        let halted = prepared();
+        prune(&halted, device, method, &sets);
+        for iteration in [10, 15, 20].into_iter().filter(|iteration| *iteration > kept) {
+            let state = format!("experiments/tiny/training_states/{iteration}.state");
+            fs::remove_file(halted.path(&state)).unwrap();
+        }
+        prune(&halted, device, method, &sets);
+        let [expected, found] = [&whole, &halted].map(|folder| {
+            let mut state = State::load(&folder.path("experiments/tiny/training_states/20.state")).unwrap();
+            state.notes.remove("config");
+            state
+        });
+        assert!(found == expected, "{method} on {device}, from {kept}");
+        if method != "obproxsg" {
+            let [expected, found] = [&whole, &halted].map(|folder| network(folder, "pruned"));
+            assert_eq!(
+                found.to_safetensors(Stored::F32).unwrap(),
+                expected.to_safetensors(Stored::F32).unwrap()
+            );
         }
     }
 }
@@ -153,7 +157,10 @@ fn what_cannot_be_pruned_is_refused() {
     let folder = prepared();
     for (sets, expected) in [
         (vec!["prune.method=magic"], "prune.method: expected assl, gassl, srp or obproxsg, found `magic`"),
-        (vec!["prune.keep=0.5", "prune.macs=1G"], "prune: expected one of keep, macs and params, found several"),
+        (
+            vec!["prune.keep=0.5", "prune.macs=1G"],
+            "prune: expected one of keep, macs and params, found several",
+        ),
         (vec!["prune.keep=0"], "prune.keep: expected above 0 and at most 1, found 0"),
         (vec!["prune.params=3"], "expected at least"),
         (vec!["prune.skip=['nothing*']"], "nothing*"),

@@ -52,7 +52,9 @@ impl Weights {
     pub fn with_weight_norm<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Self {
         let mut parameters = self.parameters.clone();
         for name in names.into_iter().filter(|name| !self.normalised.contains_key(*name)) {
-            let (Some(module), Some(weight)) = (name.strip_suffix(".weight"), parameters.get(name)) else { continue };
+            let (Some(module), Some(weight)) = (name.strip_suffix(".weight"), parameters.get(name)) else {
+                continue;
+            };
             let norms: Vec<f32> = filters(weight).map(norm).map(|norm| norm as f32).collect();
             let magnitude = Parameter::new([norms.len()], norms);
             parameters.insert(format!("{module}.wn_scale"), magnitude);
@@ -65,7 +67,11 @@ impl Weights {
     pub fn without_weight_norm(&self) -> Self {
         let mut parameters = self.parameters.clone();
         for (name, Normalised { magnitude, direction }) in &self.normalised {
-            let (Some(of_filters), Some(weight)) = (parameters.remove(magnitude), parameters.remove(direction)) else { continue };
+            let (Some(of_filters), Some(weight)) =
+                (parameters.remove(magnitude), parameters.remove(direction))
+            else {
+                continue;
+            };
             let scaled = filters(&weight).zip(of_filters.values()).flat_map(|(filter, magnitude)| {
                 let factor = f64::from(*magnitude) / norm(filter).max(1e-12);
                 filter.iter().map(move |number| (factor * f64::from(*number)) as f32).collect::<Vec<_>>()

@@ -48,7 +48,8 @@ pub fn compact(model: &Model) -> Compact {
             None => blocks.push((block, vec![layer.density])),
         }
     }
-    let alive = |(_, densities): &&(&str, Vec<f64>)| densities.iter().sum::<f64>() / densities.len() as f64 >= LEAST;
+    let alive =
+        |(_, densities): &&(&str, Vec<f64>)| densities.iter().sum::<f64>() / densities.len() as f64 >= LEAST;
     let blocks = blocks.iter().filter(alive).count();
     Compact { channels: mean(&widths).round().max(1.0) as usize, blocks, layers }
 }
@@ -56,7 +57,9 @@ pub fn compact(model: &Model) -> Compact {
 /// The convolutions of blocks that names number: of the series of blocks in which there are most.
 fn body(model: &Model) -> Vec<Density> {
     let all = numbered(model);
-    let stem = |layer: &Density| block(&layer.name).map(|block| block.trim_end_matches(|last: char| last.is_ascii_digit()).to_owned());
+    let stem = |layer: &Density| {
+        block(&layer.name).map(|block| block.trim_end_matches(|last: char| last.is_ascii_digit()).to_owned())
+    };
     let of = |own: &Option<String>| all.iter().filter(|layer| stem(layer) == *own).count();
     let most = all.iter().map(stem).max_by_key(|stem| of(stem)).flatten();
     all.iter().filter(|layer| stem(layer) == most).cloned().collect()
@@ -80,7 +83,8 @@ fn numbered(model: &Model) -> Vec<Density> {
 
 /// The weights of convolutions, in order.
 fn weights(graph: &Graph) -> impl Iterator<Item = Value> {
-    let of = |(_, node): (Value, &crate::graph::Node)| matches!(node.op, Op::Conv2d(_)).then(|| node.inputs[1]);
+    let of =
+        |(_, node): (Value, &crate::graph::Node)| matches!(node.op, Op::Conv2d(_)).then(|| node.inputs[1]);
     graph.values().filter_map(of)
 }
 
@@ -123,7 +127,8 @@ mod tests {
         let fresh = fresh::edsr(8, 3, 2, 1);
         let thin = |(name, numbers): (&str, &Parameter)| {
             let kept = if name.starts_with("body.1.") { 0 } else { numbers.values().len() / 4 };
-            let values = numbers.values().iter().enumerate().map(|(at, number)| if at < kept { *number } else { 0.0 });
+            let values =
+                numbers.values().iter().enumerate().map(|(at, number)| if at < kept { *number } else { 0.0 });
             (name.to_owned(), Parameter::new(numbers.dims(), values.collect::<Vec<f32>>()))
         };
         let model = Model::from_weights("thin", Weights::new("thin", fresh.iter().map(thin))).unwrap();

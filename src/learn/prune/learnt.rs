@@ -71,7 +71,9 @@ pub fn counts_by(
 
 /// The groups of all channels, those of the least scores first.
 fn order(scores: &Scores) -> Vec<usize> {
-    let of_group = |(group, scores): (usize, &Vec<f64>)| scores.iter().map(move |score| (*score, group)).collect::<Vec<_>>();
+    let of_group = |(group, scores): (usize, &Vec<f64>)| {
+        scores.iter().map(move |score| (*score, group)).collect::<Vec<_>>()
+    };
     let mut all: Vec<(f64, usize)> = scores.iter().enumerate().flat_map(of_group).collect();
     all.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     all.into_iter().map(|(_, group)| group).collect()

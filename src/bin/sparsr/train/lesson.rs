@@ -226,8 +226,9 @@ impl<'a> Lesson<'a> {
         self.form.finish(&mut tensors);
         let config = &self.settings.config;
         let about = [("config", toml::to_string(config)?), ("iteration", self.iteration().to_string())];
-        let weights =
-            Weights::new(config.name.clone(), tensors).with_metadata(self.metadata.clone()).with_metadata(about);
+        let weights = Weights::new(config.name.clone(), tensors)
+            .with_metadata(self.metadata.clone())
+            .with_metadata(about);
         Ok(Model::from_weights(config.name.clone(), weights)?)
     }
 
@@ -286,9 +287,8 @@ impl<'a> Lesson<'a> {
 
 /// A trainer for the form's phase, from these tensors.
 fn trainer(settings: &Settings, machine: &Machine, form: &dyn Form, tensors: &Tensors) -> Result<Trainer> {
-    let frozen = |name: &str| {
-        settings.freeze.iter().any(|pattern| pattern.matches(name)) || form.freezes(name)
-    };
+    let frozen =
+        |name: &str| settings.freeze.iter().any(|pattern| pattern.matches(name)) || form.freezes(name);
     machine.begin(settings.config.datasets.train.batch_size as usize, |pictures| {
         let (objective, parameters) = form.objective(tensors, pictures)?;
         let names: Vec<String> = parameters.iter().map(|(name, _)| name.to_owned()).collect();

@@ -242,7 +242,8 @@ impl<'a> Course<'a> {
             numbers.push(("l_pix", since.pixels / count));
             numbers.extend(&told_besides);
         }
-        let told_as = |name: &str| told_besides.iter().find(|(own, _)| *own == name).map(|(_, number)| *number);
+        let told_as =
+            |name: &str| told_besides.iter().find(|(own, _)| *own == name).map(|(_, number)| *number);
         (row.tau, row.density) = (told_as("tau"), told_as("density"));
         let told = Told {
             name: &config.name,
@@ -347,7 +348,10 @@ impl<'a> Course<'a> {
         let mut about = vec![];
         if let Some(validation) = &mut self.validation {
             let (figures, _) = validation.measure(&model, false)?;
-            self.log.info(&format!("the {name} network: psnr_y {:.3}, ssim_y {:.4}", figures.psnr_y, figures.ssim_y))?;
+            self.log.info(&format!(
+                "the {name} network: psnr_y {:.3}, ssim_y {:.4}",
+                figures.psnr_y, figures.ssim_y
+            ))?;
             about.push(("psnr_y", format!("{:.3}", figures.psnr_y)));
         }
         let weights = model.weights().clone().with_metadata(about);

@@ -311,9 +311,14 @@ impl Check<'_> {
                 self.res_scale(network, channels, blocks)?;
                 Ok(Sizes::Edsr { channels, blocks })
             }
-            "ledsr" if config.path.pretrain_network_g.is_empty() || network.num_feat.or(network.num_block).is_some() => {
+            "ledsr"
+                if config.path.pretrain_network_g.is_empty()
+                    || network.num_feat.or(network.num_block).is_some() =>
+            {
                 self.only(network, &["num_feat", "num_block"])?;
-                let count = |name, value: Option<u64>, default| self.count(name, value.unwrap_or(default), 1..=LARGEST);
+                let count = |name, value: Option<u64>, default| {
+                    self.count(name, value.unwrap_or(default), 1..=LARGEST)
+                };
                 Ok(Sizes::Ledsr {
                     channels: count("network_g.num_feat", network.num_feat, 32)?,
                     blocks: count("network_g.num_block", network.num_block, 8)?,
@@ -323,7 +328,8 @@ impl Check<'_> {
             _ => {
                 let known = architectures().find(|known| known.name == lower).map(|known| known.name);
                 if known.is_none() && lower != "checkpoint" {
-                    let expected = "EDSR, LEDSR, SMSR, Checkpoint or an architecture that `sparsr models` lists";
+                    let expected =
+                        "EDSR, LEDSR, SMSR, Checkpoint or an architecture that `sparsr models` lists";
                     let reason = format!("expected {expected}, found `{}`", network.kind);
                     return self.refuse("network_g.type", &reason);
                 }
@@ -578,7 +584,9 @@ impl Check<'_> {
             let reason = format!("expected assl, gassl, srp or obproxsg, found `{}`", prune.method);
             return self.refuse(&key("method"), &reason);
         };
-        for (name, share) in [("rank", prune.rank), ("align", prune.align), ("grow", prune.grow), ("settle", prune.settle)] {
+        for (name, share) in
+            [("rank", prune.rank), ("align", prune.align), ("grow", prune.grow), ("settle", prune.settle)]
+        {
             self.share(&key(name), share)?;
         }
         self.ensure(prune.rank < 1.0, &key("rank"), "below 1", prune.rank)?;
@@ -637,12 +645,14 @@ fn count(text: &str) -> Result<u64, String> {
     };
     let number = digits.parse::<f64>().ok().map(|number| number * unit);
     let fits = number.filter(|number| number.is_finite() && *number >= 1.0 && *number < 1e18);
-    fits.map(|number| number as u64).ok_or_else(|| format!("expected a count such as 200k or 30G, found `{text}`"))
+    fits.map(|number| number as u64)
+        .ok_or_else(|| format!("expected a count such as 200k or 30G, found `{text}`"))
 }
 
 /// Width and height, `1280x720`.
 fn size(text: &str) -> Result<[usize; 2], String> {
-    let sides = text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
+    let sides =
+        text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
     sides
         .filter(|sides| sides.iter().all(|side| (1..=1 << 16).contains(side)))
         .ok_or_else(|| format!("expected a size such as 1280x720, found `{text}`"))

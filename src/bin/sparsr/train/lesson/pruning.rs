@@ -48,7 +48,12 @@ type Pulls = BTreeMap<String, (usize, Vec<f32>)>;
 
 impl<'a> PruningLesson<'a> {
     /// Brings the tensors into the form in which they are trained.
-    pub fn new(settings: &'a Settings, own: &'a Pruning, model: &Model, tensors: &mut Tensors) -> Result<Self> {
+    pub fn new(
+        settings: &'a Settings,
+        own: &'a Pruning,
+        model: &Model,
+        tensors: &mut Tensors,
+    ) -> Result<Self> {
         let plain = prune::channels(model, &own.skip)?;
         let weights = if own.method.is_normalised() {
             let filters = plain.groups().iter().flat_map(|group| group.in_role(Role::Filters));
@@ -110,7 +115,8 @@ impl<'a> PruningLesson<'a> {
     }
 
     fn with(&mut self, tensors: &Tensors) -> Result<()> {
-        let weights = Weights::new(self.model.name(), tensors.clone()).with_metadata(self.model.weights().metadata().clone());
+        let weights = Weights::new(self.model.name(), tensors.clone())
+            .with_metadata(self.model.weights().metadata().clone());
         self.model = Model::from_weights(self.model.name(), weights)?;
         Ok(())
     }
@@ -131,7 +137,8 @@ impl<'a> PruningLesson<'a> {
                 let name = parameters.name(place.parameter);
                 let shape = self.shape(name);
                 let filters = shape.axes()[place.axis];
-                let (_, own) = pulls.entry(name.to_owned()).or_insert_with(|| (place.axis, vec![stays; filters]));
+                let (_, own) =
+                    pulls.entry(name.to_owned()).or_insert_with(|| (place.axis, vec![stays; filters]));
                 for (channel, indices) in place.indices.iter().enumerate() {
                     let goes = all_go || !kept.contains(&channel);
                     indices.iter().for_each(|at| own[*at] = if goes { gone } else { stays });
@@ -182,7 +189,8 @@ impl<'a> PruningLesson<'a> {
     /// 1 for the filter whose magnitude is the threshold: as many as shall go lie below.
     fn threshold(&self, name: &str, magnitudes: &[f32], shape: Shape) -> Tensor {
         let group = self.aligned().into_iter().find(|(_, names)| names.iter().any(|own| own == name));
-        let staying = group.zip(self.counts.as_ref()).map_or(magnitudes.len(), |((number, _), counts)| counts[number]);
+        let staying =
+            group.zip(self.counts.as_ref()).map_or(magnitudes.len(), |((number, _), counts)| counts[number]);
         let mut order: Vec<usize> = (0..magnitudes.len()).collect();
         order.sort_by(|a, b| magnitudes[*a].total_cmp(&magnitudes[*b]));
         let chosen = order.get(magnitudes.len() - staying).copied();
@@ -254,7 +262,8 @@ impl Form for PruningLesson<'_> {
         self.with(tensors)?;
         if anew {
             let (own, scores) = (self.own, self.scores(true)?);
-            self.counts = Some(prune::counts_by(&self.model, &self.channels, &scores, own.target, own.picture)?);
+            self.counts =
+                Some(prune::counts_by(&self.model, &self.channels, &scores, own.target, own.picture)?);
             *tensors = begun.iter().map(|(name, numbers)| (name.to_owned(), numbers.clone())).collect();
             self.with(tensors)?;
         }
@@ -282,17 +291,22 @@ impl Form for PruningLesson<'_> {
     /// The network without the channels that went.
     fn outcome(&self, network: &Model) -> Result<Option<Outcome>> {
         let channels = prune::channels(network, &self.own.skip)?;
-        let kept: Vec<Vec<usize>> = (0..self.channels.groups().len()).map(|group| self.kept.of(group)).collect();
+        let kept: Vec<Vec<usize>> =
+            (0..self.channels.groups().len()).map(|group| self.kept.of(group)).collect();
         let kept = Kept::new(&channels, &kept)?;
         let model = prune::sliced(network, &channels, &kept)?;
-        let [before, after] = [&Kept::all(&channels), &kept].map(|kept| prune::cost(network, &channels, kept, self.own.picture));
+        let [before, after] = [&Kept::all(&channels), &kept]
+            .map(|kept| prune::cost(network, &channels, kept, self.own.picture));
         let (before, after) = (before?, after?);
         let widths = channels.groups().iter().zip(self.counts.iter().flatten());
         let widths: Vec<String> =
             widths.map(|(group, count)| format!("{} {} of {}", group.name, count, group.channels)).collect();
         let scores = prune::l1(network, &channels)?;
         let told = vec![
-            format!("what went still has {:.2e} of its layers' mean filter, at most", most_left(&channels, &kept, &scores)),
+            format!(
+                "what went still has {:.2e} of its layers' mean filter, at most",
+                most_left(&channels, &kept, &scores)
+            ),
             format!("channels that stay: {}", widths.join(", ")),
             format!(
                 "multiply-adds {:.3} G to {:.3} G, parameters {} to {}",
@@ -344,7 +358,11 @@ fn most_left(channels: &Channels, kept: &Kept, scores: &Scores) -> f64 {
     let groups = channels.groups().iter().zip(scores).enumerate();
     let left = groups.flat_map(|(number, (group, scores))| {
         let (stays, layers) = (kept.of(number), group.made_by.len().max(1) as f64);
-        scores.iter().enumerate().filter(move |(at, _)| !stays.contains(at)).map(move |(_, score)| score / layers)
+        scores
+            .iter()
+            .enumerate()
+            .filter(move |(at, _)| !stays.contains(at))
+            .map(move |(_, score)| score / layers)
     });
     left.fold(0.0, f64::max)
 }

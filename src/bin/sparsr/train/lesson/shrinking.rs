@@ -71,7 +71,12 @@ impl Form for ShrinkingLesson<'_> {
         let Compact { layers, channels, blocks } = compact(network);
         let mut told: Vec<String> = layers
             .iter()
-            .map(|layer| format!("{}: density {:.4}, {} of {} channels", layer.name, layer.density, layer.width, layer.channels))
+            .map(|layer| {
+                format!(
+                    "{}: density {:.4}, {} of {} channels",
+                    layer.name, layer.density, layer.width, layer.channels
+                )
+            })
             .collect();
         told.push(format!("a compact network: num_feat = {channels}, num_block = {blocks}"));
         Ok(Some(Outcome { network: None, told }))

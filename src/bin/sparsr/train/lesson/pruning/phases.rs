@@ -93,7 +93,16 @@ mod tests {
     use super::*;
 
     fn own(method: Method) -> Pruning {
-        Pruning { method, rank: 0.5, align: 0.1, grow: 0.6, settle: 0.3, interval: 20, limit: 0.5, ..Pruning::default() }
+        Pruning {
+            method,
+            rank: 0.5,
+            align: 0.1,
+            grow: 0.6,
+            settle: 0.3,
+            interval: 20,
+            limit: 0.5,
+            ..Pruning::default()
+        }
     }
 
     #[test]
@@ -110,7 +119,10 @@ mod tests {
         let own = own(Method::Assl);
         let phases = Phases::of(&own, 1000);
         let pull = |iteration, waited| phases.pull(&own, iteration, waited);
-        assert_eq!([0, 119, 120, 400, 700, 999].map(|i| pull(i, true)), [0.0, 0.0, 0.5 / 30.0, 0.25, 0.5, 0.5]);
+        assert_eq!(
+            [0, 119, 120, 400, 700, 999].map(|i| pull(i, true)),
+            [0.0, 0.0, 0.5 / 30.0, 0.25, 0.5, 0.5]
+        );
         assert_eq!([0, 20, 350, 700].map(|i| pull(i, false)), [0.0, 0.5 / 35.0, 0.5 * 17.0 / 35.0, 0.5]);
         assert_eq!([0, 699, 700, 900].map(|i| phases.until_settled(i)), [700, 1, 0, 0]);
     }
