@@ -16,6 +16,7 @@
 //! Nothing here knows a device, a buffer or a shader.
 
 mod builder;
+mod criterion;
 mod op;
 mod parameters;
 mod receptive_field;
@@ -24,6 +25,7 @@ mod rewrite;
 use std::fmt;
 
 pub use builder::{Builder, Weighted};
+pub use criterion::Criterion;
 pub use op::{
     Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Concat, Constant,
     Conv2d, ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, Input, Kind, LayerNorm, Loss, Macs,

@@ -1,7 +1,7 @@
 //! What a training minimises: a graph that ends in a loss, and the gradients that it asks for.
 
 use crate::error::{Error, Result};
-use crate::graph::{Builder, Graph, Input, Loss, Op, Value};
+use crate::graph::{Builder, Criterion, Graph, Input, Op, Value};
 use crate::net::Net;
 use crate::tensor::Shape;
 
@@ -22,7 +22,7 @@ impl Objective {
     /// # Errors
     /// [`Error::Shape`] if the network does not take such pictures, or there is no loss; [`Error::Unsupported`] if it
     /// cannot be trained.
-    pub fn of_net(net: &Net, low: Shape, losses: &[(Loss, f32)]) -> Result<Self> {
+    pub fn of_net(net: &Net, low: Shape, losses: &[(impl Into<Criterion> + Copy, f32)]) -> Result<Self> {
         let graph = net.unfolded().resized(&[low])?;
         let mut b = Builder::behind(&graph);
         let target = graph.node(graph.output()).shape;

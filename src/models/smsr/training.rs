@@ -14,8 +14,8 @@
 use super::{Config, are_dense, assembled, channel_attention, mask_logits};
 use crate::error::Result;
 use crate::graph::{
-    Activation, Axes, BinaryKind, Builder, Conv2d, Graph, Input, Loss, Op, Parameters, TrainingOperation,
-    Value, WeightOperation,
+    Activation, Axes, BinaryKind, Builder, Conv2d, Criterion, Graph, Input, Op, Parameters,
+    TrainingOperation, Value, WeightOperation,
 };
 use crate::models::parts::{conv, parameter};
 use crate::tensor::{Shape, Tensor};
@@ -66,7 +66,7 @@ impl Config {
         weights: &Weights,
         low: Shape,
         masks: Masks,
-        losses: &[(Loss, f32)],
+        losses: &[(impl Into<Criterion> + Copy, f32)],
         unit: f32,
     ) -> Result<(Graph, Parameters)> {
         let mut sparsities = Vec::new();
