@@ -25,7 +25,7 @@ mod rewrite;
 use std::fmt;
 
 pub use builder::{Builder, Weighted};
-pub use criterion::Criterion;
+pub use criterion::{Criterion, Goal};
 pub use op::{
     Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Concat, Constant,
     Conv2d, ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, Input, Kind, LayerNorm, Loss, Macs,

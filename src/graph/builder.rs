@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::{
     Activation, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d, ConvTranspose2d, Criterion,
-    GlobalPool, GlobalPoolKind, Graph, Input, MaskedConv2d, Node, Op, Output, ParameterId, ParameterValue,
-    Parameters, PixelShuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Value, WeightOperation,
+    GlobalPool, GlobalPoolKind, Goal, Graph, Input, MaskedConv2d, Node, Op, Output, ParameterId,
+    ParameterValue, Parameters, PixelShuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Value,
+    WeightOperation,
 };
 use crate::error::{Error, Result};
 use crate::tensor::{Parameter, Shape, Tensor};
@@ -266,6 +267,23 @@ impl Builder {
         like: Value,
     ) -> Result<Value> {
         self.append(name, Op::ResizeTo(ResizeTo { kind }), &[x, like])
+    }
+
+    /// How far pictures are from what they shall be like: those that the input `target` gives and, where there is a teacher,
+    /// those of the input `teacher` behind it.
+    ///
+    /// # Errors
+    /// As [`Builder::losses`].
+    pub fn goal(&mut self, name: &str, made: Value, goal: &Goal) -> Result<Value> {
+        let input = Op::Input(Input { shape: self.shape(made) });
+        let target = self.append("target", input.clone(), &[])?;
+        let truth = self.losses(name, made, target, &goal.truth)?;
+        if goal.teacher.is_empty() {
+            return Ok(truth);
+        }
+        let teacher = self.append("teacher", input, &[])?;
+        let taught = self.losses(&format!("{name}.teacher"), made, teacher, &goal.teacher)?;
+        self.add(name, truth, taught)
     }
 
     /// A weighted sum of criteria: how far what is made is from its target.

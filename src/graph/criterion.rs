@@ -1,4 +1,4 @@
-//! How far what was made is from its target, as nodes of a graph: one number.
+//! How far what was made is from its target, as nodes of a graph: one number; and what is asked of a network in such terms.
 
 use super::{BinaryKind, Builder, Loss, Op, ResizeKind, TrainingOperation, Value};
 use crate::error::{Error, Result};
@@ -22,6 +22,23 @@ pub enum Criterion {
 impl From<Loss> for Criterion {
     fn from(loss: Loss) -> Self {
         Self::Mean(loss)
+    }
+}
+
+/// What a network's pictures shall be like: weighted sums of criteria.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Goal {
+    /// To the true pictures: one at least.
+    pub truth: Vec<(Criterion, f32)>,
+    /// To what a teacher makes of the same input; none if there is no teacher.
+    pub teacher: Vec<(Criterion, f32)>,
+}
+
+impl<C: Into<Criterion> + Copy, const N: usize> From<&[(C, f32); N]> for Goal {
+    /// The truth alone.
+    fn from(losses: &[(C, f32); N]) -> Self {
+        let truth = losses.iter().map(|(loss, weight)| ((*loss).into(), *weight)).collect();
+        Self { truth, teacher: vec![] }
     }
 }
 

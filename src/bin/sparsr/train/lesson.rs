@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 use masks::MaskLesson;
 use sparsr::Model;
 use sparsr::learn::{Batch, Clip, Objective, Optimiser, State, Step, Trainer};
-use sparsr::low_level::graph::Loss;
+use sparsr::low_level::graph::{Criterion, Goal, Loss};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
 use super::machine::Machine;
 use super::network::unit_factor;
 use super::schedule::Schedule;
-use super::settings::{Cut, LossKind, Settings, Sizes};
+use super::settings::{Cut, LossKind, Settings, Sizes, Weighted};
 use crate::Result;
 
 pub struct Lesson<'a> {
@@ -99,17 +99,18 @@ impl<'a> Lesson<'a> {
             _ => None,
         };
         let count = batches.len() as u64;
-        for (number, Batch { low, high }) in batches.into_iter().enumerate() {
-            let [low, high] = [low, high].map(|samples| in_range(samples, white));
-            match &self.masks {
-                None => self.trainer.gather(&[&low, &high])?,
+        for (number, Batch { low, high, taught }) in batches.into_iter().enumerate() {
+            let low = in_range(low, white);
+            let targets = std::iter::once(high).chain(taught).map(|samples| in_range(samples, white));
+            let given = match &self.masks {
+                None => targets.collect(),
                 Some(masks) => {
                     let place = iteration * count + number as u64;
-                    let given = masks.given(self.trainer.objective().forward(), high, iteration, place);
-                    let inputs: Vec<&Tensor> = std::iter::once(&low).chain(&given).collect();
-                    self.trainer.gather(&inputs)?;
+                    masks.given(self.trainer.objective().forward(), targets, iteration, place)
                 }
-            }
+            };
+            let inputs: Vec<&Tensor> = std::iter::once(&low).chain(&given).collect();
+            self.trainer.gather(&inputs)?;
         }
         let Step { loss, watched, norm } = self.trainer.update(self.rate(iteration))?;
         let mut pixels = loss;
@@ -209,7 +210,7 @@ fn trainer(
         let (objective, parameters) = match masks {
             None => {
                 let (net, low) = (model.net(), low(settings, pictures));
-                (Objective::of_net(net, low, &losses(settings))?, net.parameters().clone())
+                (Objective::of_net(net, low, goal(settings))?, net.parameters().clone())
             }
             Some(masks) => masks.objective(tensors, pictures)?,
         };
@@ -230,13 +231,15 @@ fn low(settings: &Settings, pictures: usize) -> Shape {
     Shape::new(pictures, 3, side, side)
 }
 
-fn losses(settings: &Settings) -> Vec<(Loss, f32)> {
+fn goal(settings: &Settings) -> Goal {
     let kind = |kind: LossKind| match kind {
-        LossKind::L1 => Loss::L1,
-        LossKind::Charbonnier { epsilon } => Loss::Charbonnier { epsilon: epsilon as f32 },
-        LossKind::Mse => Loss::MeanSquare,
+        LossKind::L1 => Loss::L1.into(),
+        LossKind::Charbonnier { epsilon } => Loss::Charbonnier { epsilon: epsilon as f32 }.into(),
+        LossKind::Mse => Loss::MeanSquare.into(),
+        LossKind::MultiLap => Criterion::MultiLap,
     };
-    settings.losses.iter().map(|loss| (kind(loss.kind), loss.weight as f32)).collect()
+    let all = |losses: &[Weighted]| losses.iter().map(|loss| (kind(loss.kind), loss.weight as f32)).collect();
+    Goal { truth: all(&settings.losses), teacher: all(&settings.teacher_losses) }
 }
 
 /// A pattern that means no parameter is a mistake, but for the mean: not all networks hold one.

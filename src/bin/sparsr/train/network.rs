@@ -30,7 +30,7 @@ pub fn unit_factor(sizes: &Sizes, name: &str, unit: f64) -> f64 {
     let [first, last] = match sizes {
         Sizes::Edsr { .. } => ["head.0.weight", "tail.1."],
         Sizes::Smsr { .. } => ["head.0.weight", "tail.0."],
-        Sizes::Checkpoint(_) => return 1.0,
+        Sizes::SwinIr(_) | Sizes::Checkpoint(_) => return 1.0,
     };
     if name == first {
         unit.recip()
@@ -70,6 +70,7 @@ pub fn start(settings: &Settings, latest: Option<&Path>) -> Result<Start> {
 /// Numbers by the seed, as a checkpoint has them.
 fn drawn(sizes: &Sizes, scale: usize, unit: f64, seed: u64) -> BTreeMap<String, Parameter> {
     let weights = match *sizes {
+        Sizes::SwinIr(ref sizes) => fresh::swinir(sizes, seed),
         Sizes::Edsr { channels, blocks } => fresh::edsr(channels, blocks, scale, seed),
         Sizes::Smsr { channels, modules, layers, mask_channels, attention_channels } => {
             let sizes = smsr::Config { channels, modules, layers, mask_channels, attention_channels, scale };

@@ -15,6 +15,7 @@ pub struct Config {
     pub path: Path,
     pub datasets: Datasets,
     pub train: Train,
+    pub teacher: Teacher,
     pub val: Val,
     pub logger: Logger,
 }
@@ -31,6 +32,11 @@ pub struct Network {
     pub num_layer: Option<u64>,
     pub mask_feat: Option<u64>,
     pub attention_feat: Option<u64>,
+    pub embed_dim: Option<u64>,
+    pub depths: Option<Vec<u64>>,
+    pub num_heads: Option<Vec<u64>>,
+    pub window_size: Option<u64>,
+    pub mlp_ratio: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -159,6 +165,15 @@ pub struct Loss {
     pub eps: Option<f64>,
 }
 
+/// The networks that it learns from besides.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Teacher {
+    pub network: Vec<String>,
+    pub cache: String,
+    pub losses: Vec<Loss>,
+}
+
 /// How SMSR's masks are learnt.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -207,6 +222,7 @@ impl Default for Config {
             path: Path::default(),
             datasets: Datasets::default(),
             train: Train::default(),
+            teacher: Teacher::default(),
             val: Val::default(),
             logger: Logger::default(),
         }
@@ -224,6 +240,11 @@ impl Default for Network {
             num_layer: None,
             mask_feat: None,
             attention_feat: None,
+            embed_dim: None,
+            depths: None,
+            num_heads: None,
+            window_size: None,
+            mlp_ratio: None,
         }
     }
 }
@@ -311,6 +332,13 @@ impl Default for Scheduler {
 impl Default for Loss {
     fn default() -> Self {
         Self { kind: "L1".into(), loss_weight: 1.0, eps: None }
+    }
+}
+
+impl Default for Teacher {
+    fn default() -> Self {
+        let multi_lap = Loss { kind: "MultiLap".into(), ..Loss::default() };
+        Self { network: vec![], cache: String::new(), losses: vec![multi_lap] }
     }
 }
 

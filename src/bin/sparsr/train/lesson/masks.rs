@@ -15,7 +15,7 @@ use super::super::network::unit_factor;
 use super::super::schedule::{Phase, Steering};
 use super::super::schema::Masks;
 use super::super::settings::Settings;
-use super::{losses, low};
+use super::{goal, low};
 use crate::Result;
 
 /// The stream of the first input that is noise; each further one has the next.
@@ -57,7 +57,7 @@ impl<'a> MaskLesson<'a> {
             &weights,
             low(self.settings, pictures),
             masks,
-            &losses(self.settings),
+            goal(self.settings),
             unit,
         )?;
         Ok((Objective::new(graph)?, parameters))
@@ -89,11 +89,19 @@ impl<'a> MaskLesson<'a> {
         self.phase.name()
     }
 
-    /// The inputs behind the picture, in the graph's order. `place` is the batch's among all batches.
-    pub fn given(&self, graph: &Graph, target: Tensor, iteration: u64, place: u64) -> Vec<Tensor> {
-        let (weights, pictures) = (self.steering.weights(self.masks), target.shape().batch);
+    /// The inputs behind the picture, in the graph's order: `targets` are the truth and what a teacher made. `place` is the
+    /// batch's among all batches.
+    pub fn given(
+        &self,
+        graph: &Graph,
+        targets: impl Iterator<Item = Tensor>,
+        iteration: u64,
+        place: u64,
+    ) -> Vec<Tensor> {
+        let weights = self.steering.weights(self.masks);
+        let pictures = self.settings.config.datasets.train.batch_size as usize;
         let number = |number: f64| Tensor::new(Shape::new(1, 1, 1, 1), vec![number as f32]);
-        let (mut streams, mut target) = (STREAM.., Some(target));
+        let (mut streams, mut targets) = (STREAM.., targets);
         let tensor = |value| {
             let node = graph.node(value);
             let module = node
@@ -106,8 +114,8 @@ impl<'a> MaskLesson<'a> {
                 // The mean over modules is what is asked to be sparse.
                 let weight = module.and_then(|module| weights.get(module)).copied().unwrap_or_default();
                 number(weight / weights.len() as f64)
-            } else if node.name == "target" {
-                target.take().unwrap_or_else(|| Tensor::zeros(node.shape))
+            } else if ["target", "teacher"].contains(&&*node.name) {
+                targets.next().unwrap_or_else(|| Tensor::zeros(node.shape))
             } else {
                 // Channel masks are drawn for a whole batch (the authors' code), spatial ones for each of its pictures.
                 let drawn = if node.name.contains(".ch_mask.") { 1 } else { pictures };
