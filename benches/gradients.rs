@@ -103,6 +103,8 @@ fn operators(batch: usize, side: usize) -> Vec<(&'static str, Op, Vec<Shape>)> {
             training(TrainingOperation::MaxPoolGradient(pool)),
             vec![patch(16), pooled],
         ),
+        ("blur 6", training(TrainingOperation::Blur), vec![patch(6)]),
+        ("blur_gradient 6", training(TrainingOperation::BlurGradient), vec![patch(6)]),
         ("resize_gradient bicubic 2 3", resize(ResizeKind::Bicubic), vec![enlarged]),
         (
             "resize_gradient bilinear 16",

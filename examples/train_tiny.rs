@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut trainer = Trainer::new(objective, net.parameters().clone(), Optimiser::default())?;
     let mut sum = 0.0;
     for step in 0..STEPS {
-        let Batch { mut low, mut high } = batches.batch(step);
+        let Batch { mut low, mut high, .. } = batches.batch(step);
         for samples in [&mut low, &mut high] {
             samples.values_mut().iter_mut().for_each(|sample| *sample /= 255.0); // the network's range
         }

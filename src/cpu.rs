@@ -27,6 +27,7 @@ mod activation;
 mod attention;
 mod attention_gradient;
 mod binary;
+mod blur;
 mod buffers;
 mod concat;
 mod conv2d;

@@ -17,6 +17,7 @@
 
 mod builder;
 mod channels;
+mod criterion;
 mod op;
 mod parameters;
 mod receptive_field;
@@ -26,6 +27,7 @@ use std::fmt;
 
 pub use builder::{Builder, Weighted};
 pub use channels::{Channels, Fixed, Group, Kept, Member, Place, Role, Why};
+pub use criterion::{Criterion, Goal};
 pub use op::{
     Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Concat, Constant,
     Conv2d, ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, Input, Kind, LayerNorm, Loss, Macs,

@@ -18,6 +18,7 @@ pub mod attention_gradient_queries;
 pub mod attention_table_gradient;
 pub mod average_pool;
 pub mod binary;
+pub mod blur;
 pub mod concat;
 pub mod conv2d_compact;
 pub mod conv2d_cooperative;
@@ -96,6 +97,7 @@ pub static ALL: &[&Kernel] = &[
     &attention_table_gradient::KERNEL,
     &average_pool::KERNEL,
     &binary::KERNEL,
+    &blur::KERNEL,
     &concat::KERNEL,
     &conv2d_compact::KERNEL,
     &conv2d_cooperative::KERNEL,

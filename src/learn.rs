@@ -35,4 +35,6 @@ pub struct Batch {
     pub low: Tensor,
     /// N×3×sh×sw at the scale s, samples `0 ..= 255`.
     pub high: Tensor,
+    /// What teachers make of the small pictures, for a student: of `high`'s shape.
+    pub taught: Option<Tensor>,
 }

@@ -1,9 +1,11 @@
-//! Learning against PyTorch: the gradients of every operator in the middle of a graph and of small networks with all their
-//! parameters, and twenty steps of training.
+//! Learning against PyTorch: the gradients of every operator in the middle of a graph, of MultiLap and of small
+//! networks with all their parameters, and twenty steps of training.
 //!
 //! The scripts in `tests/golden/learning` made the expected numbers; the tables here add the attributes that they used. A
 //! case on one side only is a failure.
 
+#[path = "learning/multi_lap.rs"]
+mod multi_lap;
 #[path = "learning/networks.rs"]
 mod networks;
 #[path = "learning/operators.rs"]

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::{GenericImageView, RgbImage, RgbaImage};
-use sparsr::learn::data::{Batches, Crops, DataOptions, Degradations, Draw, HeldOut, Pairs};
+use sparsr::learn::data::{
+    Batches, Crops, DataOptions, Degradations, Draw, HeldOut, Pairs, Taught, Teachers,
+};
 use sparsr::low_level::metrics::resize_bicubic_matlab;
 use sparsr::{Cancel, Error, Pixels, Progress, Samples};
 
@@ -390,6 +392,119 @@ fn the_cache_gives_the_same_pairs_until_something_changes() {
     assert_eq!(pictures(&options)[0].low.width(), 50 / 3, "the scale is another");
     options.also_shrunk_above = Some(40);
     assert_eq!(pictures(&options).len(), 3, "another option");
+}
+
+/// A teacher that repeats pixels, and is so much darker.
+fn repeated(small: &Pixels, scale: usize, darker: u16) -> Pixels {
+    let Samples::U16(samples) = small.samples() else { panic!("teachers see 16 bits") };
+    let (width, height) = (scale * small.width(), scale * small.height());
+    let number = |at: usize| {
+        let (c, x, y) = (at % 3, at / 3 % width, at / 3 / width);
+        samples[3 * (y / scale * small.width() + x / scale) + c].saturating_sub(darker)
+    };
+    Pixels::new(width, height, Samples::U16((0..3 * width * height).map(number).collect()))
+}
+
+fn teachers(keys: &[&str], cache: Option<PathBuf>) -> Teachers {
+    Teachers { keys: keys.iter().map(|key| (*key).to_owned()).collect(), cache }
+}
+
+/// By teachers of which each is darker by as much more; and how often one was asked.
+fn taught(pairs: &Pairs, teachers: &Teachers, darker: u16) -> (Taught, usize) {
+    let mut asked = 0;
+    let taught = Taught::open(pairs, teachers, &Cancel::default(), &Progress::default(), |teacher, small| {
+        asked += 1;
+        Ok(repeated(small, pairs.scale(), teacher as u16 * darker))
+    });
+    (taught.unwrap(), asked)
+}
+
+#[test]
+fn what_teachers_make_is_cropped_as_the_truth_is() {
+    let folder = folder(&[("a.png", 90, 70), ("b.png", 60, 120)]);
+    let pairs = Arc::new(open(&options(folder.path(), 3)).unwrap());
+    let crops = || Crops { lq_size: 12, batch_size: 20, ..Crops::default() };
+    let (taught, asked) = taught(&pairs, &teachers(&["a", "b"], None), 2 * 257);
+    assert_eq!(asked, 4);
+    let plain = Batches::new(pairs.clone(), crops(), 3).unwrap();
+    let student = Batches::new(pairs.clone(), crops(), 3).unwrap().taught_by(taught.clone()).unwrap();
+    let (batch, draws) = (student.batch(5), student.draws(5));
+    let found = batch.taught.clone().unwrap();
+    assert_eq!(found.shape(), batch.high.shape());
+    let mut values = found.values().iter();
+    for draw in &draws {
+        for at in 0..3 * 36 * 36 {
+            let place = [at / (36 * 36), at / 36 % 36, at % 36];
+            let expected = sample(&taught.pictures()[draw.picture], draw, 3, 36, place);
+            assert_eq!(*values.next().unwrap(), expected, "{draw:?} {place:?}");
+        }
+    }
+    // The mean of a teacher's samples and those of one that is darker by 2.
+    let Samples::U8(low) = pairs.pairs()[0].low.samples() else { panic!("8 bits") };
+    let Samples::U8(high) = taught.pictures()[0].samples() else { panic!("8 bits") };
+    assert!(low.iter().zip(&high[..3]).take(3).all(|(low, high)| *high == low - 1), "{low:?}");
+    assert_eq!(sparsr::learn::Batch { taught: None, ..batch }, plain.batch(5), "the rest is as without");
+}
+
+#[test]
+fn the_teachers_cache_holds_until_something_changes() {
+    let folder = folder(&[("a.png", 40, 40), ("b.png", 50, 30)]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let cache = elsewhere.path().join("taught");
+    let pairs = open(&options(folder.path(), 2)).unwrap();
+    let kept = teachers(&["a", "b"], Some(cache.clone()));
+    let (fresh, asked) = taught(&pairs, &kept, 500);
+    let whole = fs::read(&cache).unwrap();
+    assert_eq!((asked, taught(&pairs, &kept, 500)), (4, (fresh.clone(), 0)));
+    let damages: [(&str, Change<Vec<u8>>); 4] = [
+        ("cut", |bytes| bytes.truncate(bytes.len() - 1)),
+        ("longer", |bytes| bytes.push(0)),
+        ("a bit of a picture", |bytes| *bytes.last_mut().unwrap() ^= 1),
+        ("a bit of the head", |bytes| bytes[60] ^= 1),
+    ];
+    for (damage, change) in damages {
+        let mut damaged = whole.clone();
+        change(&mut damaged);
+        fs::write(&cache, damaged).unwrap();
+        assert_eq!(taught(&pairs, &kept, 500), (fresh.clone(), 4), "{damage}");
+        assert!(fs::read(&cache).unwrap() == whole, "{damage}: made anew");
+    }
+    let others = teachers(&["a", "c"], Some(cache.clone()));
+    assert_eq!(taught(&pairs, &others, 900).1, 4, "other teachers");
+    picture(40, 40, 9).save(folder.path().join("a.png")).unwrap();
+    let changed = open(&options(folder.path(), 2)).unwrap();
+    assert_eq!(taught(&changed, &others, 900).1, 4, "another picture");
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1, "nothing else is left");
+}
+
+#[test]
+fn teachers_that_make_no_sense_are_refused() {
+    let folder = folder(&[("a.png", 40, 40), ("b.png", 40, 40)]);
+    let cache = folder.path().join("taught");
+    let pairs = Arc::new(open(&options(folder.path(), 2)).unwrap());
+    let one = teachers(&["a"], Some(cache.clone()));
+    let asked = |teachers: &Teachers, scale: usize| {
+        let cancel = Cancel::default();
+        let made = Taught::open(&pairs, teachers, &cancel, &Progress::default(), |_, small| {
+            cancel.cancel();
+            Ok(repeated(small, scale, 0))
+        });
+        made.unwrap_err().to_string()
+    };
+    let expected = "a.png: expected a teacher's picture of 40x40 pixels, found 60x60: it has another scale";
+    assert_eq!(asked(&one, 3), expected);
+    assert_eq!(asked(&teachers(&[], None), 2), "teachers: expected one at least, found none");
+    assert!(asked(&one, 2).contains("cancelled") && !cache.exists(), "what is ended leaves nothing");
+
+    let (made, _) = taught(&pairs, &teachers(&["a"], None), 0);
+    let degradations = Some(Degradations::default());
+    let batches = Batches::new(pairs, Crops { lq_size: 8, degradations, ..Crops::default() }, 0).unwrap();
+    let error = batches.taught_by(made.clone()).unwrap_err().to_string();
+    assert_eq!(error, "degradations: expected none with a teacher, which sees clean pictures");
+    fs::remove_file(folder.path().join("b.png")).unwrap();
+    let fewer = Arc::new(open(&options(folder.path(), 2)).unwrap());
+    let error = Batches::new(fewer, Crops { lq_size: 8, ..Crops::default() }, 0).unwrap().taught_by(made);
+    assert_eq!(error.unwrap_err().to_string(), "expected the teachers' pictures of 1 pairs, found 2");
 }
 
 #[test]

@@ -53,7 +53,7 @@ fn batches(batch_size: usize) -> Batches {
 
 fn learn(trainer: &mut Trainer, batches: &Batches, steps: std::ops::Range<u64>) -> Vec<Step> {
     let step = |step| {
-        let Batch { low, high } = batches.batch(step);
+        let Batch { low, high, .. } = batches.batch(step);
         trainer.step(&[&low, &high], 2e-3).unwrap()
     };
     steps.map(step).collect()
@@ -170,7 +170,7 @@ fn a_gpu_learns_what_the_cpu_engine_learns() {
 #[test]
 fn however_a_batch_is_cut_its_gradient_is_the_same() {
     let batches = batches(4);
-    let Batch { low, high } = batches.batch(0);
+    let Batch { low, high, .. } = batches.batch(0);
     let found = |trainer: &mut Trainer| trainer.step(&[&low, &high], 1e-3).unwrap();
     let whole = found(&mut edsr(4, Optimiser::default()));
     for pictures in [1, 2] {
@@ -199,7 +199,7 @@ fn what_is_no_number_ends_it_and_changes_nothing() {
         let (mut trainer, batches) = (edsr_on(gpu.as_ref(), 1, Optimiser::default()), batches(2));
         learn(&mut trainer, &batches, 0..2);
         let before = numbers(&trainer);
-        let Batch { mut low, high } = batches.batch(2);
+        let Batch { mut low, high, .. } = batches.batch(2);
         low.values_mut()[700] = f32::NAN;
         let message = trainer.step(&[&low, &high], 1e-3).unwrap_err().to_string();
         assert!(message.starts_with("iteration 3: the loss is NaN; the training cannot go on"), "{message}");
@@ -217,7 +217,7 @@ fn masked() -> smsr::Config {
 #[test]
 fn smsr_with_hard_masks_is_the_network_of_inference() {
     let (config, batches) = (masked(), batches(1));
-    let Batch { low, high } = batches.batch(0);
+    let Batch { low, high, .. } = batches.batch(0);
     let weights = fresh::smsr(&config, 5);
     let (graph, parameters) =
         config.training(&weights, low.shape(), smsr::Masks::Hard, &[(Loss::L1, 1.0)], 1.0).unwrap();

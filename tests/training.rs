@@ -50,6 +50,13 @@ hard = 0.25
 sparsity_warmup_iter = 1
 "#;
 
+/// The same with teachers, one of which has masks.
+const TEACHER: &str = r#"
+[teacher]
+network = ["edsrmini-x2", "smsr-x2"]
+cache = "taught.cache"
+"#;
+
 fn prepared(config: &str) -> Folder {
     let folder = Folder::new();
     fs::create_dir(folder.path("pictures")).unwrap();
@@ -62,6 +69,11 @@ fn prepared(config: &str) -> Folder {
 fn masked() -> String {
     let smsr = "type = \"SMSR\"\nnum_feat = 4\nnum_module = 2\nnum_layer = 2\nmask_feat = 4";
     CONFIG.replace("num_feat = 4\nnum_block = 1", smsr) + MASKS
+}
+
+/// A student: pyramids need larger crops.
+fn taught(config: &str) -> String {
+    config.replace("lq_size = 8", "lq_size = 16") + TEACHER
 }
 
 /// The names in a folder, in order.
@@ -198,7 +210,7 @@ fn a_name_is_taken_by_its_training() {
 #[test]
 fn an_interrupted_training_ends_as_one_that_was_not() {
     let accumulated = CONFIG.replace("batch_size = 2", "batch_size = 1\naccum_iter = 2");
-    for config in [CONFIG.to_owned(), masked(), accumulated] {
+    for config in [CONFIG.to_owned(), masked(), accumulated, taught(CONFIG), taught(&masked())] {
         let whole = prepared(&config);
         whole.succeeds(&["train", "tiny.toml"]);
         // Phases of masks begin with the iterations behind 3, 6 and 9.
@@ -220,13 +232,73 @@ fn an_interrupted_training_ends_as_one_that_was_not() {
 }
 
 #[test]
+fn a_student_is_taught_once() {
+    let folder = prepared(&taught(CONFIG));
+    folder.succeeds(&["distil", "tiny.toml"]);
+    let log = fs::read_to_string(folder.path("experiments/tiny/train.log")).unwrap();
+    assert!(log.contains("INFO: is taught by edsrmini-x2, smsr-x2"), "{log}");
+    let cache = fs::read(folder.path("taught.cache")).unwrap();
+    assert!(cache.len() > 3 * 64 * 48 && cache.starts_with(b"sparsr taught 1\n"));
+
+    // Whoever reads the cache learns the same, and from other teachers something else.
+    let again = ["distil", "tiny.toml", "--set", "name=tiny2"];
+    folder.succeeds(&again);
+    assert!(fs::read(folder.path("taught.cache")).unwrap() == cache);
+    let other = ["distil", "tiny.toml", "--set", "name=tiny3", "--set", "teacher.network=['smsr-x2']"];
+    folder.succeeds(&other);
+    assert!(fs::read(folder.path("taught.cache")).unwrap() != cache);
+    let losses =
+        |name: &str| fs::read_to_string(folder.path(&format!("experiments/{name}/metrics.csv"))).unwrap();
+    let losses = ["tiny", "tiny2", "tiny3"].map(losses).map(|text| column(&text, 3));
+    assert!(losses[0] == losses[1] && losses[0] != losses[2], "{losses:?}");
+}
+
+#[test]
+fn teachers_that_cannot_teach_are_refused_and_leave_nothing() {
+    let folder = prepared(&taught(CONFIG));
+    fs::write(folder.path("plain.toml"), CONFIG).unwrap();
+    let cases: &[(&[&str], &str)] = &[
+        (
+            &["plain.toml"],
+            "plain.toml: teacher.network: expected a network to learn from, found none; `sparsr train` learns without one",
+        ),
+        (&["tiny.toml", "--set", "teacher.network=['absent.pth']"], "teacher.network: absent.pth: "),
+        (
+            &["tiny.toml", "--set", "teacher.network=['edsrmini-x3']"],
+            "teacher.network: builtin:edsrmini-x3: expected a network of x2, found one of x3",
+        ),
+        (
+            &["tiny.toml", "--set", "datasets.train.lq_size=24", "--set", "scale=3"],
+            "datasets.train.lq_size: expected lq_size times scale to be a multiple of 16 and at least 32, for MultiLap, \
+             found 24 times 3, which is 72",
+        ),
+        (
+            &["tiny.toml", "--set", "datasets.train.type=degraded"],
+            "datasets.train.type: expected paired with a [teacher], which sees the small pictures as they are, found `degraded`",
+        ),
+        (
+            &["tiny.toml", "--set", "datasets.train.cache=taught.cache"],
+            "teacher.cache: expected another file than datasets.train.cache, found taught.cache",
+        ),
+    ];
+    for (args, expected) in cases {
+        let sentence = folder.fails(&[&["distil"], *args].concat());
+        assert!(sentence.contains(expected), "{args:?}: {sentence}");
+    }
+    let sentence = folder.fails(&["train", "plain.toml", "--set", "teacher.cache=a"]);
+    let expected =
+        "teacher.network: expected a checkpoint or a built-in name, since [teacher] says more, found none";
+    assert!(sentence.contains(expected), "{sentence}");
+}
+
+#[test]
 fn on_a_gpu_it_learns_the_same_and_ends_the_same_if_interrupted() {
     let Some(gpu) = adapter::gpu("sparsr train on a GPU") else { return };
     let train = |folder: &Folder, args: &[&str]| {
         let outcome = folder.run(&[&["train", "tiny.toml"], args].concat());
         assert!(outcome.success, "{}", outcome.stderr);
     };
-    for config in [CONFIG.to_owned(), masked()] {
+    for config in [CONFIG.to_owned(), masked(), taught(CONFIG)] {
         let [by_cpu, whole, halted] = [0; 3].map(|_| prepared(&config));
         train(&by_cpu, &["--device", "cpu"]);
         train(&whole, &["--device", gpu.name()]);
@@ -250,8 +322,12 @@ fn on_a_gpu_it_learns_the_same_and_ends_the_same_if_interrupted() {
 
 /// The losses that were told.
 fn losses(folder: &Folder) -> Vec<f64> {
-    let text = fs::read_to_string(folder.path("experiments/tiny/metrics.csv")).unwrap();
-    text.lines().filter_map(|line| line.split(',').nth(3)?.parse().ok()).collect()
+    column(&fs::read_to_string(folder.path("experiments/tiny/metrics.csv")).unwrap(), 3)
+}
+
+/// The numbers of a column of `metrics.csv`.
+fn column(text: &str, at: usize) -> Vec<f64> {
+    text.lines().filter_map(|line| line.split(',').nth(at)?.parse().ok()).collect()
 }
 
 /// Iterations and PSNRs.

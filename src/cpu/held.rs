@@ -14,7 +14,7 @@ use super::layer::{Weight, Weights};
 use super::map::Map;
 use super::order::Order;
 use super::{
-    attention, attention_gradient, concat, conv_transpose2d, conv2d_weight_gradient, layer_norm,
+    attention, attention_gradient, blur, concat, conv_transpose2d, conv2d_weight_gradient, layer_norm,
     layer_norm_gradient, loss, masked_conv2d, max_pool_gradient, pixel_shuffle, pool, resize,
     resize_gradient, spatial_mask, sum, unfold, weight,
 };
@@ -189,6 +189,8 @@ impl<'a> Held<'a> {
                 self.expression(value).evaluate(y);
             }
             TrainingOperation::Conv2dWeightGradient(_) => unreachable!("made with memory for its sums"),
+            TrainingOperation::Blur => blur::blur(false, at(0), y),
+            TrainingOperation::BlurGradient => blur::blur(true, at(0), y),
             TrainingOperation::MaxPoolGradient(op) => {
                 max_pool_gradient::max_pool_gradient(op, at(0), at(1), y)
             }

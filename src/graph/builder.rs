@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
-    Activation, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d, ConvTranspose2d, GlobalPool,
-    GlobalPoolKind, Graph, Input, Loss, MaskedConv2d, Node, Op, Output, ParameterId, ParameterValue,
-    Parameters, PixelShuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, TrainingOperation, Value,
+    Activation, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d, ConvTranspose2d, Criterion,
+    GlobalPool, GlobalPoolKind, Goal, Graph, Input, MaskedConv2d, Node, Op, Output, ParameterId,
+    ParameterValue, Parameters, PixelShuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, Value,
     WeightOperation,
 };
 use crate::error::{Error, Result};
@@ -269,21 +269,39 @@ impl Builder {
         self.append(name, Op::ResizeTo(ResizeTo { kind }), &[x, like])
     }
 
-    /// A weighted sum of losses: how far what is made is from its target.
+    /// How far pictures are from what they shall be like: those that the input `target` gives and, where there is a teacher,
+    /// those of the input `teacher` behind it.
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) if there is none; as for every node if the shapes differ.
+    /// As [`Builder::losses`].
+    pub fn goal(&mut self, name: &str, made: Value, goal: &Goal) -> Result<Value> {
+        let input = Op::Input(Input { shape: self.shape(made) });
+        let target = self.append("target", input.clone(), &[])?;
+        let truth = self.losses(name, made, target, &goal.truth)?;
+        if goal.teacher.is_empty() {
+            return Ok(truth);
+        }
+        let teacher = self.append("teacher", input, &[])?;
+        let taught = self.losses(&format!("{name}.teacher"), made, teacher, &goal.teacher)?;
+        self.add(name, truth, taught)
+    }
+
+    /// A weighted sum of criteria: how far what is made is from its target.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if there is none; [`Error::Shape`](crate::Error::Shape) if the
+    /// shapes differ, or a criterion has no room in them.
     pub fn losses(
         &mut self,
         name: &str,
         made: Value,
         target: Value,
-        losses: &[(Loss, f32)],
+        losses: &[(impl Into<Criterion> + Copy, f32)],
     ) -> Result<Value> {
         let mut sum = None;
         for (at, (loss, weight)) in losses.iter().enumerate() {
             let own = format!("{name}.{at}");
-            let term = self.append(&own, Op::Training(TrainingOperation::Loss(*loss)), &[made, target])?;
+            let term = (*loss).into().of(self, &own, made, target)?;
             let weight = self.number(format!("{own}.weight"), *weight)?;
             let term = self.multiply(own, term, weight)?;
             sum = Some(match sum {

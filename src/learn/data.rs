@@ -4,6 +4,7 @@
 //!   folders ─► names, without those held out ─► RGB of 8 bits ─► pairs ─► crops, turned and flipped ─► Batch
 //!                                  cache file ──────────────────►  │
 //!                                                     or degraded ─┘ by the crop, for photographs
+//!   small pictures ─► teachers ─► their large pictures ─► the same crops ─► Batch
 //! ```
 //!
 //! * Pictures of every format that the library reads, told by their names; folders are looked through to the bottom.
@@ -12,6 +13,7 @@
 //! * A picture that cannot be used (damaged, transparent, of a kind that is not read) is left out with a warning, which
 //!   a start from the cache repeats; one whose partner is missing or of another size is an error, for then the folders
 //!   are not what they were taken for.
+//! * A student's batches have what teachers make of the whole small pictures ([`Taught`]), cropped as the truth is.
 //! * A batch is a function of seed and step ([`Batches`]): threads, interruptions and what was drawn before change nothing.
 //!
 //! Everything is held in memory: `3 + 3 / scale²` bytes a pixel, 0.75 GiB for 200 megapixels at the scale 2. While
@@ -24,8 +26,10 @@ mod cells;
 mod crops;
 mod degrade;
 mod held_out;
+mod kept;
 mod make;
 mod sources;
+mod taught;
 
 use std::path::PathBuf;
 
@@ -33,6 +37,7 @@ pub use ahead::Ahead;
 pub use crops::{Batches, Crops, Draw};
 pub use degrade::{Blur, Degradations, Jpeg, Kernel, Noise, Resize, through_jpeg};
 pub use held_out::HeldOut;
+pub use taught::{Taught, Teachers};
 
 use self::cells::Cell;
 use crate::error::{Error, Result};

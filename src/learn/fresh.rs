@@ -8,6 +8,9 @@ use crate::models::{DIV2K_MEAN, smsr};
 use crate::tensor::Parameter;
 use crate::weights::Weights;
 
+/// The deviation that transformers' weights begin with.
+const TRANSFORMER: f32 = 0.02;
+
 /// Parameters under construction.
 struct Making {
     seed: u64,
@@ -57,6 +60,18 @@ impl Making {
         let bound = ((inputs * k * k) as f32).sqrt().recip();
         self.add(format!("{name}.weight"), &[out, inputs, k, k], Draw::Uniform(bound));
         self.add(format!("{name}.bias"), &[out], Draw::Uniform(bound));
+    }
+
+    /// A linear layer as Swin transformers begin: its weight normal, its bias zeros.
+    fn linear(&mut self, name: &str, [out, inputs]: [usize; 2]) {
+        self.add(format!("{name}.weight"), &[out, inputs], Draw::Normal(TRANSFORMER));
+        self.add(format!("{name}.bias"), &[out], Draw::Fixed(0.0));
+    }
+
+    /// A normalisation that changes nothing yet.
+    fn layer_norm(&mut self, name: &str, channels: usize) {
+        self.add(format!("{name}.weight"), &[channels], Draw::Fixed(1.0));
+        self.add(format!("{name}.bias"), &[channels], Draw::Fixed(0.0));
     }
 
     /// A weight that keeps the size of what goes through it and a ReLU (He et al., ICCV 2015, equation 10), times a gain.
@@ -123,6 +138,55 @@ pub fn edsr(channels: usize, blocks: usize, scale: usize, seed: u64) -> Weights 
     making.finish()
 }
 
+/// The sizes of a lightweight SwinIR.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwinIr {
+    /// Width, `embed_dim`: a multiple of every block's heads.
+    pub channels: usize,
+    /// Swin transformer layers of each residual block.
+    pub depths: Vec<usize>,
+    /// Heads of the layers of each block.
+    pub heads: Vec<usize>,
+    /// The side of a window.
+    pub window: usize,
+    /// How many times as wide as the network its perceptrons are, `mlp_ratio`.
+    pub expansion: usize,
+    /// 2, 3 or 4.
+    pub scale: usize,
+}
+
+/// SwinIR with one convolution and one pixel shuffle at the end, under its authors' names and as they begin: linear layers
+/// and tables of biases normal (the authors cut the distribution off at a hundred deviations), convolutions as PyTorch
+/// makes them.
+pub fn swinir(sizes: &SwinIr, seed: u64) -> Weights {
+    let (mut making, c) = (Making::new(seed), sizes.channels);
+    making.uniform("conv_first", [c, 3, 3]);
+    making.layer_norm("patch_embed.norm", c);
+    for (i, (depth, heads)) in sizes.depths.iter().zip(&sizes.heads).enumerate() {
+        (0..*depth).for_each(|j| {
+            let name = format!("layers.{i}.residual_group.blocks.{j}");
+            transformer_layer(&mut making, &name, sizes, *heads);
+        });
+        making.uniform(&format!("layers.{i}.conv"), [c, c, 3]);
+    }
+    making.layer_norm("norm", c);
+    making.uniform("conv_after_body", [c, c, 3]);
+    making.uniform("upsample.0", [3 * sizes.scale * sizes.scale, c, 3]);
+    making.finish()
+}
+
+fn transformer_layer(making: &mut Making, name: &str, sizes: &SwinIr, heads: usize) {
+    let SwinIr { channels: c, window, expansion, .. } = *sizes;
+    making.layer_norm(&format!("{name}.norm1"), c);
+    let table = format!("{name}.attn.relative_position_bias_table");
+    making.add(table, &[(2 * window - 1).pow(2), heads], Draw::Normal(TRANSFORMER));
+    making.linear(&format!("{name}.attn.qkv"), [3 * c, c]);
+    making.linear(&format!("{name}.attn.proj"), [c, c]);
+    making.layer_norm(&format!("{name}.norm2"), c);
+    making.linear(&format!("{name}.mlp.fc1"), [expansion * c, c]);
+    making.linear(&format!("{name}.mlp.fc2"), [c, expansion * c]);
+}
+
 /// SMSR that is almost its bicubic skip, with open masks and most channels sparse: residual branches are small and the tail
 /// is near zero, so that a high rate is safe. The numbers are for a unit of 64, see
 /// [`Config::training`](smsr::Config::training).
@@ -167,6 +231,8 @@ mod tests {
             (edsr(8, 2, 3, 1), "edsr x3"),
             (edsr(8, 2, 4, 1), "edsr x4"),
             (smsr(&small(), 1), "smsr x2"),
+            (swinir(&mini(2), 1), "swinir x2"),
+            (swinir(&mini(3), 1), "swinir x3"),
         ] {
             let model = Model::from_weights("fresh", weights).unwrap();
             assert_eq!(format!("{} x{}", model.architecture(), model.scale()), description);
@@ -175,6 +241,42 @@ mod tests {
 
     fn small() -> smsr::Config {
         smsr::Config { channels: 8, modules: 2, layers: 2, mask_channels: 4, attention_channels: 1, scale: 2 }
+    }
+
+    /// SwinIRmini.
+    fn mini(scale: usize) -> SwinIr {
+        SwinIr { channels: 24, depths: vec![4; 3], heads: vec![6; 3], window: 8, expansion: 2, scale }
+    }
+
+    #[test]
+    fn a_transformer_begins_as_pytorchs() {
+        let weights = swinir(&mini(2), 1);
+        let model = Model::from_weights("fresh", weights.clone()).unwrap();
+        let expected = "4-4-4 transformer layers, 24 channels, windows of 8×8, pixelshuffledirect";
+        assert_eq!(model.description(), expected);
+        let moments = |name: &str| {
+            let numbers = weights.get(name).unwrap().values();
+            let mean =
+                |of: &dyn Fn(f32) -> f32| numbers.iter().map(|n| of(*n)).sum::<f32>() / numbers.len() as f32;
+            [mean(&|n| n), mean(&|n| n * n).sqrt()]
+        };
+        let block = "layers.1.residual_group.blocks.2";
+        for (name, [mean, deviation]) in [
+            ("attn.qkv.weight", [0.0, 0.02]),
+            ("attn.relative_position_bias_table", [0.0, 0.02]),
+            ("mlp.fc2.weight", [0.0, 0.02]),
+            ("mlp.fc1.bias", [0.0, 0.0]),
+            ("norm2.weight", [1.0, 1.0]),
+        ] {
+            let found = moments(&format!("{block}.{name}"));
+            assert!(
+                (found[0] - mean).abs() < 2e-3 && (found[1] - deviation).abs() < 2e-3,
+                "{name}: {found:?}"
+            );
+        }
+        // Uniform within 1 / √(24 · 9).
+        let [mean, deviation] = moments("layers.1.conv.weight");
+        assert!(mean.abs() < 2e-3 && (deviation * 648_f32.sqrt() - 1.0).abs() < 0.05, "{mean} {deviation}");
     }
 
     #[test]

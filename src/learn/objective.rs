@@ -1,7 +1,7 @@
 //! What a training minimises: a graph that ends in a loss, and the gradients that it asks for.
 
 use crate::error::{Error, Result};
-use crate::graph::{Builder, Graph, Input, Loss, Op, Value};
+use crate::graph::{Builder, Goal, Graph, Op, Value};
 use crate::net::Net;
 use crate::tensor::Shape;
 
@@ -17,17 +17,15 @@ pub struct Objective {
 
 impl Objective {
     /// How far a network's pictures are from their targets: a weighted sum of losses, in the network's own range. Inputs
-    /// are low-resolution pictures of `low`'s shape, then the targets.
+    /// are low-resolution pictures of `low`'s shape, then the targets, then what a teacher makes of them, if there is one.
     ///
     /// # Errors
     /// [`Error::Shape`] if the network does not take such pictures, or there is no loss; [`Error::Unsupported`] if it
     /// cannot be trained.
-    pub fn of_net(net: &Net, low: Shape, losses: &[(Loss, f32)]) -> Result<Self> {
+    pub fn of_net(net: &Net, low: Shape, goal: impl Into<Goal>) -> Result<Self> {
         let graph = net.unfolded().resized(&[low])?;
         let mut b = Builder::behind(&graph);
-        let target = graph.node(graph.output()).shape;
-        let target = b.append("target", Op::Input(Input { shape: target }), &[])?;
-        let loss = b.losses("loss", graph.output(), target, losses)?;
+        let loss = b.goal("loss", graph.output(), &goal.into())?;
         Self::new(b.finish_all([("loss", loss)]).0)
     }
 

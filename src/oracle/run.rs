@@ -171,6 +171,8 @@ fn trained(op: &TrainingOperation, inputs: &[&Numbers]) -> Numbers {
         TrainingOperation::ActivationGradient(op) => {
             activation_gradient(x, at(1), inputs.get(2).copied(), op)
         }
+        TrainingOperation::Blur => blur(x),
+        TrainingOperation::BlurGradient => blur_gradient(x),
         TrainingOperation::MaxPoolGradient(op) => max_pool_gradient(x, at(1), op.size, op.stride),
         TrainingOperation::ResizeGradient { kind, height, width } => {
             resize_gradient(x, *kind, *height, *width)

@@ -133,6 +133,17 @@ fn max_pool() {
 }
 
 #[test]
+fn blur() {
+    let mut cases = Vec::new();
+    for [channels, height, width] in [[1, 3, 3], [3, 4, 3], [6, 3, 70], [4, 5, 4], [3, 17, 32], [17, 9, 7]] {
+        let shape = Shape::new(2, channels, height, width);
+        cases.push(Case::noise(TrainingOperation::Blur, &[shape]));
+        cases.push(Case::noise(TrainingOperation::BlurGradient, &[shape]));
+    }
+    check_all("adjoints::blur", cases);
+}
+
+#[test]
 fn resize() {
     let kinds = [ResizeKind::Nearest, ResizeKind::Bilinear, ResizeKind::BilinearCorners, ResizeKind::Bicubic];
     let mut cases = Vec::new();

@@ -254,6 +254,11 @@ fn of_training(add: Add<'_>) {
         let to = TrainingOperation::Broadcast { shape: Shape::new(2, 3, 4, 5) };
         training(&format!("{from:?}"), to, vec![line(from)]);
     }
+    for [rows, columns] in [[3, 3], [4, 3], [3, 7], [6, 5]] {
+        let form = format!("{rows}x{columns}");
+        training(&form, TrainingOperation::Blur, vec![line([2, 3, rows, columns])]);
+        training(&form, TrainingOperation::BlurGradient, vec![line([2, 3, rows, columns])]);
+    }
     for (before, after) in [(0, 2), (3, 0), (1, 1)] {
         training("", TrainingOperation::PadChannels { before, after }, vec![line(shape)]);
     }

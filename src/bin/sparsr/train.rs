@@ -1,4 +1,4 @@
-//! `sparsr train`: a network learns from pictures, as a file says.
+//! `sparsr train` and `sparsr distil`: a network learns from pictures, as a file says, and from another network.
 //!
 //! ```text
 //!   CONFIG.toml ─► config ─► settings ─► network (its first numbers) ─► run: iterations, figures, files
@@ -17,6 +17,7 @@ mod run;
 mod schedule;
 mod schema;
 mod settings;
+mod teacher;
 mod tensorboard;
 mod validate;
 
@@ -48,6 +49,30 @@ Examples:
 
 docs/training.md goes from a folder of pictures to a network.")]
 pub struct Args {
+    #[command(flatten)]
+    learning: Learning,
+}
+
+/// Train a network on pictures and on what another network makes of them
+///
+/// Knowledge distillation: `sparsr train` with a [teacher] in its configuration, from which a smaller network learns
+/// besides. The teacher enlarges every training picture once, before the first iteration.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  sparsr distil --print-config > student.toml   every key; [teacher] is what is added
+  sparsr distil student.toml --set teacher.network=['smsr-x2'] --set teacher.cache=taught.cache
+  sparsr distil student.toml --auto-resume
+
+docs/training.md says what the losses are.")]
+pub struct Distil {
+    #[command(flatten)]
+    learning: Learning,
+}
+
+/// What to learn, and how to tell of it.
+#[derive(clap::Args)]
+struct Learning {
     /// The configuration
     #[arg(value_name = "CONFIG.toml", required_unless_present = "print_config")]
     config: Option<PathBuf>,
@@ -81,12 +106,27 @@ pub struct How {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
+    learn(&args.learning, false)
+}
+
+/// The same with a teacher.
+pub fn distil(args: &Distil) -> Result<ExitCode> {
+    learn(&args.learning, true)
+}
+
+fn learn(args: &Learning, is_taught: bool) -> Result<ExitCode> {
     if args.print_config {
         terminal::print(config::DEFAULT.as_bytes())?;
         return Ok(ExitCode::SUCCESS);
     }
     let path = args.config.as_ref().ok_or("expected a configuration: CONFIG.toml")?;
-    args.how.run(path, Settings::new)
+    args.how.run(path, |config, given| {
+        if is_taught && config.teacher.network.is_empty() {
+            let reason = "expected a network to learn from, found none; `sparsr train` learns without one";
+            return Err(given.error("teacher.network", reason).into());
+        }
+        Settings::new(config, given)
+    })
 }
 
 /// Drives channels, or single numbers, of a network to zero as a configuration says.

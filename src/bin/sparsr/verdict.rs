@@ -58,15 +58,21 @@ pub fn only_as_told(model: &Model, unusual: bool) -> Result<Model> {
     Ok(model.seen(None)?)
 }
 
-/// A verdict's file; `None` where there is no folder for caches.
-fn path(model: &Model) -> Option<PathBuf> {
+/// A number of what the network makes: of its kind, its convention and all of its numbers, and of this version.
+pub fn hash(model: &Model) -> u64 {
     let mut hash = DefaultHasher::new();
     (env!("CARGO_PKG_VERSION"), model.architecture(), model.description(), model.scale()).hash(&mut hash);
+    model.convention().map(|convention| convention.to_string()).hash(&mut hash);
     for (name, parameter) in model.weights().iter() {
         (name, parameter.dims()).hash(&mut hash);
         parameter.values().iter().for_each(|value| value.to_bits().hash(&mut hash));
     }
-    engine::cache_folder().map(|folder| folder.join("verdicts").join(format!("{:016x}", hash.finish())))
+    hash.finish()
+}
+
+/// A verdict's file; `None` where there is no folder for caches.
+fn path(model: &Model) -> Option<PathBuf> {
+    engine::cache_folder().map(|folder| folder.join("verdicts").join(format!("{:016x}", hash(model))))
 }
 
 /// What a file says; `None` if it is damaged.

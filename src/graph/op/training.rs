@@ -31,6 +31,11 @@ pub enum TrainingOperation {
         /// Channels behind.
         after: usize,
     },
+    /// The filter of Laplacian pyramids (Burt and Adelson, *The Laplacian pyramid as a compact image code*, IEEE
+    /// Transactions on Communications 1983): [1 4 6 4 1] / 16 along both axes, edges mirrored as PyTorch's `reflect` does.
+    Blur,
+    /// Its adjoint. Input: g.
+    BlurGradient,
     /// `∂⟨g, conv(x, w)⟩ / ∂w`: `y[o, i, k] = Σ_{n, p} g[n, o, p] · x[n, i, stride · p + k − padding]`, of the group's
     /// channels alone. Inputs: x and g.
     Conv2dWeightGradient(Conv2d),
@@ -122,6 +127,8 @@ impl Operator for TrainingOperation {
             Self::Sum(_) => "sum",
             Self::Broadcast { .. } => "broadcast",
             Self::PadChannels { .. } => "pad_channels",
+            Self::Blur => "blur",
+            Self::BlurGradient => "blur_gradient",
             Self::Conv2dWeightGradient(_) => "conv2d_weight_gradient",
             Self::ActivationGradient(_) => "activation_gradient",
             Self::MaxPoolGradient(_) => "max_pool_gradient",
@@ -152,6 +159,10 @@ impl Operator for TrainingOperation {
                 Ok(*shape)
             }
             (Self::PadChannels { before, after }, [x]) => Ok(x.with_channels(before + x.channels + after)),
+            (Self::Blur | Self::BlurGradient, [x]) => {
+                expect(x.height.min(x.width) > 2, || format!("sides of at least 3, found {x}"))?;
+                Ok(*x)
+            }
             (Self::Conv2dWeightGradient(conv), [x, g]) => weight_of(conv, *x, *g),
             (Self::ActivationGradient(activation), [value, g, slopes @ ..]) => {
                 expect(value == g, || format!("a gradient of {value}, found {g}"))?;
@@ -238,6 +249,8 @@ impl Operator for TrainingOperation {
                 let channels = at.shape(x).channels;
                 vec![Some(at.append(Op::Slice(Slice { start: *before, channels }), &[g])?)]
             }
+            Self::Blur => vec![Some(at.training(Self::BlurGradient, &[g])?)],
+            Self::BlurGradient => vec![Some(at.training(Self::Blur, &[g])?)],
             _ => return Err(at.refused()),
         })
     }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::cells::{Cell, GRID};
 use super::degrade::{self, Degradations, Frame, Window};
-use super::{Ahead, Pair, Pairs, bytes, unsupported};
+use super::{Ahead, Pair, Pairs, Taught, bytes, unsupported};
 use crate::error::Result;
 use crate::learn::{Batch, Random};
 use crate::pixels::Pixels;
@@ -74,6 +74,7 @@ pub struct Batches {
     crops: Crops,
     seed: u64,
     cells: Vec<Cell>,
+    taught: Option<Taught>,
 }
 
 impl Batches {
@@ -95,7 +96,25 @@ impl Batches {
         }
         let flat = (crops.drop_flat * cells.len() as f64) as usize;
         cells.drain(..flat.min(cells.len() - 1));
-        Ok(Self { pairs, crops, seed, cells })
+        Ok(Self { pairs, crops, seed, cells, taught: None })
+    }
+
+    /// The same batches, with crops of what teachers make of the small pictures.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if small crops are degraded: the teachers saw the small pictures as
+    /// they are, and know no more of a degraded one than the large picture tells.
+    pub fn taught_by(self, taught: Taught) -> Result<Self> {
+        if self.crops.degradations.is_some() {
+            return Err(unsupported("degradations: expected none with a teacher, which sees clean pictures"));
+        }
+        let [expected, found] = [self.pairs.pairs.len(), taught.pictures().len()];
+        if expected != found {
+            return Err(unsupported(format!(
+                "expected the teachers' pictures of {expected} pairs, found {found}"
+            )));
+        }
+        Ok(Self { taught: Some(taught), ..self })
     }
 
     /// What the batches are made of.
@@ -116,20 +135,18 @@ impl Batches {
 
     /// The batch of a step.
     pub fn batch(&self, step: u64) -> Batch {
-        let (size, scale) = (self.crops.lq_size, self.pairs.scale);
-        let zeros = |side: usize| Tensor::zeros(Shape::new(self.crops.batch_size, 3, side, side));
-        let (mut low, mut high) = (zeros(size), zeros(size * scale));
-        let draws = self.draws(step);
-        let lows = low.values_mut().par_chunks_mut(3 * size * size);
-        let highs = high.values_mut().par_chunks_mut(3 * size * size * scale * scale);
-        lows.zip(highs).zip(&draws).enumerate().for_each(|(item, ((low, high), draw))| {
-            let pair = &self.pairs.pairs[draw.picture];
-            let frame = Frame::of_crop(size);
-            high.copy_from_slice(&cut(&pair.high, scale, draw, frame));
-            let degraded = self.degraded(pair, draw, step, item);
-            low.copy_from_slice(&degraded.unwrap_or_else(|| cut(&pair.low, 1, draw, frame)));
+        let (size, scale, draws) = (self.crops.lq_size, self.pairs.scale, self.draws(step));
+        let pair = |draw: &Draw| &self.pairs.pairs[draw.picture];
+        let large = |picture: &Pixels, draw: &Draw| cut(picture, scale, draw, Frame::of_crop(size));
+        let low = cropped(size, &draws, |item, draw| {
+            let degraded = self.degraded(pair(draw), draw, step, item);
+            degraded.unwrap_or_else(|| cut(&pair(draw).low, 1, draw, Frame::of_crop(size)))
         });
-        Batch { low, high }
+        let high = cropped(size * scale, &draws, |_, draw| large(&pair(draw).high, draw));
+        let taught = self.taught.as_ref().map(|taught| {
+            cropped(size * scale, &draws, |_, draw| large(&taught.pictures()[draw.picture], draw))
+        });
+        Batch { low, high, taught }
     }
 
     /// Nothing if this small crop is the small picture's.
@@ -169,6 +186,14 @@ impl Batches {
             flip: self.crops.use_hflip && number(4, 2) == 1,
         }
     }
+}
+
+/// A crop of that side for each draw.
+fn cropped(side: usize, draws: &[Draw], crop: impl Fn(usize, &Draw) -> Vec<f32> + Sync) -> Tensor {
+    let mut planes = Tensor::zeros(Shape::new(draws.len(), 3, side, side));
+    let items = planes.values_mut().par_chunks_mut(3 * side * side).zip(draws).enumerate();
+    items.for_each(|(item, (to, draw))| to.copy_from_slice(&crop(item, draw)));
+    planes
 }
 
 fn check(crops: &Crops, scale: usize) -> Result<()> {

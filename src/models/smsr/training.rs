@@ -14,7 +14,7 @@
 use super::{Config, are_dense, assembled, channel_attention, mask_logits};
 use crate::error::Result;
 use crate::graph::{
-    Activation, Axes, BinaryKind, Builder, Conv2d, Graph, Input, Loss, Op, Parameters, TrainingOperation,
+    Activation, Axes, BinaryKind, Builder, Conv2d, Goal, Graph, Input, Op, Parameters, TrainingOperation,
     Value, WeightOperation,
 };
 use crate::models::parts::{conv, parameter};
@@ -53,7 +53,7 @@ impl Config {
     ///   the difference of two Gumbel draws;
     /// - `temperature`: the noisy logits are divided by it before the sigmoid;
     /// - `body.<k>.sparsity.weight`;
-    /// - `target`, N×3×sh×sw.
+    /// - `target`, N×3×sh×sw, and of a student `teacher`, what its teacher made.
     ///
     /// The head's input is divided by `unit` and the tail's output multiplied by it, so that numbers in between are of
     /// the order of one. Parameters of a checkpoint, whose unit is 1, are for another once `head.0.weight` is multiplied by it
@@ -66,7 +66,7 @@ impl Config {
         weights: &Weights,
         low: Shape,
         masks: Masks,
-        losses: &[(Loss, f32)],
+        goal: impl Into<Goal>,
         unit: f32,
     ) -> Result<(Graph, Parameters)> {
         let mut sparsities = Vec::new();
@@ -79,9 +79,7 @@ impl Config {
             sparsities.extend(sparsity.map(|value| (w.path("sparsity"), value)));
             Ok(y)
         })?;
-        let shape = b.shape(made);
-        let target = input(&mut b, "target".into(), shape)?;
-        let pixels = b.losses("pixels", made, target, losses)?;
+        let pixels = b.goal("pixels", made, &goal.into())?;
         let mut loss = pixels;
         for (name, sparsity) in sparsities.iter().filter(|_| masks.are_soft()) {
             let weight = input(&mut b, format!("{name}.weight"), NUMBER)?;

@@ -49,6 +49,8 @@ impl Lowering<'_> {
                 });
                 kernel::activation_gradient::dispatch(output, function(activation))
             }
+            TrainingOperation::Blur => kernel::blur::dispatch(x, false),
+            TrainingOperation::BlurGradient => kernel::blur::dispatch(x, true),
             TrainingOperation::MaxPoolGradient(op) => {
                 let blocks = self.graph.node(root.inputs[1]).shape;
                 kernel::max_pool_gradient::dispatch(x, blocks, op.size, op.stride)

@@ -1,4 +1,4 @@
-//! The pictures to learn from, as the configuration names them.
+//! The pictures to learn from, as the configuration names them, and what teachers make of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,27 +10,43 @@ use sparsr::learn::data::{
 };
 use sparsr::{Cancel, Progress};
 
+use super::machine::Machine;
 use super::schema::{Degradation, Training};
 use super::settings::Settings;
+use super::teacher;
 use crate::{Result, terminal};
 
-/// Reads the pictures, or the cache, with a bar meanwhile.
-pub fn open(settings: &Settings, cancel: &Cancel) -> Result<Arc<Batches>> {
+/// Reads the pictures, or the cache; then has the teachers look at them.
+pub fn open(settings: &Settings, machine: &Machine, cancel: &Cancel) -> Result<Arc<Batches>> {
     let (config, data) = (&settings.config, &settings.config.datasets.train);
     let options = options(data, config.scale as usize)?;
+    let teachers = teacher::networks(settings)?;
+    let pairs = watched("pictures", |progress| Pairs::open(&options, cancel, progress))?;
+    let mut batches = Batches::new(Arc::new(pairs), crops(data), config.manual_seed)?;
+    if !teachers.is_empty() {
+        let taught = watched("pictures that the teacher enlarges", |progress| {
+            teacher::taught(&teachers, &config.teacher.cache, machine, batches.pairs(), cancel, progress)
+        })?;
+        batches = batches.taught_by(taught)?;
+    }
+    Ok(Arc::new(batches))
+}
+
+/// Does some work with a bar meanwhile.
+fn watched<T: Send>(what: &'static str, work: impl FnOnce(&Progress) -> T + Send) -> T {
     let progress = Progress::default();
     let bar = terminal::progress(100);
-    bar.set_message("pictures");
-    let pairs = thread::scope(|scope| {
-        let reading = scope.spawn(|| Pairs::open(&options, cancel, &progress));
-        while !reading.is_finished() {
+    bar.set_message(what);
+    let done = thread::scope(|scope| {
+        let working = scope.spawn(|| work(&progress));
+        while !working.is_finished() {
             thread::sleep(Duration::from_millis(50));
             bar.set_position((100.0 * progress.share()) as u64);
         }
-        reading.join().expect("reading pictures panics on none")
+        working.join().expect("work on pictures panics on none")
     });
     bar.finish_and_clear();
-    Ok(Arc::new(Batches::new(Arc::new(pairs?), crops(data), config.manual_seed)?))
+    done
 }
 
 fn options(data: &Training, scale: usize) -> Result<DataOptions> {

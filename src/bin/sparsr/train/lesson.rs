@@ -17,14 +17,14 @@ use pruning::PruningLesson;
 use shrinking::ShrinkingLesson;
 use sparsr::Model;
 use sparsr::learn::{Batch, Clip, Objective, Optimiser, State, Step, Trainer};
-use sparsr::low_level::graph::{Loss, Parameters};
+use sparsr::low_level::graph::{Criterion, Goal, Loss, Parameters};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
 use super::machine::Machine;
 use super::network::unit_factor;
 use super::schedule::Schedule;
-use super::settings::{Cut, LossKind, Method, Settings};
+use super::settings::{Cut, LossKind, Method, Settings, Weighted};
 use crate::Result;
 
 pub struct Lesson<'a> {
@@ -48,8 +48,9 @@ trait Form {
     /// What is minimised in the present phase, for so many pictures at once, and the parameters of its graph.
     fn objective(&self, tensors: &Tensors, pictures: usize) -> Result<(Objective, Parameters)>;
 
-    /// The inputs behind the picture, in the graph's order. `place` is the batch's among all batches.
-    fn given(&self, trainer: &Trainer, target: Tensor, place: u64) -> Result<Vec<Tensor>>;
+    /// The inputs behind the picture, in the graph's order. `targets` are the truth and what a teacher made, `place` is the
+    /// batch's among all batches.
+    fn given(&self, trainer: &Trainer, targets: Vec<Tensor>, place: u64) -> Result<Vec<Tensor>>;
 
     /// The architecture whose unit the rates follow: none where the graph has the unit in it.
     fn architecture(&self) -> &str {
@@ -193,9 +194,11 @@ impl<'a> Lesson<'a> {
         let iteration = self.iteration();
         let begun = if self.form.is_due(iteration) { Some(self.enter(iteration)?) } else { None };
         let count = batches.len() as u64;
-        for (number, Batch { low, high }) in batches.into_iter().enumerate() {
-            let [low, high] = [low, high].map(|samples| in_range(samples, self.white));
-            let given = self.form.given(&self.trainer, high, iteration * count + number as u64)?;
+        for (number, Batch { low, high, taught }) in batches.into_iter().enumerate() {
+            let low = in_range(low, self.white);
+            let targets = std::iter::once(high).chain(taught).map(|samples| in_range(samples, self.white));
+            let place = iteration * count + number as u64;
+            let given = self.form.given(&self.trainer, targets.collect(), place)?;
             let inputs: Vec<&Tensor> = std::iter::once(&low).chain(&given).collect();
             self.trainer.gather(&inputs)?;
         }
@@ -310,13 +313,15 @@ fn low(settings: &Settings, pictures: usize) -> Shape {
     Shape::new(pictures, 3, side, side)
 }
 
-fn losses(settings: &Settings) -> Vec<(Loss, f32)> {
+fn goal(settings: &Settings) -> Goal {
     let kind = |kind: LossKind| match kind {
-        LossKind::L1 => Loss::L1,
-        LossKind::Charbonnier { epsilon } => Loss::Charbonnier { epsilon: epsilon as f32 },
-        LossKind::Mse => Loss::MeanSquare,
+        LossKind::L1 => Loss::L1.into(),
+        LossKind::Charbonnier { epsilon } => Loss::Charbonnier { epsilon: epsilon as f32 }.into(),
+        LossKind::Mse => Loss::MeanSquare.into(),
+        LossKind::MultiLap => Criterion::MultiLap,
     };
-    settings.losses.iter().map(|loss| (kind(loss.kind), loss.weight as f32)).collect()
+    let all = |losses: &[Weighted]| losses.iter().map(|loss| (kind(loss.kind), loss.weight as f32)).collect();
+    Goal { truth: all(&settings.losses), teacher: all(&settings.teacher_losses) }
 }
 
 /// A pattern that means no parameter is a mistake, but for the mean: not all networks hold one.

@@ -65,8 +65,8 @@ impl Machine {
         })
     }
 
-    /// What enlarges the validation pictures: a device in software leaves them to the CPU engine, which is faster.
-    pub fn upscaler(&self, model: &Model, options: Options) -> Result<Upscaler> {
+    /// What enlarges whole pictures: a device in software leaves them to the CPU engine, which is faster.
+    pub fn upscaler(&self, model: &Model, options: Options) -> Result<Upscaler, Error> {
         Ok(match self.hardware() {
             Some(gpu) => Upscaler::new(gpu, model, options)?,
             None => Upscaler::on_cpu(model, options)?,

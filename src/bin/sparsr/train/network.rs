@@ -71,6 +71,7 @@ pub fn start(settings: &Settings, latest: Option<&Path>) -> Result<Start> {
 /// Numbers by the seed, as a checkpoint has them.
 fn drawn(sizes: &Sizes, scale: usize, unit: f64, seed: u64) -> BTreeMap<String, Parameter> {
     let weights = match *sizes {
+        Sizes::SwinIr(ref sizes) => fresh::swinir(sizes, seed),
         Sizes::Edsr { channels, blocks } => fresh::edsr(channels, blocks, scale, seed),
         Sizes::Ledsr { channels, blocks } => fresh::ledsr(channels, blocks, scale, seed),
         Sizes::Smsr { channels, modules, layers, mask_channels, attention_channels } => {

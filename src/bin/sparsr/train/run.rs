@@ -110,7 +110,7 @@ impl<'a> Course<'a> {
         let mut lesson = Lesson::new(settings, machine, model)?;
         let before = state.as_ref().map(|(_, state)| lesson.restore(state)).transpose()?.flatten();
         let validation = Validation::open(settings, machine, cancel)?;
-        let batches = data::open(settings, cancel)?;
+        let batches = data::open(settings, machine, cancel)?;
 
         folder.make()?;
         let mut log = Log::open(&folder.path("train.log"))?;
@@ -133,6 +133,9 @@ impl<'a> Course<'a> {
         log.info(&format!("{}: {}, x{}", config.name, description, config.scale))?;
         let measured = validation.as_ref().map_or(0, Validation::len);
         log.info(&format!("learns from {pictures} pictures, is measured on {measured}"))?;
+        if let names @ [_, ..] = &config.teacher.network[..] {
+            log.info(&format!("is taught by {}", names.join(", ")))?;
+        }
         told.map_or(Ok(()), |told| log.info(&told))?;
         log.info(&format!("trains on {}{}", machine.name(), lesson.memory()))?;
 

@@ -16,6 +16,7 @@ pub struct Config {
     pub datasets: Datasets,
     pub train: Train,
     pub prune: Prune,
+    pub teacher: Teacher,
     pub val: Val,
     pub logger: Logger,
 }
@@ -32,6 +33,11 @@ pub struct Network {
     pub num_layer: Option<u64>,
     pub mask_feat: Option<u64>,
     pub attention_feat: Option<u64>,
+    pub embed_dim: Option<u64>,
+    pub depths: Option<Vec<u64>>,
+    pub num_heads: Option<Vec<u64>>,
+    pub window_size: Option<u64>,
+    pub mlp_ratio: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -160,6 +166,15 @@ pub struct Loss {
     pub eps: Option<f64>,
 }
 
+/// The networks that it learns from besides.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Teacher {
+    pub network: Vec<String>,
+    pub cache: String,
+    pub losses: Vec<Loss>,
+}
+
 /// How SMSR's masks are learnt.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -239,6 +254,7 @@ impl Default for Config {
             datasets: Datasets::default(),
             train: Train::default(),
             prune: Prune::default(),
+            teacher: Teacher::default(),
             val: Val::default(),
             logger: Logger::default(),
         }
@@ -256,6 +272,11 @@ impl Default for Network {
             num_layer: None,
             mask_feat: None,
             attention_feat: None,
+            embed_dim: None,
+            depths: None,
+            num_heads: None,
+            window_size: None,
+            mlp_ratio: None,
         }
     }
 }
@@ -343,6 +364,13 @@ impl Default for Scheduler {
 impl Default for Loss {
     fn default() -> Self {
         Self { kind: "L1".into(), loss_weight: 1.0, eps: None }
+    }
+}
+
+impl Default for Teacher {
+    fn default() -> Self {
+        let multi_lap = Loss { kind: "MultiLap".into(), ..Loss::default() };
+        Self { network: vec![], cache: String::new(), losses: vec![multi_lap] }
     }
 }
 

@@ -1,13 +1,15 @@
 //! What a configuration asks for, once it is known to be possible: every range checked, every `type` chosen.
 
+mod network;
+
 use std::ops::RangeInclusive;
 
 use glob::Pattern;
+use sparsr::learn::fresh;
 use sparsr::learn::prune::Target;
-use sparsr::low_level::models::architectures;
 
 use super::config::Given;
-use super::schema::{Clip, Config, Count, Degradation, Group, Loss, Masks, Network, Prune, Training};
+use super::schema::{Clip, Config, Count, Degradation, Group, Loss, Masks, Prune, Teacher, Training};
 use crate::Result;
 
 /// The largest of sizes and counts that are plausible.
@@ -20,6 +22,8 @@ pub struct Settings {
     pub rate: Rate,
     pub clip: Option<Cut>,
     pub losses: Vec<Weighted>,
+    /// To what the teachers make; none if there is no teacher.
+    pub teacher_losses: Vec<Weighted>,
     pub freeze: Vec<Pattern>,
     pub groups: Vec<(Pattern, f64)>,
     /// Of SMSR.
@@ -46,6 +50,7 @@ pub enum Sizes {
         mask_channels: usize,
         attention_channels: usize,
     },
+    SwinIr(fresh::SwinIr),
     /// An architecture by its name, or any, as large as the checkpoint that it starts from.
     Checkpoint(Option<&'static str>),
 }
@@ -56,6 +61,7 @@ impl Sizes {
             Self::Edsr { .. } => "edsr",
             Self::Ledsr { .. } => "ledsr",
             Self::Smsr { .. } => "smsr",
+            Self::SwinIr(_) => "swinir",
             Self::Checkpoint(architecture) => architecture.unwrap_or_default(),
         }
     }
@@ -129,6 +135,7 @@ pub enum LossKind {
     L1,
     Charbonnier { epsilon: f64 },
     Mse,
+    MultiLap,
 }
 
 /// The rate over the iterations.
@@ -169,7 +176,8 @@ impl Settings {
             sizes,
             rate: check.scheduler(&config)?,
             clip: check.clip(&config.train.grad_clip)?,
-            losses: check.losses(&config.train.losses)?,
+            losses: check.losses("train.losses", &config.train.losses, &config)?,
+            teacher_losses: check.teacher(&config)?,
             freeze: check.patterns("path.freeze", &config.path.freeze)?,
             groups: check.groups(&config, is_smsr)?,
             masks: is_smsr.then(|| config.train.masks.clone()),
@@ -298,106 +306,6 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn network(&self, config: &Config) -> Result<Sizes> {
-        let network = &config.network_g;
-        let lower = network.kind.to_ascii_lowercase();
-        match &*lower {
-            "edsr" => {
-                self.only(network, &["num_feat", "num_block", "res_scale"])?;
-                let channels =
-                    self.count("network_g.num_feat", network.num_feat.unwrap_or(16), 1..=LARGEST)?;
-                let blocks =
-                    self.count("network_g.num_block", network.num_block.unwrap_or(8), 1..=LARGEST)?;
-                self.res_scale(network, channels, blocks)?;
-                Ok(Sizes::Edsr { channels, blocks })
-            }
-            "ledsr"
-                if config.path.pretrain_network_g.is_empty()
-                    || network.num_feat.or(network.num_block).is_some() =>
-            {
-                self.only(network, &["num_feat", "num_block"])?;
-                let count = |name, value: Option<u64>, default| {
-                    self.count(name, value.unwrap_or(default), 1..=LARGEST)
-                };
-                Ok(Sizes::Ledsr {
-                    channels: count("network_g.num_feat", network.num_feat, 32)?,
-                    blocks: count("network_g.num_block", network.num_block, 8)?,
-                })
-            }
-            "smsr" => self.smsr(config),
-            _ => {
-                let known = architectures().find(|known| known.name == lower).map(|known| known.name);
-                if known.is_none() && lower != "checkpoint" {
-                    let expected =
-                        "EDSR, LEDSR, SMSR, Checkpoint or an architecture that `sparsr models` lists";
-                    let reason = format!("expected {expected}, found `{}`", network.kind);
-                    return self.refuse("network_g.type", &reason);
-                }
-                self.only(network, &[])?;
-                if config.path.pretrain_network_g.is_empty() {
-                    let reason = format!(
-                        "{} starts from a checkpoint: name one in path.pretrain_network_g",
-                        network.kind
-                    );
-                    return self.refuse("network_g.type", &reason);
-                }
-                Ok(Sizes::Checkpoint(known))
-            }
-        }
-    }
-
-    fn smsr(&self, config: &Config) -> Result<Sizes> {
-        let network = &config.network_g;
-        self.only(network, &["num_feat", "num_module", "num_layer", "mask_feat", "attention_feat"])?;
-        let channels = network.num_feat.unwrap_or(32);
-        let count = |name: &str, value: Option<u64>, default: u64| {
-            self.count(&format!("network_g.{name}"), value.unwrap_or(default), 1..=LARGEST)
-        };
-        let side = config.datasets.train.lq_size;
-        self.ensure(side.is_multiple_of(2), "datasets.train.lq_size", "an even number for SMSR", side)?;
-        Ok(Sizes::Smsr {
-            channels: count("num_feat", Some(channels), 32)?,
-            modules: count("num_module", network.num_module, 5)?,
-            layers: count("num_layer", network.num_layer, 4)?,
-            mask_channels: count("mask_feat", network.mask_feat, 16)?,
-            attention_channels: count("attention_feat", network.attention_feat, (channels / 16).max(1))?,
-        })
-    }
-
-    /// Sizes of another network are a mistake.
-    fn only(&self, network: &Network, own: &[&str]) -> Result<()> {
-        let given = [
-            ("num_feat", network.num_feat.is_some()),
-            ("num_block", network.num_block.is_some()),
-            ("res_scale", network.res_scale.is_some()),
-            ("num_module", network.num_module.is_some()),
-            ("num_layer", network.num_layer.is_some()),
-            ("mask_feat", network.mask_feat.is_some()),
-            ("attention_feat", network.attention_feat.is_some()),
-        ];
-        match given.into_iter().find(|(name, is_given)| *is_given && !own.contains(name)) {
-            None => Ok(()),
-            Some((name, _)) => {
-                let own = if own.is_empty() {
-                    "its checkpoint tells its sizes".into()
-                } else {
-                    format!("it has {}", own.join(", "))
-                };
-                self.refuse(&format!("network_g.{name}"), &format!("no size of {}: {own}", network.kind))
-            }
-        }
-    }
-
-    /// A reader of the checkpoint would take another factor for it.
-    fn res_scale(&self, network: &Network, channels: usize, blocks: usize) -> Result<()> {
-        let told = f64::from(sparsr::low_level::models::edsr::res_scale(channels, blocks));
-        let expected = format!(
-            "{told} with num_feat {channels} and num_block {blocks}: no tensor tells it, so whoever reads the checkpoint takes that"
-        );
-        let found = network.res_scale.unwrap_or(told);
-        self.ensure((found - told).abs() < 1e-6, "network_g.res_scale", &expected, found)
-    }
-
     fn rates(&self, config: &Config) -> Result<()> {
         let (train, optim) = (&config.train, &config.train.optim_g);
         self.count("train.total_iter", train.total_iter, 1..=u64::from(u32::MAX))?;
@@ -485,32 +393,65 @@ impl Check<'_> {
         }
     }
 
-    fn losses(&self, losses: &[Loss]) -> Result<Vec<Weighted>> {
-        self.ensure(!losses.is_empty(), "train.losses", "a loss", "none")?;
+    fn losses(&self, key: &str, losses: &[Loss], config: &Config) -> Result<Vec<Weighted>> {
+        self.ensure(!losses.is_empty(), key, "a loss", "none")?;
         let read = |(number, loss): (usize, &Loss)| {
-            let key = |name: &str| format!("train.losses.{number}.{name}");
-            self.positive(&key("loss_weight"), loss.loss_weight)?;
-            let epsilon = loss.eps.unwrap_or(1e-6);
-            let kind = match loss.kind.trim_end_matches("Loss") {
-                "L1" => LossKind::L1,
-                "MSE" => LossKind::Mse,
-                "Charbonnier" => LossKind::Charbonnier { epsilon },
-                "perceptual" | "Perceptual" | "gan" | "GAN" => {
-                    let reason =
-                        format!("`{}` is not made in this version: L1, Charbonnier and MSE are", loss.kind);
-                    return self.refuse(&key("type"), &reason);
-                }
-                _ => {
-                    let reason = format!("expected L1, Charbonnier or MSE, found `{}`", loss.kind);
-                    return self.refuse(&key("type"), &reason);
-                }
-            };
-            self.positive(&key("eps"), epsilon)?;
-            let takes = loss.eps.is_none() || matches!(kind, LossKind::Charbonnier { .. });
-            self.ensure(takes, &key("eps"), "none: it is Charbonnier's", epsilon)?;
-            Ok(Weighted { kind, weight: loss.loss_weight })
+            let weighted = self.loss(&format!("{key}.{number}"), loss)?;
+            if weighted.kind == LossKind::MultiLap {
+                self.room_for_pyramids(config)?;
+            }
+            Ok(weighted)
         };
         losses.iter().enumerate().map(read).collect()
+    }
+
+    fn loss(&self, at: &str, loss: &Loss) -> Result<Weighted> {
+        let key = |name: &str| format!("{at}.{name}");
+        self.positive(&key("loss_weight"), loss.loss_weight)?;
+        let epsilon = loss.eps.unwrap_or(1e-6);
+        let kind = match loss.kind.trim_end_matches("Loss") {
+            "L1" => LossKind::L1,
+            "MSE" => LossKind::Mse,
+            "Charbonnier" => LossKind::Charbonnier { epsilon },
+            "MultiLap" => LossKind::MultiLap,
+            kind => {
+                let known = "L1, Charbonnier, MSE and MultiLap are";
+                let is_later = ["perceptual", "gan"].contains(&&*kind.to_lowercase());
+                let reason = match is_later {
+                    true => format!("`{}` is not made in this version: {known}", loss.kind),
+                    false => format!("expected L1, Charbonnier, MSE or MultiLap, found `{}`", loss.kind),
+                };
+                return self.refuse(&key("type"), &reason);
+            }
+        };
+        self.positive(&key("eps"), epsilon)?;
+        let takes = loss.eps.is_none() || matches!(kind, LossKind::Charbonnier { .. });
+        self.ensure(takes, &key("eps"), "none: it is Charbonnier's", epsilon)?;
+        Ok(Weighted { kind, weight: loss.loss_weight })
+    }
+
+    /// Each of MultiLap's levels has half the side of the one before.
+    fn room_for_pyramids(&self, config: &Config) -> Result<()> {
+        let (small, scale) = (config.datasets.train.lq_size, config.scale);
+        let side = small * scale;
+        let expected = "lq_size times scale to be a multiple of 16 and at least 32, for MultiLap";
+        let found = format!("{small} times {scale}, which is {side}");
+        self.ensure(side >= 32 && side.is_multiple_of(16), "datasets.train.lq_size", expected, found)
+    }
+
+    /// What is asked of the network beside its teachers' pictures.
+    fn teacher(&self, config: &Config) -> Result<Vec<Weighted>> {
+        let (teacher, data) = (&config.teacher, &config.datasets.train);
+        if teacher.network.is_empty() {
+            let expected = "a checkpoint or a built-in name, since [teacher] says more";
+            self.ensure(*teacher == Teacher::default(), "teacher.network", expected, "none")?;
+            return Ok(vec![]);
+        }
+        let expected = "paired with a [teacher], which sees the small pictures as they are";
+        self.ensure(data.kind == "paired", "datasets.train.type", expected, format!("`{}`", data.kind))?;
+        let other = teacher.cache.is_empty() || teacher.cache != data.cache;
+        self.ensure(other, "teacher.cache", "another file than datasets.train.cache", &teacher.cache)?;
+        self.losses("teacher.losses", &teacher.losses, config)
     }
 
     fn patterns(&self, key: &str, patterns: &[String]) -> Result<Vec<Pattern>> {

@@ -62,8 +62,13 @@ eps = 1e-3
 [[train.losses]]
 type = "MSE"
 loss_weight = 0.5
+[teacher]
+network = ["a.pth", "smsr-x2"]
+losses = [{ type = "L1" }, { type = "MultiLapLoss", loss_weight = 2 }]
 "#;
-    let settings = read(text, &["train.losses.1.loss_weight=2", "train.masks.density=0.5"]).unwrap();
+    let settings =
+        read(text, &["datasets.train.lq_size=32", "train.losses.1.loss_weight=2", "train.masks.density=0.5"])
+            .unwrap();
     let (modules, layers, mask_channels, attention_channels) = (5, 4, 16, 4);
     assert_eq!(
         settings.sizes,
@@ -77,6 +82,8 @@ loss_weight = 0.5
     let kinds = [LossKind::Charbonnier { epsilon: 1e-3 }, LossKind::Mse];
     let losses: Vec<_> = settings.losses.iter().map(|loss| (loss.kind, loss.weight)).collect();
     assert_eq!(losses, [(kinds[0], 1.0), (kinds[1], 2.0)]);
+    let losses: Vec<_> = settings.teacher_losses.iter().map(|loss| (loss.kind, loss.weight)).collect();
+    assert_eq!(losses, [(LossKind::L1, 1.0), (LossKind::MultiLap, 2.0)]);
 }
 
 #[test]
@@ -195,7 +202,7 @@ fn every_mistake_is_named_with_its_line() {
         ),
         (
             "[[train.losses]]\ntype = \"L3\"",
-            "a.toml:2: train.losses.0.type: expected L1, Charbonnier or MSE, found `L3`",
+            "a.toml:2: train.losses.0.type: expected L1, Charbonnier, MSE or MultiLap, found `L3`",
         ),
         (
             "[[train.losses]]\ntype = \"perceptual\"",
@@ -215,7 +222,7 @@ fn every_mistake_is_named_with_its_line() {
         ),
         (
             "[network_g]\ntype = \"ResNet\"",
-            "a.toml:2: network_g.type: expected EDSR, SMSR or an architecture that `sparsr models` lists, found `ResNet`",
+            "a.toml:2: network_g.type: expected EDSR, SMSR, SwinIR or an architecture that `sparsr models` lists, found `ResNet`",
         ),
         (
             "[network_g]\ntype = \"RLFN\"",

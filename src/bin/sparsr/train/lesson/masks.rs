@@ -13,7 +13,7 @@ use super::super::network::unit_factor;
 use super::super::schedule::{Phase, Steering};
 use super::super::schema::Masks;
 use super::super::settings::Settings;
-use super::{Entered, Form, Tensors, losses, low};
+use super::{Entered, Form, Tensors, goal, low};
 use crate::Result;
 
 /// The stream of the first input that is noise; each further one has the next.
@@ -65,17 +65,18 @@ impl Form for MaskLesson<'_> {
             &weights,
             low(self.settings, pictures),
             masks,
-            &losses(self.settings),
+            goal(self.settings),
             unit,
         )?;
         Ok((Objective::new(graph)?, parameters))
     }
 
-    fn given(&self, trainer: &Trainer, target: Tensor, place: u64) -> Result<Vec<Tensor>> {
+    fn given(&self, trainer: &Trainer, targets: Vec<Tensor>, place: u64) -> Result<Vec<Tensor>> {
         let graph = trainer.objective().forward();
-        let (weights, pictures) = (self.steering.weights(self.masks), target.shape().batch);
+        let weights = self.steering.weights(self.masks);
+        let pictures = self.settings.config.datasets.train.batch_size as usize;
         let number = |number: f64| Tensor::new(Shape::new(1, 1, 1, 1), vec![number as f32]);
-        let (mut streams, mut target) = (STREAM.., Some(target));
+        let (mut streams, mut targets) = (STREAM.., targets.into_iter());
         let tensor = |value| {
             let node = graph.node(value);
             let module = node
@@ -88,8 +89,8 @@ impl Form for MaskLesson<'_> {
                 // The mean over modules is what is asked to be sparse.
                 let weight = module.and_then(|module| weights.get(module)).copied().unwrap_or_default();
                 number(weight / weights.len() as f64)
-            } else if node.name == "target" {
-                target.take().unwrap_or_else(|| Tensor::zeros(node.shape))
+            } else if ["target", "teacher"].contains(&&*node.name) {
+                targets.next().unwrap_or_else(|| Tensor::zeros(node.shape))
             } else {
                 // Channel masks are drawn for a whole batch (the authors' code), spatial ones for each of its pictures.
                 let drawn = if node.name.contains(".ch_mask.") { 1 } else { pictures };

@@ -6,7 +6,7 @@ use sparsr::low_level::graph::Parameters;
 use sparsr::low_level::tensor::Tensor;
 
 use super::super::settings::Settings;
-use super::{Form, Tensors, losses, low};
+use super::{Form, Tensors, goal, low};
 use crate::Result;
 
 pub struct PlainLesson<'a> {
@@ -17,11 +17,11 @@ pub struct PlainLesson<'a> {
 impl Form for PlainLesson<'_> {
     fn objective(&self, _tensors: &Tensors, pictures: usize) -> Result<(Objective, Parameters)> {
         let (net, low) = (self.model.net(), low(self.settings, pictures));
-        Ok((Objective::of_net(net, low, &losses(self.settings))?, net.parameters().clone()))
+        Ok((Objective::of_net(net, low, goal(self.settings))?, net.parameters().clone()))
     }
 
-    fn given(&self, _trainer: &Trainer, target: Tensor, _place: u64) -> Result<Vec<Tensor>> {
-        Ok(vec![target])
+    fn given(&self, _trainer: &Trainer, targets: Vec<Tensor>, _place: u64) -> Result<Vec<Tensor>> {
+        Ok(targets)
     }
 
     fn architecture(&self) -> &str {

@@ -26,7 +26,7 @@ use sparsr::low_level::tensor::{Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
 use super::super::settings::{Pruning, Settings};
-use super::{Entered, Form, Outcome, Tensors, losses, low};
+use super::{Entered, Form, Outcome, Tensors, goal, low};
 use crate::Result;
 
 pub struct PruningLesson<'a> {
@@ -217,17 +217,17 @@ impl<'a> PruningLesson<'a> {
 impl Form for PruningLesson<'_> {
     fn objective(&self, _tensors: &Tensors, pictures: usize) -> Result<(Objective, Parameters)> {
         let (net, low) = (self.model.net(), low(self.settings, pictures));
-        let plain = Objective::of_net(net, low, &losses(self.settings))?;
+        let plain = Objective::of_net(net, low, goal(self.settings))?;
         Ok((self.terms().added_to(&plain)?, net.parameters().clone()))
     }
 
-    fn given(&self, trainer: &Trainer, target: Tensor, _place: u64) -> Result<Vec<Tensor>> {
+    fn given(&self, trainer: &Trainer, targets: Vec<Tensor>, _place: u64) -> Result<Vec<Tensor>> {
         let graph = trainer.objective().forward();
         let iteration = trainer.iteration();
         let pull = |group: &Group| self.phases.pull(self.own, iteration, group.is_constrained()) as f32;
         let pulls = self.of_filters(pull, 0.0);
         let numbers = if self.now() == Phase::Align { Some(trainer.parameters()?) } else { None };
-        let mut target = Some(target);
+        let mut targets = targets.into_iter();
         let tensor = |value| {
             let node = graph.node(value);
             if let Some(name) = node.name.strip_suffix(".pull") {
@@ -237,7 +237,7 @@ impl Form for PruningLesson<'_> {
                 let own = numbers.find(name).map(|id| numbers.get(id).values().to_vec()).unwrap_or_default();
                 self.threshold(name, &own, node.shape)
             } else {
-                target.take().unwrap_or_else(|| Tensor::zeros(node.shape))
+                targets.next().unwrap_or_else(|| Tensor::zeros(node.shape))
             }
         };
         Ok(graph.given().map(tensor).collect())

@@ -37,8 +37,8 @@ impl Form for ShrinkingLesson<'_> {
         self.plain.objective(tensors, pictures)
     }
 
-    fn given(&self, trainer: &Trainer, target: Tensor, place: u64) -> Result<Vec<Tensor>> {
-        self.plain.given(trainer, target, place)
+    fn given(&self, trainer: &Trainer, targets: Vec<Tensor>, place: u64) -> Result<Vec<Tensor>> {
+        self.plain.given(trainer, targets, place)
     }
 
     fn has_phases(&self) -> bool {

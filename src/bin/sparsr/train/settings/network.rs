@@ -1,0 +1,150 @@
+//! Which network is trained, and how large it is.
+
+use sparsr::learn::fresh;
+use sparsr::low_level::models::architectures;
+
+use super::super::schema::{Config, Network};
+use super::{Check, LARGEST, Sizes};
+use crate::Result;
+
+impl Check<'_> {
+    pub(super) fn network(&self, config: &Config) -> Result<Sizes> {
+        let network = &config.network_g;
+        let lower = network.kind.to_ascii_lowercase();
+        match &*lower {
+            "edsr" => {
+                self.only(network, &["num_feat", "num_block", "res_scale"])?;
+                let channels =
+                    self.count("network_g.num_feat", network.num_feat.unwrap_or(16), 1..=LARGEST)?;
+                let blocks =
+                    self.count("network_g.num_block", network.num_block.unwrap_or(8), 1..=LARGEST)?;
+                self.res_scale(network, channels, blocks)?;
+                Ok(Sizes::Edsr { channels, blocks })
+            }
+            "ledsr" if !is_told_by_a_checkpoint(config) => self.ledsr(network),
+            "smsr" => self.smsr(config),
+            "swinir" if !is_told_by_a_checkpoint(config) => self.swinir(config),
+            _ => {
+                let known = architectures().find(|known| known.name == lower).map(|known| known.name);
+                if known.is_none() && lower != "checkpoint" {
+                    let expected =
+                        "EDSR, LEDSR, SMSR, SwinIR, Checkpoint or an architecture that `sparsr models` lists";
+                    let reason = format!("expected {expected}, found `{}`", network.kind);
+                    return self.refuse("network_g.type", &reason);
+                }
+                self.only(network, &[])?;
+                if config.path.pretrain_network_g.is_empty() {
+                    let reason = format!(
+                        "{} starts from a checkpoint: name one in path.pretrain_network_g",
+                        network.kind
+                    );
+                    return self.refuse("network_g.type", &reason);
+                }
+                Ok(Sizes::Checkpoint(known))
+            }
+        }
+    }
+
+    fn ledsr(&self, network: &Network) -> Result<Sizes> {
+        self.only(network, &["num_feat", "num_block"])?;
+        let count = |name: &str, value: Option<u64>, default: u64| {
+            self.count(&format!("network_g.{name}"), value.unwrap_or(default), 1..=LARGEST)
+        };
+        Ok(Sizes::Ledsr {
+            channels: count("num_feat", network.num_feat, 32)?,
+            blocks: count("num_block", network.num_block, 8)?,
+        })
+    }
+
+    fn smsr(&self, config: &Config) -> Result<Sizes> {
+        let network = &config.network_g;
+        self.only(network, &["num_feat", "num_module", "num_layer", "mask_feat", "attention_feat"])?;
+        let channels = network.num_feat.unwrap_or(32);
+        let count = |name: &str, value: Option<u64>, default: u64| {
+            self.count(&format!("network_g.{name}"), value.unwrap_or(default), 1..=LARGEST)
+        };
+        let side = config.datasets.train.lq_size;
+        self.ensure(side.is_multiple_of(2), "datasets.train.lq_size", "an even number for SMSR", side)?;
+        Ok(Sizes::Smsr {
+            channels: count("num_feat", Some(channels), 32)?,
+            modules: count("num_module", network.num_module, 5)?,
+            layers: count("num_layer", network.num_layer, 4)?,
+            mask_channels: count("mask_feat", network.mask_feat, 16)?,
+            attention_channels: count("attention_feat", network.attention_feat, (channels / 16).max(1))?,
+        })
+    }
+
+    fn swinir(&self, config: &Config) -> Result<Sizes> {
+        let network = &config.network_g;
+        self.only(network, &["embed_dim", "depths", "num_heads", "window_size", "mlp_ratio"])?;
+        let count = |name: &str, value: Option<u64>, default: u64| {
+            self.count(&format!("network_g.{name}"), value.unwrap_or(default), 1..=LARGEST)
+        };
+        let list = |name: &str, values: &Option<Vec<u64>>, default: [u64; 3]| {
+            let values = values.clone().unwrap_or(default.into());
+            let key = format!("network_g.{name}");
+            self.ensure(!values.is_empty(), &key, "a number for each block", "none")?;
+            values.iter().map(|value| self.count(&key, *value, 1..=LARGEST)).collect::<Result<Vec<usize>>>()
+        };
+        let sizes = fresh::SwinIr {
+            channels: count("embed_dim", network.embed_dim, 24)?,
+            depths: list("depths", &network.depths, [4; 3])?,
+            heads: list("num_heads", &network.num_heads, [6; 3])?,
+            window: count("window_size", network.window_size, 8)?,
+            expansion: count("mlp_ratio", network.mlp_ratio, 2)?,
+            scale: config.scale as usize,
+        };
+        let (blocks, heads) = (sizes.depths.len(), sizes.heads.len());
+        let expected = format!("as many numbers as depths has ({blocks})");
+        self.ensure(heads == blocks, "network_g.num_heads", &expected, heads)?;
+        let fits = sizes.heads.iter().all(|heads| sizes.channels.is_multiple_of(*heads));
+        let expected = format!("numbers that divide embed_dim, which is {}", sizes.channels);
+        self.ensure(fits, "network_g.num_heads", &expected, format!("{:?}", sizes.heads))?;
+        Ok(Sizes::SwinIr(sizes))
+    }
+
+    /// Sizes of another network are a mistake.
+    fn only(&self, network: &Network, own: &[&str]) -> Result<()> {
+        let given = [
+            ("num_feat", network.num_feat.is_some()),
+            ("num_block", network.num_block.is_some()),
+            ("res_scale", network.res_scale.is_some()),
+            ("num_module", network.num_module.is_some()),
+            ("num_layer", network.num_layer.is_some()),
+            ("mask_feat", network.mask_feat.is_some()),
+            ("attention_feat", network.attention_feat.is_some()),
+            ("embed_dim", network.embed_dim.is_some()),
+            ("depths", network.depths.is_some()),
+            ("num_heads", network.num_heads.is_some()),
+            ("window_size", network.window_size.is_some()),
+            ("mlp_ratio", network.mlp_ratio.is_some()),
+        ];
+        match given.into_iter().find(|(name, is_given)| *is_given && !own.contains(name)) {
+            None => Ok(()),
+            Some((name, _)) => {
+                let own = if own.is_empty() {
+                    "its checkpoint tells its sizes".into()
+                } else {
+                    format!("it has {}", own.join(", "))
+                };
+                self.refuse(&format!("network_g.{name}"), &format!("no size of {}: {own}", network.kind))
+            }
+        }
+    }
+
+    /// A reader of the checkpoint would take another factor for it.
+    fn res_scale(&self, network: &Network, channels: usize, blocks: usize) -> Result<()> {
+        let told = f64::from(sparsr::low_level::models::edsr::res_scale(channels, blocks));
+        let expected = format!(
+            "{told} with num_feat {channels} and num_block {blocks}: no tensor tells it, so whoever reads the checkpoint takes that"
+        );
+        let found = network.res_scale.unwrap_or(told);
+        self.ensure((found - told).abs() < 1e-6, "network_g.res_scale", &expected, found)
+    }
+}
+
+/// Whether a network's sizes are left to the checkpoint that it starts from.
+fn is_told_by_a_checkpoint(config: &Config) -> bool {
+    let without_sizes = Network { kind: config.network_g.kind.clone(), ..Network::default() };
+    !config.path.pretrain_network_g.is_empty() && config.network_g == without_sizes
+}
