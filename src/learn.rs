@@ -7,12 +7,15 @@
 //!
 //! [`random`] draws every number of a training by its place and not by its turn, so that neither threads, nor an
 //! interruption, nor the device change any. [`data`] makes batches of folders of pictures. [`fresh`] has networks that
-//! have learnt nothing yet, [`prune`] makes smaller ones of those that have.
+//! have learnt nothing yet, [`prune`] makes smaller ones of those that have, and
+//! [`density`] tells where these are near zero.
 
 #[cfg(feature = "image")]
 pub mod data;
+pub mod density;
 mod engine;
 pub mod fresh;
+mod layers;
 mod objective;
 mod optimiser;
 pub mod prune;

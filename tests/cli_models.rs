@@ -242,3 +242,109 @@ fn a_network_that_changes_colours_is_refused_by_its_trial() {
         "{known}"
     );
 }
+
+#[test]
+fn checkpoints_are_pruned() {
+    let folder = folder();
+    let read = |name: &str| Weights::load(&folder.path(name)).unwrap();
+    let text =
+        folder.succeeds(&["prune", "edsr.safetensors", "-o", "new/small.safetensors", "--keep", "0.7"]);
+    for line in [
+        "edsr edsr: 2 residual blocks, 3 channels → 2 residual blocks, 2 channels\n",
+        "\nconv_first, with 3 more                               3          2\n",
+        "\nbody.0.conv1                                          3          2  2 such\n",
+        "\n10⁹ multiply-adds to 1280x720 ",
+        "\n  conv_last: of the result\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let small = read("new/small.safetensors");
+    assert_eq!(small.get("body.0.conv1.weight").unwrap().dims(), [2, 2, 3, 3]);
+    assert_eq!(small.metadata()["res_scale"], "1");
+    folder.succeeds(&["upscale", "a.png", "-m", "new/small.safetensors", "--unusual"]);
+    assert_eq!(image::open(folder.path("a-x3.png")).unwrap().width(), 18);
+
+    let prune = |output: &str, more: &[&str]| {
+        folder.json(&[&["prune", "edsr.safetensors", "--json", "-o", output], more].concat())
+    };
+    let report = prune(
+        "b.safetensors",
+        &["--params", "0.5k", "--skip", "upsample*", "--method", "random", "--seed", "3"],
+    );
+    let numbers = report["parameters"][1].as_u64().unwrap();
+    assert!(numbers <= 500 && report["parameters"][0].as_u64().unwrap() > 500, "{report}");
+    let held: usize = read("b.safetensors").iter().map(|(_, numbers)| numbers.values().len()).sum();
+    assert_eq!(numbers, held as u64);
+    assert_eq!(read("b.safetensors").get("upsample.0.weight").unwrap().dims()[0], 27);
+    let report = prune("c.safetensors", &["--macs", "0.2G", "--size", "1920x1080"]);
+    assert!(report["macs"][1].as_u64().unwrap() <= 200_000_000, "{report}");
+    assert_eq!(report["stay"][0], json!({ "name": "conv_last", "channels": 3, "why": "of the result" }));
+}
+
+#[test]
+fn what_cannot_be_pruned_leaves_nothing() {
+    let folder = folder();
+    fs::write(folder.path("there.safetensors"), "precious").unwrap();
+    let cases: [(&[&str], &str); 8] = [
+        (
+            &["edsr.safetensors", "-o", "b.pth", "--keep", "0.5"],
+            "b.pth: expected a name that ends in .safetensors",
+        ),
+        (
+            &["edsr.safetensors", "-o", "there.safetensors", "--keep", "0.5"],
+            "exists already: --force replaces it",
+        ),
+        (&["edsr.safetensors", "-o", "edsr.safetensors", "--keep", "0.5"], "would be written over itself"),
+        (&["absent.pth", "-o", "b.safetensors", "--keep", "0.5"], "absent.pth: "),
+        (
+            &["edsr.safetensors", "-o", "b.safetensors", "--keep", "2"],
+            "expected a share to keep above 0 and at most 1, found 2",
+        ),
+        (
+            &["edsr.safetensors", "-o", "b.safetensors", "--params", "9M"],
+            "and fewer than the network's 1344, found 9000000",
+        ),
+        (
+            &["edsr.safetensors", "-o", "b.safetensors", "--keep", "0.5", "--skip", "x"],
+            "to leave alone, found `x`",
+        ),
+        (
+            &["smsr-x2", "-o", "b.safetensors", "--keep", "0.5"],
+            "builtin:smsr-x2: expected channels that can be taken away, found none; ",
+        ),
+    ];
+    for (args, expected) in cases {
+        let sentence = folder.fails(&[&["prune"], args].concat());
+        assert!(sentence.contains(expected), "{args:?}: {sentence}");
+    }
+    folder.succeeds(&["prune", "edsr.safetensors", "-o", "there.safetensors", "--keep", "0.5", "--force"]);
+    assert!(fs::read(folder.path("there.safetensors")).unwrap().len() > 1000);
+}
+
+#[test]
+fn density_is_told_and_drawn() {
+    let folder = folder();
+    let mut sparse = golden("basicsr_x3");
+    let at = sparse.iter().position(|(name, _)| name == "body.1.conv1.weight").unwrap();
+    let values = sparse[at].1.values().iter().enumerate();
+    let values: Vec<f32> = values.map(|(at, value)| if at < 27 { 0.0 } else { *value }).collect();
+    sparse[at].1 = Parameter::new([3, 3, 3, 3], values);
+    write(&folder, "sparse.safetensors", sparse);
+    let args = ["inspect", "edsr.safetensors", "--density", "--beside", "sparse.safetensors"];
+    let text = folder.succeeds(&[&args[..], &["--plot", "both.svg"]].concat());
+    let line = text.lines().rfind(|line| line.starts_with("body.1.conv1 ")).unwrap();
+    assert!(line.contains("  33.3%   0.000"), "{line}");
+    let svg = fs::read_to_string(folder.path("both.svg")).unwrap();
+    let filters = 2 * (3 + 4 * 3 + 3 + 27 + 3);
+    assert_eq!(svg.matches("<circle").count(), filters);
+    assert!(
+        svg.starts_with("<svg") && svg.ends_with("</svg>\n") && !svg.contains("NaN") && !svg.contains("inf")
+    );
+    let report = folder.json(&[&args[..], &["--json"]].concat());
+    assert_eq!(report[1]["layers"][3]["near_zero"], json!(27));
+    assert_eq!(report[1]["layers"][3]["norms"][0], json!(0.0));
+    let sentence = folder.fails(&[&args[..], &["--plot", "both.svg"]].concat());
+    assert_eq!(sentence, "both.svg exists already: --force replaces it");
+    let sentence = folder.fails(&[&args[..], &["--plot", "both.png"]].concat());
+    assert_eq!(sentence, "both.png: expected a name that ends in .svg");
+}

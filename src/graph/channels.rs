@@ -162,7 +162,7 @@ impl fmt::Display for Why {
             Self::NotZero => "not zero where they are read",
             Self::OneForAll => "one for all channels",
             Self::Divisor => "divided by",
-            Self::Unreadable(reason) => return write!(f, "of a width that the architecture fixes: {reason}"),
+            Self::Unreadable(_) => "of a width that the architecture fixes",
             Self::Skipped => "left alone as asked",
         })
     }

@@ -19,12 +19,12 @@ mod terms;
 pub use compact::{Compact, Density, compact};
 pub use cost::{Cost, Target, cost, counts};
 pub use learnt::{counts_by, magnitudes};
-pub use scores::{Scores, best, l1, random};
+pub use scores::{Method, Scores, best, l1, random};
 pub use slice::sliced;
 pub use terms::Terms;
 
 use crate::error::{Error, Result};
-use crate::graph::{Channels, Graph, Group, Kept, Role, Why};
+use crate::graph::{Channels, Graph, Group, Kept, Place, Role, Why};
 use crate::learn::Random;
 use crate::models::Model;
 
@@ -59,7 +59,7 @@ pub fn channels(model: &Model, skip: &[impl AsRef<str>]) -> Result<Channels> {
 
 /// Whether a parameter is none of the checkpoint's: what luma is made by.
 fn is_made_up(model: &Model, group: &Group) -> bool {
-    let name = |place: &crate::graph::Place| model.net().parameters().name(place.parameter);
+    let name = |place: &Place| model.net().parameters().name(place.parameter);
     group.places.iter().any(|place| model.weights().get(name(place)).is_none())
 }
 

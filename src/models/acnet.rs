@@ -21,7 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Network;
-use super::parts::{Conv, axis, conv, has_all, parameter, start, upsampler_scale, upsampler_to};
+use super::parts::{Conv, axis, conv, has_all, parameter, start, upsampler_scale, upsampler_to, width_read};
 use crate::error::Result;
 use crate::graph::{Builder, Conv2d, Graph, Parameters, Value, WeightOperation};
 use crate::tensor::Shape;
@@ -69,7 +69,8 @@ impl Config {
         let has = |name: &str| weights.get(name).is_some();
         let multi_scale = !has("upsample.up.body.0.weight") && has("upsample.up2.body.0.weight");
         let layers = (1..).take_while(|i| has(&format!("conv{i}_3.0.weight"))).count();
-        let upsampled = axis(weights, &format!("conv{}_1.0.weight", layers + 1), 1)?;
+        let refined = format!("conv{}_1.0.weight", layers + 1);
+        let upsampled = width_read(weights, &refined).unwrap_or(channels);
         let scale = if multi_scale { 2 } else { upsampler_scale(weights, "upsample.up.body", upsampled)? };
         Ok(Self { channels, upsampled, layers, scale, multi_scale })
     }

@@ -20,7 +20,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::Network;
-use super::parts::{Conv, axis, conv, has_all, has_any, start};
+use super::parts::{Conv, axis, conv, has_all, has_any, start, width_read};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Graph, Parameters, Value};
 use crate::tensor::Shape;
@@ -105,7 +105,7 @@ fn single_scale(weights: &Weights) -> Result<usize> {
     let out = axis(weights, name, 0)?;
     let twice = has_any(weights, "upsample.up.body.3.");
     // The first of two makes as many channels as the second, perhaps pruned, was made for; in groups it reads them whole.
-    let channels = if twice { out / 4 } else { axis(weights, "exit.weight", 1)? };
+    let channels = if twice { out / 4 } else { width_read(weights, "exit.weight").unwrap_or(out / 4) };
     match (out, twice) {
         (out, false) if out == 4 * channels => Ok(2),
         (out, false) if out == 9 * channels => Ok(3),

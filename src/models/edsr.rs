@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::parts::{
     Conv, DIV2K_MEAN, axis, colours, conv, count, has_all, mean_shift, scaled, start, stored_mean, told,
-    upsampler_scale, upsampler_to,
+    upsampler_scale, upsampler_to, width_read,
 };
 use super::{Convention, Network};
 use crate::error::Result;
@@ -90,7 +90,7 @@ impl Config {
     fn read(weights: &Weights, keys: Keys) -> Result<Self> {
         let names = keys.names();
         let channels = axis(weights, &format!("{}.weight", names.head), 0)?;
-        let upsampled = axis(weights, &format!("{}.weight", names.last), 1)?;
+        let upsampled = width_read(weights, &format!("{}.weight", names.last)).unwrap_or(channels);
         let blocks = count(weights, "body.", &format!(".{}.weight", names.convs[0]));
         let (mean_shift, range) = stored_mean(&weights.root().scope("sub_mean"));
         Ok(Self {

@@ -14,7 +14,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::parts::{
-    axis, conv, conv_relu_conv, count, has_all, mean_shift, start, stored_mean, upsampler_scale, upsampler_to,
+    axis, conv, conv_relu_conv, count, has_all, mean_shift, start, stored_mean, upsampler_scale,
+    upsampler_to, width_read,
 };
 use super::{Convention, Network};
 use crate::error::Result;
@@ -63,7 +64,7 @@ impl Config {
     fn read(weights: &Weights) -> Result<Self> {
         let channels = axis(weights, "head.0.weight", 0)?;
         let branches = count(weights, "pre_process.", ".0.body.0.weight");
-        let upsampled = axis(weights, "tail.0.weight", 1)?;
+        let upsampled = width_read(weights, "tail.0.weight").unwrap_or(channels);
         let scale = |i| upsampler_scale(weights, &format!("upsample.{i}"), upsampled);
         let scales = (0..branches).map(scale).collect::<Result<Vec<_>>>()?;
         let (mean_shift, range) = stored_mean(&weights.root().scope("sub_mean"));

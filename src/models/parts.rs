@@ -37,6 +37,11 @@ pub(super) fn axis(weights: &Weights, name: &str, axis: usize) -> Result<usize> 
     Err(Error::weights(weights.source(), reason))
 }
 
+/// How many channels a convolution of this weight reads, where it is there.
+pub(super) fn width_read(weights: &Weights, name: &str) -> Option<usize> {
+    weights.get(name)?.dims().get(1).copied().filter(|width| *width > 0)
+}
+
 /// How many modules `<prefix>0<suffix>`, `<prefix>1<suffix>` … there are tensors of.
 pub(super) fn count(weights: &Weights, prefix: &str, suffix: &str) -> usize {
     (0..).take_while(|i| weights.get(&format!("{prefix}{i}{suffix}")).is_some()).count()
@@ -218,16 +223,13 @@ pub(super) fn upsampler_to(
     };
     for (stage, factor) in factors.iter().enumerate() {
         let inputs = b.shape(y).channels;
-        let made = if stage + 1 < factors.len() { read_by(w, stage + 1).unwrap_or(c) } else { c };
+        let next = w.scope(2 * stage + 2);
+        let read = || next.get("weight")?.dims().get(1).copied();
+        let made = if stage + 1 < factors.len() { read().unwrap_or(c) } else { c };
         y = conv(b, y, &w.scope(2 * stage), [factor * factor * made, inputs, 3])?;
         y = b.pixel_shuffle(w.path(&(2 * stage + 1).to_string()), y, *factor)?;
     }
     Ok(y)
-}
-
-/// How many channels a convolution of an [`upsampler`] reads.
-fn read_by(w: &Scope<'_>, stage: usize) -> Option<usize> {
-    w.scope(2 * stage).get("weight")?.dims().get(1).copied()
 }
 
 /// A convolution to RGB of every new pixel and a pixel shuffle `name`; at x1 the convolution alone.

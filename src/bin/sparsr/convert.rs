@@ -37,14 +37,8 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<ExitCode> {
     let Args { input, output, .. } = args;
-    if output.extension().is_none_or(|extension| extension != "safetensors") {
-        return Err(format!("{}: expected a name that ends in .safetensors", output.display()).into());
-    }
     let model = engine::model(input, None)?;
-    if files::identity(output) == files::identity(Path::new(input)) {
-        return Err(format!("{} would be written over itself", output.display()).into());
-    }
-    files::prepare(output, args.force)?;
+    files::checkpoint(output, input, args.force)?;
     let stored = if args.f16 { Stored::F16 } else { Stored::F32 };
     let bytes = model.to_safetensors(stored)?;
     verify(&bytes, &model, output, stored)?;
@@ -56,7 +50,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// What was made of `model`, read again, is the same network with the same numbers.
-fn verify(bytes: &[u8], model: &Model, output: &Path, stored: Stored) -> Result<()> {
+pub fn verify(bytes: &[u8], model: &Model, output: &Path, stored: Stored) -> Result<()> {
     let again =
         Model::from_weights(model.name(), Weights::from_bytes(&output.display().to_string(), bytes)?)?;
     let told =

@@ -128,6 +128,17 @@ pub fn prepare(path: &Path, force: bool) -> Result<Vec<PathBuf>> {
     Ok(made)
 }
 
+/// The same of a checkpoint that is made of another.
+pub fn checkpoint(output: &Path, input: &str, force: bool) -> Result<()> {
+    if output.extension().is_none_or(|extension| extension != "safetensors") {
+        return Err(format!("{}: expected a name that ends in .safetensors", output.display()).into());
+    }
+    if identity(output) == identity(Path::new(input)) {
+        return Err(format!("{} would be written over itself", output.display()).into());
+    }
+    prepare(output, force).map(drop)
+}
+
 /// A file that is written and has no name yet.
 pub fn begin(path: &Path, bytes: &[u8]) -> Result<NewFile> {
     let cannot = |error: io::Error| format!("{}: {error}", path.display());

@@ -1,21 +1,30 @@
 //! `sparsr inspect`: what a network is, and where its work lies.
 
+mod density;
+mod plot;
+
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
 use sparsr::low_level::plan::{Phase, uncut};
 use sparsr::low_level::tensor::Shape;
-use sparsr::{Model, Partition};
+use sparsr::{Error, Model, Partition};
 
-use crate::{Result, engine, terminal};
+use self::density::Density;
+use crate::{Result, engine, files, terminal};
 
 /// A side of the picture that the work is counted on: large, so that what is done once a picture vanishes.
 const SIDE: usize = 256;
 
 /// Explain a network: architecture, scale, parameters, work, channel partitions
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  sparsr inspect smsr-x2\n  sparsr inspect network.pth --json")]
+#[command(after_help = "\
+Examples:
+  sparsr inspect smsr-x2
+  sparsr inspect network.pth --json
+  sparsr inspect network.pth --density --plot network.svg --beside pruned.safetensors")]
 pub struct Args {
     /// A built-in name, or a checkpoint (.safetensors, .pth, .pt)
     model: String,
@@ -23,6 +32,22 @@ pub struct Args {
     /// The scale, of a checkpoint that has several
     #[arg(long, value_name = "N")]
     scale: Option<usize>,
+
+    /// Tell of every convolution how many of its weights are near zero, and how small its filters are
+    #[arg(long)]
+    density: bool,
+
+    /// Draw that (.svg)
+    #[arg(long, value_name = "FILE", requires = "density")]
+    plot: Option<PathBuf>,
+
+    /// Another network beside it, such as the one that it was pruned to
+    #[arg(long, value_name = "NAME|PATH", requires = "density")]
+    beside: Option<String>,
+
+    /// Replace a file that exists
+    #[arg(long, requires = "plot")]
+    force: bool,
 
     /// Print JSON
     #[arg(long)]
@@ -75,10 +100,36 @@ struct Module {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.density {
+        return densities(args);
+    }
     let report = Report::new(&engine::model(&args.model, args.scale)?)?;
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text() };
     terminal::print(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the network is small, and the one beside it.
+fn densities(args: &Args) -> Result<ExitCode> {
+    let own = engine::model(&args.model, args.scale)?;
+    let beside = args.beside.as_deref().map(|name| engine::model(name, None)).transpose()?;
+    let networks = std::iter::once(&own).chain(&beside).map(Density::of).collect::<Result<Vec<_>>>()?;
+    if let Some(path) = &args.plot {
+        draw(path, &networks, args.force)?;
+    }
+    let texts: Vec<String> = networks.iter().map(Density::to_text).collect();
+    let text = if args.json { serde_json::to_string_pretty(&networks)? + "\n" } else { texts.join("\n") };
+    terminal::print(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn draw(path: &Path, networks: &[Density], force: bool) -> Result<()> {
+    if path.extension().is_none_or(|extension| extension != "svg") {
+        return Err(format!("{}: expected a name that ends in .svg", path.display()).into());
+    }
+    files::prepare(path, force)?;
+    files::begin(path, plot::svg(networks).as_bytes())?.finish(force).map_err(Error::io(path))?;
+    Ok(())
 }
 
 impl Report {

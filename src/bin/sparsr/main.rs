@@ -1,4 +1,4 @@
-//! The `sparsr` program: pictures enlarged, measured, networks trained, and what it runs explained.
+//! The `sparsr` program: pictures enlarged, measured, networks trained and pruned, and what it runs explained.
 //!
 //! Results go to standard output, everything said to a person to standard error. Every failure is one
 //! sentence, `error: …`, and a non-zero exit; no file is left half-written.
@@ -17,6 +17,7 @@ mod models;
 mod profile;
 mod prune;
 mod scene;
+mod svg;
 mod terminal;
 mod train;
 mod tune;
@@ -45,6 +46,7 @@ Examples:
   sparsr upscale scans/*.tif -o large           a folder of PNGs
   sparsr upscale face.png -o face.webp --device cpu
   sparsr train edsr.toml                        a network of your own, from a folder of pictures
+  sparsr prune edsr.pth -o half.safetensors --keep 0.5    a smaller network
   sparsr models                                 what it knows of networks
   sparsr devices                                what it can run on
   sparsr doctor                                 whether that works

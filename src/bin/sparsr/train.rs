@@ -86,7 +86,7 @@ struct Learning {
 }
 
 /// How a training goes.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub struct How {
     /// Go on from the last state of this training, if there is one
     #[arg(long)]
@@ -129,10 +129,12 @@ fn learn(args: &Learning, is_taught: bool) -> Result<ExitCode> {
     })
 }
 
-/// Drives channels, or single numbers, of a network to zero as a configuration says.
-pub fn prune(network: &str, path: &Path, how: &How) -> Result<ExitCode> {
+/// Drives channels, or single numbers, of a network to zero as a configuration says; `laid` are keys of its table [prune].
+pub fn prune(network: &str, path: &Path, laid: &[(&str, String)], how: &How) -> Result<ExitCode> {
     let scale = engine::model(network, None)?.scale() as u64;
-    how.run(path, |mut config, given| {
+    let laid = laid.iter().map(|(key, value)| Set::parse(&format!("prune.{key}={value}")));
+    let sets = laid.chain(how.set.iter().cloned().map(Ok)).collect::<Result<_, _>>()?;
+    how.with(sets).run(path, |mut config, given| {
         config.network_g = schema::Network { kind: "Checkpoint".into(), ..schema::Network::default() };
         config.path.pretrain_network_g = network.to_owned();
         config.scale = scale;
@@ -141,6 +143,10 @@ pub fn prune(network: &str, path: &Path, how: &How) -> Result<ExitCode> {
 }
 
 impl How {
+    fn with(&self, set: Vec<Set>) -> Self {
+        Self { set, ..self.clone() }
+    }
+
     fn run(&self, path: &Path, settings: impl Fn(Config, &Given) -> Result<Settings>) -> Result<ExitCode> {
         if self.progress == Form::Json {
             terminal::tell_events();

@@ -3,7 +3,7 @@
 mod masks;
 mod options;
 pub mod report;
-mod size;
+pub mod size;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,13 +1,39 @@
 //! What a channel is worth, before anything is learnt of it.
 
 use crate::error::{Error, Result};
-use crate::graph::{Channels, ConvTranspose2d, Graph, Kept, Op, Value};
+use crate::graph::{Channels, Kept};
 use crate::learn::Random;
+use crate::learn::layers::{layers, shares};
 use crate::models::Model;
-use crate::tensor::Parameter;
 
 /// Of every group a number a channel: the larger, the more it is worth.
 pub type Scores = Vec<Vec<f64>>;
+
+/// What a channel is worth by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Method {
+    /// See [`l1`].
+    L1,
+    /// See [`random`].
+    Random {
+        /// What lots are drawn by.
+        seed: u64,
+    },
+}
+
+impl Method {
+    /// The scores of a network's channels.
+    ///
+    /// # Errors
+    /// As the method's.
+    pub fn scores(self, model: &Model, channels: &Channels) -> Result<Scores> {
+        match self {
+            Self::L1 => l1(model, channels),
+            Self::Random { seed } => Ok(random(channels, seed)),
+        }
+    }
+}
 
 /// By the filters' L1 norms (Li et al., *Pruning Filters for Efficient ConvNets*, ICLR 2017, section 3.1), each as a share
 /// of its layer's mean, summed over all convolutions that make the channel. Weights count as pictures meet them: under
@@ -16,44 +42,16 @@ pub type Scores = Vec<Vec<f64>>;
 /// # Errors
 /// [`Error::Shape`] if the network takes no picture of its smallest size.
 pub fn l1(model: &Model, channels: &Channels) -> Result<Scores> {
-    let net = model.net();
-    let folded = net.graph(net.unfolded().node(net.unfolded().input()).shape)?;
     let mut scores: Scores = channels.groups().iter().map(|group| vec![0.0; group.channels]).collect();
-    for ((value, _), (_, node)) in computed(net.unfolded()).zip(computed(&folded)) {
-        let Some((weight, _)) = node.inputs.get(1).and_then(|weight| folded.parameter(*weight)) else {
-            continue;
-        };
-        let norms = match node.op {
-            Op::Conv2d(_) => norms(net.numbers().get(weight), 0),
-            Op::ConvTranspose2d(ConvTranspose2d { .. }) => norms(net.numbers().get(weight), 1),
-            _ => continue,
-        };
-        let mean = norms.iter().sum::<f64>() / norms.len() as f64;
-        let made = channels.members(value, 1).iter().zip(&norms);
-        for (member, norm) in made.filter_map(|(member, norm)| Some(((*member)?, norm))) {
-            if mean > 0.0 && channels.groups()[member.group].made_by.contains(&value) {
-                scores[member.group][member.channel] += norm / mean;
+    for layer in layers(model)? {
+        let made = channels.members(layer.value, 1).iter().zip(shares(&layer.norms()));
+        for (member, share) in made.filter_map(|(member, share)| Some(((*member)?, share))) {
+            if channels.groups()[member.group].made_by.contains(&layer.value) {
+                scores[member.group][member.channel] += share;
             }
         }
     }
     Ok(scores)
-}
-
-/// The nodes that pictures go through. Folding keeps all, in order.
-fn computed(graph: &Graph) -> impl Iterator<Item = (Value, &crate::graph::Node)> {
-    let weights = graph.weights();
-    graph.values().filter(move |(value, _)| !weights[value.index()])
-}
-
-/// The L1 norm of each filter: all numbers of its index along the axis.
-fn norms(weight: &Parameter, axis: usize) -> Vec<f64> {
-    let dims = weight.dims();
-    let within: usize = dims[axis + 1..].iter().product();
-    let mut norms = vec![0.0; dims[axis]];
-    for (at, number) in weight.values().iter().enumerate() {
-        norms[at / within % dims[axis]] += f64::from(number.abs());
-    }
-    norms
 }
 
 /// By lot.

@@ -10,12 +10,8 @@
 use std::fmt::Write as _;
 
 use super::metrics::Row;
+use crate::svg::{BLUE as NETWORK, INK, LEFT, RIGHT, WIDTH, page, put};
 
-const WIDTH: f64 = 900.0;
-const LEFT: f64 = 70.0;
-const RIGHT: f64 = 20.0;
-const INK: &str = "#222222";
-const NETWORK: &str = "#0b62a4";
 const BICUBIC: &str = "#b35900";
 
 /// One diagram of the two.
@@ -44,13 +40,7 @@ pub fn svg(name: &str, rows: &[Row]) -> String {
     let above = Panel::new("PSNR of Y, dB", 50.0, psnr_height, last, &[&network, &bicubic], false);
     let below = Panel::new("loss", 50.0 + psnr_height + 60.0, loss_height, last, &[&loss], true);
     let height = below.top + below.height + 50.0;
-    let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" \
-         height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\" fill=\"{INK}\">\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n"
-    );
-    put(&mut text, LEFT, 24.0, "start", &format!("<tspan font-size=\"16\">{}</tspan>", escaped(name)));
-    text += &above.frame();
+    let mut text = above.frame();
     text += &above.line(&bicubic, BICUBIC, " stroke-dasharray=\"7 5\"");
     text += &above.line(&network, NETWORK, "");
     text += &above.dots(&network);
@@ -58,7 +48,7 @@ pub fn svg(name: &str, rows: &[Row]) -> String {
     text += &below.frame();
     text += &below.line(&loss, NETWORK, "");
     put(&mut text, WIDTH / 2.0, height - 12.0, "middle", "iteration");
-    text + "</svg>\n"
+    page(name, height, &text)
 }
 
 impl<'a> Panel<'a> {
@@ -162,14 +152,6 @@ fn steps(least: f64, most: f64, count: f64) -> Vec<f64> {
 fn number(value: f64) -> String {
     let text = format!("{value:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn put(text: &mut String, x: f64, y: f64, anchor: &str, words: &str) {
-    let _ = writeln!(text, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>");
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ use sparsr::learn::prune::Target;
 use super::config::Given;
 use super::schema::{Clip, Config, Count, Degradation, Group, Loss, Masks, Prune, Teacher, Training};
 use crate::Result;
+use crate::prune::quantity;
+use crate::upscale::size::within;
 
 /// The largest of sizes and counts that are plausible.
 const LARGEST: u64 = 1024;
@@ -543,7 +545,7 @@ impl Check<'_> {
         Ok(Pruning {
             method,
             target: self.target(prune)?,
-            picture: size(&prune.size).map_err(|error| refused("size", error))?,
+            picture: within(&prune.size).map_err(|error| refused("size", error))?.map(|side| side as usize),
             skip: prune.skip.clone(),
             rank: prune.rank,
             align: prune.align,
@@ -560,7 +562,7 @@ impl Check<'_> {
         let count = |name: &str, given: &Count| match given {
             Count::Number(number) => Ok(*number),
             Count::Text(text) => {
-                count(text).map_err(|error| self.given.error(&format!("prune.{name}"), &error))
+                quantity(text).map_err(|error| self.given.error(&format!("prune.{name}"), &error))
             }
         };
         match (prune.keep, &prune.macs, &prune.params) {
@@ -574,27 +576,4 @@ impl Check<'_> {
             _ => self.refuse("prune", "expected one of keep, macs and params, found several"),
         }
     }
-}
-
-/// A count as people write it: 200000, 200k, 1.5M, 30G.
-fn count(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.chars().last() {
-        Some('k' | 'K') => (&text[..text.len() - 1], 1e3),
-        Some('M') => (&text[..text.len() - 1], 1e6),
-        Some('G') => (&text[..text.len() - 1], 1e9),
-        _ => (text, 1.0),
-    };
-    let number = digits.parse::<f64>().ok().map(|number| number * unit);
-    let fits = number.filter(|number| number.is_finite() && *number >= 1.0 && *number < 1e18);
-    fits.map(|number| number as u64)
-        .ok_or_else(|| format!("expected a count such as 200k or 30G, found `{text}`"))
-}
-
-/// Width and height, `1280x720`.
-fn size(text: &str) -> Result<[usize; 2], String> {
-    let sides =
-        text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
-    sides
-        .filter(|sides| sides.iter().all(|side| (1..=1 << 16).contains(side)))
-        .ok_or_else(|| format!("expected a size such as 1280x720, found `{text}`"))
 }

@@ -63,7 +63,7 @@ pub fn positive(text: &str) -> Result<f64, String> {
     number.ok_or_else(|| "expected a number above 0".into())
 }
 
-fn within(text: &str) -> Result<[u32; 2], String> {
+pub fn within(text: &str) -> Result<[u32; 2], String> {
     let sides =
         text.split_once('x').and_then(|(width, height)| Some([width.parse().ok()?, height.parse().ok()?]));
     sides

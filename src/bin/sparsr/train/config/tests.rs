@@ -222,7 +222,7 @@ fn every_mistake_is_named_with_its_line() {
         ),
         (
             "[network_g]\ntype = \"ResNet\"",
-            "a.toml:2: network_g.type: expected EDSR, SMSR, SwinIR or an architecture that `sparsr models` lists, found `ResNet`",
+            "a.toml:2: network_g.type: expected EDSR, LEDSR, SMSR, SwinIR, Checkpoint or an architecture that `sparsr models` lists, found `ResNet`",
         ),
         (
             "[network_g]\ntype = \"RLFN\"",

@@ -90,18 +90,25 @@ impl Phases {
 
 #[cfg(test)]
 mod tests {
+    use sparsr::learn::prune::Target;
+
+    use super::super::super::super::settings::Shrinking;
     use super::*;
 
     fn own(method: Method) -> Pruning {
         Pruning {
             method,
+            target: Target::Keep(0.5),
+            picture: [1280, 720],
+            skip: vec![],
             rank: 0.5,
             align: 0.1,
             grow: 0.6,
             settle: 0.3,
+            ramp: false,
             interval: 20,
             limit: 0.5,
-            ..Pruning::default()
+            shrinking: Shrinking { weight: 1e-4, epsilon: 1e-4, prox: 1.0 },
         }
     }
 
