@@ -1,18 +1,18 @@
 //! What a configuration asks for, once it is known to be possible: every range checked, every `type` chosen.
 
 mod network;
+mod pruning;
 
 use std::ops::RangeInclusive;
 
 use glob::Pattern;
 use sparsr::learn::fresh;
-use sparsr::learn::prune::Target;
+
+pub use pruning::{Method, Pruning, Shrinking};
 
 use super::config::Given;
-use super::schema::{Clip, Config, Count, Degradation, Group, Loss, Masks, Prune, Teacher, Training};
+use super::schema::{Clip, Config, Degradation, Group, Loss, Masks, Prune, Teacher, Training};
 use crate::Result;
-use crate::prune::quantity;
-use crate::upscale::size::within;
 
 /// The largest of sizes and counts that are plausible.
 const LARGEST: u64 = 1024;
@@ -67,55 +67,6 @@ impl Sizes {
             Self::Checkpoint(architecture) => architecture.unwrap_or_default(),
         }
     }
-}
-
-/// What is done to a network that is pruned.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Pruning {
-    pub method: Method,
-    pub target: Target,
-    /// The size of the result that multiply-adds are counted for.
-    pub picture: [usize; 2],
-    pub skip: Vec<String>,
-    /// The shares of the phases.
-    pub rank: f64,
-    pub align: f64,
-    pub grow: f64,
-    pub settle: f64,
-    /// Whether what goes is multiplied, and not pulled by L2.
-    pub ramp: bool,
-    /// Of the L2 pull: iterations between its steps, and where it ends.
-    pub interval: u64,
-    pub limit: f64,
-    /// OBProxSG's.
-    pub shrinking: Shrinking,
-}
-
-/// How a network's channels, or its numbers, become zero.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Assl,
-    Gassl,
-    Srp,
-    Obproxsg,
-}
-
-impl Method {
-    pub const ALL: [(&str, Self); 4] =
-        [("assl", Self::Assl), ("gassl", Self::Gassl), ("srp", Self::Srp), ("obproxsg", Self::Obproxsg)];
-
-    /// Whether filters are under weight normalisation.
-    pub fn is_normalised(self) -> bool {
-        matches!(self, Self::Assl | Self::Gassl)
-    }
-}
-
-/// OBProxSG's settings: the weight of the L1 norm, what is zero, and the share of proximal steps.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shrinking {
-    pub weight: f64,
-    pub epsilon: f64,
-    pub prox: f64,
 }
 
 /// The norm that a gradient is cut to.
@@ -518,62 +469,5 @@ impl Check<'_> {
         let (least, most) = (masks.module_density_min, masks.module_density_max);
         let within = format!("{least} (module_density_min) to {most} (module_density_max)");
         self.ensure((least..=most).contains(&masks.density), &key("density"), &within, masks.density)
-    }
-
-    fn pruning(&self, prune: &Prune) -> Result<Pruning> {
-        let key = |name: &str| format!("prune.{name}");
-        let method = Method::ALL.iter().find(|(name, _)| *name == prune.method).map(|(_, method)| *method);
-        let Some(method) = method else {
-            let reason = format!("expected assl, gassl, srp or obproxsg, found `{}`", prune.method);
-            return self.refuse(&key("method"), &reason);
-        };
-        for (name, share) in
-            [("rank", prune.rank), ("align", prune.align), ("grow", prune.grow), ("settle", prune.settle)]
-        {
-            self.share(&key(name), share)?;
-        }
-        self.ensure(prune.rank < 1.0, &key("rank"), "below 1", prune.rank)?;
-        self.positive(&key("grow"), prune.grow)?;
-        self.share(&key("prox"), prune.prox)?;
-        let is_kind = ["ramp", "l2"].contains(&&*prune.pull);
-        self.ensure(is_kind, &key("pull"), "ramp or l2", format!("`{}`", prune.pull))?;
-        self.count(&key("reg_interval"), prune.reg_interval, 1..=u64::from(u32::MAX))?;
-        self.positive(&key("reg_upper_limit"), prune.reg_upper_limit)?;
-        self.positive(&key("lambda"), prune.lambda)?;
-        self.not_negative(&key("orthant_eps"), prune.orthant_eps)?;
-        let refused = |name: &str, error: String| self.given.error(&key(name), &error);
-        Ok(Pruning {
-            method,
-            target: self.target(prune)?,
-            picture: within(&prune.size).map_err(|error| refused("size", error))?.map(|side| side as usize),
-            skip: prune.skip.clone(),
-            rank: prune.rank,
-            align: prune.align,
-            grow: prune.grow,
-            settle: prune.settle,
-            ramp: prune.pull == "ramp",
-            interval: prune.reg_interval,
-            limit: prune.reg_upper_limit,
-            shrinking: Shrinking { weight: prune.lambda, epsilon: prune.orthant_eps, prox: prune.prox },
-        })
-    }
-
-    fn target(&self, prune: &Prune) -> Result<Target> {
-        let count = |name: &str, given: &Count| match given {
-            Count::Number(number) => Ok(*number),
-            Count::Text(text) => {
-                quantity(text).map_err(|error| self.given.error(&format!("prune.{name}"), &error))
-            }
-        };
-        match (prune.keep, &prune.macs, &prune.params) {
-            (keep, None, None) => {
-                let keep = keep.unwrap_or(0.5);
-                self.ensure(keep > 0.0 && keep <= 1.0, "prune.keep", "above 0 and at most 1", keep)?;
-                Ok(Target::Keep(keep))
-            }
-            (None, Some(macs), None) => Ok(Target::Macs(count("macs", macs)?)),
-            (None, None, Some(params)) => Ok(Target::Parameters(count("params", params)?)),
-            _ => self.refuse("prune", "expected one of keep, macs and params, found several"),
-        }
     }
 }
