@@ -8,6 +8,8 @@
 #
 # It learns on the CPU engine; SPARSR_DEVICE names another device, and SPARSR_PACE how many iterations that does a minute.
 #
+# Recipes whose teacher is not here are passed over.
+#
 # Pictures to learn from: the folder SPARSR_TRAINING, by default ../shared/data/train. Set5: SPARSR_SET5, by default
 # ../shared/data/set5/HR; it is measured and never learnt from.
 set -euo pipefail
@@ -30,6 +32,11 @@ figure() { awk -F, -v name="$1" -v column="$2" '$1 == name { psnr = $column } EN
 reached() { # what the goal is compared with: of Set5, or of the pictures held out
     if grep -q '^# goal: .* Set5' "weights/recipes/$1.toml"; then figure "$1" 4; else figure "$1" 3; fi
 }
+is_taught() { # whether the teachers of a recipe, if it has any, are here
+    sed -n 's/^network = \["\(.*\)"\]$/\1/p' "weights/recipes/$1.toml" | while read -r teacher; do
+        [ -f "$teacher" ] || return 1
+    done
+}
 goes_on() { [ -f "weights/$1.safetensors" ] && [ "$(figure "$1" 3)" != 0 ]; }
 mean_psnr() { # of a network on a folder of large pictures
     "$sparsr" eval --hr "$2" -m "$1" --device cpu --format csv | awk -F, 'NR == 1 { for (i = 1; i <= NF; i++)
@@ -40,6 +47,7 @@ name=${2:-}
 if [ -z "$name" ]; then
     name=$(for recipe in weights/recipes/*.toml; do
         each=$(basename "$recipe" .toml)
+        is_taught "$each" || continue
         goes_on "$each" || [ "$minutes" -ge "$(said "$each" least)" ] || continue
         awk -v goal="$(said "$each" goal)" -v is="$(reached "$each")" -v name="$each" 'BEGIN { print goal - is, name }'
     done | sort -rn | head -n 1 | cut -d' ' -f2)
