@@ -45,6 +45,8 @@ lq_size = 24
 drop_flat = 0.4
 [datasets.val]
 dataroot_gt = ["$work/heldout"]
+[train]
+warmup_iter = $((iterations / 100))
 [val]
 val_freq = 2000
 save_img = false
