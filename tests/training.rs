@@ -211,7 +211,7 @@ fn a_pruned_network_is_trained_on_as_it_is() {
         ]);
         assert_eq!(report["description"], "8 residual blocks, 8 channels, residuals times 2");
     }
-    let sentence = folder.fails(&[&from[..], &["network_g.num_feat=8"]].concat());
+    let sentence = folder.fails(&[&from[..], &["network_g.num_feat=8", "--set", "name=other"]].concat());
     assert!(
         sentence.contains("small.safetensors: tail.0.0.bias (expected [32], found [64]) does not fit"),
         "{sentence}"
