@@ -306,7 +306,7 @@ fn what_cannot_be_pruned_leaves_nothing() {
         ),
         (
             &["edsr.safetensors", "-o", "b.safetensors", "--keep", "0.5", "--skip", "x"],
-            "to leave alone, found `x`",
+            "skip: x is the name of no convolution that could be pruned; there are conv_first, body.0.conv1, body.1.conv1, upsample.0, …",
         ),
         (
             &["smsr-x2", "-o", "b.safetensors", "--keep", "0.5"],

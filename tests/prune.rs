@@ -11,7 +11,7 @@ use sparsr::low_level::gpu::Session;
 use sparsr::low_level::graph::{
     Activation, Among, Attention, AveragePool, BinaryKind, Builder, Channels, Constant, Conv2d,
     ConvTranspose2d, GlobalPoolKind, Group, Kept, LayerNorm, MaxPool, Op, ParameterId, PixelUnshuffle,
-    ResizeKind, Value, WeightOperation,
+    ResizeKind, Value, WeightOperation, Why,
 };
 use sparsr::low_level::models::edsr;
 use sparsr::low_level::plan::{Options, Plan};
@@ -22,10 +22,8 @@ use sparsr::{Model, Result};
 use support::golden::{self, Golden};
 use support::{adapter, compare, seeded};
 
-const NONE: [&str; 0] = [];
-
 fn channels(model: &Model) -> Channels {
-    prune::channels(model, &NONE).unwrap()
+    prune::channels(model).unwrap()
 }
 
 /// Of each group some channels, by lot.
@@ -563,16 +561,22 @@ fn what_sizes_told_is_told_by_metadata() {
 }
 
 #[test]
-fn patterns_leave_convolutions_alone() {
+fn groups_are_left_alone_by_what_makes_them() {
     let model = network("edsr pytorch_x2");
-    let groups = |skip: &[&str]| prune::channels(&model, skip).map(|channels| told(&channels));
     let [skip, first, second, tail] =
         ["head.0 6: 4, 4", "body.0.body.0 6: 1, 1", "body.1.body.0 6: 1, 1", "tail.0.0 6: 1, 1"];
-    assert_eq!(groups(&[]).unwrap(), [skip, first, second, tail]);
-    assert_eq!(groups(&["tail*"]).unwrap(), [skip, first, second]);
-    assert_eq!(groups(&["*.body.0"]).unwrap(), [skip, tail]);
-    assert_eq!(groups(&["body.0.body.0.weight", "body.2"]).unwrap(), [second, tail]);
-    assert_eq!(groups(&["*"]).unwrap(), [""; 0]);
-    let message = groups(&["tail*", "neck*"]).unwrap_err().to_string();
-    assert_eq!(message, "expected a pattern that names a convolution to leave alone, found `neck*`");
+    let without = |wanted: &str| {
+        let is_left =
+            |group: &Group| prune::makers(&model, group).iter().any(|name| name.starts_with(wanted));
+        let left =
+            channels(&model).without(model.net().unfolded(), |group| is_left(group).then_some(Why::Skipped));
+        let kept = some(&left, 3);
+        prune::sliced(&model, &left, &kept).unwrap();
+        told(&left)
+    };
+    assert_eq!(told(&channels(&model)), [skip, first, second, tail]);
+    assert_eq!(without("tail"), [skip, first, second]);
+    assert_eq!(without("body.0.body.0.weight"), [skip, second, tail]);
+    assert_eq!(without("body.2"), [first, second, tail]);
+    assert_eq!(without(""), [""; 0]);
 }

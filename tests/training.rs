@@ -207,6 +207,42 @@ fn a_name_is_taken_by_its_training() {
     );
 }
 
+/// Its sizes are no published network's, and the factor on its residuals stands in its metadata.
+#[test]
+fn a_pruned_network_is_trained_on_as_it_is() {
+    let folder = prepared(&CONFIG.replace("num_feat = 4\nnum_block = 1\n", ""));
+    folder.succeeds(&["prune", "edsrmini-x2", "-o", "small.safetensors", "--keep", "0.5", "--skip", "tail*"]);
+    let from = ["train", "tiny.toml", "--set", "path.pretrain_network_g=small.safetensors", "--set"];
+    folder.succeeds(&[&from[..], &["train.total_iter=4"]].concat());
+    folder.succeeds(&[&from[..], &["train.total_iter=8", "--auto-resume"]].concat());
+    for iteration in ["4", "8"] {
+        let report = folder.json(&[
+            "inspect",
+            &format!("experiments/tiny/models/net_g_{iteration}.safetensors"),
+            "--json",
+        ]);
+        assert_eq!(report["description"], "8 residual blocks, 8 channels, residuals times 2");
+    }
+    let sentence = folder.fails(&[&from[..], &["network_g.num_feat=8", "--set", "name=other"]].concat());
+    assert!(
+        sentence.contains("small.safetensors: tail.0.0.bias (expected [32], found [64]) does not fit"),
+        "{sentence}"
+    );
+    folder.succeeds(&["prune", "edsrmini-x2", "-o", "even.safetensors", "--keep", "0.5"]);
+    let sets = [
+        "--set",
+        "path.pretrain_network_g=even.safetensors",
+        "--set",
+        "network_g.num_feat=8",
+        "--set",
+        "name=even",
+    ];
+    let sentence = folder.fails(&[&["train", "tiny.toml"], &sets[..]].concat());
+    let expected = "even.safetensors: expected 8 residual blocks, 8 channels, as network_g's sizes tell, found 8 residual blocks, \
+                    8 channels, residuals times 2: without num_feat";
+    assert!(sentence.contains(expected), "{sentence}");
+}
+
 #[test]
 fn an_interrupted_training_ends_as_one_that_was_not() {
     let accumulated = CONFIG.replace("batch_size = 2", "batch_size = 1\naccum_iter = 2");

@@ -31,29 +31,19 @@ use crate::models::Model;
 /// How often the widths of groups are tried.
 const TRIALS: u64 = 3;
 
-/// The groups of a network's channels that its architecture's file can be narrower in, without those whose convolutions
-/// one of the patterns names (`*` is anything).
+/// The groups of a network's channels that its architecture's file can be narrower in. [`Channels::without`] leaves more
+/// alone.
 ///
 /// # Errors
-/// [`Error::Unsupported`] if the network is no checkpoint's, or a pattern names no convolution that could be pruned.
-pub fn channels(model: &Model, skip: &[impl AsRef<str>]) -> Result<Channels> {
+/// [`Error::Unsupported`] if the network is no checkpoint's.
+pub fn channels(model: &Model) -> Result<Channels> {
     let graph = model.net().unfolded();
     if model.architecture() == "graph" {
         let reason =
             format!("{}: expected a checkpoint of a known architecture, found a graph", model.name());
         return Err(Error::Unsupported(reason));
     }
-    let name = |group: &Group, pattern: &str| makers(model, group).iter().any(|name| matches(pattern, name));
     let found = Channels::of(graph).without(graph, |group| is_made_up(model, group).then_some(Why::Constant));
-    for pattern in skip.iter().map(AsRef::as_ref) {
-        if !found.groups().iter().any(|group| name(group, pattern)) {
-            let reason =
-                format!("expected a pattern that names a convolution to leave alone, found `{pattern}`");
-            return Err(Error::Unsupported(reason));
-        }
-    }
-    let skipped = |group: &Group| skip.iter().any(|pattern| name(group, pattern.as_ref()));
-    let found = found.without(graph, |group| skipped(group).then_some(Why::Skipped));
     Ok(readable(model, graph, found))
 }
 
@@ -63,22 +53,11 @@ fn is_made_up(model: &Model, group: &Group) -> bool {
     group.places.iter().any(|place| model.weights().get(name(place)).is_none())
 }
 
-/// What the convolutions are called that make a group, and their filters.
-fn makers<'m>(model: &'m Model, group: &Group) -> Vec<&'m str> {
+/// What the convolutions are called that make a group, and the parameters that hold their filters.
+pub fn makers<'m>(model: &'m Model, group: &Group) -> Vec<&'m str> {
     let convolutions = group.made_by.iter().map(|conv| &*model.net().unfolded().node(*conv).name);
     let filters = group.in_role(Role::Filters).map(|place| model.net().parameters().name(place.parameter));
     convolutions.chain(filters).collect()
-}
-
-/// Whether a name is as a pattern says, in which `*` is anything.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((before, rest)) => name.strip_prefix(before).is_some_and(|name| {
-            let starts = name.char_indices().map(|(at, _)| at).chain([name.len()]);
-            starts.into_iter().any(|at| matches(rest, &name[at..]))
-        }),
-    }
 }
 
 /// The groups that the architecture's file reads narrower, each of a width of its own.

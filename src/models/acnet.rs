@@ -157,7 +157,11 @@ fn high_frequency_block(b: &mut Builder, large: [Value; 2], w: &Scope<'_>, next:
         let x = b.relu(format!("upsample.relu_{branch}"), x)?;
         let x = plain.of(b, x, &w.scope(format!("conv{next}_{branch}.0")))?;
         let x = b.relu(format!("conv{next}_{branch}.1"), x)?;
-        branches.push(plain.of(b, x, &w.scope(format!("conv{}_{branch}.0", next + 1)))?);
+        let second = w.scope(format!("conv{}_{branch}.0", next + 1));
+        branches.push(match branches.first() {
+            None => plain.of(b, x, &second)?,
+            Some(first) => plain.making(b, x, &second, b.shape(*first).channels)?,
+        });
     }
     let sum = b.add(format!("conv{}", next + 1), branches[0], branches[1])?;
     let mut y = b.relu(format!("conv{}.relu", next + 1), sum)?;

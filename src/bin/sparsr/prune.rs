@@ -51,9 +51,9 @@ pub struct Args {
     #[arg(long, value_name = "WxH", default_value = "1280x720", value_parser = within, conflicts_with = "config")]
     size: [u32; 2],
 
-    /// Leave convolutions of this name alone; * is anything
+    /// Leave convolutions of this name alone, by patterns of * and ?
     #[arg(long, value_name = "PATTERN", conflicts_with = "config")]
-    skip: Vec<String>,
+    skip: Vec<glob::Pattern>,
 
     /// The scale, of a checkpoint that has several: the others go
     #[arg(long, value_name = "N", conflicts_with = "config")]
@@ -148,7 +148,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let (input, method) = (&args.input, args.method.unwrap_or(Method::L1).at_once(args.seed)?);
     let output = args.output.as_ref().ok_or("expected -o FILE")?;
     let model = engine::model(input, args.scale)?;
-    let channels = prune::channels(&model, &args.skip)?;
+    let channels = skipping(prune::channels(&model)?, &model, &args.skip)?;
     if channels.groups().is_empty() {
         return Err(refused(&model, &channels).into());
     }
@@ -167,6 +167,23 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     terminal::print(text.as_bytes())?;
     terminal::tell(&format!("{input} → {}  {} bytes", output.display(), bytes.len()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The channels without those whose makers are to be left alone.
+pub fn skipping(channels: Channels, model: &Model, skip: &[glob::Pattern]) -> Result<Channels> {
+    let named = |group: &Group, pattern: &glob::Pattern| {
+        prune::makers(model, group).iter().any(|name| pattern.matches(name))
+    };
+    let groups = channels.groups();
+    if let Some(pattern) = skip.iter().find(|pattern| !groups.iter().any(|group| named(group, pattern))) {
+        let some = groups.iter().take(4).map(|group| &*group.name).collect::<Vec<_>>().join(", ");
+        return Err(format!(
+            "skip: {pattern} is the name of no convolution that could be pruned; there are {some}, …"
+        )
+        .into());
+    }
+    let left = |group: &Group| skip.iter().any(|pattern| named(group, pattern)).then_some(Why::Skipped);
+    Ok(channels.without(model.net().unfolded(), left))
 }
 
 /// Why nothing can be pruned.

@@ -47,7 +47,7 @@ pub fn unit_factor(architecture: &str, name: &str, unit: f64) -> f64 {
 pub fn start(settings: &Settings, latest: Option<&Path>) -> Result<Start> {
     let (config, path) = (&settings.config, &settings.config.path);
     let scale = config.scale as usize;
-    if let Sizes::Checkpoint(architecture) = settings.sizes {
+    if let Some(architecture) = of_checkpoint(settings) {
         let name = latest.map_or(path.pretrain_network_g.clone(), |latest| latest.display().to_string());
         let model = engine::model(&name, None)?;
         if let Some(expected) = architecture.filter(|expected| *expected != model.architecture()) {
@@ -57,15 +57,39 @@ pub fn start(settings: &Settings, latest: Option<&Path>) -> Result<Start> {
         return Ok(Start { model, told: Some(format!("starts from {name}")) });
     }
     let mut tensors = drawn(&settings.sizes, scale, config.train.unit, config.manual_seed);
-    let told = match &*path.pretrain_network_g {
+    let checkpoint = match &*path.pretrain_network_g {
         name if name.is_empty() || latest.is_some() => None,
-        name => {
-            let checkpoint = engine::model(name, None)?;
-            Some(overlay(&mut tensors, name, checkpoint.weights(), path.strict_load_g)?)
-        }
+        name => Some(engine::model(name, None)?),
     };
+    let told = checkpoint.as_ref().map(|checkpoint| {
+        overlay(&mut tensors, &path.pretrain_network_g, checkpoint.weights(), path.strict_load_g)
+    });
+    let told = told.transpose()?;
     let model = Model::from_weights(config.name.clone(), Weights::new(config.name.clone(), tensors))?;
-    Ok(Start { model, told })
+    match checkpoint.filter(|checkpoint| path.strict_load_g && checkpoint.told() != model.told()) {
+        None => Ok(Start { model, told }),
+        Some(checkpoint) => Err(format!(
+            "{}: expected {}, as network_g's sizes tell, found {}: without num_feat and num_block the checkpoint's own are taken",
+            path.pretrain_network_g,
+            model.description(),
+            checkpoint.description()
+        )
+        .into()),
+    }
+}
+
+/// The architecture, where the checkpoint that the training starts from tells the sizes.
+fn of_checkpoint(settings: &Settings) -> Option<Option<&'static str>> {
+    let (network, path) = (&settings.config.network_g, &settings.config.path);
+    match settings.sizes {
+        Sizes::Checkpoint(architecture) => Some(architecture),
+        Sizes::Edsr { .. } => {
+            let sizes =
+                network.num_feat.is_some() || network.num_block.is_some() || network.res_scale.is_some();
+            (!sizes && path.strict_load_g && !path.pretrain_network_g.is_empty()).then_some(Some("edsr"))
+        }
+        _ => None,
+    }
 }
 
 /// Numbers by the seed, as a checkpoint has them.

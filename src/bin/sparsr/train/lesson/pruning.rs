@@ -28,6 +28,7 @@ use sparsr::low_level::weights::Weights;
 use super::super::settings::{Pruning, Settings};
 use super::{Entered, Form, Outcome, Tensors, goal, low};
 use crate::Result;
+use crate::prune::skipping;
 
 pub struct PruningLesson<'a> {
     settings: &'a Settings,
@@ -54,7 +55,7 @@ impl<'a> PruningLesson<'a> {
         model: &Model,
         tensors: &mut Tensors,
     ) -> Result<Self> {
-        let plain = prune::channels(model, &own.skip)?;
+        let plain = skipping(prune::channels(model)?, model, &own.skip)?;
         let weights = if own.method.is_normalised() {
             let filters = plain.groups().iter().flat_map(|group| group.in_role(Role::Filters));
             let names = filters.map(|place| model.net().parameters().name(place.parameter));
@@ -64,7 +65,7 @@ impl<'a> PruningLesson<'a> {
         };
         let model = Model::from_weights(model.name(), weights)?;
         *tensors = model.weights().iter().map(|(name, own)| (name.to_owned(), own.clone())).collect();
-        let channels = prune::channels(&model, &own.skip)?;
+        let channels = skipping(prune::channels(&model)?, &model, &own.skip)?;
         if channels.groups().is_empty() {
             return Err(format!("{}: expected channels that can go, found none", model.name()).into());
         }
@@ -290,7 +291,7 @@ impl Form for PruningLesson<'_> {
 
     /// The network without the channels that went.
     fn outcome(&self, network: &Model) -> Result<Option<Outcome>> {
-        let channels = prune::channels(network, &self.own.skip)?;
+        let channels = skipping(prune::channels(network)?, network, &self.own.skip)?;
         let kept: Vec<Vec<usize>> =
             (0..self.channels.groups().len()).map(|group| self.kept.of(group)).collect();
         let kept = Kept::new(&channels, &kept)?;

@@ -1,5 +1,6 @@
 //! What `sparsr prune` does to a network, and how small it becomes.
 
+use glob::Pattern;
 use sparsr::learn::prune::Target;
 
 use super::super::schema::{Count, Prune};
@@ -15,7 +16,7 @@ pub struct Pruning {
     pub target: Target,
     /// The size of the result that multiply-adds are counted for.
     pub picture: [usize; 2],
-    pub skip: Vec<String>,
+    pub skip: Vec<Pattern>,
     /// The shares of the phases.
     pub rank: f64,
     pub align: f64,
@@ -84,7 +85,7 @@ impl Check<'_> {
             method,
             target: self.target(prune)?,
             picture: within(&prune.size).map_err(|error| refused("size", error))?.map(|side| side as usize),
-            skip: prune.skip.clone(),
+            skip: self.patterns("prune.skip", &prune.skip)?,
             rank: prune.rank,
             align: prune.align,
             grow: prune.grow,
