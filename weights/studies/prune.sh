@@ -112,14 +112,16 @@ wide=$(macs "$dense")
     for method in assl gassl srp l1 random scratch; do
         small=$(network "$method-on" latest)
         narrow=$(macs "$small")
+        on_set5=$(mean_psnr "$small" "$set5")
         case $method in
         assl | gassl | srp) learnt=$((iterations * 3 / 10)) ;;
         *) learnt=0 ;;
         esac
         cost=$(awk -v w="$wide" -v n="$narrow" -v l="$learnt" -v i="$iterations" -v m="$method" \
             'BEGIN { printf "%.0f", (w * (l + (m == "scratch" ? 0 : i)) + n * i * 1.6) / 1e6 }')
-        echo "$seed,$method,$(cat "$work/$method-on/rate"),$(best "$method-on"),$(mean_psnr "$small" "$set5"),$narrow,$cost"
+        echo "$seed,$method,$(cat "$work/$method-on/rate"),$(best "$method-on"),$on_set5,$narrow,$cost"
     done
-    echo "$seed,dense,,$(best dense),$(mean_psnr "$dense" "$set5"),$wide,$(awk -v w="$wide" -v i="$iterations" 'BEGIN { printf "%.0f", w * i / 1e6 }')"
+    on_set5=$(mean_psnr "$dense" "$set5")
+    echo "$seed,dense,,$(best dense),$on_set5,$wide,$(awk -v w="$wide" -v i="$iterations" 'BEGIN { printf "%.0f", w * i / 1e6 }')"
 } >"$work/results.csv"
 cat "$work/results.csv"
