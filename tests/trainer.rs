@@ -7,12 +7,12 @@ mod support;
 
 use std::sync::Arc;
 
-use sparsr::Gpu;
-use sparsr::learn::data::{Batches, Crops, DataOptions, Pairs};
+use sparsr::learn::data::{Batches, Crops, DataOptions, Pairs, Taught, Teachers};
 use sparsr::learn::{Batch, Clip, Objective, Optimiser, Step, Trainer, fresh};
-use sparsr::low_level::graph::{Builder, Conv2d, Input, Loss, Op, Parameters};
+use sparsr::low_level::graph::{Builder, Conv2d, Criterion, Goal, Input, Loss, Op, Parameters};
 use sparsr::low_level::models::{Model, smsr};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
+use sparsr::{Gpu, Options, Upscaler};
 
 use support::adapter;
 
@@ -80,6 +80,32 @@ fn it_learns() {
     let mean = |steps: &[Step]| steps.iter().map(|step| step.loss).sum::<f32>() / steps.len() as f32;
     let (bicubic, last) = (mean(&steps[..20]), mean(&steps[260..]));
     assert!(last < 0.9 * bicubic, "{bicubic} by bicubic, {last} after 300 iterations");
+}
+
+#[test]
+fn a_student_learns_from_its_teacher() {
+    let pairs = batches(8).pairs().clone();
+    let teachers = Teachers { keys: vec!["edsrmini-x2".into()], cache: None };
+    let mut teacher = Upscaler::on_cpu(&Model::builtin("edsrmini-x2").unwrap(), Options::default()).unwrap();
+    let taught = Taught::open(&pairs, &teachers, &Default::default(), &Default::default(), |_, small| {
+        Ok(teacher.upscale_pixels(small)?.pixels)
+    });
+    let batches = batches(8).taught_by(taught.unwrap()).unwrap();
+    let model = Model::from_weights("fresh", fresh::edsr(8, 1, 2, 3)).unwrap();
+    let multi_lap = vec![(Criterion::MultiLap, 1.0)];
+    let goal = Goal { truth: vec![(Loss::L1.into(), 0.1)], teacher: multi_lap };
+    let objective = Objective::of_net(model.net(), Shape::new(1, 3, SIDE, SIDE), goal).unwrap();
+    let objective = objective.only(|name| !name.contains("_mean")).unwrap();
+    let parameters = model.net().parameters().clone();
+    let mut trainer = Trainer::new(objective, parameters, Optimiser::default()).unwrap();
+    let mut step = |step| {
+        let Batch { low, high, taught } = batches.batch(step);
+        trainer.step(&[&low, &high, &taught.unwrap()], 2e-3).unwrap().loss
+    };
+    let losses: Vec<f32> = (0..120).map(&mut step).collect();
+    let mean = |losses: &[f32]| losses.iter().sum::<f32>() / losses.len() as f32;
+    let (first, last) = (mean(&losses[..10]), mean(&losses[110..]));
+    assert!(last < 0.4 * first, "{first} at first, {last} after 120 iterations");
 }
 
 #[test]

@@ -71,6 +71,12 @@ fn masked() -> String {
     CONFIG.replace("num_feat = 4\nnum_block = 1", smsr) + MASKS
 }
 
+/// The same of a transformer.
+fn transformer() -> String {
+    let swinir = "type = \"SwinIR\"\nembed_dim = 4\ndepths = [2]\nnum_heads = [2]\nwindow_size = 4";
+    CONFIG.replace("num_feat = 4\nnum_block = 1", swinir)
+}
+
 /// A student: pyramids need larger crops.
 fn taught(config: &str) -> String {
     config.replace("lq_size = 8", "lq_size = 16") + TEACHER
@@ -246,7 +252,8 @@ fn a_pruned_network_is_trained_on_as_it_is() {
 #[test]
 fn an_interrupted_training_ends_as_one_that_was_not() {
     let accumulated = CONFIG.replace("batch_size = 2", "batch_size = 1\naccum_iter = 2");
-    for config in [CONFIG.to_owned(), masked(), accumulated, taught(CONFIG), taught(&masked())] {
+    let students = [taught(CONFIG), taught(&masked())];
+    for config in [CONFIG.to_owned(), masked(), accumulated, transformer()].into_iter().chain(students) {
         let whole = prepared(&config);
         whole.succeeds(&["train", "tiny.toml"]);
         // Phases of masks begin with the iterations behind 3, 6 and 9.
@@ -270,7 +277,9 @@ fn an_interrupted_training_ends_as_one_that_was_not() {
 #[test]
 fn a_student_is_taught_once() {
     let folder = prepared(&taught(CONFIG));
-    folder.succeeds(&["distil", "tiny.toml"]);
+    let outcome = folder.run(&["distil", "tiny.toml", "--device", "cpu", "--progress", "json"]);
+    let shares = outcome.stderr.lines().filter(|line| line.contains("\"event\":\"teacher\""));
+    assert!(outcome.success && shares.count() == 2, "once each: {}", outcome.stderr);
     let log = fs::read_to_string(folder.path("experiments/tiny/train.log")).unwrap();
     assert!(log.contains("INFO: is taught by edsrmini-x2, smsr-x2"), "{log}");
     let cache = fs::read(folder.path("taught.cache")).unwrap();
@@ -334,7 +343,7 @@ fn on_a_gpu_it_learns_the_same_and_ends_the_same_if_interrupted() {
         let outcome = folder.run(&[&["train", "tiny.toml"], args].concat());
         assert!(outcome.success, "{}", outcome.stderr);
     };
-    for config in [CONFIG.to_owned(), masked(), taught(CONFIG)] {
+    for config in [CONFIG.to_owned(), masked(), taught(&transformer())] {
         let [by_cpu, whole, halted] = [0; 3].map(|_| prepared(&config));
         train(&by_cpu, &["--device", "cpu"]);
         train(&whole, &["--device", gpu.name()]);

@@ -98,9 +98,8 @@ fn blur(b: &mut Builder, name: &str, x: Value) -> Result<Value> {
 
 /// 4 in the corner of every 2×2, 0 elsewhere.
 fn corners(of: Shape) -> Tensor {
-    let shape = of.with_channels(1);
-    let is_corner = |at: usize| at % shape.width % 2 == 0 && at / shape.width % shape.height % 2 == 0;
-    Tensor::new(shape, (0..shape.len()).map(|at| if is_corner(at) { 4.0 } else { 0.0 }).collect())
+    let is_corner = |y: usize, x: usize| y.is_multiple_of(2) && x.is_multiple_of(2);
+    Tensor::from_fn(of.with_channels(1), |_, _, y, x| if is_corner(y, x) { 4.0 } else { 0.0 })
 }
 
 /// 2ⁱ times the mean size of what is between two values.

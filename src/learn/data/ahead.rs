@@ -19,7 +19,13 @@ impl Ahead {
     pub(super) fn start(batches: Arc<Batches>, first: u64, held: usize) -> Result<Self> {
         let (send, ready) = sync_channel(held);
         // It ends when nobody takes what it makes.
-        let work = move || drop((first..).try_for_each(|step| send.send(batches.batch(step))));
+        let work = move || {
+            for step in first.. {
+                if send.send(batches.batch(step)).is_err() {
+                    break;
+                }
+            }
+        };
         let thread = Builder::new().name("batches".to_owned()).spawn(work);
         let thread =
             thread.map_err(|error| unsupported(format!("no thread to make batches ahead: {error}")))?;

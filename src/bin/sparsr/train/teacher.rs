@@ -1,11 +1,12 @@
 //! The networks that a student learns from, as the configuration names them, and their pictures.
 
+use serde_json::json;
 use sparsr::learn::data::{Pairs, Taught, Teachers};
 use sparsr::{Cancel, Error, Model, Options, Pixels, Progress, Upscaler};
 
 use super::machine::Machine;
 use super::settings::Settings;
-use crate::{Result, engine, verdict};
+use crate::{Result, engine, terminal, verdict};
 
 /// Each of the student's scale, and tried before its first use.
 pub fn networks(settings: &Settings) -> Result<Vec<Model>> {
@@ -30,6 +31,7 @@ pub fn taught(
     let teachers = Teachers { keys, cache: (!cache.is_empty()).then(|| cache.into()) };
     let mut upscalers: Vec<Option<Upscaler>> = networks.iter().map(|_| None).collect();
     Taught::open(pairs, &teachers, cancel, progress, |teacher, small: &Pixels| {
+        terminal::event("teacher", json!({ "share": progress.share() }));
         let upscaler = match &mut upscalers[teacher] {
             Some(upscaler) => upscaler,
             none => {

@@ -1,6 +1,7 @@
 use super::super::schema::Config;
 use super::super::settings::{Cut, LossKind, Rate, Settings, Sizes};
 use super::*;
+use sparsr::learn::fresh;
 
 /// What a configuration needs at least.
 const LEAST: &str = "[datasets.train]\ndataroot_gt = [\"photographs\"]\n";
@@ -41,6 +42,21 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(settings.rate, Rate::Cosine { last: 1e-5 });
     assert_eq!((settings.clip, settings.border()), (Some(Cut::Auto), 2));
     assert!(settings.masks.is_none() && settings.groups.is_empty() && settings.freeze.len() == 2);
+}
+
+#[test]
+fn a_swinir_is_the_checkpoints_or_of_the_sizes_that_are_given() {
+    let sizes = |network: &str, laid: &[&str]| {
+        read(&format!("{LEAST}[network_g]\ntype = \"SwinIR\"\n{network}"), laid).unwrap().sizes
+    };
+    let (depths, heads) = (vec![4; 3], vec![6; 3]);
+    let mini = fresh::SwinIr { channels: 24, depths, heads, window: 8, expansion: 2, scale: 2 };
+    assert_eq!(sizes("", &[]), Sizes::SwinIr(mini.clone()));
+    let from = ["path.pretrain_network_g=a.pth"];
+    assert_eq!(sizes("", &from), Sizes::Checkpoint("swinir"));
+    let other = fresh::SwinIr { depths: vec![2, 6], heads: vec![2, 12], window: 4, ..mini };
+    let given = "depths = [2, 6]\nnum_heads = [2, 12]\nwindow_size = 4";
+    assert_eq!(sizes(given, &from), Sizes::SwinIr(other));
 }
 
 #[test]
@@ -240,6 +256,43 @@ fn every_mistake_is_named_with_its_line() {
         (
             "[network_g]\nnum_feat = 64\nres_scale = 0.5",
             "a.toml:3: network_g.res_scale: expected 1 with num_feat 64 and num_block 8: no tensor tells it",
+        ),
+        (
+            "[network_g]\ntype = \"SwinIR\"\nnum_feat = 60",
+            "a.toml:3: network_g.num_feat: no size of SwinIR: it has embed_dim, depths, num_heads, window_size, mlp_ratio",
+        ),
+        (
+            "[network_g]\ntype = \"SwinIR\"\ndepths = [6]",
+            "a.toml:1: network_g.num_heads: expected as many numbers as depths has (1), found 3",
+        ),
+        (
+            "[network_g]\ntype = \"SwinIR\"\nnum_heads = [6, 5, 6]",
+            "a.toml:3: network_g.num_heads: expected numbers that divide embed_dim, which is 24, found [6, 5, 6]",
+        ),
+        (
+            "[network_g]\ntype = \"SwinIR\"\ndepths = []",
+            "a.toml:3: network_g.depths: expected a number for each block, found none",
+        ),
+        // Teachers.
+        (
+            "[teacher]\nnetworks = []",
+            "a.toml:2: teacher.networks: unknown key; known here: network, cache, losses",
+        ),
+        (
+            "[teacher]\ncache = \"a\"",
+            "a.toml:1: teacher.network: expected a checkpoint or a built-in name, since [teacher] says more, found none",
+        ),
+        (
+            "[teacher]\nnetwork = [\"a\"]\nlosses = []",
+            "a.toml:3: teacher.losses: expected a loss, found none",
+        ),
+        (
+            "[teacher]\nnetwork = [\"a\"]\n[[teacher.losses]]\ntype = \"L3\"",
+            "a.toml:4: teacher.losses.0.type: expected L1, Charbonnier, MSE or MultiLap, found `L3`",
+        ),
+        (
+            "scale = 3\n[datasets.train]\ndataroot_gt = [\"a\"]\nlq_size = 24\n[[train.losses]]\ntype = \"MultiLap\"",
+            "a.toml:4: datasets.train.lq_size: expected lq_size times scale to be a multiple of 16 and at least 32, for MultiLap",
         ),
         // Masks.
         (
