@@ -16,7 +16,8 @@ use std::path::Path;
 use program::Folder;
 use sparsr::Model;
 use sparsr::learn::{State, fresh};
-use sparsr::low_level::weights::Stored;
+use sparsr::low_level::tensor::Parameter;
+use sparsr::low_level::weights::{Stored, Weights};
 
 const CONFIG: &str = r#"
 name = "tiny"
@@ -48,6 +49,24 @@ fn prepared() -> Folder {
     fs::write(folder.path("tiny.toml"), CONFIG).unwrap();
     let model = Model::from_weights("dense", fresh::ledsr(8, 2, 2, 1)).unwrap();
     fs::write(folder.path("dense.safetensors"), model.to_safetensors(Stored::F32).unwrap()).unwrap();
+    folder
+}
+
+/// The same with a network under weight normalisation, by PyTorch's names.
+fn normalised() -> Folder {
+    let folder = prepared();
+    let fresh = fresh::ledsr(8, 2, 2, 1);
+    let tensors = fresh.iter().flat_map(|(name, numbers)| match name.strip_suffix(".weight") {
+        Some(module) if name.starts_with("body.") => {
+            let filters = numbers.values().chunks(numbers.values().len() / 8);
+            let norms = filters.map(|filter| filter.iter().map(|number| number * number).sum::<f32>().sqrt());
+            let norms = Parameter::new([8, 1, 1, 1], norms.collect::<Vec<_>>());
+            vec![(format!("{module}.weight_g"), norms), (format!("{module}.weight_v"), numbers.clone())]
+        }
+        _ => vec![(name.to_owned(), numbers.clone())],
+    });
+    let weights = Weights::new("dense", tensors.collect::<Vec<_>>());
+    fs::write(folder.path("dense.safetensors"), weights.to_safetensors(Stored::F32).unwrap()).unwrap();
     folder
 }
 
@@ -114,9 +133,8 @@ fn an_interrupted_pruning_ends_as_one_that_was_not() {
         by_cpu.into_iter().chain(gpu.iter().map(|gpu| (&**gpu, "assl", "l2", 5)))
     {
         let sets = [&*format!("prune.pull={pull}"), "prune.prox=0.5"];
-        let whole = prepared();
+        let [whole, halted] = [0; 2].map(|_| if method == "assl" { normalised() } else { prepared() });
         prune(&whole, device, method, &sets);
-        let halted = prepared();
         prune(&halted, device, method, &sets);
         for iteration in [10, 15, 20].into_iter().filter(|iteration| *iteration > kept) {
             let state = format!("experiments/tiny/training_states/{iteration}.state");

@@ -55,15 +55,15 @@ impl<'a> PruningLesson<'a> {
         model: &Model,
         tensors: &mut Tensors,
     ) -> Result<Self> {
-        let plain = skipping(prune::channels(model)?, model, &own.skip)?;
-        let weights = if own.method.is_normalised() {
-            let filters = plain.groups().iter().flat_map(|group| group.in_role(Role::Filters));
-            let names = filters.map(|place| model.net().parameters().name(place.parameter));
-            model.weights().with_weight_norm(names)
+        let plain = Model::from_weights(model.name(), model.weights().without_weight_norm())?;
+        let model = if own.method.is_normalised() {
+            let channels = skipping(prune::channels(&plain)?, &plain, &own.skip)?;
+            let filters = channels.groups().iter().flat_map(|group| group.in_role(Role::Filters));
+            let names = filters.map(|place| plain.net().parameters().name(place.parameter));
+            Model::from_weights(plain.name(), plain.weights().with_weight_norm(names))?
         } else {
-            model.weights().clone()
+            plain
         };
-        let model = Model::from_weights(model.name(), weights)?;
         *tensors = model.weights().iter().map(|(name, own)| (name.to_owned(), own.clone())).collect();
         let channels = skipping(prune::channels(&model)?, &model, &own.skip)?;
         if channels.groups().is_empty() {
@@ -115,7 +115,8 @@ impl<'a> PruningLesson<'a> {
         })
     }
 
-    fn with(&mut self, tensors: &Tensors) -> Result<()> {
+    /// Takes these numbers for the model's.
+    fn adopt(&mut self, tensors: &Tensors) -> Result<()> {
         let weights = Weights::new(self.model.name(), tensors.clone())
             .with_metadata(self.model.weights().metadata().clone());
         self.model = Model::from_weights(self.model.name(), weights)?;
@@ -260,13 +261,13 @@ impl Form for PruningLesson<'_> {
         let anew = self.now() == Phase::Rank;
         let begun = self.model.weights().clone();
         tensors.extend(known.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
-        self.with(tensors)?;
+        self.adopt(tensors)?;
         if anew {
             let (own, scores) = (self.own, self.scores(true)?);
             self.counts =
                 Some(prune::counts_by(&self.model, &self.channels, &scores, own.target, own.picture)?);
             *tensors = begun.iter().map(|(name, numbers)| (name.to_owned(), numbers.clone())).collect();
-            self.with(tensors)?;
+            self.adopt(tensors)?;
         }
         self.begin(self.phases.at(iteration))?;
         Ok(Entered { name: self.now().name(), anew })
@@ -296,27 +297,7 @@ impl Form for PruningLesson<'_> {
             (0..self.channels.groups().len()).map(|group| self.kept.of(group)).collect();
         let kept = Kept::new(&channels, &kept)?;
         let model = prune::sliced(network, &channels, &kept)?;
-        let [before, after] = [&Kept::all(&channels), &kept]
-            .map(|kept| prune::cost(network, &channels, kept, self.own.picture));
-        let (before, after) = (before?, after?);
-        let widths = channels.groups().iter().zip(self.counts.iter().flatten());
-        let widths: Vec<String> =
-            widths.map(|(group, count)| format!("{} {} of {}", group.name, count, group.channels)).collect();
-        let scores = prune::l1(network, &channels)?;
-        let told = vec![
-            format!(
-                "what went still has {:.2e} of its layers' mean filter, at most",
-                most_left(&channels, &kept, &scores)
-            ),
-            format!("channels that stay: {}", widths.join(", ")),
-            format!(
-                "multiply-adds {:.3} G to {:.3} G, parameters {} to {}",
-                before.macs as f64 / 1e9,
-                after.macs as f64 / 1e9,
-                before.parameters,
-                after.parameters
-            ),
-        ];
+        let told = told_of_cut(network, &channels, &kept, self.own.picture)?;
         Ok(Some(Outcome { network: Some(("pruned", model)), told }))
     }
 
@@ -350,8 +331,29 @@ impl Form for PruningLesson<'_> {
         self.counts = if counts.is_empty() { None } else { Some(counts) };
         let begun = |name: &str| Some((name.to_owned(), state.tensor(&format!("begun.{name}"))?.clone()));
         let begun: Tensors = self.model.weights().names().filter_map(begun).collect();
-        if begun.is_empty() { Ok(()) } else { self.with(&begun) }
+        if begun.is_empty() { Ok(()) } else { self.adopt(&begun) }
     }
+}
+
+/// What is lost by the cut, what stays, and what it costs before and after.
+fn told_of_cut(
+    network: &Model,
+    channels: &Channels,
+    kept: &Kept,
+    picture: [usize; 2],
+) -> Result<Vec<String>> {
+    let cost = |kept: &Kept| prune::cost(network, channels, kept, picture);
+    let (before, after) = (cost(&Kept::all(channels))?, cost(kept)?);
+    let giga = |macs: u64| macs as f64 / 1e9;
+    let widths = channels.groups().iter().zip(kept.counts());
+    let widths = widths.map(|(group, count)| format!("{} {count} of {}", group.name, group.channels));
+    let left = most_left(channels, kept, &prune::l1(network, channels)?);
+    Ok(vec![
+        format!("what went still has {left:.2e} of its layers' mean filter, at most"),
+        format!("channels that stay: {}", widths.collect::<Vec<_>>().join(", ")),
+        format!("multiply-adds {:.3} G to {:.3} G", giga(before.macs), giga(after.macs)),
+        format!("parameters {} to {}", before.parameters, after.parameters),
+    ])
 }
 
 /// The largest filter that went, as a share of the mean of its layers'.
