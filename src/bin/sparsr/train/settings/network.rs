@@ -80,27 +80,29 @@ impl Check<'_> {
         let count = |name: &str, value: Option<u64>, default: u64| {
             self.count(&format!("network_g.{name}"), value.unwrap_or(default), 1..=LARGEST)
         };
-        let list = |name: &str, values: &Option<Vec<u64>>, default: [u64; 3]| {
-            let values = values.clone().unwrap_or(default.into());
-            let key = format!("network_g.{name}");
-            self.ensure(!values.is_empty(), &key, "a number for each block", "none")?;
-            values.iter().map(|value| self.count(&key, *value, 1..=LARGEST)).collect::<Result<Vec<usize>>>()
-        };
         let sizes = fresh::SwinIr {
             channels: count("embed_dim", network.embed_dim, 24)?,
-            depths: list("depths", &network.depths, [4; 3])?,
-            heads: list("num_heads", &network.num_heads, [6; 3])?,
+            depths: self.of_blocks("network_g.depths", network.depths.as_deref().unwrap_or(&[4; 3]))?,
+            heads: self.of_blocks("network_g.num_heads", network.num_heads.as_deref().unwrap_or(&[6; 3]))?,
             window: count("window_size", network.window_size, 8)?,
             expansion: count("mlp_ratio", network.mlp_ratio, 2)?,
             scale: config.scale as usize,
         };
-        let (blocks, heads) = (sizes.depths.len(), sizes.heads.len());
-        let expected = format!("as many numbers as depths has ({blocks})");
-        self.ensure(heads == blocks, "network_g.num_heads", &expected, heads)?;
+        self.heads(&sizes)?;
+        Ok(Sizes::SwinIr(sizes))
+    }
+
+    fn of_blocks(&self, key: &str, values: &[u64]) -> Result<Vec<usize>> {
+        self.ensure(!values.is_empty(), key, "a number for each block", "none")?;
+        values.iter().map(|value| self.count(key, *value, 1..=LARGEST)).collect()
+    }
+
+    fn heads(&self, sizes: &fresh::SwinIr) -> Result<()> {
+        let (key, blocks, heads) = ("network_g.num_heads", sizes.depths.len(), sizes.heads.len());
+        self.ensure(heads == blocks, key, &format!("as many numbers as depths has ({blocks})"), heads)?;
         let fits = sizes.heads.iter().all(|heads| sizes.channels.is_multiple_of(*heads));
         let expected = format!("numbers that divide embed_dim, which is {}", sizes.channels);
-        self.ensure(fits, "network_g.num_heads", &expected, format!("{:?}", sizes.heads))?;
-        Ok(Sizes::SwinIr(sizes))
+        self.ensure(fits, key, &expected, format!("{:?}", sizes.heads))
     }
 
     /// Sizes of another network are a mistake.
