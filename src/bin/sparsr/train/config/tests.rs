@@ -53,7 +53,7 @@ fn a_swinir_is_the_checkpoints_or_of_the_sizes_that_are_given() {
     let mini = fresh::SwinIr { channels: 24, depths, heads, window: 8, expansion: 2, scale: 2 };
     assert_eq!(sizes("", &[]), Sizes::SwinIr(mini.clone()));
     let from = ["path.pretrain_network_g=a.pth"];
-    assert_eq!(sizes("", &from), Sizes::Checkpoint("swinir"));
+    assert_eq!(sizes("", &from), Sizes::Checkpoint(Some("swinir")));
     let other = fresh::SwinIr { depths: vec![2, 6], heads: vec![2, 12], window: 4, ..mini };
     let given = "depths = [2, 6]\nnum_heads = [2, 12]\nwindow_size = 4";
     assert_eq!(sizes(given, &from), Sizes::SwinIr(other));
