@@ -310,7 +310,7 @@ fn what_cannot_be_pruned_leaves_nothing() {
         ),
         (
             &["smsr-x2", "-o", "b.safetensors", "--keep", "0.5"],
-            "builtin:smsr-x2: expected channels that can be taken away, found none; ",
+            "builtin:smsr-x2: expected channels that can be taken away, found none; collect.2: under a mask",
         ),
     ];
     for (args, expected) in cases {

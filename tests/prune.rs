@@ -101,7 +101,7 @@ fn network(name: &str) -> Model {
 
 #[test]
 fn groups_are_found_from_the_graph() {
-    let rows: [(&str, &[&str]); 11] = [
+    let rows: [(&str, &[&str]); 12] = [
         (
             "edsr basicsr_x4",
             &[
@@ -213,6 +213,16 @@ fn groups_are_found_from_the_graph() {
                 "block_1.c2_r 3: 1, 1",
                 "block_2.c1_r 3: 1, 2",
                 "block_2.c2_r 3: 1, 1",
+                "conv_2 3: 1, 1",
+                "conv_cat 3: 1, 1",
+            ],
+        ),
+        (
+            "span branches_x3_unnormed",
+            &[
+                "conv_1 3: 2, 3",
+                "block_1.c1_r 3: 1, 2",
+                "block_1.c2_r 3: 1, 1",
                 "conv_2 3: 1, 1",
                 "conv_cat 3: 1, 1",
             ],
@@ -386,7 +396,7 @@ fn sliced_networks_are_what_the_whole_ones_are_with_zeros() {
     for Golden { model, architecture, .. } in golden::all() {
         let channels = channels(&model);
         if channels.groups().is_empty() {
-            continue; // one of several scales in a file that cannot hold it alone; masks; branches of training
+            continue; // one of several scales in a file that cannot hold it alone; masks
         }
         *pruned.entry(architecture).or_insert(0) += channels.groups().len();
         for seed in 0..2 {

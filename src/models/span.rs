@@ -31,8 +31,12 @@ use crate::graph::{
 use crate::tensor::Shape;
 use crate::weights::{Scope, Weights};
 
-/// What tells it from others.
-pub(super) const KEYS: &[&str] = &["conv_cat.weight block_1.c1_r.eval_conv.weight"];
+/// What tells it from others: convolutions as they run, or the branches of training alone.
+pub(super) const KEYS: &[&str] =
+    &["conv_cat.weight block_1.c1_r.eval_conv.weight", "conv_cat.weight block_1.c1_r.conv.2.weight"];
+
+/// One of the convolutions that branches come to.
+const MERGED: &str = "block_1.c1_r.eval_conv";
 
 /// What the tensors say of a network's size.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +49,8 @@ pub struct Config {
     pub scale: usize,
     /// Whether the tensors hold the branches that are there in training.
     pub branches: bool,
+    /// Whether they hold the convolutions that these come to: not once such a network was pruned.
+    pub merged: bool,
     /// What the picture's mean is and what the rest is multiplied by, if anything is done to it: not in networks of
     /// other trainers that have a tensor `no_norm`. No tensor tells it otherwise, and trainers differ: the authors' is
     /// 255 and DIV2K's mean.
@@ -64,7 +70,7 @@ impl fmt::Display for Config {
 impl Config {
     /// Reads the sizes off the tensors; `None` if they are not SPAN's.
     pub fn detect(weights: &Weights) -> Option<Result<Self>> {
-        has_all(weights, KEYS[0]).then(|| Self::read(weights))
+        KEYS.iter().any(|scheme| has_all(weights, scheme)).then(|| Self::read(weights))
     }
 
     fn read(weights: &Weights) -> Result<Self> {
@@ -75,6 +81,7 @@ impl Config {
             blocks: last_number(weights, "block_").unwrap_or(1),
             scale: shuffle_scale(weights, "upsampler.0.weight")?,
             branches,
+            merged: weights.get(&format!("{MERGED}.weight")).is_some(),
             convention: weights.get("no_norm").is_none().then_some(Convention::div2k(255.0)),
         })
     }
@@ -97,7 +104,7 @@ impl Network for Config {
 
     /// The paper counts the network without the branches.
     fn counts(&self, parameter: &str) -> bool {
-        !is_branch(parameter) && parameter != "no_norm"
+        !(self.merged && is_branch(parameter)) && parameter != "no_norm"
     }
 
     fn convention(&self) -> Option<Convention> {

@@ -83,7 +83,7 @@ pub struct Args {
 enum Method {
     /// The L1 norms of the filters that make it, as shares of their layers' means
     L1,
-    /// A lot
+    /// Lots, drawn by --seed
     Random,
     /// Learns: magnitudes under weight normalisation, aligned between layers that are added
     Assl,
@@ -188,13 +188,15 @@ pub fn skipping(channels: Channels, model: &Model, skip: &[glob::Pattern]) -> Re
 
 /// Why nothing can be pruned.
 fn refused(model: &Model, channels: &Channels) -> String {
-    let reason =
-        channels.fixed().iter().max_by_key(|fixed| fixed.channels).map(|Fixed { name, why, .. }| match why {
-            Why::Unreadable(reason) => format!("; {reason}"),
-            why => format!("; {name}: {why}"),
-        });
-    let (source, reason) = (model.weights().source(), reason.unwrap_or_default());
-    format!("{source}: expected channels that can be taken away, found none{reason}")
+    // What the graph says, before what a reader said of a trial.
+    let is_tried = |fixed: &Fixed| matches!(fixed.why, Why::Unreadable(_));
+    let inner = channels.fixed().iter().filter(|fixed| ![Why::Output, Why::Picture].contains(&fixed.why));
+    let reason = inner.max_by_key(|fixed| (!is_tried(fixed), fixed.channels));
+    let reason = reason.map_or_else(String::new, |Fixed { name, why, .. }| match why {
+        Why::Unreadable(reason) => format!("; {reason}"),
+        why => format!("; {name}: {why}"),
+    });
+    format!("{}: expected channels that can be taken away, found none{reason}", model.weights().source())
 }
 
 impl Args {
