@@ -8,7 +8,7 @@
 #
 # It learns on the CPU engine; SPARSR_DEVICE names another device, and SPARSR_PACE how many iterations that does a minute.
 #
-# Recipes whose teacher is not here are passed over.
+# Recipes whose teacher, or the network that they start from, is not here are passed over.
 #
 # Pictures to learn from: the folder SPARSR_TRAINING, by default ../shared/data/train. Set5: SPARSR_SET5, by default
 # ../shared/data/set5/HR; it is measured and never learnt from.
@@ -32,10 +32,11 @@ figure() { awk -F, -v name="$1" -v column="$2" '$1 == name { psnr = $column } EN
 reached() { # what the goal is compared with: of Set5, or of the pictures held out
     if grep -q '^# goal: .* Set5' "weights/recipes/$1.toml"; then figure "$1" 4; else figure "$1" 3; fi
 }
-is_taught() { # whether the teachers of a recipe, if it has any, are here
-    sed -n 's/^network = \["\(.*\)"\]$/\1/p' "weights/recipes/$1.toml" | while read -r teacher; do
-        [ -f "$teacher" ] || return 1
-    done
+can_begin() { # whether what a recipe starts from and is taught by, if anything, is here
+    sed -n 's/^network = \["\(.*\)"\]$/\1/p; s/^pretrain_network_g = "\(.*\)"$/\1/p' "weights/recipes/$1.toml" |
+        while read -r network; do
+            [ -f "$network" ] || return 1
+        done
 }
 goes_on() { [ -f "weights/$1.safetensors" ] && [ "$(figure "$1" 3)" != 0 ]; }
 mean_psnr() { # of a network on a folder of large pictures
@@ -47,7 +48,7 @@ name=${2:-}
 if [ -z "$name" ]; then
     name=$(for recipe in weights/recipes/*.toml; do
         each=$(basename "$recipe" .toml)
-        is_taught "$each" || continue
+        can_begin "$each" || continue
         goes_on "$each" || [ "$minutes" -ge "$(said "$each" least)" ] || continue
         awk -v goal="$(said "$each" goal)" -v is="$(reached "$each")" -v name="$each" 'BEGIN { print goal - is, name }'
     done | sort -rn | head -n 1 | cut -d' ' -f2)

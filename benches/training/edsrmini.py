@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT / "weights/training"), str(ROOT / "tests/golden/learning")]
+sys.path += [str(ROOT / "benches/training"), str(ROOT / "tests/golden/learning")]
 
 from images import crop_multiple, find, imresize, load_rgb, psnr_y  # noqa: E402
 

@@ -7,11 +7,10 @@
 |---|---|---|
 | `edsr` | the baseline: 16 blocks, 64 channels, x2 | 16 of LR 48 |
 | `edsrmini` | 8 blocks, 16 channels, residuals times 2 | 16 of LR 48 |
-| `smsr32` | SMSR of width 32 by `weights/training/smsr.py`, soft masks of pixels and channels | 16 of LR 24 |
+| `smsr32` | SMSR of width 32 by [`smsr.py`](smsr.py), soft masks of pixels and channels | 16 of LR 24 |
 
 A step is the forward pass, the loss, the backward pass, Adam and the average of the parameters, on crops that are
-there already, in channels-last. Ways: `eager`; `compiled`, by torch.compile; `twins`, one thread to a part of the batch,
-as `weights/training/train_smsr.py` has it; on a GPU also `tf32` and `f16`, compiled, with products of
+there already, in channels-last. Ways: `eager`; `compiled`, by torch.compile; `twins`, one thread to a part of the batch; on a GPU also `tf32` and `f16`, compiled, with products of
 that precision. In rounds every way takes its steps in turn, so that a load on the machine
 meets all alike; with `--beside` the command takes its turn too: the last line that it prints is seconds of the wall's
 clock and of the processors, a step. Standard output is a line a round and way, and at last the medians.
@@ -30,7 +29,7 @@ import torch
 import torch.nn.functional as F
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path += [str(ROOT / "weights/training"), str(ROOT / "tests/golden/learning")]
+sys.path += [str(ROOT / "benches/training"), str(ROOT / "tests/golden/learning")]
 
 from definitions import Net, edsr  # noqa: E402
 

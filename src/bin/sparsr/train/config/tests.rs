@@ -36,6 +36,17 @@ fn the_printed_configuration_is_the_default() {
 }
 
 #[test]
+fn recipes_hold_together() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/weights/recipes");
+    let recipes = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    for recipe in recipes {
+        let settings = read(&std::fs::read_to_string(&recipe).unwrap(), &[]);
+        let settings = settings.unwrap_or_else(|error| panic!("{}: {error}", recipe.display()));
+        assert_eq!(Some(&*settings.config.name), recipe.file_stem().and_then(|name| name.to_str()));
+    }
+}
+
+#[test]
 fn what_is_left_out_has_its_default() {
     let settings = read(LEAST, &[]).unwrap();
     assert_eq!(settings.sizes, Sizes::Edsr { channels: 16, blocks: 8 });
