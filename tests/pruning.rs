@@ -130,7 +130,7 @@ fn an_interrupted_pruning_ends_as_one_that_was_not() {
     let by_cpu = [("gassl", "ramp", 5), ("assl", "ramp", 10), ("srp", "l2", 15), ("obproxsg", "ramp", 10)]
         .map(|(method, pull, kept)| ("cpu", method, pull, kept));
     for (device, method, pull, kept) in
-        by_cpu.into_iter().chain(gpu.iter().map(|gpu| (&**gpu, "assl", "l2", 5)))
+        by_cpu.into_iter().chain(gpu.iter().map(|gpu| (&**gpu, "gassl", "ramp", 5)))
     {
         let sets = [&*format!("prune.pull={pull}"), "prune.prox=0.5"];
         let [whole, halted] = [0; 2].map(|_| if method == "assl" { normalised() } else { prepared() });
