@@ -191,6 +191,14 @@ fn what_cannot_be_pruned_is_refused() {
         let sentence = folder.fails(&args.collect::<Vec<_>>());
         assert!(sentence.contains(expected), "{sentence}");
     }
+    for (args, expected) in [
+        (&["--method", "srp", "--keep", "0.5"][..], "it learns, and needs to know from what: -c CONFIG.toml"),
+        (&["--keep", "0.5", "--set", "name=a"], "--set and --auto-resume are a training's"),
+        (&["--method", "l1"], "expected how small: one of --keep, --macs and --params"),
+    ] {
+        let args = [&["prune", "dense.safetensors", "-o", "small.safetensors"], args].concat();
+        assert!(folder.fails(&args).contains(expected), "{args:?}");
+    }
     let sentence = folder.fails(&["train", "tiny.toml", "--set", "prune.keep=0.5"]);
     assert!(sentence.contains("it is for `sparsr prune NET -c CONFIG.toml`"), "{sentence}");
 }

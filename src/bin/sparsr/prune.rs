@@ -60,15 +60,15 @@ pub struct Args {
     scale: Option<usize>,
 
     /// What lots are drawn by
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "config")]
     seed: u64,
 
     /// Replace a file that exists
-    #[arg(long)]
+    #[arg(long, conflicts_with = "config")]
     force: bool,
 
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "config")]
     json: bool,
 
     /// What to learn from and how, for a method that learns
@@ -144,6 +144,9 @@ struct Stay {
 pub fn run(args: &Args) -> Result<ExitCode> {
     if let Some(config) = &args.config {
         return train::prune(&args.input, config, &args.sets(), &args.how);
+    }
+    if args.how.is_asked() {
+        return Err("--set and --auto-resume are a training's, which begins with -c CONFIG.toml".into());
     }
     let (input, method) = (&args.input, args.method.unwrap_or(Method::L1).at_once(args.seed)?);
     let output = args.output.as_ref().ok_or("expected -o FILE")?;

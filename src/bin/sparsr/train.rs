@@ -143,6 +143,11 @@ pub fn prune(network: &str, path: &Path, laid: &[(&str, String)], how: &How) -> 
 }
 
 impl How {
+    /// Whether anything was said that only a training understands.
+    pub fn is_asked(&self) -> bool {
+        self.auto_resume || !self.set.is_empty()
+    }
+
     fn with(&self, set: Vec<Set>) -> Self {
         Self { set, ..self.clone() }
     }
