@@ -11,7 +11,6 @@ mod program;
 mod skip;
 
 use std::fs;
-use std::path::Path;
 
 use program::Folder;
 use sparsr::Model;
@@ -42,11 +41,7 @@ keep_checkpoints = 5
 
 /// A folder with a picture, a network, and what is to be done to it.
 fn prepared() -> Folder {
-    let folder = Folder::new();
-    fs::create_dir(folder.path("pictures")).unwrap();
-    let harbour = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/harbour.png");
-    image::open(harbour).unwrap().crop_imm(40, 30, 64, 48).save(folder.path("pictures/a.png")).unwrap();
-    fs::write(folder.path("tiny.toml"), CONFIG).unwrap();
+    let folder = Folder::for_training(CONFIG);
     let model = Model::from_weights("dense", fresh::ledsr(8, 2, 2, 1)).unwrap();
     fs::write(folder.path("dense.safetensors"), model.to_safetensors(Stored::F32).unwrap()).unwrap();
     folder

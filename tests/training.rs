@@ -57,15 +57,6 @@ network = ["edsrmini-x2", "smsr-x2"]
 cache = "taught.cache"
 "#;
 
-fn prepared(config: &str) -> Folder {
-    let folder = Folder::new();
-    fs::create_dir(folder.path("pictures")).unwrap();
-    let harbour = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/harbour.png");
-    image::open(harbour).unwrap().crop_imm(40, 30, 64, 48).save(folder.path("pictures/a.png")).unwrap();
-    fs::write(folder.path("tiny.toml"), config).unwrap();
-    folder
-}
-
 fn masked() -> String {
     let smsr = "type = \"SMSR\"\nnum_feat = 4\nnum_module = 2\nnum_layer = 2\nmask_feat = 4";
     CONFIG.replace("num_feat = 4\nnum_block = 1", smsr) + MASKS
@@ -104,7 +95,7 @@ fn numbers(mut state: State) -> State {
 
 #[test]
 fn what_cannot_be_trained_is_refused_and_leaves_nothing() {
-    let folder = prepared(CONFIG);
+    let folder = Folder::for_training(CONFIG);
     fs::write(folder.path("broken.toml"), "name = ").unwrap();
     fs::create_dir(folder.path("empty")).unwrap();
     let cases: &[(&[&str], &str)] = &[
@@ -147,7 +138,7 @@ fn what_cannot_be_trained_is_refused_and_leaves_nothing() {
 
 #[test]
 fn the_printed_configuration_trains() {
-    let folder = prepared("");
+    let folder = Folder::for_training("");
     let printed = folder.succeeds(&["train", "--print-config"]);
     assert!(printed.contains("[train.optim_g]") && printed.contains("# "));
     fs::write(folder.path("default.toml"), printed).unwrap();
@@ -160,7 +151,7 @@ fn the_printed_configuration_trains() {
 
 #[test]
 fn a_training_leaves_what_people_look_for() {
-    let folder = prepared(CONFIG);
+    let folder = Folder::for_training(CONFIG);
     folder.succeeds(&["train", "tiny.toml"]);
     let root = folder.path("experiments/tiny");
     let all = [
@@ -204,7 +195,7 @@ fn a_training_leaves_what_people_look_for() {
 
 #[test]
 fn a_name_is_taken_by_its_training() {
-    let folder = prepared(CONFIG);
+    let folder = Folder::for_training(CONFIG);
     folder.succeeds(&["train", "tiny.toml", "--set", "train.total_iter=4"]);
     let sentence = folder.fails(&["train", "tiny.toml"]);
     assert!(
@@ -216,7 +207,7 @@ fn a_name_is_taken_by_its_training() {
 /// Its sizes are no published network's, and the factor on its residuals stands in its metadata.
 #[test]
 fn a_pruned_network_is_trained_on_as_it_is() {
-    let folder = prepared(&CONFIG.replace("num_feat = 4\nnum_block = 1\n", ""));
+    let folder = Folder::for_training(&CONFIG.replace("num_feat = 4\nnum_block = 1\n", ""));
     folder.succeeds(&["prune", "edsrmini-x2", "-o", "small.safetensors", "--keep", "0.5", "--skip", "tail*"]);
     let from = ["train", "tiny.toml", "--set", "path.pretrain_network_g=small.safetensors", "--set"];
     folder.succeeds(&[&from[..], &["train.total_iter=4"]].concat());
@@ -254,11 +245,11 @@ fn an_interrupted_training_ends_as_one_that_was_not() {
     let accumulated = CONFIG.replace("batch_size = 2", "batch_size = 1\naccum_iter = 2");
     let students = [taught(CONFIG), taught(&masked())];
     for config in [CONFIG.to_owned(), masked(), accumulated, transformer()].into_iter().chain(students) {
-        let whole = prepared(&config);
+        let whole = Folder::for_training(&config);
         whole.succeeds(&["train", "tiny.toml"]);
         // Phases of masks begin with the iterations behind 3, 6 and 9.
         for kept in [4, 8] {
-            let halted = prepared(&config);
+            let halted = Folder::for_training(&config);
             halted.succeeds(&["train", "tiny.toml", "--set", "logger.keep_checkpoints=3"]);
             let left = ["4", "8", "12"].iter().filter(|iteration| iteration.parse::<u64>().unwrap() > kept);
             for iteration in left {
@@ -276,7 +267,7 @@ fn an_interrupted_training_ends_as_one_that_was_not() {
 
 #[test]
 fn a_student_is_taught_once() {
-    let folder = prepared(&taught(CONFIG));
+    let folder = Folder::for_training(&taught(CONFIG));
     let outcome = folder.run(&["distil", "tiny.toml", "--device", "cpu", "--progress", "json"]);
     let shares = outcome.stderr.lines().filter(|line| line.contains("\"event\":\"teacher\""));
     assert!(outcome.success && shares.count() == 2, "once each: {}", outcome.stderr);
@@ -300,7 +291,7 @@ fn a_student_is_taught_once() {
 
 #[test]
 fn teachers_that_cannot_teach_are_refused_and_leave_nothing() {
-    let folder = prepared(&taught(CONFIG));
+    let folder = Folder::for_training(&taught(CONFIG));
     fs::write(folder.path("plain.toml"), CONFIG).unwrap();
     let cases: &[(&[&str], &str)] = &[
         (
@@ -344,7 +335,7 @@ fn on_a_gpu_it_learns_the_same_and_ends_the_same_if_interrupted() {
         assert!(outcome.success, "{}", outcome.stderr);
     };
     for config in [CONFIG.to_owned(), masked(), taught(&transformer())] {
-        let [by_cpu, whole, halted] = [0; 3].map(|_| prepared(&config));
+        let [by_cpu, whole, halted] = [0; 3].map(|_| Folder::for_training(&config));
         train(&by_cpu, &["--device", "cpu"]);
         train(&whole, &["--device", gpu.name()]);
         let log = fs::read_to_string(whole.path("experiments/tiny/train.log")).unwrap();
@@ -387,7 +378,7 @@ fn rows(folder: &Folder) -> Vec<(String, String)> {
 
 #[test]
 fn a_damaged_state_is_passed_over_and_other_settings_are_told() {
-    let folder = prepared(CONFIG);
+    let folder = Folder::for_training(CONFIG);
     folder.succeeds(&["train", "tiny.toml"]);
     fs::write(folder.path("experiments/tiny/training_states/12.state"), "half").unwrap();
     let args = [
@@ -418,7 +409,7 @@ fn a_damaged_state_is_passed_over_and_other_settings_are_told() {
 
 #[test]
 fn a_training_that_diverges_keeps_what_was_saved() {
-    let folder = prepared(CONFIG);
+    let folder = Folder::for_training(CONFIG);
     folder.succeeds(&["train", "tiny.toml", "--set", "train.total_iter=4"]);
     let hot = [
         "--set",
@@ -439,7 +430,7 @@ fn a_training_that_diverges_keeps_what_was_saved() {
 #[test]
 fn an_interrupt_saves_and_a_kill_leaves_whole_files() {
     for (signal, code) in [("-INT", Some(130)), ("-TERM", Some(130)), ("-KILL", None)] {
-        let folder = prepared(&CONFIG.replace("total_iter = 12", "total_iter = 1000000"));
+        let folder = Folder::for_training(&CONFIG.replace("total_iter = 12", "total_iter = 1000000"));
         let mut child = folder.spawn(&["train", "tiny.toml", "--set", "logger.save_checkpoint_freq=1"]);
         let states = folder.path("experiments/tiny/training_states");
         while !states.exists() || names(&states).len() < 2 {
@@ -478,7 +469,7 @@ fn an_interrupt_saves_and_a_kill_leaves_whole_files() {
 
 #[test]
 fn progress_is_told_as_events() {
-    let folder = prepared(CONFIG);
+    let folder = Folder::for_training(CONFIG);
     let outcome = folder.run(&["train", "tiny.toml", "--progress", "json"]);
     assert!(outcome.success, "{}", outcome.stderr);
     let events: Vec<serde_json::Value> =

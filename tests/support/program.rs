@@ -25,6 +25,17 @@ impl Folder {
         Self(TempDir::new().expect("a temporary folder can be made"))
     }
 
+    /// With a picture to learn from, and what to do with it in `tiny.toml`.
+    #[allow(dead_code, reason = "tests of trainings ask")]
+    pub fn for_training(config: &str) -> Self {
+        let folder = Self::new();
+        fs::create_dir(folder.path("pictures")).unwrap();
+        let harbour = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/harbour.png");
+        image::open(harbour).unwrap().crop_imm(40, 30, 64, 48).save(folder.path("pictures/a.png")).unwrap();
+        fs::write(folder.path("tiny.toml"), config).unwrap();
+        folder
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }

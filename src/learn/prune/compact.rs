@@ -5,7 +5,8 @@
 //! channels has. A width is the mean of those of the layers of the body, and a block counts if at least a fiftieth of it
 //! remains.
 
-use crate::graph::{Graph, Op, Value};
+use crate::error::Result;
+use crate::learn::density::{self, Layer};
 use crate::models::Model;
 
 /// The least density of a block that counts.
@@ -36,8 +37,11 @@ pub struct Compact {
 }
 
 /// The compact network that follows from the zeros of this one.
-pub fn compact(model: &Model) -> Compact {
-    let layers: Vec<Density> = body(model);
+///
+/// # Errors
+/// As [`density`](density::density).
+pub fn compact(model: &Model) -> Result<Compact> {
+    let layers = body(model)?;
     let mean = |widths: &[usize]| widths.iter().sum::<usize>() as f64 / widths.len().max(1) as f64;
     let widths: Vec<usize> = layers.iter().map(|layer| layer.width).collect();
     let mut blocks: Vec<(&str, Vec<f64>)> = Vec::new();
@@ -51,41 +55,31 @@ pub fn compact(model: &Model) -> Compact {
     let alive =
         |(_, densities): &&(&str, Vec<f64>)| densities.iter().sum::<f64>() / densities.len() as f64 >= LEAST;
     let blocks = blocks.iter().filter(alive).count();
-    Compact { channels: mean(&widths).round().max(1.0) as usize, blocks, layers }
+    Ok(Compact { channels: mean(&widths).round().max(1.0) as usize, blocks, layers })
 }
 
 /// The convolutions of blocks that names number: of the series of blocks in which there are most.
-fn body(model: &Model) -> Vec<Density> {
-    let all = numbered(model);
+fn body(model: &Model) -> Result<Vec<Density>> {
+    let all = numbered(model)?;
     let stem = |layer: &Density| {
         block(&layer.name).map(|block| block.trim_end_matches(|last: char| last.is_ascii_digit()).to_owned())
     };
     let of = |own: &Option<String>| all.iter().filter(|layer| stem(layer) == *own).count();
     let most = all.iter().map(stem).max_by_key(|stem| of(stem)).flatten();
-    all.iter().filter(|layer| stem(layer) == most).cloned().collect()
+    Ok(all.iter().filter(|layer| stem(layer) == most).cloned().collect())
 }
 
 /// The convolutions of all that names number.
-fn numbered(model: &Model) -> Vec<Density> {
-    let (graph, parameters) = (model.net().unfolded(), model.net().parameters());
-    let density = |weight: Value| {
-        let (id, _) = graph.parameter(weight)?;
-        let (name, numbers) = (parameters.name(id), parameters.get(id));
-        block(name)?;
-        let kept = numbers.values().iter().filter(|number| **number != 0.0).count();
-        let density = kept as f64 / numbers.values().len().max(1) as f64;
-        let channels = *numbers.dims().first()?;
+fn numbered(model: &Model) -> Result<Vec<Density>> {
+    let density = |layer: Layer| {
+        let name = format!("{}.weight", layer.name);
+        block(&name)?;
+        let density = (layer.numbers() - layer.zeros) as f64 / layer.numbers().max(1) as f64;
+        let channels = layer.norms.len();
         let width = ((channels as f64 * density.sqrt()).round() as usize).max(1);
-        Some(Density { name: name.to_owned(), density, channels, width })
+        Some(Density { name, density, channels, width })
     };
-    weights(graph).filter_map(density).collect()
-}
-
-/// The weights of convolutions, in order.
-fn weights(graph: &Graph) -> impl Iterator<Item = Value> {
-    let of =
-        |(_, node): (Value, &crate::graph::Node)| matches!(node.op, Op::Conv2d(_)).then(|| node.inputs[1]);
-    graph.values().filter_map(of)
+    Ok(density::density(model, 0.0)?.into_iter().filter_map(density).collect())
 }
 
 /// The numbered part that a convolution is within, `body.3` of `body.3.body.0.weight`: none of one that is a part itself.
@@ -132,7 +126,7 @@ mod tests {
             (name.to_owned(), Parameter::new(numbers.dims(), values.collect::<Vec<f32>>()))
         };
         let model = Model::from_weights("thin", Weights::new("thin", fresh.iter().map(thin))).unwrap();
-        let Compact { layers, channels, blocks } = compact(&model);
+        let Compact { layers, channels, blocks } = compact(&model).unwrap();
         assert_eq!(layers.len(), 6);
         assert_eq!((layers[0].density, layers[0].channels, layers[0].width), (0.25, 8, 4));
         assert_eq!((layers[2].density, layers[2].width), (0.0, 1));

@@ -20,6 +20,17 @@ pub enum Target {
     Parameters(u64),
 }
 
+impl Target {
+    /// Whether a network of this cost is small enough. A share asks nothing of it.
+    pub(super) fn admits(self, cost: Cost) -> bool {
+        match self {
+            Self::Keep(_) => true,
+            Self::Macs(most) => cost.macs <= most,
+            Self::Parameters(most) => cost.parameters <= most,
+        }
+    }
+}
+
 /// What a network costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
@@ -83,7 +94,7 @@ pub fn counts(model: &Model, channels: &Channels, target: Target, picture: [usiz
     let (mut fits, mut beyond) = (0.0, 1.0);
     for _ in 0..HALVINGS {
         let middle = (fits + beyond) / 2.0;
-        if figure(cost_of(middle)?) <= most { fits = middle } else { beyond = middle }
+        if target.admits(cost_of(middle)?) { fits = middle } else { beyond = middle }
     }
     Ok(of(fits))
 }

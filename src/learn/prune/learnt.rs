@@ -1,8 +1,9 @@
 //! What a channel is worth by magnitudes that were learnt, and how many of each group stay if all are compared with all.
 
-use super::{Cost, Scores, Target, best, cost};
+use super::{Scores, Target, best, cost};
 use crate::error::{Error, Result};
 use crate::graph::{Channels, Group, Role};
+use crate::learn::layers::shares;
 use crate::models::Model;
 
 /// By the magnitudes of weight normalisation (Zhang et al., *Aligned Structured Sparsity Learning*, NeurIPS 2021, section
@@ -15,14 +16,13 @@ pub fn magnitudes(model: &Model, channels: &Channels, between_layers: bool) -> S
 fn of_group(model: &Model, group: &Group, between_layers: bool) -> Vec<f64> {
     let parameters = model.net().parameters();
     let mut scores = vec![0.0; group.channels];
-    let layers = group.in_role(Role::Magnitudes).count().max(1) as f64;
+    let layers = group.in_role(Role::Magnitudes).count() as f64;
     for place in group.in_role(Role::Magnitudes) {
         let numbers = parameters.get(place.parameter).values();
         let of = |indices: &Vec<usize>| indices.iter().map(|at| f64::from(numbers[*at].abs())).sum::<f64>();
         let own: Vec<f64> = place.indices.iter().map(of).collect();
-        let mean = own.iter().sum::<f64>() / own.len() as f64;
-        let unit = if between_layers { layers } else { mean.max(f64::MIN_POSITIVE) };
-        scores.iter_mut().zip(own).for_each(|(score, own)| *score += own / unit);
+        let own = if between_layers { own.iter().map(|own| own / layers).collect() } else { shares(&own) };
+        scores.iter_mut().zip(own).for_each(|(score, own)| *score += own);
     }
     scores
 }
@@ -48,14 +48,13 @@ pub fn counts_by(
         }
         counts
     };
+    if let Target::Keep(share) = target {
+        let gone = ((1.0 - share) * order.len() as f64).round() as usize;
+        return Ok(without(gone.min(order.len())));
+    }
     let fits = |gone: usize| -> Result<bool> {
         let kept = best(channels, scores, &without(gone))?;
-        let Cost { macs, parameters } = cost(model, channels, &kept, picture)?;
-        Ok(match target {
-            Target::Keep(share) => gone as f64 >= ((1.0 - share) * order.len() as f64).round(),
-            Target::Macs(most) => macs <= most,
-            Target::Parameters(most) => parameters <= most,
-        })
+        Ok(target.admits(cost(model, channels, &kept, picture)?))
     };
     if !fits(order.len())? {
         let reason = format!("expected a target that one channel a group meets, found {target:?}");

@@ -67,8 +67,8 @@ trait Form {
         false
     }
 
-    /// Begins the phase of an iteration, from what the trainer knows.
-    fn enter(&mut self, _iteration: u64, _tensors: &mut Tensors, _known: &Parameters) -> Result<Entered> {
+    /// Begins the phase of an iteration, from the numbers as they are.
+    fn enter(&mut self, _iteration: u64, _tensors: &mut Tensors) -> Result<Entered> {
         Err("expected a form with phases".into())
     }
 
@@ -137,8 +137,7 @@ pub struct Seen {
 impl<'a> Lesson<'a> {
     pub fn new(settings: &'a Settings, machine: &'a Machine, model: Model) -> Result<Self> {
         let config = &settings.config;
-        let mut tensors: Tensors =
-            model.weights().iter().map(|(name, numbers)| (name.to_owned(), numbers.clone())).collect();
+        let mut tensors = tensors_of(model.weights());
         check_patterns(settings, &tensors)?;
         let white = model.net().unfolded().range();
         let read = model.weights().metadata();
@@ -210,7 +209,8 @@ impl<'a> Lesson<'a> {
 
     fn enter(&mut self, iteration: u64) -> Result<&'static str> {
         let known = self.trainer.parameters()?;
-        let Entered { name, anew } = self.form.enter(iteration, &mut self.tensors, &known)?;
+        self.tensors.extend(known.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
+        let Entered { name, anew } = self.form.enter(iteration, &mut self.tensors)?;
         self.rebuild(anew)?;
         self.trainer.restart_averages()?;
         Ok(name)
@@ -305,6 +305,16 @@ fn trainer(settings: &Settings, machine: &Machine, form: &dyn Form, tensors: &Te
         }
         Ok(trainer)
     })
+}
+
+fn tensors_of(weights: &Weights) -> Tensors {
+    weights.iter().map(|(name, numbers)| (name.to_owned(), numbers.clone())).collect()
+}
+
+/// What a state says of itself under a name.
+fn note<'s>(state: &'s State, name: &str) -> Result<&'s str> {
+    let found = state.notes.get(name).map(String::as_str);
+    found.ok_or_else(|| format!("training state: expected {name}, found none").into())
 }
 
 /// Small pictures that go through the graph at once.

@@ -13,7 +13,7 @@ use super::super::network::unit_factor;
 use super::super::schedule::{Phase, Steering};
 use super::super::schema::Masks;
 use super::super::settings::Settings;
-use super::{Entered, Form, Tensors, goal, low};
+use super::{Entered, Form, Tensors, goal, low, note};
 use crate::Result;
 
 /// The stream of the first input that is noise; each further one has the next.
@@ -112,8 +112,7 @@ impl Form for MaskLesson<'_> {
         self.phase != self.masks.phase(iteration, self.settings.config.train.total_iter)
     }
 
-    fn enter(&mut self, iteration: u64, tensors: &mut Tensors, known: &Parameters) -> Result<Entered> {
-        tensors.extend(known.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
+    fn enter(&mut self, iteration: u64, tensors: &mut Tensors) -> Result<Entered> {
         self.phase = self.masks.phase(iteration, self.settings.config.train.total_iter);
         if matches!(self.phase, Phase::Spatial | Phase::Hard) {
             polarise(tensors);
@@ -158,17 +157,14 @@ impl Form for MaskLesson<'_> {
     }
 
     fn read(&mut self, state: &State) -> Result<()> {
-        let note = |name: &str| {
-            state.notes.get(name).ok_or_else(|| format!("training state: expected {name}, found none"))
-        };
-        let (unit, own) = (note("unit")?, self.settings.config.train.unit.to_string());
-        if *unit != own {
+        let (unit, own) = (note(state, "unit")?, self.settings.config.train.unit.to_string());
+        if unit != own {
             return Err(format!("train.unit: the training began with {unit}, found {own}").into());
         }
-        let phase = note("phase")?;
+        let phase = note(state, "phase")?;
         let known = Phase::ALL.into_iter().find(|known| known.name() == phase);
         self.phase = known.ok_or_else(|| format!("training state: expected a phase, found `{phase}`"))?;
-        let steering = Steering::from_note(note("steering")?);
+        let steering = Steering::from_note(note(state, "steering")?);
         self.steering = steering.ok_or("training state: its steering is damaged")?;
         Ok(())
     }

@@ -26,7 +26,7 @@ use sparsr::low_level::tensor::{Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
 use super::super::settings::{Pruning, Settings};
-use super::{Entered, Form, Outcome, Tensors, goal, low};
+use super::{Entered, Form, Outcome, Tensors, goal, low, note, tensors_of};
 use crate::Result;
 use crate::prune::skipping;
 
@@ -64,7 +64,7 @@ impl<'a> PruningLesson<'a> {
         } else {
             plain
         };
-        *tensors = model.weights().iter().map(|(name, own)| (name.to_owned(), own.clone())).collect();
+        *tensors = tensors_of(model.weights());
         let channels = skipping(prune::channels(&model)?, &model, &own.skip)?;
         if channels.groups().is_empty() {
             return Err(format!("{}: expected channels that can go, found none", model.name()).into());
@@ -257,16 +257,15 @@ impl Form for PruningLesson<'_> {
         self.phase != self.phases.at(iteration)
     }
 
-    fn enter(&mut self, iteration: u64, tensors: &mut Tensors, known: &Parameters) -> Result<Entered> {
+    fn enter(&mut self, iteration: u64, tensors: &mut Tensors) -> Result<Entered> {
         let anew = self.now() == Phase::Rank;
         let begun = self.model.weights().clone();
-        tensors.extend(known.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
         self.adopt(tensors)?;
         if anew {
             let (own, scores) = (self.own, self.scores(true)?);
             self.counts =
                 Some(prune::counts_by(&self.model, &self.channels, &scores, own.target, own.picture)?);
-            *tensors = begun.iter().map(|(name, numbers)| (name.to_owned(), numbers.clone())).collect();
+            *tensors = tensors_of(&begun);
             self.adopt(tensors)?;
         }
         self.begin(self.phases.at(iteration))?;
@@ -286,8 +285,7 @@ impl Form for PruningLesson<'_> {
     }
 
     fn finish(&self, tensors: &mut Tensors) {
-        let weights = Weights::new(self.model.name(), tensors.clone()).without_weight_norm();
-        *tensors = weights.iter().map(|(name, numbers)| (name.to_owned(), numbers.clone())).collect();
+        *tensors = tensors_of(&Weights::new(self.model.name(), tensors.clone()).without_weight_norm());
     }
 
     /// The network without the channels that went.
@@ -314,20 +312,17 @@ impl Form for PruningLesson<'_> {
     }
 
     fn read(&mut self, state: &State) -> Result<()> {
-        let note = |name: &str| {
-            state.notes.get(name).ok_or_else(|| format!("training state: expected {name}, found none"))
-        };
         let damaged = |name: &str| format!("training state: {name}: expected numbers with commas between");
         let list = |name: &str, text: &str| -> Result<Vec<usize>> {
             let numbers = text.split(',').filter(|number| !number.is_empty()).map(str::parse);
             Ok(numbers.collect::<Result<_, _>>().map_err(|_| damaged(name))?)
         };
-        let phase: usize = note("phase")?.parse().map_err(|_| damaged("phase"))?;
+        let phase: usize = note(state, "phase")?.parse().map_err(|_| damaged("phase"))?;
         self.phase = phase.min(self.phases.list.len() - 1);
         let kept: Vec<Vec<usize>> =
-            note("kept")?.split(';').map(|text| list("kept", text)).collect::<Result<_>>()?;
+            note(state, "kept")?.split(';').map(|text| list("kept", text)).collect::<Result<_>>()?;
         self.kept = Kept::new(&self.channels, &kept)?;
-        let counts = list("counts", note("counts")?)?;
+        let counts = list("counts", note(state, "counts")?)?;
         self.counts = if counts.is_empty() { None } else { Some(counts) };
         let begun = |name: &str| Some((name.to_owned(), state.tensor(&format!("begun.{name}"))?.clone()));
         let begun: Tensors = self.model.weights().names().filter_map(begun).collect();

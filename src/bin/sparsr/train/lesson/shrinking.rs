@@ -11,7 +11,7 @@ use sparsr::low_level::tensor::Tensor;
 
 use super::super::settings::{Settings, Shrinking};
 use super::plain::PlainLesson;
-use super::{Entered, Form, Outcome, Tensors};
+use super::{Entered, Form, Outcome, Tensors, note};
 use crate::Result;
 
 pub struct ShrinkingLesson<'a> {
@@ -49,8 +49,7 @@ impl Form for ShrinkingLesson<'_> {
         self.is_orthant != (iteration >= self.turn())
     }
 
-    fn enter(&mut self, _iteration: u64, tensors: &mut Tensors, known: &Parameters) -> Result<Entered> {
-        tensors.extend(known.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
+    fn enter(&mut self, _iteration: u64, _tensors: &mut Tensors) -> Result<Entered> {
         self.is_orthant = true;
         Ok(Entered { name: "orthant", anew: false })
     }
@@ -68,7 +67,7 @@ impl Form for ShrinkingLesson<'_> {
 
     /// The density of each layer, and the compact network that follows.
     fn outcome(&self, network: &Model) -> Result<Option<Outcome>> {
-        let Compact { layers, channels, blocks } = compact(network);
+        let Compact { layers, channels, blocks } = compact(network)?;
         let mut told: Vec<String> = layers
             .iter()
             .map(|layer| {
@@ -87,8 +86,7 @@ impl Form for ShrinkingLesson<'_> {
     }
 
     fn read(&mut self, state: &State) -> Result<()> {
-        let phase = state.notes.get("phase").ok_or("training state: expected a phase, found none")?;
-        self.is_orthant = phase == "orthant";
+        self.is_orthant = note(state, "phase")? == "orthant";
         Ok(())
     }
 }
