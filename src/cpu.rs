@@ -67,6 +67,7 @@ pub use vectors::vectors;
 use self::held::Held;
 use self::map::Map;
 use self::order::Order;
+use crate::control::Cancel;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Op, Parameters, Value};
 use crate::tensor::{Tensor, packed_len};
@@ -90,7 +91,8 @@ pub fn run_keeping(
     input: &Tensor,
     keep: &[Value],
 ) -> Result<(Tensor, Vec<Tensor>)> {
-    let part = Part { picture: Some(input), given: &[], keep, makes_picture: true };
+    let cancel = &Cancel::default();
+    let part = Part { picture: Some(input), given: &[], keep, makes_picture: true, cancel };
     let (output, kept) = run_with(graph, parameters, part, &mut Buffers::default(), Map::to_tensor)?;
     Ok((output.expect("asked for"), kept))
 }
@@ -106,6 +108,8 @@ pub struct Part<'a> {
     pub keep: &'a [Value],
     /// Whether the output is wanted.
     pub makes_picture: bool,
+    /// Ends the run, in the middle of an operator too.
+    pub cancel: &'a Cancel,
 }
 
 /// [`run_keeping`] for a part of a graph. Whoever runs it again lends the same buffers.
@@ -159,13 +163,14 @@ fn run_with<T>(
     buffers: &mut Buffers,
     kept: impl Fn(&Map) -> T,
 ) -> Result<(Option<Tensor>, Vec<T>)> {
-    let Part { picture, given, keep, makes_picture } = part;
+    let Part { picture, given, keep, makes_picture, cancel } = part;
     graph.check_folded()?;
     vectors()?;
     check(graph, picture, given)?;
     let mut given = given.iter();
-    let mut held = Held::new(graph, parameters, Order::new(graph, keep), buffers);
+    let mut held = Held::new(graph, parameters, Order::new(graph, keep), buffers).unless(cancel);
     for (value, node) in graph.values() {
+        cancel.check()?;
         match (&node.op, picture) {
             (Op::Input(_), Some(picture)) if value == graph.input() => {
                 held.put(value, |map| map.read(picture));
@@ -178,6 +183,7 @@ fn run_with<T>(
             _ => held.make_any(value),
         }
     }
+    cancel.check()?;
     let kept = keep.iter().map(|value| held.take(*value, &kept)).collect();
     let output = makes_picture.then(|| held.get(graph.output()).to_tensor());
     held.release(graph.output());

@@ -8,6 +8,7 @@ mod adapters;
 mod bound;
 mod buffers;
 mod cache;
+mod commands;
 mod dxc;
 mod flight;
 mod memory;
@@ -16,6 +17,7 @@ mod pace;
 mod peak;
 mod pipelines;
 mod pool;
+mod queue;
 mod reading;
 mod session;
 mod timing;
@@ -56,6 +58,8 @@ pub struct Gpu {
     /// What the known answers of each tier have shown.
     verdicts: Arc<Mutex<HashMap<Tier, Verdict>>>,
     spoilt: Option<Tier>,
+    /// Whether others use the device too.
+    is_shared: bool,
 }
 
 /// Whether a tier may be used; if not, what was found.
@@ -81,7 +85,7 @@ impl Gpu {
             return Err(Error::NoAdapter(reason));
         }
         let (device, queue, cooperative_side) = adapters::open(adapter)?;
-        let mut gpu = Self::from_device(device, queue)?;
+        let mut gpu = Self { is_shared: false, ..Self::from_device(device, queue)? };
         if gpu.limits.f16 && gpu.limits.subgroup_lanes.is_some() {
             gpu.limits.cooperative_side = cooperative_side;
         }
@@ -110,7 +114,8 @@ impl Gpu {
 
     /// Shares the device of a host application. Its features and limits are taken as they are: with
     /// [`wgpu::Features::SUBGROUP`] faster kernels may be chosen, and its `max_storage_buffer_binding_size`
-    /// bounds the picture. The host's error and device-lost handlers stay its own.
+    /// bounds the picture. The host's error and device-lost handlers stay its own. Nothing waits inside the device, so what
+    /// the host submits meanwhile is not held up; and no more than a few milliseconds of work are on it at once.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the device cannot run compute shaders with eight storage buffers.
@@ -153,6 +158,7 @@ impl Gpu {
             cache: None,
             verdicts,
             spoilt: None,
+            is_shared: true,
         })
     }
 
@@ -197,6 +203,11 @@ impl Gpu {
     #[doc(hidden)]
     pub fn spoilt(self, tier: Tier) -> Self {
         Self { verdicts: Arc::default(), spoilt: Some(tier), ..self }
+    }
+
+    /// How long a submission should be on the device, at most.
+    fn longest_submission(&self) -> std::time::Duration {
+        if self.is_shared { pace::SHARED } else { pace::OWN }
     }
 
     /// Whether this tier is to be found wrong.

@@ -5,4 +5,3 @@ pub(crate) mod scratch;
 pub(crate) mod store;
 pub(crate) mod stream;
 pub(crate) mod tiles;
-pub mod watch;

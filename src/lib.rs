@@ -39,6 +39,7 @@
 #[cfg(all(feature = "image", target_arch = "wasm32"))]
 compile_error!("the feature `image` needs files, which wasm32 has not: build with --no-default-features");
 
+mod control;
 #[doc(hidden)]
 pub mod cpu;
 mod device;
@@ -90,6 +91,7 @@ pub mod low_level {
     pub use crate::{gpu, probe};
 }
 
+pub use control::{Cancel, Control, Position, Progress};
 pub use device::{
     AdapterInfo, AdapterKind, Device, DeviceChoice, Feature, Peak, Precision, Selection, ShaderCompiler,
     Tier, Vectors, Without,
@@ -104,7 +106,6 @@ pub use image::{
     UpscaledFile, UpscaledPicture, asks_for_memory, format_of,
 };
 pub use job::stream::{PixelRows, Sink, Source, Tiling};
-pub use job::watch::{Cancel, Progress};
 pub use models::{Model, Partition};
 pub use net::{Facts, Net};
 pub use pixels::{Depth, Edge, Pixels, Samples};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use gpu::OnGpu;
 pub use profile::{Profile, ProfileRow, Roofline};
 
+use crate::control::{Control, Progress};
 use crate::device::Precision;
 use crate::error::Result;
 use crate::graph::{Graph, Value};
@@ -17,7 +18,6 @@ use crate::guard;
 use crate::job::engine::{CpuEngine, Engine};
 use crate::job::scratch;
 use crate::job::stream::{Budget, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
-use crate::job::watch::{Cancel, Progress};
 use crate::models::Model;
 use crate::pixels::Pixels;
 use crate::plan::{Choices, Phase, Sparsity};
@@ -41,8 +41,8 @@ pub struct Options {
     /// What [`crate::probe::tune`] measured on the GPU, for its choice of kernels; otherwise it is by the shipped table. The
     /// result is the same but for rounding.
     pub choices: Option<Arc<Choices>>,
-    /// Ends runs from without.
-    pub cancel: Cancel,
+    /// Ends runs from without, and tells how far they are.
+    pub control: Control,
     /// Whether the CPU engine goes on where a GPU fails. A warning in the log then says so.
     pub cpu_fallback: bool,
     /// Whether a network from a file may change a picture's colours. Otherwise one is tried before its first use, and is
@@ -67,7 +67,6 @@ pub struct Upscaler {
     engines: Vec<Box<dyn Engine>>,
     budget: Budget,
     known: Known,
-    progress: Progress,
     /// The GPU that the first engine is, if it is one.
     gpu: Option<OnGpu>,
     options: Options,
@@ -157,8 +156,8 @@ impl Upscaler {
         let scratch = options.scratch.clone().unwrap_or_else(scratch::usual_folder);
         let store = options.memory.unwrap_or(HOST_MEMORY) / 2;
         let budget = Budget { tiling: options.tiling, memory, store, scratch };
-        let (known, progress) = (Known::default(), Progress::default());
-        Self { model: model.clone(), engines, budget, known, progress, gpu: None, options }
+        let known = Known::default();
+        Self { model: model.clone(), engines, budget, known, gpu: None, options }
     }
 
     /// Goes on with another model: another network, or the same one with other numbers.
@@ -176,7 +175,7 @@ impl Upscaler {
             return Ok(Replaced::Numbers);
         }
         if let Some(gpu) = &self.gpu {
-            *self = Self { progress: self.progress.clone(), ..gpu.upscaler(model, &self.options)? };
+            *self = gpu.upscaler(model, &self.options)?;
         } else {
             self.engines.iter_mut().for_each(|engine| engine.begin(model.net().numbers()));
             (self.model, self.known) = (model.clone(), Known::default());
@@ -201,7 +200,12 @@ impl Upscaler {
 
     /// How far the run is that is under way, for who looks on from another thread.
     pub fn progress(&self) -> Progress {
-        self.progress.clone()
+        self.options.control.progress.clone()
+    }
+
+    /// Puts the runs to come into other hands.
+    pub fn set_control(&mut self, control: &Control) {
+        self.options.control = control.clone();
     }
 
     /// Enlarges RGB pixels. A picture that is smaller than the model's smallest, or no multiple of its alignment, is
@@ -210,7 +214,7 @@ impl Upscaler {
     /// # Errors
     /// [`Error::Limits`](crate::Error::Limits) if the picture does not fit and may not be cut, [`Error::OutOfMemory`](crate::Error::OutOfMemory) if not even the
     /// smallest tile fits, [`Error::Device`](crate::Error::Device) if the device is lost or makes anything but finite numbers,
-    /// [`Error::Cancelled`](crate::Error::Cancelled) if [`Options::cancel`] says so.
+    /// [`Error::Cancelled`](crate::Error::Cancelled) if [`Options::control`] says so.
     pub fn upscale_pixels(&mut self, picture: &Pixels) -> Result<Upscaled> {
         let mut rows: Vec<Pixels> = Vec::new();
         let outcome = self.run(&mut PixelRows::new(picture), &mut rows, true)?;
@@ -257,10 +261,10 @@ impl Upscaler {
     }
 
     fn run(&mut self, source: &mut dyn Source, sink: &mut dyn Sink, with_masks: bool) -> Result<Outcome> {
-        let Self { model, engines, budget, known, progress, options, .. } = self;
-        let cancel = &options.cancel;
+        let Self { model, engines, budget, known, options, .. } = self;
+        let control = &options.control;
         let (real, depth) = (source.size(), source.depth());
-        Run { model, engines, known, budget, cancel, progress, real, depth, with_masks }.run(source, sink)
+        Run { model, engines, known, budget, control, real, depth, with_masks }.run(source, sink)
     }
 
     /// The network for a picture, and the share of its multiply-adds that were needed.

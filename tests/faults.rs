@@ -15,7 +15,7 @@ use sparsr::low_level::plan::Phase;
 use sparsr::low_level::tensor::Parameter;
 use sparsr::low_level::weights::Weights;
 use sparsr::{
-    Depth, Error, FileOptions, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Sink, Source,
+    Cancel, Depth, Error, FileOptions, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Sink, Source,
     Sparsity, Tiling, Upscaler,
 };
 use support::{adapter, compare, seeded};
@@ -96,7 +96,7 @@ impl Engine for Faulty {
         self.engine.is_ready()
     }
 
-    fn submit(&mut self, window: Window) -> Result<()> {
+    fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
         if self.begun == self.at && matches!(self.fault, Fault::LostEarly | Fault::NoMemory) {
             self.begun += 1;
             self.strike(self.fault == Fault::LostEarly);
@@ -105,12 +105,12 @@ impl Engine for Faulty {
         }
         self.gone()?;
         self.begun += 1;
-        self.engine.submit(window)
+        self.engine.submit(window, cancel)
     }
 
-    fn collect(&mut self) -> Result<Made> {
+    fn collect(&mut self, cancel: &Cancel) -> Result<Made> {
         self.gone()?;
-        let mut made = self.engine.collect()?;
+        let mut made = self.engine.collect(cancel)?;
         let now = self.landed;
         self.landed += 1;
         match self.fault {
@@ -329,15 +329,15 @@ impl<F: FnOnce() + Send> Engine for Meanwhile<F> {
         self.0.is_ready()
     }
 
-    fn submit(&mut self, window: Window) -> Result<()> {
-        self.0.submit(window)
+    fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
+        self.0.submit(window, cancel)
     }
 
-    fn collect(&mut self) -> Result<Made> {
+    fn collect(&mut self, cancel: &Cancel) -> Result<Made> {
         if let Some(happens) = self.1.take() {
             happens();
         }
-        self.0.collect()
+        self.0.collect(cancel)
     }
 }
 
@@ -474,12 +474,12 @@ impl Engine for Small {
         self.engine.is_ready()
     }
 
-    fn submit(&mut self, window: Window) -> Result<()> {
-        self.engine.submit(window)
+    fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
+        self.engine.submit(window, cancel)
     }
 
-    fn collect(&mut self) -> Result<Made> {
-        self.engine.collect()
+    fn collect(&mut self, cancel: &Cancel) -> Result<Made> {
+        self.engine.collect(cancel)
     }
 }
 

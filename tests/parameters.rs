@@ -14,7 +14,7 @@ use sparsr::low_level::probe::precision::Calibration;
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 use sparsr::{
-    Depth, Error, Feature, Gpu, Model, Net, Options, Pixels, Precision, Replaced, Tiling, Upscaler,
+    Cancel, Depth, Error, Feature, Gpu, Model, Net, Options, Pixels, Precision, Replaced, Tiling, Upscaler,
 };
 
 use support::golden;
@@ -132,8 +132,8 @@ fn check_engine(engine: &dyn Fn() -> Box<dyn Engine>, model: &Model, other: &Net
     let made = |made: Made| -> Pixels { made.picture.expect("the phase is the whole network") };
     let run = |engine: &mut Box<dyn Engine>| {
         engine.prepare(&phase, Depth::Eight).unwrap();
-        engine.submit(window()).unwrap();
-        made(engine.collect().unwrap())
+        engine.submit(window(), &Cancel::default()).unwrap();
+        made(engine.collect(&Cancel::default()).unwrap())
     };
     let begun = |net: &Net| {
         let mut engine = engine();
@@ -144,9 +144,12 @@ fn check_engine(engine: &dyn Fn() -> Box<dyn Engine>, model: &Model, other: &Net
     let mut engine = begun(model.net());
     let name = format!("{} on {}", model.name(), engine.name());
     assert!(run(&mut engine) == before && before != after, "{name}");
-    engine.submit(window()).unwrap();
+    engine.submit(window(), &Cancel::default()).unwrap();
     engine.set_parameters(other.numbers()).unwrap();
-    assert!(made(engine.collect().unwrap()) == before, "{name}: what was begun has the earlier numbers");
+    assert!(
+        made(engine.collect(&Cancel::default()).unwrap()) == before,
+        "{name}: what was begun has the earlier numbers"
+    );
     assert!(run(&mut engine) == after, "{name}");
     engine.set_parameters(model.net().numbers()).unwrap();
     assert!(run(&mut engine) == before, "{name}, the first numbers again");

@@ -119,7 +119,7 @@ fn a_run_that_is_cancelled_ends_and_leaves_nothing() {
     let (folder, model) = (tempfile::tempdir().unwrap(), tiny_edsr());
     let mut options = Options::default();
     options.tiling = Tiling::Pixels(16);
-    let cancel = options.cancel.clone();
+    let cancel = options.control.cancel.clone();
     let mut upscaler = Upscaler::on_cpu(&model, options).unwrap();
     let picture = Pixels::new(64, 640, sparsr::Samples::U8(vec![9; 3 * 64 * 640]));
     let mut sink = Cancels(cancel, 0);

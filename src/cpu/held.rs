@@ -18,6 +18,7 @@ use super::{
     layer_norm_gradient, loss, masked_conv2d, max_pool_gradient, pixel_shuffle, pool, resize,
     resize_gradient, spatial_mask, sum, unfold, weight,
 };
+use crate::control::Cancel;
 use crate::graph::{Axes, Binary, Conv2d, Graph, Node, Op, Parameters, TrainingOperation, Value};
 use crate::tensor::{Parameter, Shape, Tensor};
 
@@ -30,6 +31,7 @@ pub(super) struct Held<'a> {
     common: Option<&'a Common>,
     maps: HashMap<Value, Map>,
     buffers: &'a mut Buffers,
+    cancel: Option<&'a Cancel>,
 }
 
 /// What several runs read and none makes.
@@ -47,7 +49,12 @@ impl<'a> Held<'a> {
         order: Order,
         buffers: &'a mut Buffers,
     ) -> Self {
-        Self { graph, parameters, order, common: None, maps: HashMap::new(), buffers }
+        Self { graph, parameters, order, common: None, maps: HashMap::new(), buffers, cancel: None }
+    }
+
+    /// Ends in the middle of an operator if it is cancelled. What was made is then of no use.
+    pub(super) fn unless(self, cancel: &'a Cancel) -> Self {
+        Self { cancel: Some(cancel), ..self }
     }
 
     /// With what others made.
@@ -112,16 +119,21 @@ impl<'a> Held<'a> {
     /// Holds what is given, if it is needed.
     pub(super) fn put(&mut self, value: Value, read: impl Fn(&mut Map)) {
         if self.order.is_made(value) {
-            let mut map = self.buffers.map(self.graph.node(value).shape);
+            let mut map = self.map(self.graph.node(value).shape);
             read(&mut map);
             self.maps.insert(value, map);
         }
     }
 
+    /// Memory for a value.
+    fn map(&mut self, shape: Shape) -> Map {
+        self.buffers.map(shape).unless(self.cancel)
+    }
+
     /// Makes a value, if it is needed and not made with its reader.
     fn make(&mut self, value: Value) {
         if self.order.is_made(value) {
-            let mut made = self.buffers.map(self.graph.node(value).shape);
+            let mut made = self.map(self.graph.node(value).shape);
             match &self.graph.node(value).op {
                 Op::Training(TrainingOperation::Conv2dWeightGradient(op)) => {
                     let inputs = &self.graph.node(value).inputs;

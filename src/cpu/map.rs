@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::control::Cancel;
 use crate::tensor::{Shape, Tensor, channel_groups, packed_len};
 
 /// Numbers of a unit: what a thread makes in one go stays in its core's L1 or L2 cache.
@@ -19,6 +20,7 @@ pub(super) struct Map {
     shape: Option<Shape>,
     /// At least as many as the shape says.
     numbers: Vec<f32>,
+    cancel: Option<Cancel>,
 }
 
 /// Some neighbouring pixels of one picture, in raster order.
@@ -36,7 +38,12 @@ impl Map {
         if buffer.len() < shape.len() {
             buffer.resize(shape.len(), 0.0);
         }
-        Self { shape: Some(shape), numbers: buffer }
+        Self { shape: Some(shape), numbers: buffer, cancel: None }
+    }
+
+    /// No more of it is made once it is cancelled.
+    pub(super) fn unless(self, cancel: Option<&Cancel>) -> Self {
+        Self { cancel: cancel.cloned(), ..self }
     }
 
     /// The shape.
@@ -149,8 +156,15 @@ impl Map {
     /// Makes all numbers, on all threads: `fill(n, y, row)` writes one row of one picture.
     pub(super) fn by_row(&mut self, fill: impl Fn(usize, usize, &mut [f32]) + Sync) {
         let Shape { channels, height, width, .. } = self.shape();
+        let cancel = self.cancel.take();
+        let is_cancelled = || cancel.as_ref().is_some_and(Cancel::is_cancelled);
         let rows = self.values_mut().par_chunks_mut((width * channels).max(1)).enumerate();
-        rows.for_each(|(index, row)| fill(index / height, index % height, row));
+        rows.for_each(|(index, row)| {
+            if !is_cancelled() {
+                fill(index / height, index % height, row);
+            }
+        });
+        self.cancel = cancel;
     }
 
     /// Makes all numbers, on all threads: `fill(unit, numbers, scratch)` writes the pixels of one unit. Units depend
@@ -159,13 +173,18 @@ impl Map {
         let (channels, pixels) = (self.shape().channels.max(1), self.shape().pixels().max(1));
         // A multiple of the pixels that any kernel takes at a time.
         let length = (UNIT_LEN / channels).clamp(48, 960) / 24 * 24;
+        let cancel = self.cancel.take();
+        let is_cancelled = || cancel.as_ref().is_some_and(Cancel::is_cancelled);
         self.values_mut().par_chunks_mut(pixels * channels).enumerate().for_each(|(n, picture)| {
             let units = picture.par_chunks_mut(length * channels).enumerate();
             units.for_each_init(T::default, |scratch, (index, numbers)| {
                 let start = index * length;
-                fill(&Unit { n, pixels: start..start + numbers.len() / channels }, numbers, scratch);
+                if !is_cancelled() {
+                    fill(&Unit { n, pixels: start..start + numbers.len() / channels }, numbers, scratch);
+                }
             });
         });
+        self.cancel = cancel;
     }
 }
 

@@ -1,10 +1,11 @@
 //! What one run of a session needs for itself: a buffer up, a buffer down, and when it comes back.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Instant;
 
 use super::Gpu;
-use crate::plan::Port;
+use crate::error::Result;
 
 /// Bytes of a buffer that may serve where less is needed.
 const SMALL: u64 = 1 << 16;
@@ -17,8 +18,40 @@ pub(super) struct Flight {
     /// Room for all outputs.
     pub(super) down: wgpu::Buffer,
     pub(super) begun: Instant,
-    pub(super) last: Option<wgpu::SubmissionIndex>,
-    pub(super) mapped: Vec<Receiver<Result<(), wgpu::BufferAsyncError>>>,
+    /// Kept while the run is waited for.
+    pub(super) run: Arc<()>,
+    /// Tells of each buffer that it is mapped.
+    mapped: Option<Receiver<Mapped>>,
+    /// How many are not yet.
+    awaited: usize,
+}
+
+type Mapped = Result<(), wgpu::BufferAsyncError>;
+
+/// What is to be mapped when a run is done: the buffer up, for the next inputs, and the outputs.
+#[derive(Debug)]
+pub(super) struct Landing {
+    up: wgpu::Buffer,
+    down: wgpu::Buffer,
+    bytes: u64,
+    mapped: Sender<Mapped>,
+}
+
+impl Landing {
+    /// Where the outputs go.
+    pub(super) fn buffer(&self) -> &wgpu::Buffer {
+        &self.down
+    }
+
+    /// Asks for both buffers, as soon as the device is done with them.
+    pub(super) fn map(self) {
+        let (up, down) = (self.up.slice(..), self.down.slice(..self.bytes));
+        for (slice, mode) in [(up, wgpu::MapMode::Write), (down, wgpu::MapMode::Read)] {
+            let mapped = self.mapped.clone();
+            // If nobody listens any more, nobody needs the answer.
+            slice.map_async(mode, move |result| drop(mapped.send(result)));
+        }
+    }
 }
 
 impl Flight {
@@ -33,8 +66,9 @@ impl Flight {
             up: buffer("sparsr.up", inputs, up | wgpu::BufferUsages::COPY_SRC, true),
             down: buffer("sparsr.down", outputs, down | wgpu::BufferUsages::COPY_DST, false),
             begun: Instant::now(),
-            last: None,
-            mapped: Vec::new(),
+            run: Arc::new(()),
+            mapped: None,
+            awaited: 0,
         }
     }
 
@@ -66,28 +100,26 @@ impl Flight {
         suits(&self.up, inputs) && suits(&self.down, outputs)
     }
 
-    /// Asks for all of the buffer up, and `outputs` bytes of the buffer down, as soon as the device is done with them.
-    pub(super) fn map(&mut self, outputs: u64) {
-        let (up, down) = (self.up.slice(..), self.down.slice(..outputs));
-        for (slice, mode) in [(up, wgpu::MapMode::Write), (down, wgpu::MapMode::Read)] {
-            let (done, mapped) = channel();
-            // The receiver lives as long as the flight: if nobody listens any more, nobody needs the answer.
-            slice.map_async(mode, move |result| drop(done.send(result)));
-            self.mapped.push(mapped);
-        }
+    /// What the run's last part maps; `outputs` are bytes.
+    pub(super) fn landing(&mut self, outputs: u64) -> Landing {
+        let (sender, mapped) = channel();
+        (self.mapped, self.awaited) = (Some(mapped), 2);
+        Landing { up: self.up.clone(), down: self.down.clone(), bytes: outputs, mapped: sender }
     }
-}
 
-/// Copies between ports and a buffer in which they lie one after the other: `copy(encoder, port, offset, bytes)`.
-pub(super) fn copy_all<'a>(
-    encoder: &mut wgpu::CommandEncoder,
-    ports: impl Iterator<Item = &'a Port>,
-    copy: impl Fn(&mut wgpu::CommandEncoder, &Port, u64, u64),
-) {
-    let mut at = 0;
-    for port in ports {
-        let bytes = 4 * port.words() as u64;
-        copy(encoder, port, at, bytes);
-        at += bytes;
+    /// Whether the run is done and its buffers are mapped.
+    pub(super) fn has_landed(&mut self, gpu: &Gpu) -> Result<bool> {
+        let Some(mapped) = self.mapped.as_ref().filter(|_| self.awaited > 0) else { return Ok(true) };
+        loop {
+            match mapped.try_recv() {
+                Ok(Ok(())) => self.awaited -= 1,
+                Ok(Err(error)) => return Err(gpu.broken(&format!("the result could not be read: {error}"))),
+                Err(TryRecvError::Empty) => return Ok(false),
+                Err(TryRecvError::Disconnected) => return Err(gpu.broken("the result never came")),
+            }
+            if self.awaited == 0 {
+                return Ok(true);
+            }
+        }
     }
 }

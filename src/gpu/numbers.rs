@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Gpu;
 use super::buffers::upload;
+use super::queue::Queue;
 use crate::error::Result;
 use crate::graph::Parameters;
 use crate::plan::{Packing, Plan};
@@ -89,11 +90,11 @@ impl Numbers {
     ///
     /// # Errors
     /// As [`write`], and then nothing is replaced.
-    pub(super) fn replace(&mut self, gpu: &Gpu, parameters: &Parameters) -> Result<()> {
+    pub(super) fn replace(&mut self, gpu: &Gpu, queue: &Queue, parameters: &Parameters) -> Result<()> {
         if parameters.version() == self.parameters.version() {
             return Ok(());
         }
-        write(gpu, self.uploaded.iter(), parameters)?;
+        write(gpu, queue, self.uploaded.iter(), parameters)?;
         self.packed.clear();
         self.parameters = parameters.clone();
         Ok(())
@@ -108,18 +109,19 @@ impl Numbers {
     }
 }
 
-/// Writes numbers over those that buffers hold. Nothing is allocated on the device.
+/// Writes numbers over those that buffers hold, behind all runs that were begun. Nothing is allocated on the device.
 ///
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) with a number that is too large for how the plan stores it, and then
 /// nothing is written; [`Error::Device`](crate::Error::Device) if the device is lost.
 pub(super) fn write<'a>(
     gpu: &Gpu,
+    queue: &Queue,
     buffers: impl Iterator<Item = (&'a Packing, &'a Arc<wgpu::Buffer>)> + Clone,
     parameters: &Parameters,
 ) -> Result<()> {
     buffers.clone().try_for_each(|(packing, _)| packing.check(parameters))?;
-    gpu.guarded(|| {
+    queue.behind_all(gpu, || {
         for (packing, buffer) in buffers {
             gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&packing.words(parameters)));
         }

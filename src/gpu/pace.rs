@@ -6,8 +6,11 @@ use std::time::{Duration, Instant};
 use crate::plan::Plan;
 use crate::tensor::packed_len;
 
-/// How long a submission should be on the device, at most.
-const SUBMISSION: Duration = Duration::from_millis(400);
+/// How long a submission should be on a device of our own, at most.
+pub(super) const OWN: Duration = Duration::from_millis(400);
+
+/// On a device that others draw with: what they submit waits for as many as are on the device, a part of a frame.
+pub(super) const SHARED: Duration = Duration::from_millis(4);
 
 /// Steps of a submission before anything was measured.
 const FIRST_STEPS: usize = 8;
@@ -22,6 +25,8 @@ pub(super) struct Pace {
     /// Numbers that all steps write.
     numbers: f64,
     submissions: usize,
+    /// How long one of them should be, at most.
+    longest: Duration,
     /// When the last run came back.
     landed: Instant,
 }
@@ -31,10 +36,10 @@ pub(super) struct Pace {
 pub(super) struct Speed(Option<f64>);
 
 impl Pace {
-    pub(super) fn new(plan: &Plan, Speed(speed): &Speed) -> Self {
+    pub(super) fn new(plan: &Plan, Speed(speed): &Speed, longest: Duration) -> Self {
         let (steps, landed) = (plan.steps.len(), Instant::now());
         let numbers = plan.steps.iter().map(|step| packed_len(step.shape) as f64).sum();
-        let mut pace = Self { steps, numbers, submissions: steps.div_ceil(FIRST_STEPS), landed };
+        let mut pace = Self { steps, numbers, submissions: steps.div_ceil(FIRST_STEPS), longest, landed };
         if let Some(speed) = speed {
             pace.expect(DOUBT * speed * numbers);
         }
@@ -57,7 +62,7 @@ impl Pace {
     }
 
     fn expect(&mut self, nanoseconds: f64) {
-        let wanted = (nanoseconds / SUBMISSION.as_nanos() as f64).ceil() as usize;
+        let wanted = (nanoseconds / self.longest.as_nanos() as f64).ceil() as usize;
         self.submissions = wanted.clamp(1, self.steps.max(1));
     }
 }
@@ -72,6 +77,7 @@ mod tests {
             steps: 80,
             numbers: 1e6,
             submissions: 10,
+            longest: OWN,
             landed: Instant::now() - Duration::from_secs(9),
         };
         let mut speed = Speed::default();

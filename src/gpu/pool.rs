@@ -2,17 +2,16 @@
 //!
 //! - A network's parameters are packed and uploaded once for each order that kernels ask for ([`Numbers`]), and others
 //!   take their place where they are.
-//! - All sessions lie in the same slots. No run reads what an earlier one left, and the device goes through runs in
-//!   order; a session's commands are submitted as a whole before another's. What is learnt of the device's speed
-//!   serves all.
+//! - All sessions use the same slots. No run reads what an earlier one left, and the device goes through runs in order:
+//!   those of all sessions wait in one [`Queue`]. What is learnt of the device's speed serves all.
 //! - Buffers between host and device belong to one session, which hands them on at its end.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::buffers::storage;
 use super::flight::Flight;
 use super::numbers::Numbers;
-use super::pace::Speed;
+use super::queue::Queue;
 use super::{Gpu, Session};
 use crate::error::{Error, Result};
 use crate::graph::Parameters;
@@ -26,7 +25,7 @@ pub struct Pool {
     slots: Vec<Arc<wgpu::Buffer>>,
     residents: Vec<Arc<wgpu::Buffer>>,
     flights: Vec<Flight>,
-    turn: Arc<Mutex<Speed>>,
+    queue: Arc<Queue>,
 }
 
 /// Where a slot lies: at the beginning of a buffer that may be larger.
@@ -50,14 +49,14 @@ impl Place {
 impl Pool {
     /// An empty one, for plans of a network with these numbers.
     pub fn new(gpu: &Gpu, parameters: &Parameters) -> Self {
-        let (numbers, turn) = (Numbers::new(parameters), Arc::default());
+        let (numbers, queue) = (Numbers::new(parameters), Arc::default());
         Self {
             gpu: gpu.clone(),
             numbers,
             slots: Vec::new(),
             residents: Vec::new(),
             flights: Vec::new(),
-            turn,
+            queue,
         }
     }
 
@@ -71,7 +70,7 @@ impl Pool {
     /// # Panics
     /// If they are not the same parameters; [`Net::with_parameters`](crate::net::Net::with_parameters) sees to that.
     pub fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
-        self.numbers.replace(&self.gpu, parameters)
+        self.numbers.replace(&self.gpu, &self.queue, parameters)
     }
 
     /// Makes the plan's pipelines, and those of its buffers that are not there yet.
@@ -141,12 +140,8 @@ impl Pool {
         self.flights.clear();
     }
 
-    pub(super) fn turn(&self) -> Arc<Mutex<Speed>> {
-        self.turn.clone()
-    }
-
-    pub(super) fn speed(&self) -> MutexGuard<'_, Speed> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn queue(&self) -> Arc<Queue> {
+        self.queue.clone()
     }
 
     /// Whether the parameters can be stored as a plan has them.
@@ -192,7 +187,7 @@ impl Pool {
     /// If the array is shorter.
     pub fn write(&self, array: Array, numbers: &[f32]) -> Result<()> {
         let buffer = self.resident(array)?;
-        self.gpu.guarded(|| {
+        self.queue.behind_all(&self.gpu, || {
             self.gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(numbers));
             self.gpu.queue.submit([]);
         })
@@ -203,6 +198,7 @@ impl Pool {
     /// # Errors
     /// As [`Pool::write`].
     pub fn read(&self, array: Array) -> Result<Vec<f32>> {
+        self.queue.flush(&self.gpu)?;
         self.gpu.read(self.resident(array)?)
     }
 

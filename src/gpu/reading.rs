@@ -1,9 +1,17 @@
 //! Waiting for a device, and what comes back from it.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::thread;
+use std::time::Duration;
 
 use super::Gpu;
 use crate::error::{Error, Result};
+
+/// How long a device of our own is waited for at once: who ends a run is heard in between.
+const SPELL: Duration = Duration::from_millis(20);
+
+/// How long nothing is asked of a device that others use too. To wait inside of it would let them wait as well.
+const PAUSE: Duration = Duration::from_micros(200);
 
 impl Gpu {
     /// The numbers of a buffer, once all that was submitted is done.
@@ -33,8 +41,7 @@ impl Gpu {
             // The receiver lives until the end of this function, so sending cannot fail before it.
             buffer.map_async(wgpu::MapMode::Read, ..bytes, move |result| drop(done.send(result)));
         })?;
-        self.wait(None)?;
-        self.is_mapped(&mapped)?;
+        self.await_answer(&mapped)?;
         let view = buffer.get_mapped_range(..bytes).map_err(|error| self.broken(&error.to_string()))?;
         let read = bytemuck::pod_collect_to_vec(&view);
         drop(view);
@@ -42,19 +49,44 @@ impl Gpu {
         Ok(read)
     }
 
-    /// Whether a buffer that was asked for has come.
-    pub(super) fn is_mapped(&self, mapped: &Receiver<Result<(), wgpu::BufferAsyncError>>) -> Result<()> {
-        match mapped.recv() {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(self.broken(&format!("the result could not be read: {error}"))),
-            Err(_) => Err(self.broken("the result never came")),
+    /// Waits for a buffer that was asked for.
+    fn await_answer(&self, mapped: &Receiver<Result<(), wgpu::BufferAsyncError>>) -> Result<()> {
+        loop {
+            self.look()?;
+            match mapped.try_recv() {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(error)) => return Err(self.broken(&format!("the result could not be read: {error}"))),
+                Err(TryRecvError::Disconnected) => return Err(self.broken("the result never came")),
+                Err(TryRecvError::Empty) => self.rest(None)?,
+            }
         }
     }
 
-    /// Waits for a submission; for all of them, if none is named.
-    pub(super) fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        match self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None }) {
-            Ok(_) => Ok(()),
+    /// Lets the device say what it has done. Does not wait.
+    pub(super) fn look(&self) -> Result<()> {
+        self.polled(wgpu::PollType::Poll)
+    }
+
+    /// Waits until a submission is done, or all of them, but not for long.
+    pub(super) fn rest(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
+        if self.is_shared {
+            thread::sleep(PAUSE);
+            return self.look();
+        }
+        self.polled(wgpu::PollType::Wait { submission_index, timeout: Some(SPELL) })
+    }
+
+    /// Waits for all that was submitted.
+    pub(super) fn wait(&self) -> Result<()> {
+        let (done, is_done) = channel();
+        // The receiver lives until the end of this function, so sending cannot fail before it.
+        self.queue.on_submitted_work_done(move || drop(done.send(Ok(()))));
+        self.await_answer(&is_done)
+    }
+
+    fn polled(&self, how: wgpu::PollType) -> Result<()> {
+        match self.device.poll(how) {
+            Ok(_) | Err(wgpu::PollError::Timeout) => Ok(()),
             Err(error) => Err(self.broken(&error.to_string())),
         }
     }

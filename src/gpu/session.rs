@@ -5,30 +5,28 @@
 //! one's input and reads the last one's output. The slots are shared, since the device goes through runs in order;
 //! what the host touches, the buffers up and down, each flight has for itself.
 //!
-//! A run is a few submissions, as many as keep each of them short; see [`Pace`].
+//! A run is a few submissions, as many as keep each of them short (see [`Pace`]), and few of them are on the device at once
+//! ([`Queue`]). [`Session::submit`] and [`Session::poll`] never wait; what does is built of them.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Gpu;
 use super::bound::{Bound, PARAMS_STEP};
-use super::flight::{Flight, copy_all};
+use super::commands::Commands;
+use super::flight::Flight;
 use super::numbers;
-use super::pace::{Pace, Speed};
-use super::pipelines::Pipeline;
-use super::pool::{Place, Pool};
-use crate::error::Result;
+use super::pace::Pace;
+use super::pool::Pool;
+use super::queue::{Part, Queue};
+use crate::control::Cancel;
+use crate::error::{Error, Result};
 use crate::graph::Parameters;
 use crate::kernel::Dispatch;
-use crate::kernel::mask_arguments::ARGUMENT_WORDS;
-use crate::kernel::pixel_store;
 use crate::pixels::{Depth, Pixels};
-use crate::plan::{Form, Indirect, Packing, Plan, Port, Slot, Step};
+use crate::plan::{Form, Packing, Plan, Port};
 use crate::tensor::{Tensor, pack, unpack};
-
-/// A word that is NaN as an f32, and twice as an f16.
-const NAN: u32 = 0x7fff_7fff;
 
 /// Runs under way at once.
 pub const FLIGHTS: usize = 2;
@@ -37,16 +35,11 @@ pub const FLIGHTS: usize = 2;
 #[derive(Debug)]
 pub struct Session {
     pub(super) gpu: Gpu,
-    picture: Option<Port>,
-    given: Vec<Port>,
-    output: Port,
-    kept: Vec<Port>,
-    slots: Vec<Place>,
+    pub(super) commands: Arc<Commands>,
     /// How the parameters are packed, and where.
     parameters: Vec<(Packing, Arc<wgpu::Buffer>)>,
-    /// Held by that one of all sessions in the same slots whose commands are being submitted.
-    turn: Arc<Mutex<Speed>>,
-    pub(super) steps: Vec<Recorded>,
+    /// Where runs wait, those of all sessions in the same slots.
+    pub(super) queue: Arc<Queue>,
     /// Flights that wait, and flights under way, the oldest first.
     idle: Vec<Flight>,
     under_way: VecDeque<Flight>,
@@ -55,40 +48,6 @@ pub struct Session {
     last_kept: Vec<Vec<u32>>,
     /// Bytes that it has for itself beside what [`FLIGHTS`] take.
     fixed_bytes: u64,
-}
-
-/// A dispatch with everything it binds.
-#[derive(Debug)]
-pub(super) struct Recorded {
-    pipeline: Arc<Pipeline>,
-    bindings: wgpu::BindGroup,
-    params: u32,
-    workgroups: Workgroups,
-    /// Slots that are filled with zeros first.
-    zeroed: Vec<Place>,
-}
-
-/// How many workgroups a dispatch has.
-#[derive(Debug)]
-enum Workgroups {
-    Known([u32; 3]),
-    /// What the device finds in a buffer, at an offset in bytes.
-    At(wgpu::Buffer, u64),
-}
-
-impl Recorded {
-    pub(super) fn fill_zeros(&self, encoder: &mut wgpu::CommandEncoder) {
-        self.zeroed.iter().for_each(|slot| slot.fill_zeros(encoder));
-    }
-
-    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
-        pass.set_pipeline(&self.pipeline.compute);
-        pass.set_bind_group(0, &self.bindings, &[self.params]);
-        match &self.workgroups {
-            Workgroups::Known([x, y, z]) => pass.dispatch_workgroups(*x, *y, *z),
-            Workgroups::At(buffer, offset) => pass.dispatch_workgroups_indirect(buffer, *offset),
-        }
-    }
 }
 
 impl Session {
@@ -108,7 +67,7 @@ impl Session {
     /// As [`Pool::set_parameters`].
     pub fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
         let buffers = self.parameters.iter().map(|(packing, buffer)| (packing, buffer));
-        numbers::write(&self.gpu, buffers, parameters)
+        numbers::write(&self.gpu, &self.queue, buffers, parameters)
     }
 
     /// The same with what the pool has.
@@ -116,25 +75,20 @@ impl Session {
         let dispatches: Vec<&Dispatch> = plan.steps.iter().map(|step| &step.dispatch).collect();
         pool.check(plan)?;
         let pipelines = gpu.pipelines(&dispatches)?;
-        let (slots, parameters, steps, idle) = gpu.guarded(|| {
+        let (commands, parameters, idle) = gpu.guarded(|| {
             let (slots, parameters, residents) =
                 (pool.slots(&plan.slots), pool.parameters(plan), pool.residents(plan));
             let bound = Bound::new(gpu, plan, &slots, &parameters, &residents);
-            let steps = record(gpu, plan, pipelines, &bound);
-            (slots, parameters, steps, pool.flights(plan, FLIGHTS))
+            let commands = Commands::new(gpu, plan, pipelines, slots.clone(), &bound);
+            (commands, parameters, pool.flights(plan, FLIGHTS))
         })?;
-        let (output, kept) = (plan.output, plan.kept.clone());
+        let queue = pool.queue();
         Ok(Self {
             gpu: gpu.clone(),
-            picture: plan.picture,
-            given: plan.given.clone(),
-            output,
-            kept,
-            slots,
+            commands: Arc::new(commands),
             parameters: plan.parameters.iter().cloned().zip(parameters).collect(),
-            turn: pool.turn(),
-            pace: Pace::new(plan, &pool.speed()),
-            steps,
+            pace: queue.speed(|speed| Pace::new(plan, speed, gpu.longest_submission())),
+            queue,
             idle,
             under_way: VecDeque::new(),
             last_kept: Vec::new(),
@@ -152,88 +106,111 @@ impl Session {
         self.under_way.is_empty() && self.idle.len() == FLIGHTS
     }
 
-    /// Begins a run: the picture's words, if the plan reads a picture, and its given values, packed.
+    /// Begins a run: the picture's words, if the plan reads a picture, and its given values, packed. Does not wait.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) if the device is lost.
-    ///
-    /// # Panics
-    /// If [`FLIGHTS`] runs are under way, or the inputs are not those of the plan.
+    /// [`Error::Unsupported`] if [`FLIGHTS`] runs are under way; [`Error::Shape`] if the inputs are not those of the plan;
+    /// [`Error::Device`], [`Error::OutOfMemory`].
     pub fn submit(&mut self, picture: Option<&[u32]>, given: &[&[f32]]) -> Result<()> {
-        let mut flight = self.idle.pop().expect("a run is collected before the next but one begins");
         let inputs = picture.into_iter().chain(given.iter().map(|values| bytemuck::cast_slice(values)));
         let words: Vec<&[u32]> = inputs.collect();
-        let expected: Vec<usize> = self.inputs().map(Port::words).collect();
-        let found: Vec<usize> = words.iter().map(|words| words.len()).collect();
-        assert_eq!(found, expected, "the words of the plan's inputs");
-        let outputs: usize = self.outputs().map(Port::words).sum();
+        self.check_inputs(&words)?;
+        let Some(mut flight) = self.idle.pop() else {
+            let reason = format!("{FLIGHTS} runs are under way: collect one before another begins");
+            return Err(Error::Unsupported(reason));
+        };
         self.gpu.guarded(|| flight.write(&words)).and_then(|written| {
             written.map_err(|error| self.gpu.broken(&format!("an input could not be written: {error}")))
         })?;
         flight.begun = Instant::now();
-        let turn = self.turn();
-        self.gpu.guarded(|| {
-            let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-            copy_all(&mut encoder, self.inputs(), |encoder, port, at, bytes| {
-                encoder.copy_buffer_to_buffer(&flight.up, at, self.slot(port.slot), 0, bytes);
-            });
-            let mut encoder = self.submit_steps(encoder);
-            copy_all(&mut encoder, self.outputs(), |encoder, port, at, bytes| {
-                encoder.copy_buffer_to_buffer(self.slot(port.slot), 0, &flight.down, at, bytes);
-            });
-            flight.last = Some(self.gpu.queue.submit([encoder.finish()]));
-            flight.map(4 * outputs as u64);
-        })?;
-        drop(turn);
+        let mut parts = self.parts(&flight.run);
+        parts[0].up = Some(flight.up.clone());
+        let last = parts.len() - 1;
+        parts[last].landing = Some(flight.landing(4 * self.commands.output_words() as u64));
         self.under_way.push_back(flight);
-        Ok(())
+        self.queue.add(&self.gpu, parts)
     }
 
-    /// Waits for the oldest run under way: the words of its output, then of each kept value.
+    pub(super) fn check_inputs(&self, words: &[&[u32]]) -> Result<()> {
+        let expected: Vec<usize> = self.commands.inputs().map(Port::words).collect();
+        let found: Vec<usize> = words.iter().map(|words| words.len()).collect();
+        let reason = || format!("expected the plan's inputs, of {expected:?} words, found {found:?}");
+        if found == expected { Ok(()) } else { Err(Error::shape("input", reason())) }
+    }
+
+    /// The outputs of the oldest run under way, if it is done: the words of its output, then of each kept value. Does not
+    /// wait, and keeps the device busy.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) if the device is lost.
-    ///
-    /// # Panics
-    /// If no run is under way.
-    pub fn collect(&mut self) -> Result<Vec<Vec<u32>>> {
-        let mut flight = self.under_way.pop_front().expect("a run was begun");
-        self.gpu.wait(flight.last.take())?;
-        for mapped in std::mem::take(&mut flight.mapped) {
-            self.gpu.is_mapped(&mapped)?;
+    /// [`Error::Unsupported`] if no run is under way, [`Error::Device`] if the device is lost.
+    pub fn poll(&mut self) -> Result<Option<Vec<Vec<u32>>>> {
+        self.gpu.look()?;
+        self.queue.advance(&self.gpu)?;
+        let Some(flight) = self.under_way.front_mut() else {
+            return Err(Error::Unsupported("no run is under way: submit one first".into()));
+        };
+        if !flight.has_landed(&self.gpu)? {
+            return Ok(None);
         }
-        let bytes = 4 * self.outputs().map(Port::words).sum::<usize>() as u64;
-        let view =
-            flight.down.get_mapped_range(..bytes).map_err(|error| self.gpu.broken(&error.to_string()))?;
+        let read = self.read()?;
+        if let Some(flight) = self.under_way.pop_front() {
+            flight.down.unmap();
+            self.queue.speed(|speed| self.pace.land(flight.begun, speed));
+            self.idle.push(flight);
+        }
+        Ok(Some(read))
+    }
+
+    /// What the oldest run left in the buffer down.
+    fn read(&self) -> Result<Vec<Vec<u32>>> {
+        let bytes = 4 * self.commands.output_words() as u64;
+        let down = &self.under_way[0].down;
+        let view = down.get_mapped_range(..bytes).map_err(|error| self.gpu.broken(&error.to_string()))?;
         let mut rest: &[u32] = bytemuck::cast_slice(&view);
-        let lengths = self.outputs().map(Port::words);
-        let read = lengths
-            .map(|words| rest.split_off(..words).expect("the buffer has room for every output").to_vec())
-            .collect();
-        drop(view);
-        flight.down.unmap();
-        self.pace.land(flight.begun, &mut self.turn.lock().unwrap_or_else(PoisonError::into_inner));
-        self.idle.push(flight);
-        Ok(read)
+        let lengths = self.commands.outputs().map(Port::words);
+        let take = |words| rest.split_off(..words).expect("the buffer has room for every output").to_vec();
+        Ok(lengths.map(take).collect())
+    }
+
+    /// [`Session::poll`] until there is something.
+    ///
+    /// # Errors
+    /// As [`Session::poll`].
+    pub fn collect(&mut self) -> Result<Vec<Vec<u32>>> {
+        self.collect_unless(&Cancel::default())
+    }
+
+    /// [`Session::collect`], unless it is cancelled meanwhile.
+    ///
+    /// # Errors
+    /// As [`Session::poll`], and [`Error::Cancelled`]. The run is under way still.
+    pub fn collect_unless(&mut self, cancel: &Cancel) -> Result<Vec<Vec<u32>>> {
+        loop {
+            if let Some(read) = self.poll()? {
+                return Ok(read);
+            }
+            cancel.check()?;
+            self.queue.rest(&self.gpu)?;
+        }
     }
 
     /// Runs on a picture of the plan's size and depth, and waits.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) if the device is lost, or if any pixel of the result was not written or is
-    /// not a finite number. Then there is no result: nothing of it can be trusted.
-    ///
-    /// # Panics
-    /// If the plan's ends are not pixels of this size and depth, or there are given inputs.
+    /// [`Error::Device`] if the device is lost, or if any pixel of the result was not written or is not a finite number.
+    /// Then there is no result: nothing of it can be trusted. [`Error::Shape`] if the plan's ends are not pixels of this
+    /// size and depth, or there are given inputs; [`Error::Unsupported`] while other runs are under way.
     pub fn run_pixels(&mut self, picture: &Pixels) -> Result<Pixels> {
-        let (found, depth) = ((picture.width(), picture.height()), picture.depth());
-        let fits = |port: Port| (port.shape.width, port.shape.height) == found && port.form == form(depth);
-        assert!(self.picture.is_none_or(fits), "a picture of the plan's size and depth");
-        let words = self.picture.map(|_| picture.to_words());
-        self.submit(words.as_deref(), &[])?;
-        let mut read = self.collect()?.into_iter();
-        let output = read.next().expect("every plan has an output");
-        self.last_kept = read.collect();
+        let (found, depth) = ([picture.width(), picture.height()], picture.depth());
+        let fits = |port: Port| [port.shape.width, port.shape.height] == found && port.form == form(depth);
+        if !self.commands.picture.is_none_or(fits) {
+            let [width, height] = found;
+            return Err(
+                self.misfit(&format!("a picture of {width}x{height} pixels, {depth:?} bits a sample"))
+            );
+        }
+        let words = self.commands.picture.map(|_| picture.to_words());
+        let output = self.run(words.as_deref())?;
         self.pixels(&output)
     }
 
@@ -241,16 +218,22 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::run_pixels`].
-    ///
-    /// # Panics
-    /// If the plan's output is not pixels.
     pub fn pixels(&self, words: &[u32]) -> Result<Pixels> {
-        let Port { shape, form, .. } = self.output;
+        let Port { shape, form, .. } = self.commands.output;
         let depth = match form {
             Form::Pixels8 => Depth::Eight,
             Form::Pixels16 => Depth::Sixteen,
-            Form::Tensor => panic!("a session whose output is pixels is asked for pixels"),
+            Form::Tensor => {
+                return Err(Error::shape(
+                    "output",
+                    "expected a plan whose output is pixels, found activations",
+                ));
+            }
         };
+        if words.len() != self.commands.output.words() {
+            let expected = self.commands.output.words();
+            return Err(Error::shape("output", format!("expected {expected} words, found {}", words.len())));
+        }
         check_proof(words, shape.width, depth).map_err(|reason| self.gpu.broken(&reason))?;
         Ok(Pixels::from_words(shape.width, shape.height, depth, words))
     }
@@ -258,55 +241,81 @@ impl Session {
     /// Runs on activations, and waits.
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) if the device is lost.
-    ///
-    /// # Panics
-    /// If the plan's ends are not tensors of this shape, or there are given inputs.
+    /// [`Error::Device`] if the device is lost; [`Error::Shape`] if the plan's ends are not tensors of this shape, or there
+    /// are given inputs; [`Error::Unsupported`] while other runs are under way.
     pub fn run_tensor(&mut self, input: &Tensor) -> Result<Tensor> {
         let fits = |port: Port| (port.shape, port.form) == (input.shape(), Form::Tensor);
-        assert!(self.picture.is_none_or(fits), "a tensor of the plan's input shape");
-        let words = self.picture.map(|_| bytemuck::cast_vec(pack(input)));
-        self.submit(words.as_deref(), &[])?;
-        let mut read = self.collect()?.into_iter();
-        let output = read.next().expect("every plan has an output");
-        self.last_kept = read.collect();
-        Ok(unpack(self.output.shape, bytemuck::cast_slice(&output)))
+        if !self.commands.picture.is_none_or(fits) {
+            return Err(self.misfit(&format!("activations of {}", input.shape())));
+        }
+        if self.commands.output.form != Form::Tensor {
+            return Err(Error::shape("output", "expected a plan whose output is activations, found pixels"));
+        }
+        let words = self.commands.picture.map(|_| bytemuck::cast_vec(pack(input)));
+        let output = self.run(words.as_deref())?;
+        Ok(unpack(self.commands.output.shape, bytemuck::cast_slice(&output)))
+    }
+
+    /// The output's words of a run alone.
+    fn run(&mut self, picture: Option<&[u32]>) -> Result<Vec<u32>> {
+        if !self.is_idle() {
+            let reason = "other runs are under way: collect them before one that is waited for";
+            return Err(Error::Unsupported(reason.into()));
+        }
+        self.submit(picture, &[])?;
+        let mut read = self.collect()?;
+        let output = read.remove(0);
+        self.last_kept = read;
+        Ok(output)
+    }
+
+    fn misfit(&self, found: &str) -> Error {
+        let expected = self.commands.picture.map(|Port { shape, form, .. }| match form {
+            Form::Tensor => format!("activations of {shape}"),
+            Form::Pixels8 => format!("a picture of {}x{} pixels, 8 bits a sample", shape.width, shape.height),
+            Form::Pixels16 => {
+                format!("a picture of {}x{} pixels, 16 bits a sample", shape.width, shape.height)
+            }
+        });
+        Error::shape("input", format!("expected {}, found {found}", expected.unwrap_or_default()))
     }
 
     /// The values that the plan keeps, from the last [`Session::run_pixels`] or [`Session::run_tensor`].
     pub fn kept(&self) -> Vec<Tensor> {
-        let kept = self.kept.iter().zip(&self.last_kept);
+        let kept = self.commands.kept.iter().zip(&self.last_kept);
         kept.map(|(port, words)| unpack(port.shape, bytemuck::cast_slice(words))).collect()
     }
 
     /// Fills every slot with NaN, so that a test sees what is read before it is written.
     #[doc(hidden)]
     pub fn poison(&mut self) {
-        for slot in &self.slots {
-            let nan = vec![NAN; slot.buffer.size() as usize / 4];
-            self.gpu.queue.write_buffer(&slot.buffer, 0, bytemuck::cast_slice(&nan));
-        }
+        self.commands.poison(&self.gpu);
     }
 
     /// Runs once more on what is in the inputs' slots, and waits: what a benchmark of single steps times. (A plan of
     /// many steps uses those slots for other values later on, and so do other sessions of its pool.)
     ///
     /// # Errors
-    /// [`Error::Device`](crate::Error::Device) if the device is lost.
+    /// [`Error::Device`] if the device is lost.
     #[doc(hidden)]
     pub fn rerun(&mut self) -> Result<()> {
-        let turn = self.turn();
-        self.gpu.guarded(|| {
-            let encoder = self.submit_steps(self.gpu.device.create_command_encoder(&Default::default()));
-            self.gpu.queue.submit([encoder.finish()]);
-        })?;
-        drop(turn);
-        self.gpu.wait(None)
+        let run = Arc::new(());
+        self.queue.add(&self.gpu, self.parts(&run))?;
+        self.queue.flush(&self.gpu)?;
+        self.gpu.wait()
     }
 
-    /// Its turn to submit: no other session of the pool does until it is dropped.
-    pub(super) fn turn(&self) -> MutexGuard<'_, Speed> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The submissions of a run.
+    fn parts(&self, run: &Arc<()>) -> Vec<Part> {
+        let (steps, length) = (self.commands.len(), self.pace.length());
+        let part = |start: usize| Part {
+            commands: self.commands.clone(),
+            steps: start..(start + length).min(steps),
+            up: None,
+            landing: None,
+            run: Arc::downgrade(run),
+        };
+        (0..steps.max(1)).step_by(length).map(part).collect()
     }
 
     /// Bytes that it has for itself, not from what the pool keeps, while no run is under way.
@@ -318,40 +327,6 @@ impl Session {
     /// What another session may take over.
     pub(super) fn into_flights(self) -> Vec<Flight> {
         self.idle
-    }
-
-    /// Records all steps behind what `encoder` has, and submits all but the last part, which comes back.
-    fn submit_steps(&self, mut encoder: wgpu::CommandEncoder) -> wgpu::CommandEncoder {
-        for (at, steps) in self.steps.chunks(self.pace.length()).enumerate() {
-            if at > 0 {
-                let next = self.gpu.device.create_command_encoder(&Default::default());
-                self.gpu.queue.submit([std::mem::replace(&mut encoder, next).finish()]);
-            }
-            let mut rest = steps;
-            while let Some(first) = rest.first() {
-                first.fill_zeros(&mut encoder);
-                let more = rest[1..].iter().take_while(|step| step.zeroed.is_empty()).count();
-                let (now, later) = rest.split_at(1 + more);
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                now.iter().for_each(|step| step.encode(&mut pass));
-                rest = later;
-            }
-        }
-        encoder
-    }
-
-    pub(super) fn slot(&self, slot: Slot) -> &wgpu::Buffer {
-        &self.slots[slot.0 as usize].buffer
-    }
-
-    /// What the host writes, in order.
-    pub(super) fn inputs(&self) -> impl Iterator<Item = &Port> {
-        self.picture.iter().chain(&self.given)
-    }
-
-    /// What the host reads, in order.
-    fn outputs(&self) -> impl Iterator<Item = &Port> {
-        std::iter::once(&self.output).chain(&self.kept)
     }
 }
 
@@ -390,48 +365,4 @@ pub(crate) fn own_bytes(plan: &Plan) -> u64 {
 fn fixed_bytes(plan: &Plan) -> u64 {
     let constants: usize = plan.constants.iter().map(|constant| constant.bytes().len()).sum();
     (plan.steps.len() * PARAMS_STEP + constants) as u64
-}
-
-/// Whether a step writes pixels with their proofs: an earlier picture's may not be left over.
-fn proves(step: &Step) -> bool {
-    step.dispatch.kernel.name == pixel_store::KERNEL.name
-}
-
-fn record(gpu: &Gpu, plan: &Plan, pipelines: Vec<Arc<Pipeline>>, bound: &Bound<'_>) -> Vec<Recorded> {
-    let Bound { slots, params, .. } = bound;
-    let steps = plan.steps.iter().zip(pipelines).enumerate();
-    steps
-        .map(|(at, (step, pipeline))| {
-            let own = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer: params,
-                offset: 0,
-                size: wgpu::BufferSize::new(step.dispatch.params.len() as u64),
-            });
-            let resources =
-                [own].into_iter().chain(step.bindings.iter().map(|buffer| bound.resource(buffer)));
-            let entries: Vec<wgpu::BindGroupEntry<'_>> = resources
-                .zip(0..)
-                .map(|(resource, binding)| wgpu::BindGroupEntry { binding, resource })
-                .collect();
-            let bindings = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(&step.label),
-                layout: &pipeline.layout,
-                entries: &entries,
-            });
-            let params = (at * PARAMS_STEP) as u32;
-            let workgroups = match step.indirect {
-                None => Workgroups::Known(step.dispatch.workgroups),
-                Some(Indirect { slot, entry }) => Workgroups::At(
-                    slots[slot.0 as usize].buffer.as_ref().clone(),
-                    4 * ARGUMENT_WORDS as u64 * u64::from(entry),
-                ),
-            };
-            let zeroed = if step.zeroed || proves(step) {
-                step.outputs().map(|slot| slots[slot.0 as usize].clone()).collect()
-            } else {
-                vec![]
-            };
-            Recorded { pipeline, bindings, params, workgroups, zeroed }
-        })
-        .collect()
 }

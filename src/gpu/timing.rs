@@ -29,20 +29,17 @@ impl Session {
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the device has no timestamp queries, [`Error::Device`] if it is lost.
-    ///
-    /// # Panics
-    /// If the inputs are not those of the plan.
     pub fn profile(&mut self, picture: Option<&[u32]>, given: &[&[f32]]) -> Result<Vec<Duration>> {
         let gpu = self.gpu.clone();
         gpu.can_time_steps()?;
-        let bytes = 16 * self.steps.len() as u64;
+        let steps = self.commands.len();
+        let bytes = 16 * steps as u64;
         let inputs = picture.into_iter().chain(given.iter().map(|values| bytemuck::cast_slice(values)));
         let inputs: Vec<&[u32]> = inputs.collect();
-        assert_eq!(inputs.len(), self.inputs().count(), "an input for every one of the plan's");
-        let turn = self.turn();
-        let readback = gpu.guarded(|| {
-            for (port, words) in self.inputs().zip(&inputs) {
-                gpu.queue.write_buffer(self.slot(port.slot), 0, bytemuck::cast_slice(words));
+        self.check_inputs(&inputs)?;
+        let readback = self.queue.behind_all(&gpu, || {
+            for (port, words) in self.commands.inputs().zip(&inputs) {
+                gpu.queue.write_buffer(self.commands.slot(port.slot), 0, bytemuck::cast_slice(words));
             }
             let [resolved, readback] = [
                 wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
@@ -55,30 +52,32 @@ impl Session {
                 gpu.device.create_buffer(&descriptor)
             });
             let mut encoder = gpu.device.create_command_encoder(&Default::default());
-            for (at, steps) in self.steps.chunks(STEPS_A_SET).enumerate() {
-                let set = gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
+            let counts = (0..steps).step_by(STEPS_A_SET).map(|start| STEPS_A_SET.min(steps - start));
+            let set = |steps| {
+                gpu.device.create_query_set(&wgpu::QuerySetDescriptor {
                     label: Some("sparsr.timing"),
                     ty: wgpu::QueryType::Timestamp,
-                    count: 2 * steps.len() as u32,
+                    count: 2 * steps as u32,
+                })
+            };
+            let sets: Vec<(usize, wgpu::QuerySet)> = counts.map(|steps| (steps, set(steps))).collect();
+            self.commands.encode_apart(&mut encoder, |at| {
+                let query = 2 * (at % STEPS_A_SET) as u32;
+                let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
+                    query_set: &sets[at / STEPS_A_SET].1,
+                    beginning_of_pass_write_index: Some(query),
+                    end_of_pass_write_index: Some(query + 1),
                 });
-                for (step, query) in steps.iter().zip((0..).step_by(2)) {
-                    step.fill_zeros(&mut encoder);
-                    let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
-                        query_set: &set,
-                        beginning_of_pass_write_index: Some(query),
-                        end_of_pass_write_index: Some(query + 1),
-                    });
-                    let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
-                    step.encode(&mut encoder.begin_compute_pass(&descriptor));
-                }
+                wgpu::ComputePassDescriptor { label: None, timestamp_writes }
+            });
+            for (at, (steps, set)) in sets.iter().enumerate() {
                 let offset = (16 * STEPS_A_SET * at) as u64;
-                encoder.resolve_query_set(&set, 0..2 * steps.len() as u32, &resolved, offset);
+                encoder.resolve_query_set(set, 0..2 * *steps as u32, &resolved, offset);
             }
             encoder.copy_buffer_to_buffer(&resolved, 0, &readback, 0, bytes);
             gpu.queue.submit([encoder.finish()]);
             readback
         })?;
-        drop(turn);
         let stamps: Vec<u64> = self.gpu.map(&readback, bytes)?;
         let period = f64::from(gpu.queue.get_timestamp_period());
         let ticks = stamps.chunks_exact(2).map(|pair| pair[1].saturating_sub(pair[0]));

@@ -19,6 +19,7 @@ pub use cpu::CpuEngine;
 #[cfg(not(target_arch = "wasm32"))]
 pub use gpu::GpuEngine;
 
+use crate::control::Cancel;
 use crate::device::{Peak, Precision};
 use crate::error::{Error, Result};
 use crate::graph::Parameters;
@@ -88,14 +89,15 @@ pub trait Engine: fmt::Debug + Send {
     /// Begins a window.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], [`Error::Device`].
-    fn submit(&mut self, window: Window) -> Result<()>;
+    /// [`Error::OutOfMemory`], [`Error::Device`], [`Error::Cancelled`].
+    fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()>;
 
     /// Waits for the oldest window under way.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], [`Error::Device`]: the device is lost, or the picture is not of finite numbers.
-    fn collect(&mut self) -> Result<Made>;
+    /// [`Error::OutOfMemory`], [`Error::Device`]: the device is lost, or the picture is not of finite numbers;
+    /// [`Error::Cancelled`].
+    fn collect(&mut self, cancel: &Cancel) -> Result<Made>;
 
     /// How it keeps numbers.
     fn precision(&self) -> Precision {

@@ -24,11 +24,11 @@ use pass::{Pass, State};
 use rows::{Incoming, Outgoing};
 pub use rows::{PixelRows, Sink, Source};
 
+use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::graph::{Node, ReceptiveField};
 use crate::job::engine::Engine;
 use crate::job::tiles::Grid;
-use crate::job::watch::{Cancel, Progress};
 use crate::models::Model;
 use crate::pixels::Depth;
 use crate::plan::{Phase, uncut};
@@ -154,8 +154,7 @@ pub(crate) struct Run<'a> {
     pub(crate) engines: &'a mut [Box<dyn Engine>],
     pub(crate) known: &'a mut Known,
     pub(crate) budget: &'a Budget,
-    pub(crate) cancel: &'a Cancel,
-    pub(crate) progress: &'a Progress,
+    pub(crate) control: &'a Control,
     /// The picture's columns and rows.
     pub(crate) real: [usize; 2],
     pub(crate) depth: Depth,
@@ -206,7 +205,7 @@ impl Run<'_> {
     ) -> Result<Outcome> {
         let mut state = State::new(self.budget, self.with_masks.then_some(self.real));
         let [width, height] = self.size();
-        self.progress.begin((phases.len() * width * height) as u64);
+        self.control.progress.begin(phases.len(), (phases.len() * width * height) as u64);
         let mut was_read = false;
         for at in phases {
             let whole = self.known.phase(self.model, *at, self.size())?;
@@ -220,7 +219,7 @@ impl Run<'_> {
                 let (incoming, outgoing) = (incoming.transpose()?, outgoing.transpose()?);
                 let (real, size, scale) = (self.real, self.size(), self.model.scale());
                 let mut pass = Pass::new(&mut state, (*at, &whole), [real, size], scale, incoming, outgoing)
-                    .watched(self.cancel, self.progress);
+                    .watched(self.control);
                 while !pass.is_done() {
                     let grid = self.grid(*at, recovery)?;
                     let phase = self.known.phase(self.model, *at, grid.window())?;

@@ -40,8 +40,8 @@ pub use held_out::HeldOut;
 pub use taught::{Taught, Teachers};
 
 use self::cells::Cell;
+use crate::control::{Cancel, Progress};
 use crate::error::{Error, Result};
-use crate::job::watch::{Cancel, Progress};
 use crate::pixels::{Pixels, Samples};
 
 /// Which pictures there are to learn from.

@@ -157,7 +157,7 @@ impl Engine {
             options.memory = memory.map(|memory| memory / count as u64);
             options.choices = choices.clone();
             options.scratch = Some(scratch.clone());
-            options.cancel = cancel.clone();
+            options.control.cancel = cancel.clone();
             // Who names a device wants that one.
             options.cpu_fallback = self.choice.is_auto();
             Ok(match &gpu {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Engine, Made, Window};
+use crate::control::Cancel;
 use crate::cpu;
 use crate::error::Result;
 use crate::graph::Parameters;
@@ -56,7 +57,7 @@ impl Engine for CpuEngine {
         self.made.is_none()
     }
 
-    fn submit(&mut self, window: Window) -> Result<()> {
+    fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
         let (phase, depth) = self.phase.as_ref().expect("prepared before a window comes");
         let (graph, range) = (&phase.graph, phase.graph.range());
         let picture = window.picture.map(|picture| picture.to_tensor(range));
@@ -65,6 +66,7 @@ impl Engine for CpuEngine {
             given: &window.given,
             keep: &phase.keep,
             makes_picture: phase.makes_picture,
+            cancel,
         };
         let (output, kept) = cpu::run_part(graph, &self.parameters, part, &mut self.buffers)?;
         let picture = output.map(|output| Pixels::from_tensor(&output, range, *depth)).transpose()?;
@@ -72,7 +74,7 @@ impl Engine for CpuEngine {
         Ok(())
     }
 
-    fn collect(&mut self) -> Result<Made> {
+    fn collect(&mut self, _cancel: &Cancel) -> Result<Made> {
         Ok(self.made.take().expect("a window was submitted"))
     }
 }

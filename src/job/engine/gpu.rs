@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::{Engine, Made, StepTime, Window};
+use crate::control::Cancel;
 use crate::device::{Peak, Precision};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Pool, Session, form};
@@ -188,7 +189,7 @@ impl Engine for GpuEngine {
         self.prepared.last().is_some_and(|prepared| prepared.session.is_ready())
     }
 
-    fn submit(&mut self, window: Window) -> Result<()> {
+    fn submit(&mut self, window: Window, _cancel: &Cancel) -> Result<()> {
         let timed = self.times.is_some();
         let Prepared { session, steps, .. } = self.current();
         let picture = window.picture.map(|picture| picture.to_words());
@@ -203,9 +204,9 @@ impl Engine for GpuEngine {
         Ok(())
     }
 
-    fn collect(&mut self) -> Result<Made> {
+    fn collect(&mut self, cancel: &Cancel) -> Result<Made> {
         let Prepared { session, phase, .. } = self.current();
-        let mut read = session.collect()?;
+        let mut read = session.collect_unless(cancel)?;
         let picture = if phase.makes_picture { Some(session.pixels(&read.remove(0))?) } else { None };
         Ok(Made { picture, kept: read.into_iter().map(bytemuck::cast_vec).collect() })
     }

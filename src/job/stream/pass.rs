@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::resize::Resized;
 use super::rows::{Incoming, Outgoing};
 use super::{Budget, Outcome};
+use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::graph::{GlobalPoolKind, ResizeKind, Value};
 use crate::job::engine::{Engine, Made, Window};
 use crate::job::store::Store;
 use crate::job::tiles::{Grid, Rect, Tile};
-use crate::job::watch::{Cancel, Progress};
 use crate::pixels::{Depth, Pixels};
 use crate::plan::{Given, Kept, Origin, Phase};
 use crate::tensor::{Shape, channel_groups};
@@ -39,8 +39,7 @@ pub(super) struct Pass<'a, 'scope> {
     /// The phase for the whole picture, of which no more is used than the shapes.
     whole: &'a Phase,
     state: &'a mut State,
-    cancel: Cancel,
-    progress: Progress,
+    control: Control,
     incoming: Option<Incoming<'scope>>,
     outgoing: Option<Outgoing<'scope>>,
     /// The picture's size, and that made one that the network takes.
@@ -106,8 +105,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             at,
             whole,
             state,
-            cancel: Cancel::default(),
-            progress: Progress::default(),
+            control: Control::default(),
             incoming,
             outgoing,
             real,
@@ -121,8 +119,8 @@ impl<'a, 'scope> Pass<'a, 'scope> {
     }
 
     /// Ends when it is told to, and tells how far it is.
-    pub(super) fn watched(self, cancel: &Cancel, progress: &Progress) -> Self {
-        Self { cancel: cancel.clone(), progress: progress.clone(), ..self }
+    pub(super) fn watched(self, control: &Control) -> Self {
+        Self { control: control.clone(), ..self }
     }
 
     pub(super) fn is_done(&self) -> bool {
@@ -147,12 +145,14 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         self.canvas = None;
         engine.prepare(phase, depth)?;
         self.make_room();
+        let done = grid.tiles_from(0).count() - grid.tiles_from(self.done).count();
+        self.control.progress.enter(self.at.unwrap_or(0), done, grid.tiles_from(0).count());
         for tile in grid.tiles_from(self.done) {
             while !engine.is_ready() {
                 self.land(engine, phase, grid)?;
             }
-            self.cancel.check()?;
-            engine.submit(self.window(phase, &tile)?)?;
+            self.control.cancel.check()?;
+            engine.submit(self.window(phase, &tile)?, &self.control.cancel)?;
             self.under_way.push_back(tile);
         }
         while !self.under_way.is_empty() {
@@ -203,8 +203,8 @@ impl<'a, 'scope> Pass<'a, 'scope> {
 
     /// Takes the oldest window under way.
     fn land(&mut self, engine: &mut dyn Engine, phase: &Phase, grid: &Grid) -> Result<()> {
-        let Made { picture, kept: values } = engine.collect()?;
-        self.cancel.check()?;
+        let Made { picture, kept: values } = engine.collect(&self.control.cancel)?;
+        self.control.cancel.check()?;
         let tile = self.under_way.pop_front().expect("a window under way has a tile");
         let part = tile.kept.within(&tile.window);
         for ((kept, value), packed) in phase.kept.iter().zip(&phase.keep).zip(&values) {
@@ -232,7 +232,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         }
         self.state.outcome.computed += tile.window.pixels() as u64;
         self.state.outcome.kept += tile.kept.pixels() as u64;
-        self.progress.add(tile.kept.pixels() as u64);
+        self.control.progress.add(tile.kept.pixels() as u64);
         if tile.kept.x.end == self.size[0] { self.end_row(phase, grid, tile.kept.y.end) } else { Ok(()) }
     }
 

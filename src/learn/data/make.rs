@@ -7,9 +7,9 @@ use rayon::prelude::*;
 
 use super::sources::Source;
 use super::{DataOptions, Pair, bytes};
+use crate::control::{Cancel, Progress};
 use crate::error::{Error, Result};
 use crate::image::Picture;
-use crate::job::watch::{Cancel, Progress};
 use crate::metrics::resize_bicubic_matlab;
 use crate::pixels::{Pixels, Samples};
 
@@ -30,7 +30,7 @@ pub(super) fn make(
     progress: &Progress,
 ) -> Result<Made> {
     let mut made = Made::default();
-    progress.begin(sources.len() as u64);
+    progress.begin(1, sources.len() as u64);
     for some in sources.chunks(rayon::current_num_threads()) {
         cancel.check()?;
         let decoded: Vec<Result<Decoded>> = some.par_iter().map(decode).collect();

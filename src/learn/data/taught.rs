@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 
 use super::kept::{self, check_sum, damaged, list, number};
 use super::{Pair, Pairs, bytes};
+use crate::control::{Cancel, Progress};
 use crate::error::{Error, Result};
-use crate::job::watch::{Cancel, Progress};
 use crate::pixels::{Pixels, Samples};
 
 const MAGIC: &[u8] = b"sparsr taught 1\n";
@@ -81,7 +81,7 @@ fn make(
     mut enlarge: impl FnMut(usize, &Pixels) -> Result<Pixels>,
 ) -> Result<Vec<Pixels>> {
     let pixels = |pair: &Pair| (pair.low.width() * pair.low.height()) as u64;
-    progress.begin(teachers as u64 * pairs.pairs.iter().map(pixels).sum::<u64>());
+    progress.begin(1, teachers as u64 * pairs.pairs.iter().map(pixels).sum::<u64>());
     let of_pair = |pair: &Pair| {
         let small = Pixels::new(pair.low.width(), pair.low.height(), Samples::U16(fine(&pair.low)));
         let mut sums = vec![0_u32; bytes(&pair.high).len()];

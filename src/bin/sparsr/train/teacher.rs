@@ -36,7 +36,7 @@ pub fn taught(
             Some(upscaler) => upscaler,
             none => {
                 let mut options = Options::default();
-                options.cancel = cancel.clone();
+                options.control.cancel = cancel.clone();
                 none.insert(machine.upscaler(&networks[teacher], options)?)
             }
         };

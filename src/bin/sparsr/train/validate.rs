@@ -80,7 +80,7 @@ impl<'a> Validation<'a> {
             }
             none => {
                 let mut options = Options::default();
-                options.cancel = self.cancel.clone();
+                options.control.cancel = self.cancel.clone();
                 none.insert(self.machine.upscaler(model, options)?)
             }
         };
