@@ -20,6 +20,7 @@ mod pool;
 mod queue;
 mod reading;
 mod session;
+mod texture;
 mod timing;
 
 use std::collections::HashMap;
@@ -31,6 +32,8 @@ pub use adapters::adapters;
 pub use pool::Pool;
 pub use session::{FLIGHTS, Session};
 pub(crate) use session::{form, own_bytes};
+pub use texture::{CommandEncoder, Texels, TextureFormat, TextureView, Ticket};
+pub(crate) use texture::{Ends, Recording, TextureSession};
 /// The version of wgpu whose devices [`Gpu::from_device`] takes.
 pub use wgpu;
 

@@ -98,7 +98,7 @@ pub use device::{
 };
 pub use error::{Error, Result};
 #[cfg(not(target_arch = "wasm32"))]
-pub use gpu::{Gpu, adapters};
+pub use gpu::{Gpu, Texels, Ticket, adapters};
 #[cfg(feature = "image")]
 pub use image::{
     Alpha, Animation, Compression, Dpi, Encoding, FileOptions, Metadata, NewFile, Pages, Picture,
@@ -110,4 +110,8 @@ pub use models::{Model, Partition};
 pub use net::{Facts, Net};
 pub use pixels::{Depth, Edge, Pixels, Samples};
 pub use plan::Sparsity;
-pub use upscale::{Mask, Options, Profile, ProfileRow, Replaced, Roofline, Streamed, Upscaled, Upscaler};
+#[cfg(not(target_arch = "wasm32"))]
+pub use upscale::{Background, Enlarging, Parts};
+pub use upscale::{
+    Mask, Options, Profile, ProfileRow, Replaced, Roofline, Streamed, TextureAlpha, Upscaled, Upscaler,
+};

@@ -1,5 +1,7 @@
 //! The façade: a picture in, one `scale` times as large out.
 
+#[cfg(not(target_arch = "wasm32"))]
+mod background;
 #[cfg_attr(target_arch = "wasm32", path = "upscale/no_gpu.rs")]
 mod gpu;
 mod profile;
@@ -7,7 +9,12 @@ mod profile;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+#[cfg(not(target_arch = "wasm32"))]
+pub use background::{Background, Enlarging};
 use gpu::OnGpu;
+#[cfg(not(target_arch = "wasm32"))]
+pub use gpu::Parts;
+pub use gpu::TextureAlpha;
 pub use profile::{Profile, ProfileRow, Roofline};
 
 use crate::control::{Control, Progress};
@@ -45,6 +52,8 @@ pub struct Options {
     pub control: Control,
     /// Whether the CPU engine goes on where a GPU fails. A warning in the log then says so.
     pub cpu_fallback: bool,
+    /// What becomes of alpha from texture to texture.
+    pub texture_alpha: TextureAlpha,
     /// Whether a network from a file may change a picture's colours. Otherwise one is tried before its first use, and is
     /// refused if it does ([`crate::guard`]).
     pub unusual: bool,
@@ -166,6 +175,7 @@ impl Upscaler {
     /// As [`Upscaler::new`]. The upscaler then has the model that it had.
     pub fn set_model(&mut self, model: &Model) -> Result<Replaced> {
         let model = &admitted(model, &self.options)?;
+        self.gpu.iter_mut().for_each(OnGpu::forget_textures);
         let stored_so = self.gpu.as_ref().map_or(Ok(true), |gpu| gpu.stores(model, &self.options))?;
         if stored_so && self.model.net().has_plans_of(model.net()) {
             for engine in &mut self.engines {

@@ -27,6 +27,8 @@ pub(super) struct Pace {
     submissions: usize,
     /// How long one of them should be, at most.
     longest: Duration,
+    /// What a run is expected to take, in nanoseconds.
+    expected: f64,
     /// When the last run came back.
     landed: Instant,
 }
@@ -39,7 +41,8 @@ impl Pace {
     pub(super) fn new(plan: &Plan, Speed(speed): &Speed, longest: Duration) -> Self {
         let (steps, landed) = (plan.steps.len(), Instant::now());
         let numbers = plan.steps.iter().map(|step| packed_len(step.shape) as f64).sum();
-        let mut pace = Self { steps, numbers, submissions: steps.div_ceil(FIRST_STEPS), longest, landed };
+        let mut pace =
+            Self { steps, numbers, submissions: steps.div_ceil(FIRST_STEPS), longest, expected: 0.0, landed };
         if let Some(speed) = speed {
             pace.expect(DOUBT * speed * numbers);
         }
@@ -49,6 +52,11 @@ impl Pace {
     /// Steps of a submission.
     pub(super) fn length(&self) -> usize {
         self.steps.div_ceil(self.submissions.max(1)).max(1)
+    }
+
+    /// What a run takes, as far as that is known.
+    pub(super) fn time(&self) -> Duration {
+        Duration::from_nanos(self.expected as u64)
     }
 
     /// More submissions if a run took long, fewer if it was short.
@@ -62,6 +70,7 @@ impl Pace {
     }
 
     fn expect(&mut self, nanoseconds: f64) {
+        self.expected = nanoseconds;
         let wanted = (nanoseconds / self.longest.as_nanos() as f64).ceil() as usize;
         self.submissions = wanted.clamp(1, self.steps.max(1));
     }
@@ -78,6 +87,7 @@ mod tests {
             numbers: 1e6,
             submissions: 10,
             longest: OWN,
+            expected: 0.0,
             landed: Instant::now() - Duration::from_secs(9),
         };
         let mut speed = Speed::default();

@@ -10,7 +10,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Gpu;
 use super::bound::{Bound, PARAMS_STEP};
@@ -303,6 +303,11 @@ impl Session {
         self.queue.add(&self.gpu, self.parts(&run))?;
         self.queue.flush(&self.gpu)?;
         self.gpu.wait()
+    }
+
+    /// What a run takes, as far as that is known.
+    pub(super) fn time(&self) -> Duration {
+        self.pace.time()
     }
 
     /// The submissions of a run.

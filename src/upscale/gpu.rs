@@ -1,19 +1,61 @@
-//! [`Upscaler`]s on a GPU.
+//! [`Upscaler`]s on a GPU, and textures that never leave it.
+
+use std::sync::Weak;
+use std::time::Duration;
 
 use super::{Options, Upscaler, admitted};
 use crate::device::Precision;
-use crate::error::Result;
-use crate::gpu::Gpu;
-use crate::job::engine::GpuEngine;
+use crate::error::{Error, Result};
+use crate::gpu::{CommandEncoder, Ends, Gpu, Recording, Texels, TextureSession, Ticket};
+use crate::job::engine::{Engine, GpuEngine};
 use crate::models::Model;
-use crate::plan::Storage;
+use crate::pixels::Depth;
+use crate::plan::{Phase, Storage};
 use crate::probe::precision;
+use crate::tensor::Shape;
+
+/// Sizes and formats of textures that stay prepared.
+const PREPARED: usize = 4;
 
 /// Where an upscaler runs, and how it stores numbers there.
 #[derive(Debug)]
 pub(super) struct OnGpu {
     gpu: Gpu,
     storage: Storage,
+    /// What textures use: buffers of its own, since a host submits when it likes.
+    textures: Option<Textures>,
+}
+
+#[derive(Debug)]
+struct Textures {
+    engine: GpuEngine,
+    /// The one used last is the last.
+    sessions: Vec<TextureSession>,
+    /// The picture in parts that is on its way, if it still is: until its ticket has told, the slots are its own.
+    in_parts: Weak<()>,
+}
+
+/// A picture that goes from texture to texture in several submissions, one part after the other. Until its ticket has told,
+/// or it and its ticket are dropped, no other picture may be recorded.
+#[derive(Debug)]
+pub struct Parts(Recording);
+
+impl Parts {
+    /// Whether all parts are recorded.
+    pub fn is_done(&self) -> bool {
+        self.0.is_done()
+    }
+}
+
+/// What becomes of alpha from texture to texture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TextureAlpha {
+    /// The input's, enlarged bilinearly.
+    #[default]
+    Enlarged,
+    /// 1 everywhere.
+    Opaque,
 }
 
 impl OnGpu {
@@ -25,6 +67,52 @@ impl OnGpu {
     /// Another upscaler on the same device.
     pub(super) fn upscaler(&self, model: &Model, options: &Options) -> Result<Upscaler> {
         Upscaler::new(&self.gpu, model, options.clone())
+    }
+
+    /// What was prepared for textures is for another model.
+    pub(super) fn forget_textures(&mut self) {
+        self.textures = None;
+    }
+
+    fn engine(&self, options: &Options) -> GpuEngine {
+        let memory = options.memory.unwrap_or_else(|| self.gpu.memory());
+        GpuEngine::new(&self.gpu, options.sparsity, memory)
+            .with_choices(options.choices.clone())
+            .keeping(self.storage.clone(), options.precision == Precision::Auto)
+    }
+
+    /// A session for such textures; a new one has run, so that its pace is known.
+    fn session(
+        &mut self,
+        model: &Model,
+        options: &Options,
+        ends: Ends,
+        depths: [Depth; 2],
+    ) -> Result<&mut TextureSession> {
+        if self.textures.is_none() {
+            let mut engine = self.engine(options);
+            engine.begin(model.net().numbers());
+            self.textures = Some(Textures { engine, sessions: Vec::new(), in_parts: Weak::new() });
+        }
+        let Some(Textures { engine, sessions, .. }) = &mut self.textures else { unreachable!("made above") };
+        match sessions.iter().position(|session| session.ends() == ends) {
+            Some(at) => {
+                let found = sessions.remove(at);
+                sessions.push(found);
+            }
+            None => {
+                let [width, height] = ends.extended;
+                let phase = Phase::whole(model.graph(Shape::new(1, 3, height, width))?);
+                let mut session = TextureSession::new(engine.session(&phase, depths)?, ends, depths)?;
+                session.warm_up()?;
+                if sessions.len() == PREPARED {
+                    sessions.remove(0);
+                }
+                sessions.push(session);
+            }
+        }
+        let last = sessions.len() - 1;
+        Ok(&mut sessions[last])
     }
 }
 
@@ -38,11 +126,127 @@ impl Upscaler {
         let model = &admitted(model, &options)?;
         let memory = options.memory.unwrap_or_else(|| gpu.memory());
         let storage = precision::storage(gpu, model, options.precision)?;
-        let may_widen = options.precision == Precision::Auto;
-        let engine = GpuEngine::new(gpu, options.sparsity, memory)
-            .with_choices(options.choices.clone())
-            .keeping(storage.clone(), may_widen);
-        let gpu = Some(OnGpu { gpu: gpu.clone(), storage });
-        Ok(Self { gpu, ..Self::on(Box::new(engine), memory, model, options) })
+        let on_gpu = OnGpu { gpu: gpu.clone(), storage, textures: None };
+        let engine = on_gpu.engine(&options);
+        Ok(Self { gpu: Some(on_gpu), ..Self::on(Box::new(engine), memory, model, options) })
+    }
+
+    /// Records the enlargement of a texture into a host's commands: `output` is [`Model::scale`] times as large as `input`.
+    /// The upscaler's device must be the host's ([`Gpu::from_device`]). Nothing goes through the host, and nothing is
+    /// waited for, but that textures of a new size or format are prepared first: kernels are compiled and run twice.
+    ///
+    /// Pictures of 8 bits go as they are, encoded (sRGB); floating point is clamped to 0 … 1 and goes in 16 bits. What the
+    /// ticket tells is worth hearing: without its proof a picture may be anything.
+    ///
+    /// # Errors
+    /// [`Error::Limits`] if a picture takes longer than a submission should ([`Upscaler::begin_parts`]), or does not fit into
+    /// the memory in one piece; [`Error::Shape`] if the output has another size; [`Error::Unsupported`] for textures that
+    /// cannot be read or rendered to, and on the CPU engine; [`Error::Device`]. Nothing is recorded then.
+    pub fn encode<'a>(
+        &mut self,
+        encoder: &mut CommandEncoder,
+        input: impl Into<Texels<'a>>,
+        output: impl Into<Texels<'a>>,
+    ) -> Result<Ticket> {
+        self.check_no_parts()?;
+        let (input, output) = (input.into(), output.into());
+        let session = self.textures(&input, &output)?;
+        if session.parts() > 1 {
+            let (seconds, parts) = (session.time().as_secs_f64(), session.parts());
+            return Err(Error::Limits(format!(
+                "expected a picture that one submission takes, found one of {seconds:.1} s, which drivers may end: record \
+                 it in {parts} parts"
+            )));
+        }
+        let ticket = session.record(&mut Recording::new(session.ends(), 1), encoder, [&input, &output])?;
+        ticket.ok_or_else(|| Error::Device("nothing was recorded".into()))
+    }
+
+    /// Begins a picture that takes too long for one submission, or is to be spread over a host's frames: in so many parts, or
+    /// in as many as are needed.
+    ///
+    /// # Errors
+    /// As [`Upscaler::encode`].
+    pub fn begin_parts<'a>(
+        &mut self,
+        input: impl Into<Texels<'a>>,
+        output: impl Into<Texels<'a>>,
+        count: Option<usize>,
+    ) -> Result<Parts> {
+        self.check_no_parts()?;
+        let (input, output) = (input.into(), output.into());
+        let session = self.textures(&input, &output)?;
+        let parts = count.unwrap_or_else(|| session.parts()).max(1);
+        let recording = Recording::new(session.ends(), parts);
+        if let Some(Textures { in_parts, .. }) = self.gpu.as_mut().and_then(|gpu| gpu.textures.as_mut()) {
+            *in_parts = recording.holds();
+        }
+        Ok(Parts(recording))
+    }
+
+    /// Records the next part of a picture. Parts are submitted in their order. Behind the last one there is a ticket.
+    ///
+    /// # Errors
+    /// As [`Upscaler::encode`]; [`Error::Unsupported`] if all parts are recorded.
+    pub fn encode_part<'a>(
+        &mut self,
+        parts: &mut Parts,
+        encoder: &mut CommandEncoder,
+        input: impl Into<Texels<'a>>,
+        output: impl Into<Texels<'a>>,
+    ) -> Result<Option<Ticket>> {
+        let textures = self.gpu.as_ref().and_then(|gpu| gpu.textures.as_ref());
+        let is_ours = |in_parts: &Weak<()>| parts.0.holds().ptr_eq(in_parts) || parts.0.is_whole();
+        match textures.filter(|textures| is_ours(&textures.in_parts)) {
+            _ if parts.is_done() => {
+                return Err(Error::Unsupported("all parts of this picture are recorded".into()));
+            }
+            None => {
+                let reason = "these parts were begun with another model: begin the picture anew";
+                return Err(Error::Unsupported(reason.into()));
+            }
+            Some(_) => {}
+        }
+        let (input, output) = (input.into(), output.into());
+        let session = self.textures(&input, &output)?;
+        session.record(&mut parts.0, encoder, [&input, &output])
+    }
+
+    /// What one picture from texture to texture takes on the device, as it was measured.
+    ///
+    /// # Errors
+    /// As [`Upscaler::encode`].
+    pub fn texture_time<'a>(
+        &mut self,
+        input: impl Into<Texels<'a>>,
+        output: impl Into<Texels<'a>>,
+    ) -> Result<Duration> {
+        Ok(self.textures(&input.into(), &output.into())?.time())
+    }
+
+    /// # Errors
+    /// [`Error::Unsupported`] while a picture in parts is on its way.
+    fn check_no_parts(&self) -> Result<()> {
+        let textures = self.gpu.as_ref().and_then(|gpu| gpu.textures.as_ref());
+        if textures.is_some_and(|textures| textures.in_parts.strong_count() > 0) {
+            let reason = "a picture in parts is on its way: record and submit its parts and wait for its ticket, or drop \
+                          both, before another is begun";
+            return Err(Error::Unsupported(reason.into()));
+        }
+        Ok(())
+    }
+
+    fn textures(&mut self, input: &Texels<'_>, output: &Texels<'_>) -> Result<&mut TextureSession> {
+        let depths = [input.depth()?, output.depth()?];
+        let Self { model, options, gpu, .. } = self;
+        let Some(gpu) = gpu else {
+            return Err(Error::Unsupported(
+                "textures need an upscaler on a GPU, found the CPU engine".into(),
+            ));
+        };
+        let opaque = options.texture_alpha == TextureAlpha::Opaque;
+        let network = (model.extended(input.size()), model.scale(), model.edge());
+        let ends = Ends::new(input, output, network, opaque)?;
+        gpu.session(model, options, ends, depths)
     }
 }

@@ -13,7 +13,20 @@ impl OnGpu {
         match *self {}
     }
 
+    pub(super) fn forget_textures(&mut self) {
+        match *self {}
+    }
+
     pub(super) fn upscaler(&self, _model: &Model, _options: &Options) -> Result<Upscaler> {
         match *self {}
     }
+}
+
+/// What becomes of alpha from texture to texture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TextureAlpha {
+    /// There are no textures.
+    #[default]
+    Enlarged,
 }

@@ -87,19 +87,40 @@ impl GpuEngine {
     }
 
     fn options(&self, phase: &Phase, depth: Depth) -> Options {
-        let pixels = form(depth);
+        self.options_between(phase, [depth; 2])
+    }
+
+    /// With pictures of one depth in and of another out.
+    fn options_between(&self, phase: &Phase, depths: [Depth; 2]) -> Options {
+        let [input, pixels] = depths.map(form);
         // Without a picture the output is the first of what is kept.
         let (output, keep) =
             if phase.makes_picture { (pixels, &phase.keep[..]) } else { (Form::Tensor, &phase.keep[1..]) };
         let (keep, sparsity) = (keep.to_vec(), self.sparsity);
         let (choices, storage) = (self.choices.clone(), self.storage.clone());
         let cooperative = storage != Storage::F32; // where f16 is good enough its products are
-        Options { input: pixels, output, keep, sparsity, choices, storage, cooperative, ..Options::default() }
+        Options { input, output, keep, sparsity, choices, storage, cooperative, ..Options::default() }
+    }
+
+    /// A session for whole pictures, apart from those of windows.
+    ///
+    /// # Errors
+    /// As [`Engine::prepare`]; [`Error::Limits`] if it takes more than the engine's memory.
+    pub(crate) fn session(&mut self, phase: &Phase, depths: [Depth; 2]) -> Result<Session> {
+        let plan = self.checked_plan(phase, self.options_between(phase, depths))?;
+        let bytes = self.pool.bytes_of(&plan);
+        if bytes > self.memory {
+            let [needed, there] = [bytes, self.memory].map(|bytes| bytes.div_ceil(1 << 20));
+            return Err(Error::Limits(format!(
+                "{}: a picture of this size takes {needed} MiB in one piece, and {there} MiB may be taken",
+                self.gpu.name()
+            )));
+        }
+        self.pool.session(&plan)
     }
 
     /// A plan of kernels that have shown on this device that they give right answers.
-    fn checked_plan(&mut self, phase: &Phase, depth: Depth) -> Result<Plan> {
-        let options = self.options(phase, depth);
+    fn checked_plan(&mut self, phase: &Phase, options: Options) -> Result<Plan> {
         loop {
             let plan = Plan::new(&phase.graph, &options, self.gpu.limits())?;
             match selftest::check(&self.gpu, &phase.graph, &self.parameters, &options, &plan)? {
@@ -175,7 +196,7 @@ impl Engine for GpuEngine {
             self.prepared.push(found);
             return Ok(());
         }
-        let plan = self.checked_plan(phase, depth)?;
+        let plan = self.checked_plan(phase, self.options(phase, depth))?;
         tracing::debug!(%plan, "planned");
         self.make_room(&plan);
         let session = self.pool.session(&plan).inspect_err(|_| self.prepared.clear())?;
