@@ -208,6 +208,11 @@ impl Gpu {
         Self { verdicts: Arc::default(), spoilt: Some(tier), ..self }
     }
 
+    /// Whether what others submit waits for what we did.
+    fn holds_up(&self) -> bool {
+        self.is_shared && self.kind == AdapterKind::Software
+    }
+
     /// How long a submission should be on the device, at most.
     fn longest_submission(&self) -> std::time::Duration {
         if self.is_shared { pace::SHARED } else { pace::OWN }

@@ -4,6 +4,8 @@
 
 #[path = "shaders/grammar.rs"]
 mod grammar;
+#[path = "shaders/textures.rs"]
+mod textures;
 #[path = "shaders/written.rs"]
 mod written;
 

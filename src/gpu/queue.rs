@@ -4,12 +4,15 @@
 //!   between.
 //! - A few at a time: no more than [`AHEAD`] submissions are on the device at once. Who shares the device draws between
 //!   them, and a run that nobody waits for any more is not gone on with.
+//! - On an adapter in software that others use too, one submission at a time, and a pause behind each: drivers there hold up
+//!   whoever submits until the device has come to what was submitted before (Mesa's llvmpipe does).
 //! - Nothing is waited for, except where it says so.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use super::Gpu;
 use super::commands::Commands;
@@ -19,6 +22,10 @@ use crate::error::Result;
 
 /// Submissions on the device at once: while it computes one, the next is there already.
 pub(super) const AHEAD: usize = 2;
+
+/// How much longer than a submission the pause behind it is, where there is one: most of what others submit then finds the
+/// device idle.
+const PAUSE: f64 = 2.0;
 
 /// The runs of a pool's sessions.
 #[derive(Debug, Default)]
@@ -34,6 +41,9 @@ struct Waiting {
     /// What is on the device, the oldest first.
     submitted: VecDeque<wgpu::SubmissionIndex>,
     speed: Speed,
+    /// When the last submission went, and until when there is a pause.
+    went: Option<Instant>,
+    pause: Option<Instant>,
 }
 
 /// A part of a run: one submission.
@@ -65,14 +75,18 @@ impl Queue {
         let mut waiting = self.waiting();
         let done = self.done.swap(0, Ordering::Relaxed).min(waiting.submitted.len());
         waiting.submitted.drain(..done);
-        while waiting.submitted.len() < AHEAD
+        let ahead = if gpu.holds_up() { waiting.ahead_politely(done) } else { AHEAD };
+        while waiting.submitted.len() < ahead
             && let Some(part) = waiting.parts.pop_front()
         {
             if part.run.strong_count() == 0 {
                 continue;
             }
             match gpu.guarded(|| self.submit(gpu, part)) {
-                Ok(index) => waiting.submitted.push_back(index),
+                Ok(index) => {
+                    waiting.submitted.push_back(index);
+                    waiting.went = Some(Instant::now());
+                }
                 Err(error) => {
                     waiting.parts.clear();
                     return Err(error);
@@ -136,5 +150,18 @@ impl Queue {
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// How many submissions may be on a device that holds up others; `done` of them came back now.
+    fn ahead_politely(&mut self, done: usize) -> usize {
+        let now = Instant::now();
+        if done > 0
+            && let Some(went) = self.went.take()
+        {
+            self.pause = Some(now + (now - went).mul_f64(PAUSE));
+        }
+        usize::from(self.pause.is_none_or(|until| until <= now))
     }
 }
