@@ -1,9 +1,15 @@
-//! An application's own wgpu device: it draws a frame, has a picture enlarged on the same device, and draws on.
+//! An application's own wgpu device: it draws frames small and has them enlarged on the device, from texture to texture, while
+//! pictures pass in the background. Nobody waits for anybody.
 //! `cargo run --release --example host_device`
 
-use sparsr::{Gpu, Model, Options, Pixels, Samples, Upscaler};
+use std::time::Duration;
 
-const SIDE: u32 = 64;
+use sparsr::{Background, Gpu, Model, Options, Pixels, Samples, Ticket, Upscaler};
+
+/// The small frame's columns and rows.
+const SIZE: [u32; 2] = [32, 20];
+
+const FRAMES: usize = 12;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let instance = wgpu::Instance::default();
@@ -14,42 +20,57 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The application asks for what it needs; for large pictures, for its adapter's limits.
     let wanted = wgpu::DeviceDescriptor { required_limits: adapter.limits(), ..Default::default() };
     let (device, queue) = pollster::block_on(adapter.request_device(&wanted))?;
-    let target = device.create_texture(&wgpu::TextureDescriptor {
+    let gpu = Gpu::from_device(device.clone(), queue.clone())?; // both are handles: the application keeps its own
+    let model = Model::builtin("smsr-x2")?;
+
+    let background = Background::new(Upscaler::new(&gpu, &model, Options::default())?)?;
+    let picture = Pixels::new(48, 32, Samples::U8((0..3 * 48 * 32).map(|at| (at * 7 % 256) as u8).collect()));
+    let enlarging = background.upscale(picture); // a future, for any executor
+
+    let mut upscaler = Upscaler::new(&gpu, &model, Options::default())?;
+    let [small, large] = [SIZE, SIZE.map(|side| 2 * side)].map(|size| texture(&device, size));
+    let mut tickets: Vec<Ticket> = Vec::new();
+    for frame in 0..FRAMES {
+        let mut encoder = device.create_command_encoder(&Default::default());
+        draw(&mut encoder, &small, frame as f64 / FRAMES as f64);
+        // A device on which this takes long wants it in parts: `Upscaler::begin_parts`.
+        tickets.push(upscaler.encode(&mut encoder, &small, &large)?);
+        queue.submit([encoder.finish()]);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for ticket in &mut tickets {
+        ticket.wait()?; // every pixel was written, from finite numbers
+    }
+    let enlarged = pollster::block_on(enlarging)?.pixels;
+    println!("{FRAMES} frames and a picture of {}×{} on {}", enlarged.width(), enlarged.height(), gpu.name());
+    Ok(())
+}
+
+fn texture(device: &wgpu::Device, [width, height]: [u32; 2]) -> wgpu::TextureView {
+    let texture = device.create_texture(&wgpu::TextureDescriptor {
         label: Some("frame"),
-        size: wgpu::Extent3d { width: SIDE, height: SIDE, depth_or_array_layers: 1 },
+        size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
         mip_level_count: 1,
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,
         format: wgpu::TextureFormat::Rgba8Unorm,
-        usage: wgpu::TextureUsages::RENDER_ATTACHMENT,
+        usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::TEXTURE_BINDING,
         view_formats: &[],
     });
-
-    let gpu = Gpu::from_device(device.clone(), queue.clone())?; // both are handles: the application keeps its own
-    let mut upscaler = Upscaler::new(&gpu, &Model::builtin("smsr-x2")?, Options::default())?;
-    let picture = Pixels::new(24, 16, Samples::U8((0..3 * 24 * 16).map(|at| (at * 7 % 256) as u8).collect()));
-    for frame in 0..3 {
-        draw(&device, &queue, &target, f64::from(frame) / 2.0);
-        let large = upscaler.upscale_pixels(&picture)?;
-        println!("frame {frame}: {}×{} on {}", large.pixels.width(), large.pixels.height(), gpu.name());
-    }
-    Ok(())
+    texture.create_view(&Default::default())
 }
 
 /// The application's own work: clears its frame.
-fn draw(device: &wgpu::Device, queue: &wgpu::Queue, target: &wgpu::Texture, red: f64) {
-    let view = target.create_view(&Default::default());
+fn draw(encoder: &mut wgpu::CommandEncoder, view: &wgpu::TextureView, red: f64) {
     let clear = wgpu::LoadOp::Clear(wgpu::Color { r: red, g: 0.0, b: 0.0, a: 1.0 });
-    let mut encoder = device.create_command_encoder(&Default::default());
     encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
         label: Some("frame"),
         color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-            view: &view,
+            view,
             depth_slice: None,
             resolve_target: None,
             ops: wgpu::Operations { load: clear, store: wgpu::StoreOp::Store },
         })],
         ..Default::default()
     });
-    queue.submit([encoder.finish()]);
 }

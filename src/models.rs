@@ -38,6 +38,8 @@ use crate::weights::{Stored, Weights};
 /// Networks that are part of the program: name and checkpoint.
 const BUILTIN: &[(&str, &[u8])] = &[
     ("smsr-x2", include_bytes!("../weights/smsr-x2.safetensors")),
+    ("smsr-x3", include_bytes!("../weights/smsr-x3.safetensors")),
+    ("smsr-x4", include_bytes!("../weights/smsr-x4.safetensors")),
     ("edsrmini-x2", include_bytes!("../weights/edsrmini-x2.safetensors")),
     ("edsrmini-x3", include_bytes!("../weights/edsrmini-x3.safetensors")),
     ("edsrmini-x4", include_bytes!("../weights/edsrmini-x4.safetensors")),
@@ -261,8 +263,15 @@ impl Model {
 
     /// The networks that are part of the program.
     pub fn builtin_names() -> &'static [&'static str] {
-        const NAMES: &[&str] = &[BUILTIN[0].0, BUILTIN[1].0, BUILTIN[2].0, BUILTIN[3].0, BUILTIN[4].0];
-        NAMES
+        const NAMES: [&str; BUILTIN.len()] = {
+            let (mut names, mut at) = ([""; BUILTIN.len()], 0);
+            while at < names.len() {
+                names[at] = BUILTIN[at].0;
+                at += 1;
+            }
+            names
+        };
+        &NAMES
     }
 
     /// The network that `weights` hold.

@@ -57,7 +57,7 @@ fn a_scale_is_chosen_or_checked() {
         let args = [command, &["edsr.safetensors", "--scale", "4"]].concat();
         assert_eq!(folder.fails(&args), other, "{args:?}");
     }
-    for (scale, name) in [("2", "smsr-x2"), ("3", "edsrmini-x3"), ("4", "edsrmini-x4")] {
+    for (scale, name) in [("2", "smsr-x2"), ("3", "smsr-x3"), ("4", "smsr-x4")] {
         let report = folder.json(&["eval", "--hr", "hr", "--scale", scale, "--json"]);
         assert_eq!(report["model"], name);
     }
@@ -84,7 +84,7 @@ fn models_are_listed() {
     assert_eq!(edsr["keys"][1], json!(["body.0.conv1.weight", "conv_after_body.weight"]));
     let text = folder.succeeds(&["models"]);
     assert!(text.starts_with("built in\n  smsr-x2 "), "{text}");
-    for name in ["edsrmini-x2", "edsrmini-x3", "edsrmini-x4", "edsrmini-x2-photo"] {
+    for name in ["smsr-x3", "smsr-x4", "edsrmini-x2", "edsrmini-x3", "edsrmini-x4", "edsrmini-x2-photo"] {
         assert!(text.contains(&format!("\n  {name} ")), "{text}");
     }
     for known in known {

@@ -28,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("job",      &["control", "cpu", "device", "gpu", "graph", "models", "pixels", "plan", "probe", "tensor"]),
     ("upscale",  &["control", "device", "gpu", "graph", "guard", "job", "models", "pixels", "plan", "probe"]),
     ("image",    &["job", "pixels", "plane", "upscale"]),
-    ("learn",    &["control", "cpu", "gpu", "graph", "image", "job", "kernel", "metrics", "models", "net", "pixels", "plan", "plane", "tensor", "weights"]),
+    ("learn",    &["control", "cpu", "gpu", "graph", "image", "kernel", "metrics", "models", "net", "pixels", "plan", "plane", "tensor", "weights"]),
 ];
 
 /// Names that the crate's root shows, and the modules that they come from.

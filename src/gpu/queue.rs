@@ -116,7 +116,7 @@ impl Queue {
         index
     }
 
-    /// Waits a little: until the oldest submission is done, or for a moment.
+    /// Waits until the oldest submission is done; where others use the device too, for a moment.
     pub(super) fn rest(&self, gpu: &Gpu) -> Result<()> {
         let oldest = self.waiting().submitted.front().cloned();
         gpu.rest(oldest)?;

@@ -7,9 +7,6 @@ use std::time::Duration;
 use super::Gpu;
 use crate::error::{Error, Result};
 
-/// How long a device of our own is waited for at once: who ends a run is heard in between.
-const SPELL: Duration = Duration::from_millis(20);
-
 /// How long nothing is asked of a device that others use too. To wait inside of it would let them wait as well.
 const PAUSE: Duration = Duration::from_micros(200);
 
@@ -67,13 +64,14 @@ impl Gpu {
         self.polled(wgpu::PollType::Poll)
     }
 
-    /// Waits until a submission is done, or all of them, but not for long.
+    /// Waits until a submission is done, or all of them; where others use the device too, for a moment. Never with a time limit
+    /// of wgpu's: where two threads ask one device, the one whose time is up may meet an assertion (wgpu-core 30.0.1).
     pub(super) fn rest(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<()> {
         if self.is_shared {
             thread::sleep(PAUSE);
             return self.look();
         }
-        self.polled(wgpu::PollType::Wait { submission_index, timeout: Some(SPELL) })
+        self.polled(wgpu::PollType::Wait { submission_index, timeout: None })
     }
 
     /// Waits for all that was submitted.
@@ -86,7 +84,7 @@ impl Gpu {
 
     fn polled(&self, how: wgpu::PollType) -> Result<()> {
         match self.device.poll(how) {
-            Ok(_) | Err(wgpu::PollError::Timeout) => Ok(()),
+            Ok(_) => Ok(()),
             Err(error) => Err(self.broken(&error.to_string())),
         }
     }

@@ -8,11 +8,11 @@ use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::gpu::{CommandEncoder, Ends, Gpu, Recording, Texels, TextureSession, Ticket};
 use crate::job::engine::{Engine, GpuEngine};
+use crate::job::stream::Known;
 use crate::models::Model;
 use crate::pixels::Depth;
-use crate::plan::{Phase, Storage};
+use crate::plan::Storage;
 use crate::probe::precision;
-use crate::tensor::Shape;
 
 /// Sizes and formats of textures that stay prepared.
 const PREPARED: usize = 4;
@@ -84,7 +84,7 @@ impl OnGpu {
     /// A session for such textures; a new one has run, so that its pace is known.
     fn session(
         &mut self,
-        model: &Model,
+        (model, known): (&Model, &mut Known),
         options: &Options,
         ends: Ends,
         depths: [Depth; 2],
@@ -101,8 +101,7 @@ impl OnGpu {
                 sessions.push(found);
             }
             None => {
-                let [width, height] = ends.extended;
-                let phase = Phase::whole(model.graph(Shape::new(1, 3, height, width))?);
+                let phase = known.phase(model, None, ends.extended)?;
                 let mut session = TextureSession::new(engine.session(&phase, depths)?, ends, depths)?;
                 session.warm_up()?;
                 if sessions.len() == PREPARED {
@@ -238,7 +237,7 @@ impl Upscaler {
 
     fn textures(&mut self, input: &Texels<'_>, output: &Texels<'_>) -> Result<&mut TextureSession> {
         let depths = [input.depth()?, output.depth()?];
-        let Self { model, options, gpu, .. } = self;
+        let Self { model, options, gpu, known, .. } = self;
         let Some(gpu) = gpu else {
             return Err(Error::Unsupported(
                 "textures need an upscaler on a GPU, found the CPU engine".into(),
@@ -247,6 +246,6 @@ impl Upscaler {
         let opaque = options.texture_alpha == TextureAlpha::Opaque;
         let network = (model.extended(input.size()), model.scale(), model.edge());
         let ends = Ends::new(input, output, network, opaque)?;
-        gpu.session(model, options, ends, depths)
+        gpu.session((model, known), options, ends, depths)
     }
 }

@@ -84,7 +84,7 @@ impl Choice {
     pub fn model(&self, scale: Option<usize>) -> Result<Model> {
         let mut model = match (&self.model, scale) {
             (Some(name), _) => model(name, scale)?,
-            (None, None | Some(2)) => Model::builtin("smsr-x2")?,
+            (None, None) => Model::builtin("smsr-x2")?,
             (None, Some(scale)) => built_in(scale)?,
         };
         if self.white.is_some() || self.mean.is_some() {
@@ -131,6 +131,11 @@ impl Choice {
 }
 
 impl Engine {
+    /// The scale of the built-in network that makes pictures so many times as large at once, if no other is named.
+    pub fn scale_of(&self, factor: f64) -> Option<usize> {
+        SCALES.into_iter().find(|scale| self.choice.model.is_none() && *scale as f64 == factor)
+    }
+
     pub fn model(&self, scale: Option<usize>) -> Result<Model> {
         self.choice.model(scale)
     }
@@ -237,7 +242,7 @@ fn built_in(scale: usize) -> Result<Model> {
             format!("no built-in network of x{scale}: there are x2, x3 and x4; -m names a checkpoint");
         return Err(reason.into());
     }
-    Ok(Model::builtin(&format!("edsrmini-x{scale}"))?)
+    Ok(Model::builtin(&format!("smsr-x{scale}"))?)
 }
 
 /// A built-in network by its name, or one from a file; at that scale, if one is named.

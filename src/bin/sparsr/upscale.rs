@@ -80,8 +80,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if args.progress == Form::Json {
         terminal::tell_events();
     }
-    let mut model = args.engine.model(None)?;
-    if let Size::Times(factor) = args.size.size() {
+    let factor = if let Size::Times(factor) = args.size.size() { Some(factor) } else { None };
+    let mut model = args.engine.model(factor.and_then(|factor| args.engine.scale_of(factor)))?;
+    if let Some(factor) = factor {
         model = model.at_scale(size::reaching(&model.scales(), factor).unwrap_or(model.scale()))?;
     }
     let suffix = args.size.suffix(model.scale());
