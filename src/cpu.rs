@@ -43,6 +43,7 @@ mod loss;
 mod map;
 mod masked_conv2d;
 mod max_pool_gradient;
+mod normal;
 mod offsets;
 mod order;
 mod parts;
