@@ -1,8 +1,9 @@
 //! Functions of one number. None of them swallows a NaN.
 
-use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use pulp::{Simd, WithSimd};
 
 use super::binary::{Other, with};
+use super::normal::{PEAK, normal};
 use super::vectors;
 use crate::graph::Activation;
 
@@ -19,7 +20,7 @@ pub(super) fn activate(op: &Activation, slopes: &[f32], channels: usize, y: &mut
                 }
             }
         },
-        Activation::Gelu => map(y, gelu),
+        Activation::Gelu => vectors::arch().dispatch(Gelu(y)),
         Activation::Sigmoid => map(y, sigmoid),
         Activation::Silu => map(y, silu),
         Activation::Tanh => map(y, f32::tanh),
@@ -29,7 +30,13 @@ pub(super) fn activate(op: &Activation, slopes: &[f32], channels: usize, y: &mut
 /// The gradient before a function from that behind it, of some pixels: `a` is the function's value or what it is of
 /// ([`Activation::gradient_reads_output`]), `b` the gradient.
 #[inline(always)]
-pub(super) fn gradient(op: &Activation, slopes: &[f32], channels: usize, y: &mut [f32], other: Other<'_>) {
+pub(super) fn gradient<S: Simd>(
+    simd: S,
+    (op, slopes): (&Activation, &[f32]),
+    channels: usize,
+    y: &mut [f32],
+    other: Other<'_>,
+) {
     match op {
         Activation::Relu => with(channels, y, other, |y, g| leaky(y, g, 0.0)),
         Activation::LeakyRelu { slope } => with(channels, y, other, |y, g| leaky(y, g, *slope)),
@@ -47,7 +54,23 @@ pub(super) fn gradient(op: &Activation, slopes: &[f32], channels: usize, y: &mut
             }
             _ => unreachable!("a gradient is as large as the value"),
         },
-        Activation::Gelu => with(channels, y, other, |x, g| g * gelu_slope(x)),
+        Activation::Gelu => match other {
+            Other::Second(g) => in_vectors(
+                simd,
+                y,
+                g,
+                #[inline(always)]
+                |x, g| gelu_gradient(simd, x, g),
+            ),
+            Other::First(x) => in_vectors(
+                simd,
+                y,
+                x,
+                #[inline(always)]
+                |g, x| gelu_gradient(simd, x, g),
+            ),
+            _ => unreachable!("a gradient is as large as the value"),
+        },
         Activation::Sigmoid => with(channels, y, other, |y, g| g * y * (1.0 - y)),
         Activation::Silu => with(channels, y, other, |x, g| g * silu_slope(x)),
         Activation::Tanh => with(channels, y, other, |y, g| g * (1.0 - y * y)),
@@ -66,11 +89,32 @@ fn leaky(value: f32, g: f32, slope: f32) -> f32 {
     }
 }
 
-/// `Φ(x) + x · φ(x)`.
-fn gelu_slope(x: f32) -> f32 {
-    let x = f64::from(x);
-    let density = (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
-    (0.5 * (1.0 + libm::erf(x * FRAC_1_SQRT_2)) + x * density) as f32
+/// `g · (Φ(x) + x · φ(x))`.
+#[inline(always)]
+fn gelu_gradient<S: Simd>(simd: S, x: S::f32s, g: S::f32s) -> S::f32s {
+    let [below, bell] = normal(simd, x);
+    let density = simd.mul_f32s(bell, simd.splat_f32s(PEAK));
+    simd.mul_f32s(g, simd.mul_add_e_f32s(x, density, below))
+}
+
+/// Makes of every number and the other one of its place, which are as many, another: the same wherever it stands.
+#[inline(always)]
+fn in_vectors<S: Simd>(
+    simd: S,
+    y: &mut [f32],
+    other: &[f32],
+    function: impl Fn(S::f32s, S::f32s) -> S::f32s,
+) {
+    let (y, last) = S::as_mut_simd_f32s(y);
+    let (other, last_other) = S::as_simd_f32s(other);
+    y.iter_mut().zip(other).for_each(
+        #[inline(always)]
+        |(y, other)| *y = function(*y, *other),
+    );
+    if !last.is_empty() {
+        let made = function(simd.partial_load_f32s(last), simd.partial_load_f32s(last_other));
+        simd.partial_store_f32s(last, made);
+    }
 }
 
 /// `σ + x · σ · (1 − σ)`.
@@ -96,9 +140,24 @@ fn leaky_relu(x: f32, slope: f32) -> f32 {
     x * if x > 0.0 { 1.0 } else { slope }
 }
 
-fn gelu(x: f32) -> f32 {
-    let x = f64::from(x);
-    (x * 0.5 * (1.0 + libm::erf(x * FRAC_1_SQRT_2))) as f32
+/// `x · Φ(x)`.
+struct Gelu<'a>(&'a mut [f32]);
+
+impl WithSimd for Gelu<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (y, last) = S::as_mut_simd_f32s(self.0);
+        y.iter_mut().for_each(
+            #[inline(always)]
+            |y| *y = simd.mul_f32s(*y, normal(simd, *y)[0]),
+        );
+        if !last.is_empty() {
+            let x = simd.partial_load_f32s(last);
+            simd.partial_store_f32s(last, simd.mul_f32s(x, normal(simd, x)[0]));
+        }
+    }
 }
 
 /// For large −x the exponential is infinite, and its inverse the right zero.

@@ -1,14 +1,17 @@
-//! Attention: two products of matrices, and between them the softmax, some rows of tokens at a time.
+//! Attention, set by set of the pixels that attend to each other: scores, the softmax, and what the shares weigh.
 //!
-//! A set of pixels that attend to each other is computed alone and always in the same order, so what a pixel gets
-//! depends on its set and on nothing else.
+//! A set is computed alone and always in the same order, so what a pixel gets depends on its set and on nothing else. Tokens
+//! that ask stand in the lanes of vectors (`queries`), some of them at a time.
 
 use std::ops::Range;
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::map::Map;
-use super::product::{Panels, Rows, Segment};
+use super::offsets::{OfWidth, Offsets};
+use super::queries::{CHANNELS, Lines, exponentials, in_lanes, in_lanes_mut, lanes, products, weighted};
+use super::vectors;
 use crate::graph::{Among, Attention};
 use crate::tensor::Shape;
 
@@ -24,23 +27,29 @@ pub(super) enum Set {
 /// `table` holds the biases of windows.
 pub(super) fn attention(op: &Attention, table: &[f32], x: &Map, y: &mut Map) {
     let output = y.shape();
-    let depth = output.channels / op.heads;
     let sets = sets(op, output);
-    let offsets: Vec<Offsets> = (0..op.heads).map(|head| Offsets::new(op, table, head)).collect();
-    // What every picture, set and head gives: `depth` numbers a token, token by token.
+    let offsets = Offsets::new(op, table, &sets);
+    // What every picture and set gives, token by token.
     let task = |at: usize| {
-        let (n, set, head) = (at / op.heads / sets.len(), &sets[at / op.heads % sets.len()], at % op.heads);
-        let scores = Scores { scale: op.scale, set, offsets: &offsets[head] };
-        Tokens::new(x, n, head * depth, depth, set).attended(&scores)
+        let set = &sets[at % sets.len()];
+        let tokens = Tokens { op, x, n: at / sets.len(), pixels: &set.pixels(output.width) };
+        tokens.attended(offsets.of(offsets.index(set)))
     };
-    let made: Vec<Vec<f32>> = (0..output.batch * sets.len() * op.heads).into_par_iter().map(task).collect();
-    let picture = output.pixels() * output.channels;
-    for (y, made) in y.values_mut().chunks_exact_mut(picture).zip(made.chunks_exact(sets.len() * op.heads)) {
-        for (at, made) in made.iter().enumerate() {
-            let first = at % op.heads * depth;
-            let pixels = sets[at / op.heads].lines(output.width).flatten();
-            for (pixel, made) in pixels.zip(made.chunks_exact(depth)) {
-                y[pixel * output.channels + first..][..depth].copy_from_slice(made);
+    let made: Vec<Vec<f32>> = (0..output.batch * sets.len()).into_par_iter().map(task).collect();
+    write(&sets, &made, y);
+}
+
+/// Puts numbers of the pixels of every picture and set, pixel by pixel, to where they belong.
+pub(super) fn write(sets: &[Set], made: &[Vec<f32>], y: &mut Map) {
+    let Shape { channels, width, .. } = y.shape();
+    let picture = (y.shape().pixels() * channels).max(1);
+    for (y, made) in y.values_mut().chunks_exact_mut(picture).zip(made.chunks_exact(sets.len())) {
+        for (set, made) in sets.iter().zip(made) {
+            let mut rest = &made[..];
+            for line in set.lines(width) {
+                let (own, behind) = rest.split_at(line.len() * channels);
+                y[line.start * channels..line.end * channels].copy_from_slice(own);
+                rest = behind;
             }
         }
     }
@@ -80,6 +89,19 @@ impl Set {
         rows.map(move |row| row * width + columns.start..row * width + columns.end)
     }
 
+    /// The same, one by one.
+    pub(super) fn pixels(&self, width: usize) -> Vec<usize> {
+        self.lines(width).flatten().collect()
+    }
+
+    /// Columns of a window.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Self::Window { columns, .. } => columns.len(),
+            Self::Run(_) => 0,
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Window { rows, columns } => rows.len() * columns.len(),
@@ -88,124 +110,212 @@ impl Set {
     }
 }
 
-/// What is added to the scores of one head, by the way from one pixel to the other.
-pub(super) struct Offsets {
-    /// The window's side; none for runs.
-    size: usize,
-    /// The table from its end, so that what belongs to neighbours in a row stands in their order.
-    reversed: Vec<f32>,
+/// The pixels of one set.
+pub(super) struct Tokens<'a> {
+    pub(super) op: &'a Attention,
+    /// Queries, keys and values.
+    pub(super) x: &'a Map,
+    pub(super) n: usize,
+    pub(super) pixels: &'a [usize],
 }
 
-impl Offsets {
-    pub(super) fn new(op: &Attention, table: &[f32], head: usize) -> Self {
-        let Among::Windows { size, .. } = &op.among else { return Self { size: 0, reversed: vec![] } };
-        let table = table.iter().skip(head).step_by(op.heads);
-        Self { size: *size, reversed: table.rev().copied().collect() }
-    }
-
-    /// Adds to the scores of token `p` of a set with all of them.
-    fn add(&self, set: &Set, p: usize, scores: &mut [f32]) {
-        let Some((width, first)) = self.places(set, p) else { return };
-        for (row, scores) in scores.chunks_exact_mut(width).enumerate() {
-            let offsets = &self.reversed[first(row)..];
-            scores.iter_mut().zip(offsets).for_each(|(score, offset)| *score += offset);
-        }
-    }
-
-    /// Adds to the sums of a table from its end what the scores of token `p` have.
-    pub(super) fn collect(&self, set: &Set, p: usize, scores: &[f32], sums: &mut [f64]) {
-        let Some((width, first)) = self.places(set, p) else { return };
-        for (row, scores) in scores.chunks_exact(width).enumerate() {
-            sums[first(row)..].iter_mut().zip(scores).for_each(|(sum, score)| *sum += f64::from(*score));
-        }
-    }
-
-    /// The width of a window, and where what belongs to token `p` and a row of the window begins.
-    fn places(&self, set: &Set, p: usize) -> Option<(usize, impl Fn(usize) -> usize + use<>)> {
-        let Set::Window { columns, .. } = set else { return None };
-        let (width, below) = (columns.len(), self.size - 1);
-        let (y, x) = (p / width, p % width);
-        Some((width, move |row| (below + row - y) * (2 * below + 1) + below - x))
-    }
+/// The channels of some pixels that belong to one head.
+#[derive(Clone, Copy)]
+pub(super) struct Channels<'a> {
+    pub(super) picture: &'a [f32],
+    /// Numbers of a pixel, and which of them.
+    pub(super) stride: usize,
+    pub(super) first: usize,
+    pub(super) depth: usize,
 }
 
-/// How tokens are weighed against each other.
-pub(super) struct Scores<'a> {
+/// What is asked by one head, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub(super) queries: Channels<'a>,
     pub(super) scale: f32,
-    pub(super) set: &'a Set,
-    pub(super) offsets: &'a Offsets,
+    /// A row a token.
+    pub(super) keys: &'a [f32],
+    pub(super) values: &'a [f32],
+    /// What scores begin with.
+    pub(super) starts: &'a [f32],
+    pub(super) places: &'a [usize],
+    is_window: bool,
 }
 
-impl Scores<'_> {
-    /// `softmax(scale · Q Kᵀ + offsets)` of the tokens from `first` on, whose queries these are, a row a token.
-    pub(super) fn shares(&self, queries: &[f32], keys: &Panels, first: usize, shares: &mut [f32]) {
-        let count = self.set.len();
-        multiply(queries, keys, shares, shares.len() / count);
-        for (row, scores) in shares.chunks_exact_mut(count).enumerate() {
-            scores.iter_mut().for_each(|score| *score *= self.scale);
-            self.offsets.add(self.set, first + row, scores);
-            softmax(scores);
+impl Head<'_> {
+    /// Where that is for the tokens that ask from this one on, but for their places.
+    pub(super) fn start(&self, token: usize) -> usize {
+        if self.is_window { token } else { 0 }
+    }
+}
+
+impl<'a> Tokens<'a> {
+    /// Channels of a head.
+    pub(super) fn depth(&self) -> usize {
+        self.x.shape().channels / 3 / self.op.heads
+    }
+
+    /// Queries, keys or values of a head.
+    pub(super) fn part(&self, part: usize, head: usize) -> Channels<'a> {
+        let (stride, depth) = (self.x.shape().channels, self.depth());
+        let first = part * stride / 3 + head * depth;
+        Channels { picture: self.x.picture(self.n), stride, first, depth }
+    }
+
+    /// Keys, or values, of all heads, row by row.
+    pub(super) fn rows(&self, part: usize) -> Vec<f32> {
+        let mut rows = Vec::new();
+        (0..self.op.heads).for_each(|head| self.part(part, head).rows(self.pixels, &mut rows));
+        rows
+    }
+
+    /// A head of those whose keys and values these are.
+    pub(super) fn head<'b>(
+        &'b self,
+        [keys, values]: [&'b [f32]; 2],
+        offsets: &'b OfWidth,
+        head: usize,
+    ) -> Head<'b> {
+        let len = keys.len() / self.op.heads;
+        let [keys, values] = [keys, values].map(|rows| &rows[head * len..][..len]);
+        Head {
+            queries: self.part(0, head),
+            scale: self.op.scale,
+            keys,
+            values,
+            starts: offsets.of_head(offsets.numbers(), head),
+            places: &offsets.places[..self.pixels.len()],
+            is_window: matches!(self.op.among, Among::Windows { .. }),
         }
     }
-}
 
-/// The numbers of one head's tokens that attend to each other, token by token.
-pub(super) struct Tokens {
-    depth: usize,
-    pub(super) queries: Vec<f32>,
-    pub(super) keys: Vec<f32>,
-    pub(super) values: Vec<f32>,
-}
-
-impl Tokens {
-    /// Those of `set`, `depth` channels from the `first` on of the queries, of the keys and of the values.
-    pub(super) fn new(x: &Map, n: usize, first: usize, depth: usize, set: &Set) -> Self {
-        let part = |part: usize| gather(x, n, part * (x.shape().channels / 3) + first, depth, set);
-        Self { depth, queries: part(0), keys: part(1), values: part(2) }
-    }
-
-    /// `softmax(scale · Q Kᵀ + offsets) V`, token by token.
-    fn attended(&self, scores: &Scores<'_>) -> Vec<f32> {
-        let Self { depth, queries, keys, values } = self;
-        let (depth, count) = (*depth, scores.set.len());
-        let keys = Panels::new([depth, count], |_| 0.0, |k, token| keys[token * depth + k]);
-        let values = Panels::new([count, depth], |_| 0.0, |token, c| values[token * depth + c]);
-        let mut made = vec![0.0; queries.len()];
-        let blocks = made.par_chunks_mut(ROWS * depth).zip(queries.par_chunks(ROWS * depth)).enumerate();
-        blocks.for_each_init(Vec::new, |shares, (block, (made, queries))| {
-            let rows = queries.len() / depth;
-            shares.resize(rows * count, 0.0);
-            scores.shares(queries, &keys, block * ROWS, shares);
-            multiply(shares, &values, made, rows);
+    /// `softmax(scale · Q Kᵀ + offsets) V` of all heads, token by token.
+    fn attended(&self, offsets: &OfWidth) -> Vec<f32> {
+        let (keys, values) = (self.rows(1), self.rows(2));
+        let (depth, stride) = (self.depth(), self.depth() * self.op.heads);
+        let mut made = vec![0.0; self.pixels.len() * stride];
+        let blocks = made.par_chunks_mut(ROWS * stride).enumerate();
+        blocks.for_each_init(Scratch::default, |scratch, (block, made)| {
+            let first = block * ROWS;
+            for head in 0..self.op.heads {
+                let pixels = &self.pixels[first..][..made.len() / stride];
+                let place = Place { stride, first: head * depth, depth };
+                let head = self.head([&keys, &values], offsets, head);
+                vectors::arch().dispatch(Forwards { head, first, pixels, scratch, made, place });
+            }
         });
         made
     }
 }
 
-/// `depth` channels from the `first` on of every pixel of `set`, pixel by pixel.
-pub(super) fn gather(x: &Map, n: usize, first: usize, depth: usize, set: &Set) -> Vec<f32> {
-    let (channels, width, picture) = (x.shape().channels, x.shape().width, x.picture(n));
-    let mut tokens = Vec::with_capacity(set.len() * depth);
-    for pixel in set.lines(width).flatten() {
-        tokens.extend_from_slice(&picture[pixel * channels + first..][..depth]);
+impl Channels<'_> {
+    /// Of a pixel.
+    fn of(&self, pixel: usize) -> &[f32] {
+        &self.picture[pixel * self.stride + self.first..][..self.depth]
     }
-    tokens
+
+    /// Appends a row a pixel, with zeros up to a whole number of [`CHANNELS`].
+    pub(super) fn rows(&self, pixels: &[usize], rows: &mut Vec<f32>) {
+        let (padded, start) = (self.depth.next_multiple_of(CHANNELS), rows.len());
+        rows.resize(start + pixels.len() * padded, 0.0);
+        for (row, pixel) in rows[start..].chunks_exact_mut(padded).zip(pixels) {
+            let (fours, rest) = self.of(*pixel).as_chunks::<CHANNELS>();
+            row.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(fours).for_each(|(to, from)| *to = *from);
+            let last = &mut row[fours.len() * CHANNELS..];
+            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+        }
+    }
+
+    /// Columns of blocks of so many lanes, times a factor; zeros behind the last channel and the last pixel.
+    #[inline(always)]
+    pub(super) fn columns(&self, lanes: usize, pixels: &[usize], factor: f32, columns: &mut [f32]) {
+        let padded = self.depth.next_multiple_of(CHANNELS);
+        columns.fill(0.0);
+        for (columns, pixels) in columns.chunks_exact_mut(padded * lanes).zip(pixels.chunks(lanes)) {
+            for (lane, pixel) in pixels.iter().enumerate() {
+                let numbers = columns[lane..].iter_mut().step_by(lanes);
+                numbers.zip(self.of(*pixel)).for_each(|(to, from)| *to = from * factor);
+            }
+        }
+    }
 }
 
-/// `y = x · panels`, `count` rows one behind the other.
-pub(super) fn multiply(x: &[f32], panels: &Panels, y: &mut [f32], count: usize) {
-    let places: Vec<usize> = (0..count).collect();
-    let (len, stride) = (x.len() / count, y.len() / count);
-    let segments = [Segment { values: x, stride: len, at: 0, len }];
-    panels.multiply(&Rows { segments: &segments, bases: &places, places: &places, stride, first: 0 }, y);
+/// Where what is made of a head lies among a token's numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub(super) stride: usize,
+    pub(super) first: usize,
+    pub(super) depth: usize,
 }
 
-/// `e^score / Σ e^score`.
-fn softmax(scores: &mut [f32]) {
-    let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    scores.iter_mut().for_each(|score| *score = (*score - largest).exp());
-    let sum: f64 = scores.iter().copied().map(f64::from).sum();
-    scores.iter_mut().for_each(|score| *score = (f64::from(*score) / sum) as f32);
+impl Place {
+    /// Writes columns of channels from the part `part` of them on, times a factor a lane, for the tokens that `made` has.
+    #[inline(always)]
+    pub(super) fn write<S: Simd>(
+        &self,
+        simd: S,
+        part: usize,
+        columns: &[super::queries::Lanes<S>; CHANNELS],
+        factor: super::queries::Lanes<S>,
+        made: &mut [f32],
+    ) {
+        let mut scaled = *columns;
+        for column in &mut scaled {
+            for (numbers, factor) in column.iter_mut().zip(factor) {
+                *numbers = simd.mul_f32s(*numbers, factor);
+            }
+        }
+        let numbers: &[f32] = bytemuck::cast_slice(&scaled);
+        let width = CHANNELS.min(self.depth - part * CHANNELS);
+        for (lane, made) in made.chunks_exact_mut(self.stride).enumerate().take(lanes::<S>()) {
+            let made = &mut made[self.first + part * CHANNELS..][..width];
+            made.iter_mut()
+                .zip(numbers[lane..].iter().step_by(lanes::<S>()))
+                .for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+/// What a thread keeps from head to head.
+#[derive(Default)]
+struct Scratch {
+    columns: Lines,
+    scores: Lines,
+}
+
+/// A head, for some tokens that ask, from the `first` on.
+struct Forwards<'a> {
+    head: Head<'a>,
+    first: usize,
+    pixels: &'a [usize],
+    scratch: &'a mut Scratch,
+    made: &'a mut [f32],
+    place: Place,
+}
+
+impl WithSimd for Forwards<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { head, first, pixels, scratch, made, place } = self;
+        let (lanes, keys) = (lanes::<S>(), head.places.len());
+        let parts = place.depth.div_ceil(CHANNELS);
+        let columns = scratch.columns.of_len(parts * CHANNELS * lanes);
+        let scores = in_lanes_mut::<S>(scratch.scores.of_len(keys * lanes));
+        for (block, pixels) in pixels.chunks(lanes).enumerate() {
+            head.queries.columns(lanes, pixels, head.scale, columns);
+            let starts = &head.starts[head.start(first + block * lanes)..];
+            products(simd, in_lanes::<S>(columns), head.keys, (starts, head.places), scores);
+            let factor = exponentials(simd, scores);
+            let made = &mut made[block * lanes * place.stride..];
+            for part in 0..parts {
+                let columns = weighted(simd, scores, head.values, [part, parts]);
+                place.write(simd, part, &columns, factor, made);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -290,11 +400,14 @@ mod tests {
 
     #[test]
     fn large_scores_do_not_overflow() {
-        let mut scores = [1e30, 1e30, -1e30];
-        softmax(&mut scores);
-        assert_eq!(scores, [0.5, 0.5, 0.0]);
-        let mut scores = [0.0, f32::NAN];
-        softmax(&mut scores);
-        assert!(scores.iter().all(|score| score.is_nan()));
+        let op = Attention { heads: 1, scale: 1.0, among: Among::Runs { count: 1 } };
+        let found = |query: f32| {
+            let numbers = vec![query, query, query, 1.0, 1.0, -1.0, 0.0, 1.0, 7.0];
+            let x = Tensor::new(Shape::new(1, 3, 1, 3), numbers);
+            on_maps(&[&x], Shape::new(1, 1, 1, 3), |x, y| attention(&op, &[], x[0], y)).into_values()
+        };
+        assert_eq!(found(1e30), [0.5; 3]);
+        assert_eq!(found(-1e30), [7.0; 3]);
+        assert!(found(f32::NAN).iter().all(|number| number.is_nan()));
     }
 }

@@ -1,4 +1,4 @@
-//! Attention backwards. The shares are computed once more, set by set and some rows of tokens at a time:
+//! Attention backwards. The shares are computed once more, set by set and some tokens that ask at a time:
 //!
 //! ```text
 //!   P = softmax(scale · Q Kᵀ + offsets)     dP = G Vᵀ     dS = P ∘ (dP − Σ P ∘ dP)
@@ -7,167 +7,204 @@
 //!
 //! Sums over tokens and over sets run in an order that follows from the shape alone.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::attention::{Offsets, ROWS, Scores, Set, Tokens, gather, multiply, sets};
+use super::attention::{Channels, Head, Place, ROWS, Set, Tokens, sets, write};
 use super::map::Map;
-use super::product::Panels;
-use crate::graph::{Among, Attention};
+use super::offsets::Offsets;
+use super::queries::{CHANNELS, Lines, backwards, collect, exponentials, gather, products, weighted};
+use super::queries::{MOST_LANES, in_lanes, in_lanes_mut, lanes};
+use super::vectors;
+use crate::graph::Attention;
 
-/// How many sets' parts of the table of biases one thread adds up.
+/// How many sets one thread goes through, and adds up what they give to the table of biases.
 const SETS: usize = 16;
 
-/// With respect to queries, keys and values. `table` holds the biases of windows.
-pub(super) fn attention_gradient(op: &Attention, table: &[f32], x: &Map, g: &Map, y: &mut Map) {
-    let (output, depth) = (g.shape(), g.shape().channels / op.heads);
-    let sets = sets(op, output);
-    let offsets: Vec<Offsets> = (0..op.heads).map(|head| Offsets::new(op, table, head)).collect();
-    let task = |at: usize| {
-        let (n, set, head) = (at / op.heads / sets.len(), &sets[at / op.heads % sets.len()], at % op.heads);
-        Head::new(op, [x, g], [n, head], set, &offsets[head]).flow()
-    };
-    let made: Vec<[Vec<f32>; 3]> =
-        (0..output.batch * sets.len() * op.heads).into_par_iter().map(task).collect();
-    let picture = output.pixels() * 3 * output.channels;
-    for (y, made) in y.values_mut().chunks_exact_mut(picture).zip(made.chunks_exact(sets.len() * op.heads)) {
-        for (at, made) in made.iter().enumerate() {
-            for (part, made) in made.iter().enumerate() {
-                let first = part * output.channels + at % op.heads * depth;
-                let pixels = sets[at / op.heads].lines(output.width).flatten();
-                for (pixel, made) in pixels.zip(made.chunks_exact(depth)) {
-                    y[pixel * 3 * output.channels + first..][..depth].copy_from_slice(made);
-                }
-            }
-        }
-    }
+/// What is to be made.
+pub(super) struct Wanted<'a> {
+    /// The gradient with respect to queries, keys and values.
+    pub(super) inputs: Option<&'a mut Map>,
+    /// With respect to the table of biases, of windows.
+    pub(super) table: Option<&'a mut Map>,
 }
 
-/// With respect to the table of biases.
-pub(super) fn attention_table_gradient(op: &Attention, table: &[f32], x: &Map, g: &Map, y: &mut Map) {
-    let Among::Windows { size, .. } = op.among else { unreachable!("only windows have a table") };
+/// `table` holds the biases of windows.
+pub(super) fn attention_gradient(op: &Attention, table: &[f32], x: &Map, g: &Map, wanted: Wanted<'_>) {
     let sets = sets(op, g.shape());
-    let offsets: Vec<Offsets> = (0..op.heads).map(|head| Offsets::new(op, table, head)).collect();
-    let (all, blocks) = (g.shape().batch * sets.len(), (g.shape().batch * sets.len()).div_ceil(SETS));
-    let task = |at: usize| {
-        let (head, first) = (at / blocks, at % blocks * SETS);
-        let mut sums = vec![0.0; (2 * size - 1) * (2 * size - 1)];
-        for at in first..all.min(first + SETS) {
-            let (n, set) = (at / sets.len(), &sets[at % sets.len()]);
-            Head::new(op, [x, g], [n, head], set, &offsets[head]).by_block(|block| {
-                for (row, gradients) in block.gradients.chunks_exact(set.len()).enumerate() {
-                    offsets[head].collect(set, block.first + row, gradients, &mut sums);
-                }
-            });
-        }
-        sums
-    };
-    let made: Vec<Vec<f64>> = (0..op.heads * blocks).into_par_iter().map(task).collect();
-    let y = y.values_mut();
-    for (head, made) in made.chunks_exact(blocks).enumerate() {
-        // The sums are those of the table from its end.
-        for (at, y) in y.iter_mut().skip(head).step_by(op.heads).rev().enumerate() {
-            *y = made.iter().map(|sums| sums[at]).sum::<f64>() as f32;
-        }
+    let offsets = Offsets::new(op, table, &sets);
+    let task = Task { op, x, g, sets: &sets, offsets: &offsets, collects: wanted.table.is_some() };
+    let all = g.shape().batch * sets.len();
+    let blocks = (0..all.div_ceil(SETS)).into_par_iter();
+    let made: Vec<(Vec<Vec<f32>>, Vec<Vec<f32>>)> =
+        blocks.map(|block| task.block(block * SETS..all.min((block + 1) * SETS))).collect();
+    let (made, sums): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+    if let Some(y) = wanted.inputs {
+        let made: Vec<Vec<f32>> = made.into_iter().flatten().collect();
+        write(&sets, &made, y);
+    }
+    if let Some(y) = wanted.table {
+        let mut totals = vec![0.0; table.len()];
+        sums.into_iter().for_each(|sums| offsets.add_to(sums, &mut totals));
+        y.values_mut().iter_mut().zip(totals).for_each(|(y, total)| *y = total as f32);
     }
 }
 
-/// One head of the pixels that attend to each other.
-struct Head<'a> {
-    depth: usize,
-    count: usize,
-    tokens: Tokens,
-    scores: Scores<'a>,
-    /// What comes in, token by token.
-    g: Vec<f32>,
+/// All sets of all pictures.
+struct Task<'a> {
+    op: &'a Attention,
+    x: &'a Map,
+    g: &'a Map,
+    sets: &'a [Set],
+    offsets: &'a Offsets,
+    /// Whether the table's gradient is wanted.
+    collects: bool,
 }
 
-/// Some tokens that ask, and a row for each of them.
-struct Block<'a> {
-    first: usize,
-    shares: &'a [f32],
-    /// With respect to the scores.
-    gradients: &'a [f32],
-}
-
-impl<'a> Head<'a> {
-    fn new(
-        op: &Attention,
-        [x, g]: [&Map; 2],
-        [n, head]: [usize; 2],
-        set: &'a Set,
-        offsets: &'a Offsets,
-    ) -> Self {
-        let depth = g.shape().channels / op.heads;
-        Self {
-            depth,
-            count: set.len(),
-            tokens: Tokens::new(x, n, head * depth, depth, set),
-            scores: Scores { scale: op.scale, set, offsets },
-            g: gather(g, n, head * depth, depth, set),
-        }
+impl Task<'_> {
+    /// What some sets give, each token by token: queries, keys and values; and the sums for the table.
+    fn block(&self, sets: std::ops::Range<usize>) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
+        let mut sums = if self.collects { self.offsets.zeros() } else { Vec::new() };
+        let mut scratch = Scratch::default();
+        let of_set = |at: usize| {
+            let set = &self.sets[at % self.sets.len()];
+            let pixels = set.pixels(self.g.shape().width);
+            let tokens = Tokens { op: self.op, x: self.x, n: at / self.sets.len(), pixels: &pixels };
+            let width = self.offsets.index(set);
+            self.flow(&tokens, width, sums.get_mut(width).map(Vec::as_mut_slice), &mut scratch)
+        };
+        (sets.map(of_set).collect(), sums)
     }
 
-    /// Gives `visit` every block, from the first to the last.
-    fn by_block(&self, mut visit: impl FnMut(Block<'_>)) {
-        let Self { depth, count, tokens, g, .. } = self;
-        let (depth, count) = (*depth, *count);
-        let [keys, values] = [&tokens.keys, &tokens.values]
-            .map(|numbers| Panels::new([depth, count], |_| 0.0, |k, token| numbers[token * depth + k]));
-        let (mut shares, mut gradients) = (Vec::new(), Vec::new());
-        let blocks = tokens.queries.chunks(ROWS * depth).zip(g.chunks(ROWS * depth));
-        for (block, (queries, g)) in blocks.enumerate() {
-            let (first, rows) = (block * ROWS, queries.len() / depth);
-            shares.resize(rows * count, 0.0);
-            gradients.resize(rows * count, 0.0);
-            self.scores.shares(queries, &keys, first, &mut shares);
-            multiply(g, &values, &mut gradients, rows);
-            for (shares, gradients) in shares.chunks_exact(count).zip(gradients.chunks_exact_mut(count)) {
-                let mean: f64 =
-                    shares.iter().zip(&*gradients).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
-                let pairs = gradients.iter_mut().zip(shares);
-                pairs.for_each(|(gradient, share)| *gradient = share * (*gradient - mean as f32));
+    /// All heads of one set.
+    fn flow(
+        &self,
+        tokens: &Tokens<'_>,
+        width: usize,
+        mut sums: Option<&mut [f32]>,
+        scratch: &mut Scratch,
+    ) -> Vec<f32> {
+        let (keys, values, offsets) = (tokens.rows(1), tokens.rows(2), self.offsets.of(width));
+        let (channels, depth) = (self.g.shape().channels, tokens.depth());
+        let mut made = vec![0.0; tokens.pixels.len() * 3 * channels];
+        for at in 0..self.op.heads {
+            let head = tokens.head([&keys, &values], offsets, at);
+            let g = Channels { picture: self.g.picture(tokens.n), stride: channels, ..head.queries };
+            let place = |part| Place { stride: 3 * channels, first: part * channels + at * depth, depth };
+            let of_rows = [(); 2].map(|()| vec![0.0; head.keys.len()]);
+            let [mut of_keys, mut of_values] = of_rows;
+            for (block, made) in made.chunks_mut(ROWS * 3 * channels).enumerate() {
+                let first = block * ROWS;
+                let pixels = &tokens.pixels[first..tokens.pixels.len().min(first + ROWS)];
+                let of_rows = [&mut of_keys[..], &mut of_values];
+                let sums = sums.as_deref_mut().map(|sums| offsets.of_head_mut(sums, at));
+                let backwards = Backwards {
+                    head,
+                    g,
+                    first,
+                    pixels,
+                    scratch: &mut *scratch,
+                    made,
+                    place: place(0),
+                    of_rows,
+                    sums,
+                };
+                vectors::arch().dispatch(backwards);
             }
-            visit(Block { first, shares: &shares, gradients: &gradients });
+            place(1).copy(&of_keys, &mut made);
+            place(2).copy(&of_values, &mut made);
         }
-    }
-
-    /// The gradients of queries, keys and values, token by token.
-    fn flow(&self) -> [Vec<f32>; 3] {
-        let Self { depth, count, tokens, scores: Scores { scale, .. }, g } = self;
-        let (depth, count) = (*depth, *count);
-        let keys = Panels::new([count, depth], |_| 0.0, |token, c| tokens.keys[token * depth + c]);
-        let mut made = [(); 3].map(|()| vec![0.0; count * depth]);
-        let (mut across, mut part) = (Vec::new(), vec![0.0; count * depth]);
-        self.by_block(|Block { first, shares, gradients }| {
-            let rows = shares.len() / count;
-            let [queries_made, keys_made, values_made] = &mut made;
-            multiply(gradients, &keys, &mut queries_made[first * depth..][..rows * depth], rows);
-            for (weights, numbers, made) in
-                [(gradients, &tokens.queries, keys_made), (shares, g, values_made)]
-            {
-                let numbers = &numbers[first * depth..][..rows * depth];
-                let panels = Panels::new([rows, depth], |_| 0.0, |row, c| numbers[row * depth + c]);
-                transpose(weights, count, &mut across);
-                multiply(&across, &panels, &mut part, count);
-                made.iter_mut().zip(&part).for_each(|(made, part)| *made += part);
-            }
-        });
-        let [queries, keys, _] = &mut made;
-        [queries, keys].into_iter().flatten().for_each(|number| *number *= scale);
         made
     }
 }
 
-/// Rows of `count` numbers as so many columns.
-fn transpose(x: &[f32], count: usize, y: &mut Vec<f32>) {
-    y.clear();
-    (0..count).for_each(|column| y.extend(x[column..].iter().step_by(count)));
+impl Place {
+    /// Puts rows, which may have zeros behind the last channel, to where they belong.
+    fn copy(&self, rows: &[f32], made: &mut [f32]) {
+        let padded = self.depth.next_multiple_of(CHANNELS);
+        for (row, made) in rows.chunks_exact(padded).zip(made.chunks_exact_mut(self.stride)) {
+            let made = &mut made[self.first..][..self.depth];
+            made.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+/// What a thread keeps from head to head.
+#[derive(Default)]
+struct Scratch {
+    queries: Lines,
+    g: Lines,
+    shares: Lines,
+    gradients: Lines,
+    /// Zeros, as places.
+    nowhere: Vec<usize>,
+}
+
+/// A head, for some tokens that ask, from the `first` on.
+struct Backwards<'a> {
+    head: Head<'a>,
+    g: Channels<'a>,
+    first: usize,
+    pixels: &'a [usize],
+    scratch: &'a mut Scratch,
+    /// Of the tokens that ask, and where the queries' gradient goes.
+    made: &'a mut [f32],
+    place: Place,
+    /// What is added up of keys and values.
+    of_rows: [&'a mut [f32]; 2],
+    /// Of the table, if they are wanted.
+    sums: Option<&'a mut [f32]>,
+}
+
+impl WithSimd for Backwards<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { head, g, first, pixels, scratch, made, place, of_rows, mut sums } = self;
+        let (lanes, keys, parts) = (lanes::<S>(), head.places.len(), place.depth.div_ceil(CHANNELS));
+        let (blocks, depth) = (pixels.len().div_ceil(lanes), parts * CHANNELS);
+        let scale = [simd.splat_f32s(head.scale); 2];
+        let queries = scratch.queries.of_len(blocks * depth * lanes);
+        let of_outputs = scratch.g.of_len(blocks * depth * lanes);
+        head.queries.columns(lanes, pixels, head.scale, queries);
+        g.columns(lanes, pixels, 1.0, of_outputs);
+        let [queries, of_outputs] = [&*queries, &*of_outputs].map(in_lanes::<S>);
+        let shares = in_lanes_mut::<S>(scratch.shares.of_len(blocks * keys * lanes));
+        let gradients = in_lanes_mut::<S>(scratch.gradients.of_len(blocks * keys * lanes));
+        if scratch.nowhere.len() < keys {
+            scratch.nowhere.resize(keys, 0);
+        }
+        let none = (&[0.0; MOST_LANES][..], &scratch.nowhere[..keys]);
+        for block in 0..blocks {
+            let [queries, of_outputs] = [queries, of_outputs].map(|all| &all[block * depth..][..depth]);
+            let shares = &mut shares[block * keys..][..keys];
+            let gradients = &mut gradients[block * keys..][..keys];
+            let start = head.start(first + block * lanes);
+            products(simd, queries, head.keys, (&head.starts[start..], head.places), shares);
+            let factor = exponentials(simd, shares);
+            products(simd, of_outputs, head.values, none, gradients);
+            backwards(simd, shares, factor, gradients);
+            if let Some(sums) = &mut sums {
+                collect(simd, gradients, head.places, &mut sums[start..]);
+            }
+            let made = &mut made[block * lanes * place.stride..];
+            for part in 0..parts {
+                let columns = weighted(simd, gradients, head.keys, [part, parts]);
+                place.write(simd, part, &columns, scale, made);
+            }
+        }
+        let [of_keys, of_values] = of_rows;
+        gather(simd, keys, gradients, queries, of_keys);
+        gather(simd, keys, shares, of_outputs, of_values);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{assert_close, noise, on_maps, parameter};
     use super::*;
+    use crate::graph::Among;
     use crate::oracle::{self, Numbers};
     use crate::tensor::Shape;
 
@@ -208,13 +245,13 @@ mod tests {
             let table = table.as_ref().map_or(&[][..], |table| table.values());
             let expected = oracle::attention_gradient(&of_x, &of_g, numbers.as_ref(), heads, scale, among);
             let found = on_maps(&[&x, &g], x.shape(), |maps, y| {
-                attention_gradient(&op, table, maps[0], maps[1], y);
+                attention_gradient(&op, table, maps[0], maps[1], Wanted { inputs: Some(y), table: None });
             });
             assert_close(&found, &expected.to_tensor(), &case);
             let Some(numbers) = numbers else { continue };
             let expected = oracle::attention_table_gradient(&of_x, &of_g, &numbers, heads, scale, among);
             let found = on_maps(&[&x, &g], numbers.shape(), |maps, y| {
-                attention_table_gradient(&op, table, maps[0], maps[1], y);
+                attention_gradient(&op, table, maps[0], maps[1], Wanted { inputs: None, table: Some(y) });
             });
             assert_close(&found, &expected.to_tensor(), &format!("table, {case}"));
         }

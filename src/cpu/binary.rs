@@ -77,7 +77,7 @@ impl WithSimd for Job<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
+    fn with_simd<S: Simd>(self, simd: S) {
         let Self { combination, channels, y, other } = self;
         match combination {
             Combination::Binary(BinaryKind::Add) => with(channels, y, other, |a, b| a + b),
@@ -85,7 +85,7 @@ impl WithSimd for Job<'_> {
             Combination::Binary(BinaryKind::Multiply) => with(channels, y, other, |a, b| a * b),
             Combination::Binary(BinaryKind::Divide) => with(channels, y, other, |a, b| a / b),
             Combination::ActivationGradient(op, slopes) => {
-                activation::gradient(op, slopes, channels, y, other);
+                activation::gradient(simd, (op, slopes), channels, y, other);
             }
             Combination::LossGradient(loss, factor) => {
                 with(channels, y, other, |a, b| slope(loss, a, b, factor));

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use super::attention_gradient::Wanted;
 use super::binary::Combination;
 use super::buffers::Buffers;
 use super::conv2d::{Convolution, Sums};
@@ -19,7 +20,7 @@ use super::{
     resize_gradient, spatial_mask, sum, unfold, weight,
 };
 use crate::control::Cancel;
-use crate::graph::{Axes, Binary, Conv2d, Graph, Node, Op, Parameters, TrainingOperation, Value};
+use crate::graph::{Attention, Axes, Binary, Conv2d, Graph, Node, Op, Parameters, TrainingOperation, Value};
 use crate::tensor::{Parameter, Shape, Tensor};
 
 /// The values that are still needed, of those that lie in memory.
@@ -133,8 +134,18 @@ impl<'a> Held<'a> {
     /// Makes a value, if it is needed and not made with its reader.
     fn make(&mut self, value: Value) {
         if self.order.is_made(value) {
+            if self.maps.contains_key(&value) {
+                return self.release_reads(value);
+            }
             let mut made = self.map(self.graph.node(value).shape);
             match &self.graph.node(value).op {
+                Op::Training(TrainingOperation::AttentionGradient(op)) => {
+                    let of_table = self.of_table(value);
+                    let mut table = of_table.map(|table| self.buffers.map(self.graph.node(table).shape));
+                    let wanted = Wanted { inputs: Some(&mut made), table: table.as_mut() };
+                    self.attention_gradient(op, &self.graph.node(value).inputs, wanted);
+                    self.maps.extend(of_table.zip(table));
+                }
                 Op::Training(TrainingOperation::Conv2dWeightGradient(op)) => {
                     let inputs = &self.graph.node(value).inputs;
                     let [x, g] = [inputs[0], inputs[1]].map(|input| self.graph.node(input).shape);
@@ -146,8 +157,13 @@ impl<'a> Held<'a> {
                 _ => self.evaluate(value, &mut made),
             }
             self.maps.insert(value, made);
-            self.order.reads(self.graph, value).into_iter().for_each(|read| self.release(read));
+            self.release_reads(value);
         }
+    }
+
+    /// Notes what was read to make a value.
+    fn release_reads(&mut self, value: Value) {
+        self.order.reads(self.graph, value).into_iter().for_each(|read| self.release(read));
     }
 
     /// Writes what the value's node makes of its inputs.
@@ -212,15 +228,25 @@ impl<'a> Held<'a> {
             TrainingOperation::LayerNormGradient { epsilon } => {
                 layer_norm_gradient::layer_norm_gradient(*epsilon, self.numbers(inputs[2]), at(0), at(1), y)
             }
-            TrainingOperation::AttentionGradient(op) => {
-                let table = inputs.get(2).map_or(&[][..], |table| self.numbers(*table));
-                attention_gradient::attention_gradient(op, table, at(0), at(1), y)
-            }
+            TrainingOperation::AttentionGradient(_) => unreachable!("made with its table's gradient"),
             TrainingOperation::AttentionTableGradient(op) => {
-                let table = self.numbers(inputs[2]);
-                attention_gradient::attention_table_gradient(op, table, at(0), at(1), y)
+                self.attention_gradient(op, inputs, Wanted { inputs: None, table: Some(y) });
             }
         }
+    }
+
+    fn attention_gradient(&self, op: &Attention, inputs: &[Value], wanted: Wanted<'_>) {
+        let table = inputs.get(2).map_or(&[][..], |table| self.numbers(*table));
+        let [x, g] = [inputs[0], inputs[1]].map(|input| self.get(input));
+        attention_gradient::attention_gradient(op, table, x, g, wanted);
+    }
+
+    /// The gradient of attention's table that can be made with that of its other inputs.
+    fn of_table(&self, value: Value) -> Option<Value> {
+        let (next, node) = self.graph.values().nth(value.index() + 1)?;
+        let is_own = matches!(node.op, Op::Training(TrainingOperation::AttentionTableGradient(_)));
+        let is_same = node.inputs == self.graph.node(value).inputs;
+        (is_own && is_same && self.order.is_made(next)).then_some(next)
     }
 
     /// A node that is made unit by unit, with the nodes before it that are made on the way.

@@ -1,18 +1,44 @@
 //! Normalisation of every pixel over its channels, backwards, in f64.
 
+use pulp::{Simd, WithSimd};
+
 use super::layer_norm::{Moments, sum};
 use super::map::Map;
+use super::vectors;
 
 /// With respect to the activations. `weight` holds a number a channel.
 pub(super) fn layer_norm_gradient(epsilon: f32, weight: &[f32], x: &Map, g: &Map, y: &mut Map) {
     let channels = y.shape().channels;
     y.by_unit(|unit, y, _: &mut ()| {
-        let inputs = x.of(unit).chunks_exact(channels).zip(g.of(unit).chunks_exact(channels));
-        y.chunks_exact_mut(channels).zip(inputs).for_each(|(y, (x, g))| pixel(epsilon, weight, x, g, y));
+        vectors::arch().dispatch(Job { epsilon, weight, channels, x: x.of(unit), g: g.of(unit), y });
     });
 }
 
+/// Some pixels.
+struct Job<'a> {
+    epsilon: f32,
+    weight: &'a [f32],
+    channels: usize,
+    x: &'a [f32],
+    g: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl WithSimd for Job<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { epsilon, weight, channels, x, g, y } = self;
+        let inputs = x.chunks_exact(channels).zip(g.chunks_exact(channels));
+        for (y, (x, g)) in y.chunks_exact_mut(channels).zip(inputs) {
+            pixel(epsilon, weight, x, g, y);
+        }
+    }
+}
+
 /// `(h − mean(h) − x̂ · mean(h · x̂)) / √(variance + epsilon)`, where `h = g · weight`.
+#[inline(always)]
 fn pixel(epsilon: f32, weight: &[f32], x: &[f32], g: &[f32], y: &mut [f32]) {
     let (moments, count) = (Moments::of(epsilon, x), x.len() as f64);
     y.iter_mut().zip(g).zip(weight).for_each(|((y, g), weight)| *y = g * weight);
