@@ -109,4 +109,7 @@ pub use models::{Model, Partition};
 pub use net::{Facts, Net};
 pub use pixels::{Depth, Edge, Pixels, Samples};
 pub use plan::Sparsity;
-pub use upscale::{Mask, Options, Profile, ProfileRow, Replaced, Roofline, Streamed, Upscaled, Upscaler};
+pub use upscale::{
+    FrameCounts, FrameUpscaler, Mask, Options, Profile, ProfileRow, Replaced, Roofline, Streamed, Upscaled,
+    Upscaler,
+};

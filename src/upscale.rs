@@ -1,5 +1,6 @@
 //! The façade: a picture in, one `scale` times as large out.
 
+mod frames;
 #[cfg_attr(target_arch = "wasm32", path = "upscale/no_gpu.rs")]
 mod gpu;
 mod profile;
@@ -7,6 +8,7 @@ mod profile;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use frames::{FrameCounts, FrameUpscaler};
 use gpu::OnGpu;
 pub use profile::{Profile, ProfileRow, Roofline};
 

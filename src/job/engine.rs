@@ -97,6 +97,12 @@ pub trait Engine: fmt::Debug + Send {
     /// [`Error::OutOfMemory`], [`Error::Device`]: the device is lost, or the picture is not of finite numbers.
     fn collect(&mut self) -> Result<Made>;
 
+    /// Whether a pixel's number depends on the pixels that it sees and on nothing else, such as its place in the window, to
+    /// the last bit.
+    fn is_placeless(&self) -> bool {
+        false
+    }
+
     /// How it keeps numbers.
     fn precision(&self) -> Precision {
         Precision::F32
