@@ -113,5 +113,6 @@ pub use plan::Sparsity;
 #[cfg(not(target_arch = "wasm32"))]
 pub use upscale::{Background, Enlarging, Parts};
 pub use upscale::{
-    Mask, Options, Profile, ProfileRow, Replaced, Roofline, Streamed, TextureAlpha, Upscaled, Upscaler,
+    FrameCounts, FrameUpscaler, Mask, Options, Profile, ProfileRow, Replaced, Roofline, Streamed,
+    TextureAlpha, Upscaled, Upscaler,
 };

@@ -2,6 +2,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod background;
+mod frames;
 #[cfg_attr(target_arch = "wasm32", path = "upscale/no_gpu.rs")]
 mod gpu;
 mod profile;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use background::{Background, Enlarging};
+pub use frames::{FrameCounts, FrameUpscaler};
 use gpu::OnGpu;
 #[cfg(not(target_arch = "wasm32"))]
 pub use gpu::Parts;

@@ -99,6 +99,12 @@ pub trait Engine: fmt::Debug + Send {
     /// [`Error::Cancelled`].
     fn collect(&mut self, cancel: &Cancel) -> Result<Made>;
 
+    /// Whether a pixel's number depends on the pixels that it sees and on nothing else, such as its place in the window, to
+    /// the last bit.
+    fn is_placeless(&self) -> bool {
+        false
+    }
+
     /// How it keeps numbers.
     fn precision(&self) -> Precision {
         Precision::F32

@@ -137,6 +137,13 @@ impl Known {
         Ok(self.phases[self.phases.len() - 1].1.clone())
     }
 
+    /// How far a network looks that goes window by window in one phase; `None` if it takes several, or something in it
+    /// looks at the whole picture.
+    pub(crate) fn field(&mut self, model: &Model) -> Result<Option<ReceptiveField>> {
+        let [only] = self.cut(model)? else { return Ok(None) };
+        Ok(only.receptive_field().map(|field| field.aligned_to(model.alignment())))
+    }
+
     /// All phases, cut once, so that their weights are the same ones at every size.
     fn cut(&mut self, model: &Model) -> Result<&[Phase]> {
         if self.cut.is_empty() {

@@ -72,6 +72,7 @@ impl Folder {
     }
 
     /// Must fail with one sentence, which it gives, and leave the folder as it was.
+    #[allow(dead_code, reason = "tests/cli.rs asks")]
     pub fn fails(&self, args: &[&str]) -> String {
         let before = contents(self.0.path());
         let outcome = self.run(&on_cpu(args));

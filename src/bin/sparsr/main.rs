@@ -1,4 +1,4 @@
-//! The `sparsr` program: pictures enlarged, measured, networks trained and pruned, and what it runs explained.
+//! The `sparsr` program: pictures and video enlarged, measured, networks trained and pruned, and what it runs explained.
 //!
 //! Results go to standard output, everything said to a person to standard error. Every failure is one
 //! sentence, `error: …`, and a non-zero exit; no file is left half-written.
@@ -24,6 +24,7 @@ mod tune;
 mod tuning;
 mod upscale;
 mod verdict;
+mod video;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -45,6 +46,7 @@ Examples:
   sparsr photo.jpg                              photo-x2.png, here: short for sparsr upscale
   sparsr upscale scans/*.tif -o large           a folder of PNGs
   sparsr upscale face.png -o face.webp --device cpu
+  sparsr video clip.y4m                         clip-x2.y4m; - is a pipe's end
   sparsr train edsr.toml                        a network of your own, from a folder of pictures
   sparsr prune edsr.pth -o half.safetensors --keep 0.5    a smaller network
   sparsr models                                 what it knows of networks
@@ -62,6 +64,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Upscale(upscale::Args),
+    Video(video::Args),
     Eval(eval::Args),
     Inspect(inspect::Args),
     Models(models::Args),
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
     terminal::start_log();
     let outcome = match cli.command {
         Command::Upscale(args) => upscale::run(&args),
+        Command::Video(args) => video::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Models(args) => models::run(&args),

@@ -69,10 +69,11 @@ pub fn take_warnings(is_mine: impl Fn(&str) -> bool) -> Vec<String> {
     warnings.extract_if(.., |warning| is_mine(warning)).collect()
 }
 
-/// A bar over `len` pictures.
-pub fn progress(len: usize) -> ProgressBar {
+/// A bar over `len` pictures, if it is known how many there are.
+pub fn progress(len: impl Into<Option<usize>>) -> ProgressBar {
     let style = "{spinner} {msg}  {pos}/{len}  {elapsed}";
-    let bar = PROGRESS.add(ProgressBar::new(len as u64));
+    let bar =
+        PROGRESS.add(len.into().map_or_else(ProgressBar::no_length, |len| ProgressBar::new(len as u64)));
     bar.set_style(ProgressStyle::with_template(style).expect("the template is right"));
     if !bar.is_hidden() {
         bar.enable_steady_tick(Duration::from_millis(100)); // a thread of its own

@@ -57,6 +57,10 @@ impl Engine for CpuEngine {
         self.made.is_none()
     }
 
+    fn is_placeless(&self) -> bool {
+        true
+    }
+
     fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
         let (phase, depth) = self.phase.as_ref().expect("prepared before a window comes");
         let (graph, range) = (&phase.graph, phase.graph.range());
