@@ -4,6 +4,8 @@ mod support;
 
 use half::f16;
 use sparsr::low_level::gpu::wgpu::{self, TextureFormat};
+use sparsr::low_level::tensor::Parameter;
+use sparsr::low_level::weights::Weights;
 use sparsr::{Depth, Error, Gpu, Model, Options, Pixels, Samples, Texels, TextureAlpha, Tiling, Upscaler};
 use support::{adapter, seeded};
 
@@ -334,9 +336,29 @@ fn a_picture_that_is_not_to_be_trusted_is_told_of() {
     assert!(error.to_string().contains("1 pixels of the input texture are not finite"), "{error}");
     assert!(ticket.poll().is_err(), "and it stays so");
 
+    // A network that overflows.
+    let tensors = seeded::edsr(&seeded::TINY_EDSR);
+    let huge = tensors.iter().map(|(name, tensor)| {
+        let gain = if name.starts_with("tail") { 1e38 } else { 1.0 };
+        let values: Vec<f32> = tensor.values().iter().map(|value| gain * value).collect();
+        (name.to_owned(), Parameter::new(tensor.dims(), values))
+    });
+    let model = Model::from_weights("huge", Weights::new("huge", huge)).unwrap();
+    let mut overflowing = host.upscaler(&model, Options::default());
+    let scale = model.scale();
+    let [input, output] =
+        [[9, 8], [9 * scale, 8 * scale]].map(|size| host.texture(size, TextureFormat::Rgba8Unorm));
+    host.write(&input, &[200; 4 * 72]);
+    let [from, to] = [&input, &output].map(|texture| texture.create_view(&Default::default()));
+    let mut encoder = host.encoder();
+    let mut ticket = overflowing.encode(&mut encoder, &from, &to).unwrap();
+    host.queue.submit([encoder.finish()]);
+    let error = ticket.wait().unwrap_err();
+    assert!(error.to_string().contains("pixels were never written, or are not finite"), "{error}");
+
     // Commands that are dropped.
     let mut encoder = host.encoder();
-    let mut ticket = upscaler.encode(&mut encoder, &from, &to).unwrap();
+    let mut ticket = overflowing.encode(&mut encoder, &from, &to).unwrap();
     drop(encoder);
     let error = ticket.wait().unwrap_err();
     assert!(error.to_string().contains("never submitted"), "{error}");
