@@ -132,7 +132,7 @@ impl Upscaler {
 
     /// Records the enlargement of a texture into a host's commands: `output` is [`Model::scale`] times as large as `input`.
     /// The upscaler's device must be the host's ([`Gpu::from_device`]). Nothing goes through the host, and nothing is
-    /// waited for, but that textures of a new size or format are prepared first: kernels are compiled and run twice.
+    /// waited for, but that textures of a new size or format are prepared first: kernels are compiled and run a few times.
     ///
     /// Pictures of 8 bits go as they are, encoded (sRGB); floating point is clamped to 0 … 1 and goes in 16 bits. What the
     /// ticket tells is worth hearing: without its proof a picture may be anything.
