@@ -10,7 +10,8 @@ use rayon::prelude::*;
 
 use super::map::Map;
 use super::offsets::{OfWidth, Offsets};
-use super::queries::{CHANNELS, Lines, exponentials, in_lanes, in_lanes_mut, lanes, products, weighted};
+use super::queries::{CHANNELS, Lanes, Lines, SCALARS, VECTORS, exponentials, in_lanes, in_lanes_mut};
+use super::queries::{lanes, products, weighted};
 use super::vectors;
 use crate::graph::{Among, Attention};
 use crate::tensor::Shape;
@@ -30,12 +31,13 @@ pub(super) fn attention(op: &Attention, table: &[f32], x: &Map, y: &mut Map) {
     let sets = sets(op, output);
     let offsets = Offsets::new(op, table, &sets);
     // What every picture and set gives, token by token.
-    let task = |at: usize| {
+    let task = |scratch: &mut Scratch, at: usize| {
         let set = &sets[at % sets.len()];
         let tokens = Tokens { op, x, n: at / sets.len(), pixels: &set.pixels(output.width) };
-        tokens.attended(offsets.of(offsets.index(set)))
+        tokens.attended(offsets.of(offsets.index(set)), scratch)
     };
-    let made: Vec<Vec<f32>> = (0..output.batch * sets.len()).into_par_iter().map(task).collect();
+    let all = (0..output.batch * sets.len()).into_par_iter();
+    let made: Vec<Vec<f32>> = all.map_init(Scratch::default, task).collect();
     write(&sets, &made, y);
 }
 
@@ -163,11 +165,25 @@ impl<'a> Tokens<'a> {
         Channels { picture: self.x.picture(self.n), stride, first, depth }
     }
 
-    /// Keys, or values, of all heads, row by row.
-    pub(super) fn rows(&self, part: usize) -> Vec<f32> {
-        let mut rows = Vec::new();
-        (0..self.op.heads).for_each(|head| self.part(part, head).rows(self.pixels, &mut rows));
-        rows
+    /// Keys, or values, of all heads, a row a token, with zeros up to a whole number of [`CHANNELS`].
+    pub(super) fn rows(&self, part: usize, rows: &mut Vec<f32>) {
+        let (depth, channels) = (self.depth(), self.x.shape().channels / 3);
+        let padded = depth.next_multiple_of(CHANNELS);
+        let (picture, len) = (self.x.picture(self.n), self.pixels.len() * padded);
+        if depth < padded {
+            rows.clear();
+        }
+        rows.resize(self.op.heads * len, 0.0);
+        for (token, pixel) in self.pixels.iter().enumerate() {
+            let numbers = &picture[3 * pixel * channels + part * channels..][..channels];
+            for (numbers, rows) in numbers.chunks_exact(depth).zip(rows.chunks_exact_mut(len)) {
+                let rows = &mut rows[token * padded..][..padded];
+                match (<&[f32; CHANNELS]>::try_from(numbers), <&mut [f32; CHANNELS]>::try_from(&mut *rows)) {
+                    (Ok(numbers), Ok(rows)) => *rows = *numbers,
+                    _ => rows[..depth].copy_from_slice(numbers),
+                }
+            }
+        }
     }
 
     /// A head of those whose keys and values these are.
@@ -191,20 +207,27 @@ impl<'a> Tokens<'a> {
     }
 
     /// `softmax(scale · Q Kᵀ + offsets) V` of all heads, token by token.
-    fn attended(&self, offsets: &OfWidth) -> Vec<f32> {
-        let (keys, values) = (self.rows(1), self.rows(2));
+    fn attended(&self, offsets: &OfWidth, scratch: &mut Scratch) -> Vec<f32> {
+        let Scratch { keys, values, of_block } = scratch;
+        self.rows(1, keys);
+        self.rows(2, values);
         let (depth, stride) = (self.depth(), self.depth() * self.op.heads);
         let mut made = vec![0.0; self.pixels.len() * stride];
-        let blocks = made.par_chunks_mut(ROWS * stride).enumerate();
-        blocks.for_each_init(Scratch::default, |scratch, (block, made)| {
+        let fill = |scratch: &mut OfBlock, block: usize, made: &mut [f32]| {
             let first = block * ROWS;
             for head in 0..self.op.heads {
                 let pixels = &self.pixels[first..][..made.len() / stride];
                 let place = Place { stride, first: head * depth, depth };
-                let head = self.head([&keys, &values], offsets, head);
+                let head = self.head([&*keys, &*values], offsets, head);
                 vectors::arch().dispatch(Forwards { head, first, pixels, scratch, made, place });
             }
-        });
+        };
+        if self.pixels.len() <= ROWS {
+            fill(of_block, 0, &mut made);
+        } else {
+            let blocks = made.par_chunks_mut(ROWS * stride).enumerate();
+            blocks.for_each_init(OfBlock::default, |scratch, (block, made)| fill(scratch, block, made));
+        }
         made
     }
 }
@@ -215,27 +238,24 @@ impl Channels<'_> {
         &self.picture[pixel * self.stride + self.first..][..self.depth]
     }
 
-    /// Appends a row a pixel, with zeros up to a whole number of [`CHANNELS`].
-    pub(super) fn rows(&self, pixels: &[usize], rows: &mut Vec<f32>) {
-        let (padded, start) = (self.depth.next_multiple_of(CHANNELS), rows.len());
-        rows.resize(start + pixels.len() * padded, 0.0);
-        for (row, pixel) in rows[start..].chunks_exact_mut(padded).zip(pixels) {
-            let (fours, rest) = self.of(*pixel).as_chunks::<CHANNELS>();
-            row.as_chunks_mut::<CHANNELS>().0.iter_mut().zip(fours).for_each(|(to, from)| *to = *from);
-            let last = &mut row[fours.len() * CHANNELS..];
-            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        }
-    }
-
     /// Columns of blocks of so many lanes, times a factor; zeros behind the last channel and the last pixel.
     #[inline(always)]
     pub(super) fn columns(&self, lanes: usize, pixels: &[usize], factor: f32, columns: &mut [f32]) {
         let padded = self.depth.next_multiple_of(CHANNELS);
-        columns.fill(0.0);
+        if self.depth < padded || !pixels.len().is_multiple_of(lanes) {
+            columns.fill(0.0);
+        }
         for (columns, pixels) in columns.chunks_exact_mut(padded * lanes).zip(pixels.chunks(lanes)) {
             for (lane, pixel) in pixels.iter().enumerate() {
-                let numbers = columns[lane..].iter_mut().step_by(lanes);
-                numbers.zip(self.of(*pixel)).for_each(|(to, from)| *to = from * factor);
+                let (fours, rest) = self.of(*pixel).as_chunks::<CHANNELS>();
+                for (columns, numbers) in columns.chunks_exact_mut(CHANNELS * lanes).zip(fours) {
+                    for c in 0..CHANNELS {
+                        columns[c * lanes + lane] = numbers[c] * factor;
+                    }
+                }
+                for (c, number) in (fours.len() * CHANNELS..).zip(rest) {
+                    columns[c * lanes + lane] = number * factor;
+                }
             }
         }
     }
@@ -252,12 +272,12 @@ pub(super) struct Place {
 impl Place {
     /// Writes columns of channels from the part `part` of them on, times a factor a lane, for the tokens that `made` has.
     #[inline(always)]
-    pub(super) fn write<S: Simd>(
+    pub(super) fn write<S: Simd, const V: usize>(
         &self,
         simd: S,
         part: usize,
-        columns: &[super::queries::Lanes<S>; CHANNELS],
-        factor: super::queries::Lanes<S>,
+        columns: &[Lanes<S, V>; CHANNELS],
+        factor: Lanes<S, V>,
         made: &mut [f32],
     ) {
         let mut scaled = *columns;
@@ -266,20 +286,33 @@ impl Place {
                 *numbers = simd.mul_f32s(*numbers, factor);
             }
         }
-        let numbers: &[f32] = bytemuck::cast_slice(&scaled);
+        let numbers: &[f32] = bytemuck::cast_slice(scaled.as_flattened());
         let width = CHANNELS.min(self.depth - part * CHANNELS);
-        for (lane, made) in made.chunks_exact_mut(self.stride).enumerate().take(lanes::<S>()) {
+        for (lane, made) in made.chunks_exact_mut(self.stride).enumerate().take(lanes::<S, V>()) {
             let made = &mut made[self.first + part * CHANNELS..][..width];
-            made.iter_mut()
-                .zip(numbers[lane..].iter().step_by(lanes::<S>()))
-                .for_each(|(to, from)| *to = *from);
+            let numbers = std::array::from_fn(
+                #[inline(always)]
+                |c| numbers[c * lanes::<S, V>() + lane],
+            );
+            match <&mut [f32; CHANNELS]>::try_from(&mut *made) {
+                Ok(made) => *made = numbers,
+                Err(_) => made.copy_from_slice(&numbers[..width]),
+            }
         }
     }
 }
 
-/// What a thread keeps from head to head.
+/// What a thread keeps from set to set.
 #[derive(Default)]
 struct Scratch {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    of_block: OfBlock,
+}
+
+/// And from head to head.
+#[derive(Default)]
+struct OfBlock {
     columns: Lines,
     scores: Lines,
 }
@@ -289,7 +322,7 @@ struct Forwards<'a> {
     head: Head<'a>,
     first: usize,
     pixels: &'a [usize],
-    scratch: &'a mut Scratch,
+    scratch: &'a mut OfBlock,
     made: &'a mut [f32],
     place: Place,
 }
@@ -299,15 +332,22 @@ impl WithSimd for Forwards<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        if S::IS_SCALAR { self.run::<S, SCALARS>(simd) } else { self.run::<S, VECTORS>(simd) }
+    }
+}
+
+impl Forwards<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { head, first, pixels, scratch, made, place } = self;
-        let (lanes, keys) = (lanes::<S>(), head.places.len());
+        let (lanes, keys) = (lanes::<S, V>(), head.places.len());
         let parts = place.depth.div_ceil(CHANNELS);
         let columns = scratch.columns.of_len(parts * CHANNELS * lanes);
-        let scores = in_lanes_mut::<S>(scratch.scores.of_len(keys * lanes));
+        let scores = in_lanes_mut::<S, V>(scratch.scores.of_len(keys * lanes));
         for (block, pixels) in pixels.chunks(lanes).enumerate() {
             head.queries.columns(lanes, pixels, head.scale, columns);
             let starts = &head.starts[head.start(first + block * lanes)..];
-            products(simd, in_lanes::<S>(columns), head.keys, (starts, head.places), scores);
+            products(simd, in_lanes::<S, V>(columns), head.keys, (starts, head.places), scores);
             let factor = exponentials(simd, scores);
             let made = &mut made[block * lanes * place.stride..];
             for part in 0..parts {

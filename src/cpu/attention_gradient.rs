@@ -14,7 +14,7 @@ use super::attention::{Channels, Head, Place, ROWS, Set, Tokens, sets, write};
 use super::map::Map;
 use super::offsets::Offsets;
 use super::queries::{CHANNELS, Lines, backwards, collect, exponentials, gather, products, weighted};
-use super::queries::{MOST_LANES, in_lanes, in_lanes_mut, lanes};
+use super::queries::{MOST_LANES, SCALARS, VECTORS, in_lanes, in_lanes_mut, lanes};
 use super::vectors;
 use crate::graph::Attention;
 
@@ -84,26 +84,31 @@ impl Task<'_> {
         mut sums: Option<&mut [f32]>,
         scratch: &mut Scratch,
     ) -> Vec<f32> {
-        let (keys, values, offsets) = (tokens.rows(1), tokens.rows(2), self.offsets.of(width));
+        let offsets = self.offsets.of(width);
+        let Scratch { keys, values, of_keys, of_values, of_block } = scratch;
+        tokens.rows(1, keys);
+        tokens.rows(2, values);
         let (channels, depth) = (self.g.shape().channels, tokens.depth());
         let mut made = vec![0.0; tokens.pixels.len() * 3 * channels];
         for at in 0..self.op.heads {
-            let head = tokens.head([&keys, &values], offsets, at);
+            let head = tokens.head([&*keys, &*values], offsets, at);
             let g = Channels { picture: self.g.picture(tokens.n), stride: channels, ..head.queries };
             let place = |part| Place { stride: 3 * channels, first: part * channels + at * depth, depth };
-            let of_rows = [(); 2].map(|()| vec![0.0; head.keys.len()]);
-            let [mut of_keys, mut of_values] = of_rows;
+            for of_rows in [&mut *of_keys, &mut *of_values] {
+                of_rows.clear();
+                of_rows.resize(head.keys.len(), 0.0);
+            }
             for (block, made) in made.chunks_mut(ROWS * 3 * channels).enumerate() {
                 let first = block * ROWS;
                 let pixels = &tokens.pixels[first..tokens.pixels.len().min(first + ROWS)];
-                let of_rows = [&mut of_keys[..], &mut of_values];
+                let of_rows = [&mut of_keys[..], &mut of_values[..]];
                 let sums = sums.as_deref_mut().map(|sums| offsets.of_head_mut(sums, at));
                 let backwards = Backwards {
                     head,
                     g,
                     first,
                     pixels,
-                    scratch: &mut *scratch,
+                    scratch: &mut *of_block,
                     made,
                     place: place(0),
                     of_rows,
@@ -111,8 +116,8 @@ impl Task<'_> {
                 };
                 vectors::arch().dispatch(backwards);
             }
-            place(1).copy(&of_keys, &mut made);
-            place(2).copy(&of_values, &mut made);
+            place(1).copy(of_keys, &mut made);
+            place(2).copy(of_values, &mut made);
         }
         made
     }
@@ -124,14 +129,28 @@ impl Place {
         let padded = self.depth.next_multiple_of(CHANNELS);
         for (row, made) in rows.chunks_exact(padded).zip(made.chunks_exact_mut(self.stride)) {
             let made = &mut made[self.first..][..self.depth];
-            made.iter_mut().zip(row).for_each(|(to, from)| *to = *from);
+            match (<&mut [f32; CHANNELS]>::try_from(&mut *made), <&[f32; CHANNELS]>::try_from(row)) {
+                (Ok(made), Ok(row)) => *made = *row,
+                _ => made.copy_from_slice(&row[..self.depth]),
+            }
         }
     }
 }
 
-/// What a thread keeps from head to head.
+/// What a thread keeps from set to set.
 #[derive(Default)]
 struct Scratch {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    /// What is added up of both for a head.
+    of_keys: Vec<f32>,
+    of_values: Vec<f32>,
+    of_block: OfBlock,
+}
+
+/// And from head to head.
+#[derive(Default)]
+struct OfBlock {
     queries: Lines,
     g: Lines,
     shares: Lines,
@@ -146,7 +165,7 @@ struct Backwards<'a> {
     g: Channels<'a>,
     first: usize,
     pixels: &'a [usize],
-    scratch: &'a mut Scratch,
+    scratch: &'a mut OfBlock,
     /// Of the tokens that ask, and where the queries' gradient goes.
     made: &'a mut [f32],
     place: Place,
@@ -161,17 +180,24 @@ impl WithSimd for Backwards<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        if S::IS_SCALAR { self.run::<S, SCALARS>(simd) } else { self.run::<S, VECTORS>(simd) }
+    }
+}
+
+impl Backwards<'_> {
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(self, simd: S) {
         let Self { head, g, first, pixels, scratch, made, place, of_rows, mut sums } = self;
-        let (lanes, keys, parts) = (lanes::<S>(), head.places.len(), place.depth.div_ceil(CHANNELS));
+        let (lanes, keys, parts) = (lanes::<S, V>(), head.places.len(), place.depth.div_ceil(CHANNELS));
         let (blocks, depth) = (pixels.len().div_ceil(lanes), parts * CHANNELS);
-        let scale = [simd.splat_f32s(head.scale); 2];
+        let scale = [simd.splat_f32s(head.scale); V];
         let queries = scratch.queries.of_len(blocks * depth * lanes);
         let of_outputs = scratch.g.of_len(blocks * depth * lanes);
         head.queries.columns(lanes, pixels, head.scale, queries);
         g.columns(lanes, pixels, 1.0, of_outputs);
-        let [queries, of_outputs] = [&*queries, &*of_outputs].map(in_lanes::<S>);
-        let shares = in_lanes_mut::<S>(scratch.shares.of_len(blocks * keys * lanes));
-        let gradients = in_lanes_mut::<S>(scratch.gradients.of_len(blocks * keys * lanes));
+        let [queries, of_outputs] = [&*queries, &*of_outputs].map(in_lanes::<S, V>);
+        let shares = in_lanes_mut::<S, V>(scratch.shares.of_len(blocks * keys * lanes));
+        let gradients = in_lanes_mut::<S, V>(scratch.gradients.of_len(blocks * keys * lanes));
         if scratch.nowhere.len() < keys {
             scratch.nowhere.resize(keys, 0);
         }

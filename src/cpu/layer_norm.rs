@@ -81,5 +81,10 @@ pub(super) fn sum<const N: usize>(x: [&[f32]; N], function: impl Fn([f64; N]) ->
     }
     let lanes = sums.iter_mut().enumerate().take(rest[0].len());
     lanes.for_each(|(lane, sum)| *sum += function(rest.map(|rest| f64::from(rest[lane]))));
-    sums.iter().sum()
+    for half in [4, 2, 1] {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+    }
+    sums[0]
 }
