@@ -40,7 +40,7 @@ fn main() {
     if !support::plain() && !support::testing() {
         return; // a table, and nothing for criterion
     }
-    let (count, rounds) = if support::testing() { (3, 0) } else { (60, 3) };
+    let (count, rounds) = if support::testing() { (3, 0) } else { (60, 2) };
     let model = Model::builtin("edsrmini-x2").expect("the model is part of the program");
     let clips = CASES.map(|(_, moving)| clip(moving, count));
     let counts: Vec<FrameCounts> = clips.iter().map(|clip| checked(&model, clip)).collect();

@@ -121,6 +121,9 @@ fn a_device_gives_the_same_in_tiles() {
         let counts = check(Some(&gpu), &model, Tiling::Pixels(32), &clip(99, 65));
         assert!(counts.computed < counts.tiles, "{counts:?}");
     }
+    // 16 bits show what 8 round away.
+    let deep: Vec<Arc<Pixels>> = clip(99, 65).iter().take(5).map(deepened).collect();
+    check(Some(&gpu), &tiny_edsr(2), Tiling::Pixels(32), &deep);
     let counts = check(Some(&gpu), &tiny_edsr(2), Tiling::Auto, &clip(61, 47));
     assert_eq!((counts.tiles, counts.computed), (11, 9));
     check(Some(&gpu), &seeded::tiny_smsr(), Tiling::Pixels(32), &clip(61, 47)[2..5]);

@@ -8,6 +8,8 @@
 //!   │           │■■│  │
 //!   └───────────┴──┴──┘
 //! ```
+//!
+//! What a window keeps is then made as small as the pixels that have changed let it be.
 
 use std::ops::Range;
 
@@ -26,7 +28,7 @@ pub(super) struct Cells {
     /// The frame's, as the network takes it.
     size: [usize; 2],
     side: usize,
-    radius: usize,
+    field: ReceptiveField,
     /// No window is shorter.
     least: usize,
 }
@@ -39,9 +41,8 @@ struct Marked {
 
 impl Cells {
     pub(super) fn new(size: [usize; 2], field: ReceptiveField, least: usize) -> Self {
-        let ReceptiveField { radius, alignment } = field;
-        let [side, least] = [SIDE, least].map(|length| length.next_multiple_of(alignment));
-        Self { size, side, radius, least }
+        let [side, least] = [SIDE, least].map(|length| length.next_multiple_of(field.alignment));
+        Self { size, side, field, least }
     }
 
     /// How many there are.
@@ -49,9 +50,10 @@ impl Cells {
         self.all().pixels()
     }
 
-    /// How many a part has that is made of cells.
+    /// How many have something of a part.
     pub(super) fn of(&self, part: &Rect) -> usize {
-        part.width().div_ceil(self.side) * part.height().div_ceil(self.side)
+        let along = |range: &Range<usize>| range.end.div_ceil(self.side) - range.start / self.side;
+        along(&part.x) * along(&part.y)
     }
 
     /// Windows whose kept parts hold every pixel that sees a change.
@@ -60,11 +62,26 @@ impl Cells {
         let (across, cells) = (x.len(), y.flat_map(|y| x.clone().map(move |x| (x, y))));
         let sees = |(x, y): (usize, usize)| {
             let cell = Rect { x: x..x + 1, y: y..y + 1 };
-            changes.any(&self.window(&cell))
+            changes.any(&self.window(&self.part(&cell)))
         };
         let marked = Marked { across, marks: cells.map(sees).collect() };
         let covers = self.cover(&marked, &self.all());
-        covers.iter().map(|cells| Tile { window: self.window(cells), kept: self.part(cells) }).collect()
+        covers.iter().filter_map(|cells| self.tile(changes, cells)).collect()
+    }
+
+    /// Of what some cells have that which sees a change, and its window. A window that is longer than it sees may have been all
+    /// that saw one.
+    fn tile(&self, changes: &Changes, cells: &Rect) -> Option<Tile> {
+        let ReceptiveField { radius, alignment } = self.field;
+        let part = self.part(cells);
+        let sees = |range: &Range<usize>, within: &Range<usize>| {
+            let start = range.start.saturating_sub(radius) / alignment * alignment;
+            let end = (range.end + radius).next_multiple_of(alignment);
+            start.max(within.start)..end.min(within.end)
+        };
+        let Rect { x, y } = changes.bounds(&self.window(&part))?;
+        let kept = Rect { x: sees(&x, &part.x), y: sees(&y, &part.y) };
+        (kept.pixels() > 0).then(|| Tile { window: self.window(&kept), kept })
     }
 
     /// Rectangles of cells that hold all marked ones.
@@ -93,7 +110,7 @@ impl Cells {
     }
 
     fn cost(&self, cells: &Rect) -> usize {
-        self.window(cells).pixels() + A_WINDOW
+        self.window(&self.part(cells)).pixels() + A_WINDOW
     }
 
     /// All cells, counted in cells.
@@ -107,12 +124,11 @@ impl Cells {
         cells.scaled([self.side, 1]).within_size(self.size)
     }
 
-    /// What they see: around them as far as the network looks, and no less than it takes.
-    fn window(&self, cells: &Rect) -> Rect {
-        let part = self.part(cells);
+    /// What a part sees: around it as far as the network looks, and no less than it takes.
+    fn window(&self, part: &Rect) -> Rect {
         let grown = |range: &Range<usize>, length: usize| {
-            let end = (range.end + self.radius).min(length);
-            let start = range.start.saturating_sub(self.radius).min(length.saturating_sub(self.least));
+            let end = (range.end + self.field.radius).min(length);
+            let start = range.start.saturating_sub(self.field.radius).min(length.saturating_sub(self.least));
             start..end.max((start + self.least).min(length))
         };
         Rect { x: grown(&part.x, self.size[0]), y: grown(&part.y, self.size[1]) }
@@ -194,16 +210,16 @@ mod tests {
         assert_eq!((cells.count(), tiles(&cells, size, &[]).len()), (200, 0));
         let near = tiles(&cells, size, &[[100, 100], [126, 126]]);
         assert_eq!(
-            near.iter().map(|tile| tile.kept.clone()).collect::<Vec<_>>(),
-            [Rect { x: 64..160, y: 64..160 }]
+            near,
+            [Tile { window: Rect { x: 88..140, y: 88..140 }, kept: Rect { x: 94..134, y: 94..134 } }],
+            "no more than sees a change: cells are for the choice"
         );
-        assert_eq!(near[0].window, Rect { x: 58..166, y: 58..166 });
         let far = tiles(&cells, size, &[[16, 16], [600, 300], [16, 300]]);
         assert_eq!(far.len(), 3);
         assert_eq!(far.iter().map(|tile| cells.of(&tile.kept)).sum::<usize>(), 3);
         let everywhere: Vec<[usize; 2]> =
             (0..320).step_by(16).flat_map(|y| (0..40).map(move |x| [16 * x, y])).collect();
         let all = tiles(&cells, size, &everywhere);
-        assert_eq!((all.len(), all[0].kept.pixels()), (1, 640 * 320));
+        assert_eq!((all.len(), all[0].kept.pixels()), (1, 632 * 312));
     }
 }

@@ -39,6 +39,18 @@ impl Changes {
         let at = |x: usize, y: usize| self.sums[y * (self.width + 1) + x];
         at(right, bottom) + at(left, top) > at(left, bottom) + at(right, top)
     }
+
+    /// The smallest part of a part that holds all that has changed in it; of one that lies past an edge the part itself.
+    pub(super) fn bounds(&self, part: &Rect) -> Option<Rect> {
+        if part.x.end > self.width || part.y.end > self.height {
+            return self.any(part).then(|| part.clone());
+        }
+        let in_row = |y: &usize| self.any(&Rect { x: part.x.clone(), y: *y..y + 1 });
+        let in_column = |x: &usize| self.any(&Rect { x: *x..x + 1, y: part.y.clone() });
+        let y = part.y.clone().find(in_row)?..part.y.clone().rfind(in_row)? + 1;
+        let x = part.x.clone().find(in_column)?..part.x.clone().rfind(in_column)? + 1;
+        Some(Rect { x, y })
+    }
 }
 
 fn sums<T: PartialEq>(before: &[T], after: &[T], width: usize) -> Vec<u32> {
@@ -90,6 +102,19 @@ mod tests {
                 let part = Rect { x: x..(x + columns).min(width), y: y..(y + rows).min(height) };
                 let expected = places.iter().any(|(x, y, _)| part.x.contains(x) && part.y.contains(y));
                 prop_assert_eq!(changes.any(&part), expected);
+                let bounds = changes.bounds(&part);
+                prop_assert_eq!(bounds.is_some(), expected);
+                let inside = |(x, y, _): &&(usize, usize, &usize)| part.x.contains(x) && part.y.contains(y);
+                for (x, y, _) in places.iter().filter(inside) {
+                    prop_assert!(bounds.as_ref().is_some_and(|all| all.x.contains(x) && all.y.contains(y)));
+                }
+                if let Some(Rect { x, y }) = bounds {
+                    let edges = [(x.start, None), (x.end - 1, None)].into_iter().chain([y.start, y.end - 1].map(|y| (0, Some(y))));
+                    for (column, row) in edges {
+                        let on = |(x, y, _): &(usize, usize, &usize)| row.map_or(*x == column, |row| *y == row);
+                        prop_assert!(places.iter().filter(inside).any(on), "no tighter than it could be");
+                    }
+                }
             }
         }
     }
