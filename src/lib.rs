@@ -30,8 +30,8 @@
 //!    picture ◄─ rows ◄─ kept part of it ◄────────────────────────────────┘
 //! ```
 //!
-//! Nothing here prints, exits, or panics on its input. For wasm32 there is the CPU engine alone so far, on one thread and
-//! without files.
+//! Nothing here prints, exits, or panics on its input; in [`low_level`] a function that does has a section *Panics*. For
+//! wasm32 there is the CPU engine alone so far, on one thread and without files.
 
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![deny(unsafe_code)]

@@ -191,7 +191,7 @@ fn resampled(picture: Pixels, to: [u32; 2]) -> Result<Pixels> {
         PixelType::U8x3 => Samples::U8(made.into_vec()),
         _ => Samples::U16(bytemuck::pod_collect_to_vec(made.buffer())),
     };
-    Ok(Pixels::new(to[0] as usize, to[1] as usize, samples))
+    Ok(Pixels::of(to[0] as usize, to[1] as usize, samples))
 }
 
 #[cfg(test)]
@@ -254,8 +254,8 @@ mod tests {
     #[test]
     fn flat_stays_flat_in_every_depth_and_size() {
         for to in [[5, 4], [1, 1], [13, 9], [3, 9]] {
-            let eight = Pixels::new(7, 5, Samples::U8([9, 77, 255].repeat(35)));
-            let sixteen = Pixels::new(7, 5, Samples::U16([9, 30_000, 65_535].repeat(35)));
+            let eight = Pixels::of(7, 5, Samples::U8([9, 77, 255].repeat(35)));
+            let sixteen = Pixels::of(7, 5, Samples::U16([9, 30_000, 65_535].repeat(35)));
             let pixels = (to[0] * to[1]) as usize;
             assert_eq!(*resampled(eight, to).unwrap().samples(), Samples::U8([9, 77, 255].repeat(pixels)));
             let found = resampled(sixteen, to).unwrap();

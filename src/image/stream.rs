@@ -231,7 +231,7 @@ impl Source for FileRows {
         let curved = self.transfer.map(|transfer| transfer.for_network(&band));
         let (colour, _) = travel::split(curved.as_ref().unwrap_or(&band))?;
         let above = above as usize;
-        Ok(colour.part(0..colour.width(), above..above + rows.len()))
+        colour.part(0..colour.width(), above..above + rows.len())
     }
 
     fn restart(&mut self) -> Result<()> {

@@ -30,7 +30,9 @@ pub(super) fn split(image: &DynamicImage) -> Result<(Pixels, Option<Plane>)> {
     }
     match image {
         DynamicImage::ImageRgb8(rgb) => {
-            Ok((Pixels::new(width, height, Samples::U8(rgb.as_raw().clone())), None))
+            // Its container may hold more.
+            let samples = rgb.as_raw()[..3 * width * height].to_vec();
+            Ok((Pixels::new(width, height, Samples::U8(samples))?, None))
         }
         DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => Err(Error::Unsupported(
             "expected samples of 8 or 16 bits, found floating point: convert the picture first".to_owned(),
@@ -41,7 +43,7 @@ pub(super) fn split(image: &DynamicImage) -> Result<(Pixels, Option<Plane>)> {
             let mut colours: Vec<[u16; 3]> =
                 rgba.pixels().map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
             spread_visible(&mut colours, &alphas, width);
-            Ok((Pixels::new(width, height, Samples::U16(colours.into_flattened())), alpha(image)))
+            Ok((Pixels::of(width, height, Samples::U16(colours.into_flattened())), alpha(image)))
         }
     }
 }
@@ -116,7 +118,7 @@ fn mean(rgb: [u16; 3]) -> u16 {
 /// Alpha as a gray picture.
 pub(super) fn gray(alpha: &Plane) -> Pixels {
     let samples = alpha.values.iter().flat_map(|&value| [value as u16; 3]).collect();
-    Pixels::new(alpha.width, alpha.height, Samples::U16(samples))
+    Pixels::of(alpha.width, alpha.height, Samples::U16(samples))
 }
 
 /// What a network made of [`gray`]. Where the old alpha was opaque, or clear, all around, so is the new one: networks
@@ -233,7 +235,7 @@ mod tests {
         let gray = DynamicImage::from(GrayImage::new(2, 1));
         // In 8 bits 100.4 100.4 100.8 and 100.6 100.6 100.2: rounded first, their means would be 100 and 101.
         let [below, above] = [[25_803, 25_803, 25_906], [25_854, 25_854, 25_751]];
-        let colour = Pixels::new(2, 1, Samples::U16([below, above].concat()));
+        let colour = Pixels::of(2, 1, Samples::U16([below, above].concat()));
         let joined = join(&colour, None, gray.color()).unwrap();
         assert_eq!(joined.as_bytes(), [101, 100]);
     }
