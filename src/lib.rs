@@ -39,6 +39,7 @@
 #[cfg(all(feature = "image", target_arch = "wasm32"))]
 compile_error!("the feature `image` needs files, which wasm32 has not: build with --no-default-features");
 
+mod alpha;
 mod control;
 #[doc(hidden)]
 pub mod cpu;

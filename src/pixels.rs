@@ -308,6 +308,12 @@ fn check_size(width: usize, height: usize) -> Result<()> {
     Err(Error::shape("picture", format!("expected at least one pixel, found {width}x{height}")))
 }
 
+/// The gray of a colour, rounded; there are no halves.
+pub(crate) fn mean(rgb: [u16; 3]) -> u16 {
+    let sum: u32 = rgb.map(u32::from).iter().sum();
+    ((sum + 1) / 3) as u16
+}
+
 /// Interleaved samples, plane by plane.
 fn planes<T: Copy>(shape: Shape, samples: &[T], value: impl Fn(T) -> f32) -> Tensor {
     let plane = |c: usize| samples.iter().skip(c).step_by(CHANNELS).map(|&sample| value(sample));

@@ -14,6 +14,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use super::limits::MAX_BYTES;
 use super::transfer::{self, Transfer};
 use super::{Dpi, Picture, UpscaledPicture, travel};
+use crate::alpha::{enlarged_alpha, is_opaque};
 use crate::error::{Error, Result};
 use crate::pixels::{Pixels, Samples};
 use crate::upscale::{Upscaled, Upscaler};
@@ -107,11 +108,11 @@ impl Upscaler {
         let Upscaled { pixels, masks, macs_kept } = self.sized(colour, to)?;
         let [width, height] = to.map(|side| side as usize);
         let transparency = match transparency {
-            Some(plane) if alpha == Alpha::Network && !travel::is_opaque(&plane) => {
+            Some(plane) if alpha == Alpha::Network && !is_opaque(&plane) => {
                 let made = self.sized(travel::gray(&plane), to)?;
                 Some(travel::alpha_of(&made.pixels, &plane))
             }
-            plane => plane.map(|plane| travel::enlarged_alpha(&plane, width, height)),
+            plane => plane.map(|plane| enlarged_alpha(&plane, width, height)),
         };
         let travelled = transfer.map_or(color, |_| transfer::wide(color));
         let mut image = travel::join(&pixels, transparency, travelled)?;
