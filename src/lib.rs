@@ -76,6 +76,7 @@ pub mod probe;
 #[doc(hidden)]
 pub mod tensor;
 mod upscale;
+mod view;
 #[doc(hidden)]
 pub mod weights;
 
@@ -117,3 +118,4 @@ pub use upscale::{
     FrameCounts, FrameUpscaler, Mask, Options, Profile, ProfileRow, Replaced, Roofline, Streamed,
     TextureAlpha, Upscaled, Upscaler,
 };
+pub use view::{Packed, Sample, View, ViewMut};

@@ -28,6 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("job",      &["control", "cpu", "device", "gpu", "graph", "models", "pixels", "plan", "probe", "tensor"]),
     ("alpha",    &["plane"]),
     ("upscale",  &["control", "device", "gpu", "graph", "guard", "job", "models", "pixels", "plan", "probe"]),
+    ("view",     &["alpha", "job", "pixels", "plane", "upscale"]),
     ("image",    &["alpha", "job", "pixels", "plane", "upscale"]),
     ("learn",    &["control", "cpu", "gpu", "graph", "image", "kernel", "metrics", "models", "net", "pixels", "plan", "plane", "tensor", "weights"]),
 ];
