@@ -191,7 +191,8 @@ fn every_format_is_as_through_memory() {
 
 /// Every code from 0 to 255 in turn.
 fn every_code(width: usize, height: usize) -> Pixels {
-    Pixels::new(width, height, Samples::U8((0..3 * width * height).map(|at| (at * 7 % 256) as u8).collect())).unwrap()
+    Pixels::new(width, height, Samples::U8((0..3 * width * height).map(|at| (at * 7 % 256) as u8).collect()))
+        .unwrap()
 }
 
 /// The 16-bit picture that texels of halves are.
