@@ -63,7 +63,7 @@ fn small_pictures(folder: &Path, count: usize) -> Vec<PathBuf> {
         let x = part(numbers[2], source.width() - width);
         let y = part(numbers[3], source.height() - height);
         let path = folder.join(format!("{at:03}.png"));
-        save(&source.part(x..x + width, y..y + height), &path);
+        save(&source.part(x..x + width, y..y + height).unwrap(), &path);
         path
     };
     sides.chunks_exact(4).enumerate().map(picture).collect()

@@ -193,7 +193,7 @@ fn convolution(machine: &Machine, kernel: usize, shape: Shape) {
     let (mut b, x) = Builder::new("convolution", shape, 1.0);
     let weights = support::seeded::weighted(&mut b, "conv2d", &weight, Some(&bias)).expect("two names");
     let y = b.conv2d("conv2d", x, weights, Conv2d::same(kernel)).expect("channels match");
-    let (graph, parameters) = b.finish(y);
+    let (graph, parameters) = b.finish(y).unwrap();
     let bytes = 4 * packed_len(shape) as u64;
     if bytes > machine.gpu.limits().binding_bytes {
         return println!("| {label} | larger than a binding of the device | | | | | |");
@@ -287,7 +287,7 @@ fn masked_layer(machine: &Machine, quick: bool) {
             support::seeded::weighted(&mut b, "masked_conv2d", &weight, Some(&bias)).expect("two names");
         let op = MaskedConv2d { kernel: 3, dense_inputs: 0, dense_outputs: 0 };
         let y = b.masked_conv2d("masked_conv2d", x, m, weights, op).expect("channels match");
-        let (graph, parameters) = b.finish(y);
+        let (graph, parameters) = b.finish(y).unwrap();
         let input = support::seeded::noise(shape, 1);
         let expected = cpu::run(&graph, &parameters, &input).expect("the input has the graph's shape");
         let mut timed = SPARSITIES.map(|sparsity| {

@@ -32,7 +32,7 @@ impl Case {
         }
         let output = b.append("operator", op.clone(), &inputs).expect("shapes fit");
         let noise = shapes.iter().zip(1..).map(|(shape, seed)| seeded::noise(*shape, seed));
-        Self { graph: b.finish(output).0, inputs: noise.collect() }
+        Self { graph: b.finish(output).unwrap().0, inputs: noise.collect() }
     }
 
     fn run(&self, buffers: &mut cpu::Buffers) -> Tensor {

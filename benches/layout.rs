@@ -92,7 +92,7 @@ fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize) {
     let (mut b, x) = Builder::new("convolution", shape, 1.0);
     let w = b.parameter("conv2d.weight", &weight).expect("the only parameter");
     let y = b.conv2d("conv2d", x, w, Conv2d::same(3)).expect("channels match");
-    let (graph, parameters) = b.finish(y);
+    let (graph, parameters) = b.finish(y).unwrap();
     let expected = cpu::run(&graph, &parameters, &input).expect("the input has the graph's shape");
 
     let name = format!("conv2d 3x3 {channels}→{channels} {}x{} by layout", shape.width, shape.height);

@@ -99,7 +99,7 @@ fn convolution(criterion: &mut Criterion, machine: &Machine, channels: usize, ke
     let weights =
         support::seeded::weighted(&mut b, "conv2d", &conv.weight, Some(&conv.bias)).expect("two names");
     let y = b.conv2d("conv2d", x, weights, conv.op.clone()).expect("channels match");
-    let case = Case::new(&format!("conv2d {kernel}x{kernel} {channels}→{channels}"), b.finish(y));
+    let case = Case::new(&format!("conv2d {kernel}x{kernel} {channels}→{channels}"), b.finish(y).unwrap());
 
     let mut plans = vec![direct(&conv, shape)];
     if channels == 64 && kernel == 3 {
@@ -125,7 +125,7 @@ fn pointwise(criterion: &mut Criterion, machine: &Machine) {
     let shape = shape(64);
     let (mut b, x) = Builder::new("relu", shape, 1.0);
     let y = b.relu("relu", x).expect("any shape");
-    let case = Case::new("relu 64", b.finish(y));
+    let case = Case::new("relu 64", b.finish(y).unwrap());
     let bytes = Throughput::Bytes(2 * 4 * packed_len(shape) as u64);
     case.bench(criterion, machine, bytes, &[case.plan(Algorithm::Auto, &portable(machine))]);
 }

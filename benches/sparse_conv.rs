@@ -225,7 +225,7 @@ impl Case {
             support::seeded::weighted(&mut b, "masked_conv2d", &weight, Some(&bias)).expect("two names");
         let op = MaskedConv2d { kernel: 3, dense_inputs: dense, dense_outputs: dense };
         let y = b.masked_conv2d("masked_conv2d", x, m, weights, op).expect("channels match");
-        let (graph, parameters) = b.finish(y);
+        let (graph, parameters) = b.finish(y).unwrap();
         Self { name, mask, graph, parameters, input: support::seeded::noise(shape, 1) }
     }
 

@@ -205,8 +205,9 @@ impl Network {
     fn new(machine: &Machine, model: &Model, picture: &Pixels, sparsity: Sparsity) -> Self {
         let (width, height, alignment) = (picture.width(), picture.height(), model.alignment());
         let size = (width * model.scale(), height * model.scale());
-        let picture =
-            picture.part(0..width.next_multiple_of(alignment), 0..height.next_multiple_of(alignment));
+        let picture = picture
+            .part(0..width.next_multiple_of(alignment), 0..height.next_multiple_of(alignment))
+            .unwrap();
         let shape = Shape::new(1, 3, picture.height(), picture.width());
         let graph = model.graph(shape).expect("a size that the network takes");
         let keep = graph.masks().collect();
@@ -227,7 +228,7 @@ impl Network {
     fn run(&mut self) -> Pixels {
         let pixels = self.session.run_pixels(&self.picture).expect("the device is there");
         self.session.kept();
-        pixels.part(0..self.size.0, 0..self.size.1)
+        pixels.part(0..self.size.0, 0..self.size.1).unwrap()
     }
 }
 

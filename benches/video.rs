@@ -98,7 +98,7 @@ fn clip(moving: &[Moving], count: usize) -> Vec<Arc<Pixels>> {
                 samples[3 * (y * 640 + x)..][..3].copy_from_slice(&still[from..from + 3]);
             }
         }
-        Arc::new(Pixels::new(640, 360, Samples::U8(samples)))
+        Arc::new(Pixels::new(640, 360, Samples::U8(samples)).unwrap())
     };
     (0..count).map(frame).collect()
 }

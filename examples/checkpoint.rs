@@ -18,7 +18,7 @@ fn main() -> Result<()> {
         model.parameters()
     );
 
-    let picture = Pixels::new(16, 16, Samples::U8((0..3 * 16 * 16).map(|at| (at % 251) as u8).collect()));
+    let picture = Pixels::new(16, 16, Samples::U8((0..3 * 16 * 16).map(|at| (at % 251) as u8).collect()))?;
     let mut upscaler = Upscaler::on_cpu(&model, Options::default())?;
     let large = upscaler.upscale_pixels(&picture)?;
     println!(

@@ -24,7 +24,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let model = Model::builtin("smsr-x2")?;
 
     let background = Background::new(Upscaler::new(&gpu, &model, Options::default())?)?;
-    let picture = Pixels::new(48, 32, Samples::U8((0..3 * 48 * 32).map(|at| (at * 7 % 256) as u8).collect()));
+    let picture =
+        Pixels::new(48, 32, Samples::U8((0..3 * 48 * 32).map(|at| (at * 7 % 256) as u8).collect()))?;
     let enlarging = background.upscale(picture); // a future, for any executor
 
     let mut upscaler = Upscaler::new(&gpu, &model, Options::default())?;

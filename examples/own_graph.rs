@@ -32,7 +32,7 @@ fn sharpening() -> Result<Net> {
     let enlarged = b.resize("bicubic", picture, ResizeKind::Bicubic, 2)?;
     let output = b.add("output", enlarged, detail)?;
 
-    let (graph, parameters) = b.finish(output);
+    let (graph, parameters) = b.finish(output)?;
     Net::from_graph(graph, parameters, Facts::scale(2))
 }
 
@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     println!("{}", Plan::new(&net.graph(Shape::new(1, 3, 48, 64))?, &Default::default(), &Limits::PORTABLE)?);
 
     let samples = (0..3 * 48 * 64).map(|at| if at / 3 % 64 / 8 % 2 == 0 { 200 } else { 60 });
-    let picture = Pixels::new(64, 48, Samples::U8(samples.collect()));
+    let picture = Pixels::new(64, 48, Samples::U8(samples.collect()))?;
     let model = Model::from(net);
     let on_cpu = Upscaler::on_cpu(&model, Options::default())?.upscale_pixels(&picture)?;
     println!("CPU: {:.0} % of the pixels sharpened", 100.0 * on_cpu.masks[0].density());

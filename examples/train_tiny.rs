@@ -33,7 +33,7 @@ fn network() -> sparsr::Result<Net> {
     let detail = b.pixel_shuffle("shuffle", x, 2)?;
     let enlarged = b.resize("bicubic", picture, ResizeKind::Bicubic, 2)?;
     let output = b.add("output", enlarged, detail)?;
-    let (graph, parameters) = b.finish(output);
+    let (graph, parameters) = b.finish(output)?;
     Net::from_graph(graph, parameters, Facts::scale(2))
 }
 

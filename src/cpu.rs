@@ -135,6 +135,7 @@ pub fn run_all(
     buffers: &mut Buffers,
 ) -> Result<Vec<Tensor>> {
     check_runs(graph, inputs)?;
+    graph.check_numbers(parameters)?;
     let mut held = Held::new(graph, parameters, Order::new(graph, &[]), buffers);
     held.make_all(inputs, |_| true);
     Ok(held.take_outputs())
@@ -169,6 +170,7 @@ fn run_with<T>(
 ) -> Result<(Option<Tensor>, Vec<T>)> {
     let Part { picture, given, keep, makes_picture, cancel } = part;
     graph.check_folded()?;
+    graph.check_numbers(parameters)?;
     vectors()?;
     check(graph, picture, given)?;
     let mut given = given.iter();
@@ -268,7 +270,7 @@ mod tests {
         let difference = b.append("difference", subtract, &[x, product]).unwrap();
         let both = b.concat("both", &[difference, x]).unwrap();
         let output = conv(&mut b, "output", both, [8, 16, 3], 3);
-        let (graph, parameters) = b.finish(output);
+        let (graph, parameters) = b.finish(output).unwrap();
         let picture = testing::noise(shape, 4);
         let expected = run(&graph, &parameters, &picture).unwrap();
         assert_eq!(run_traced(&graph, &parameters, &picture).unwrap().pop(), Some(expected));
@@ -277,7 +279,7 @@ mod tests {
     #[test]
     fn the_input_may_be_the_output_and_a_constant_may_stand_for_a_node() {
         let (b, x) = Builder::new("identity", picture().shape(), 1.0);
-        let (graph, parameters) = b.finish(x);
+        let (graph, parameters) = b.finish(x).unwrap();
         assert_eq!(run(&graph, &parameters, &picture()).unwrap(), picture());
 
         let (graph, parameters, [_, once, ..]) = diamond();
@@ -287,7 +289,7 @@ mod tests {
 
         let (mut b, _) = Builder::new("constant", picture().shape(), 1.0);
         let value = b.append("numbers", Op::Constant(Constant::new(picture())), &[]).unwrap();
-        let (graph, parameters) = b.finish(value);
+        let (graph, parameters) = b.finish(value).unwrap();
         assert_eq!(run(&graph, &parameters, &Tensor::zeros(picture().shape())).unwrap(), picture());
     }
 
@@ -301,7 +303,7 @@ mod tests {
         let weight = b.parameter("once.weight", &testing::parameter([8, 8, 3, 3], 1)).unwrap();
         let masked = MaskedConv2d { kernel: 3, dense_inputs: 3, dense_outputs: 5 };
         let output = b.masked_conv2d("masked", once, mask, weight, masked).unwrap();
-        let ((graph, parameters), picture) = (b.finish(output), testing::noise(shape, 3));
+        let ((graph, parameters), picture) = (b.finish(output).unwrap(), testing::noise(shape, 3));
 
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();

@@ -22,10 +22,10 @@ pub enum Error {
         reason: String,
     },
 
-    /// Shapes that do not fit together: a mistake in a model's description.
+    /// Shapes that do not fit together: a mistake in a model's description, or in the size of what is handed over.
     #[error("{node}: {reason}")]
     Shape {
-        /// The node, by the checkpoint's dotted path where it has one.
+        /// The node, by the checkpoint's dotted path where it has one; or what was handed over, a `picture` for example.
         node: String,
         /// What was expected and what was found.
         reason: String,

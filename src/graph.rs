@@ -22,6 +22,7 @@ mod op;
 mod parameters;
 mod receptive_field;
 mod rewrite;
+mod value;
 
 use std::fmt;
 
@@ -38,20 +39,10 @@ pub use parameters::{ParameterId, Parameters, Version};
 pub use receptive_field::ReceptiveField;
 pub(crate) use rewrite::StandIns;
 pub use rewrite::{Backward, Folding};
+pub use value::Value;
 
 use crate::error::{Error, Result};
 use crate::tensor::{Shape, Tensor};
-
-/// The value that a node makes: the node's index in its graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Value(pub(crate) u32);
-
-impl Value {
-    /// The node's place in [`Graph::nodes`].
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
-}
 
 /// One operation, what it reads and the shape of what it makes.
 #[derive(Clone, Debug, PartialEq)]
@@ -108,12 +99,12 @@ impl Graph {
 
     /// Every value with its node, in order.
     pub fn values(&self) -> impl DoubleEndedIterator<Item = (Value, &Node)> {
-        self.nodes.iter().enumerate().map(|(index, node)| (Value(index as u32), node))
+        self.nodes.iter().enumerate().map(|(index, node)| (Value::at(index), node))
     }
 
     /// The picture that goes in.
     pub fn input(&self) -> Value {
-        Value(0)
+        Value::at(0)
     }
 
     /// The inputs behind the picture, in order.
@@ -209,6 +200,23 @@ impl Graph {
         Ok(())
     }
 
+    /// Whether these are numbers for the graph's parameters.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] with the first parameter that has none, or some of another shape.
+    pub fn check_numbers(&self, parameters: &Parameters) -> Result<()> {
+        for node in &self.nodes {
+            let Op::Parameter(op) = &node.op else { continue };
+            let found = (op.id.index() < parameters.len()).then(|| parameters.get(op.id).dims());
+            if found != Some(&op.shape.axes()[..]) {
+                let found = found.map_or("none".into(), |dims| format!("{dims:?}"));
+                let reason = format!("expected numbers of {}, found {found}", op.shape);
+                return Err(Error::shape(&node.name, reason));
+            }
+        }
+        Ok(())
+    }
+
     /// Multiply-adds of one run, node by node summed.
     pub fn macs(&self) -> Macs {
         self.computed().map(|node| self.node_macs(node)).sum()
@@ -241,23 +249,24 @@ impl Graph {
     /// The same graph for inputs of other shapes: the picture, then what is given. The parameters are the same ones.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a node does not take such a shape.
-    ///
-    /// # Panics
-    /// If there are not as many shapes as inputs.
+    /// [`Error::Shape`] if a node does not take such a shape, or there are not as many shapes as inputs.
     pub fn resized(&self, inputs: &[Shape]) -> Result<Self> {
+        let expected = self.nodes.iter().filter(|node| matches!(node.op, Op::Input(_))).count();
+        if inputs.len() != expected {
+            let reason = format!("expected a shape for each of {expected} inputs, found {}", inputs.len());
+            return Err(Error::shape(&self.name, reason));
+        }
         let mut inputs = inputs.iter();
         let mut nodes: Vec<Node> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let op = match &node.op {
-                Op::Input(_) => Op::Input(Input { shape: *inputs.next().expect("a shape an input") }),
+                Op::Input(_) => Op::Input(Input { shape: *inputs.next().expect("counted above") }),
                 op => op.clone(),
             };
             let read: Vec<Shape> = node.inputs.iter().map(|input| nodes[input.index()].shape).collect();
             let shape = op.infer(&node.name, &read)?;
             nodes.push(Node { op, shape, ..node.clone() });
         }
-        assert!(inputs.next().is_none(), "an input a shape");
         Ok(Self { name: self.name.clone(), nodes, outputs: self.outputs.clone(), ..*self })
     }
 

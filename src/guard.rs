@@ -175,7 +175,7 @@ fn calibration() -> Pixels {
         let bars = if y > 44.0 && (x / 6.0) as usize % 2 == 1 { -0.12 } else { 0.0 };
         ((slope + wave + disc + bars).clamp(0.03, 0.97) * 65535.0).round() as u16
     };
-    Pixels::new(SIDE, SIDE, Samples::U16((0..3 * SIDE * SIDE).map(sample).collect()))
+    Pixels::of(SIDE, SIDE, Samples::U16((0..3 * SIDE * SIDE).map(sample).collect()))
 }
 
 #[cfg(test)]
@@ -187,7 +187,7 @@ mod tests {
         let Samples::U16(samples) = calibration().samples().clone() else { unreachable!() };
         let of = |change: &dyn Fn(usize, u16) -> u16| {
             let changed = samples.iter().enumerate().map(|(at, sample)| change(at, *sample)).collect();
-            Figures::between(&Pixels::new(SIDE, SIDE, Samples::U16(changed)), &calibration(), BLOCK)
+            Figures::between(&Pixels::of(SIDE, SIDE, Samples::U16(changed)), &calibration(), BLOCK)
         };
         assert_eq!(of(&|_, sample| sample), Figures { means: [0.0; 3], low: 0.0 });
         let dark = of(&|_, sample| sample - 1500);

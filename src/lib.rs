@@ -30,8 +30,8 @@
 //!    picture ◄─ rows ◄─ kept part of it ◄────────────────────────────────┘
 //! ```
 //!
-//! Nothing here prints, exits, or panics on its input. For wasm32 there is the CPU engine alone so far, on one thread and
-//! without files.
+//! Nothing here prints, exits, or panics on its input; in [`low_level`] a function that does has a section *Panics*. For
+//! wasm32 there is the CPU engine alone so far, on one thread and without files.
 
 #![warn(missing_docs, missing_debug_implementations, unreachable_pub)]
 #![deny(unsafe_code)]
@@ -39,6 +39,7 @@
 #[cfg(all(feature = "image", target_arch = "wasm32"))]
 compile_error!("the feature `image` needs files, which wasm32 has not: build with --no-default-features");
 
+mod alpha;
 mod control;
 #[doc(hidden)]
 pub mod cpu;
@@ -75,6 +76,7 @@ pub mod probe;
 #[doc(hidden)]
 pub mod tensor;
 mod upscale;
+mod view;
 #[doc(hidden)]
 pub mod weights;
 
@@ -116,3 +118,4 @@ pub use upscale::{
     FrameCounts, FrameUpscaler, Mask, Options, Profile, ProfileRow, Replaced, Roofline, Streamed,
     TextureAlpha, Upscaled, Upscaler,
 };
+pub use view::{Packed, Sample, View, ViewMut};

@@ -93,7 +93,7 @@ pub fn resize_bicubic_matlab(picture: &Pixels, width: usize, height: usize) -> P
         Samples::U8(_) => Samples::U8(samples.map(|sample| sample as u8).collect()),
         Samples::U16(_) => Samples::U16(samples.map(|sample| sample as u16).collect()),
     };
-    Pixels::new(width, height, samples)
+    Pixels::of(width, height, samples)
 }
 
 /// The two pictures, which can be compared.
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     fn flat(width: usize, height: usize, rgb: [u8; 3]) -> Pixels {
-        Pixels::new(width, height, Samples::U8(rgb.repeat(width * height)))
+        Pixels::of(width, height, Samples::U8(rgb.repeat(width * height)))
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
         let c1 = 2.55_f64.powi(2);
         let red = (2.0 * 100.0 * 101.0 + c1) / (100.0 * 100.0 + 101.0 * 101.0 + c1);
         assert!((ssim_rgb(&dark, &bright, 0) - (red + 2.0) / 3.0).abs() < 1e-12);
-        let wide = Pixels::new(13, 12, Samples::U16([101_u16 * 257, 100 * 257, 100 * 257].repeat(156)));
+        let wide = Pixels::of(13, 12, Samples::U16([101_u16 * 257, 100 * 257, 100 * 257].repeat(156)));
         assert!((psnr_rgb(&dark, &wide, 0) - expected).abs() < 1e-9, "16 bits say the same");
     }
 
@@ -199,7 +199,7 @@ mod tests {
         let truth = flat(6, 5, [10, 20, 30]);
         let Samples::U8(mut samples) = truth.samples().clone() else { unreachable!() };
         samples[0] = 200; // top left
-        let picture = Pixels::new(6, 5, Samples::U8(samples));
+        let picture = Pixels::of(6, 5, Samples::U8(samples));
         assert_eq!(psnr_y(&picture, &truth, 1), f64::INFINITY);
         assert!(psnr_y(&picture, &truth, 0).is_finite());
     }
@@ -238,7 +238,7 @@ mod tests {
         let picture = |phase: f64| {
             let sample =
                 |at: usize| 127.0 + 90.0 * ((at * at % 97) as f64 / 9.0 + phase).sin() + (at % 7) as f64;
-            Pixels::new(19, 16, Samples::U8((0..3 * 19 * 16).map(|at| sample(at) as u8).collect()))
+            Pixels::of(19, 16, Samples::U8((0..3 * 19 * 16).map(|at| sample(at) as u8).collect()))
         };
         let (a, b) = (picture(0.0), picture(0.4));
         let [x, y] = [&a, &b].map(luma);

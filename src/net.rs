@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::graph::{Folding, Graph, Op, Parameters};
+use crate::graph::{Folding, Graph, Parameters};
 use crate::oracle;
 use crate::pixels::Edge;
 use crate::tensor::Shape;
@@ -41,8 +41,17 @@ impl Facts {
 
     /// The smallest picture that the network takes.
     pub fn smallest(self) -> Shape {
-        let side = self.smallest_side.next_multiple_of(self.alignment);
+        let side = self.smallest_side.next_multiple_of(self.alignment.max(1));
         Shape::new(1, 3, side, side)
+    }
+
+    fn check(self, name: &str) -> Result<()> {
+        let Self { scale, alignment, smallest_side, .. } = self;
+        let facts = [("scale", scale), ("alignment", alignment), ("smallest side", smallest_side)];
+        match facts.into_iter().find(|(_, fact)| *fact == 0) {
+            Some((fact, _)) => Err(Error::shape(name, format!("expected a {fact} of at least 1, found 0"))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -61,10 +70,11 @@ impl Net {
     ///
     /// # Errors
     /// [`Error::Shape`] if the picture that comes out is not of three channels and `scale` times as large as the one that
-    /// goes in, or numbers do not fit; [`Error::Unsupported`] if no engine runs an operator.
+    /// goes in, numbers do not fit, or a fact is 0; [`Error::Unsupported`] if no engine runs an operator.
     pub fn from_graph(graph: Graph, parameters: Parameters, facts: Facts) -> Result<Self> {
+        facts.check(graph.name())?;
         check_picture(&graph, facts)?;
-        check_parameters(&graph, &parameters)?;
+        graph.check_numbers(&parameters)?;
         let folding = graph.fold_parameters(&parameters);
         folding.graph.check_folded()?;
         let numbers = computed(&folding, &parameters)?;
@@ -162,16 +172,4 @@ fn check_same(expected: &Parameters, found: &Parameters) -> Result<()> {
         Some((name, _)) => Err(Error::shape(name, "expected no further parameter, found this one")),
         None => Ok(()),
     }
-}
-
-fn check_parameters(graph: &Graph, parameters: &Parameters) -> Result<()> {
-    for node in graph.nodes() {
-        let Op::Parameter(op) = &node.op else { continue };
-        let found = (op.id.index() < parameters.len()).then(|| parameters.get(op.id).dims());
-        if found != Some(&op.shape.axes()[..]) {
-            let found = found.map_or("none".into(), |dims| format!("{dims:?}"));
-            return Err(Error::shape(&node.name, format!("expected numbers of {}, found {found}", op.shape)));
-        }
-    }
-    Ok(())
 }

@@ -34,6 +34,16 @@ pub enum Samples {
     U16(Vec<u16>),
 }
 
+impl Samples {
+    /// How many there are.
+    fn len(&self) -> usize {
+        match self {
+            Self::U8(samples) => samples.len(),
+            Self::U16(samples) => samples.len(),
+        }
+    }
+}
+
 /// The bits of one sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Depth {
@@ -88,14 +98,23 @@ impl Edge {
 impl Pixels {
     /// A picture from its samples.
     ///
-    /// # Panics
-    /// If there is no pixel, or there are not three samples a pixel.
-    pub fn new(width: usize, height: usize, samples: Samples) -> Self {
+    /// # Errors
+    /// [`Error::Shape`] if there is no pixel, or there are not three samples a pixel.
+    pub fn new(width: usize, height: usize, samples: Samples) -> Result<Self> {
+        check_size(width, height)?;
+        let (expected, found) =
+            (width.checked_mul(height).and_then(|n| n.checked_mul(CHANNELS)), samples.len());
+        if expected != Some(found) {
+            let expected = format!("three samples for each of {width}x{height} pixels");
+            return Err(Error::shape("picture", format!("expected {expected}, found {found} samples")));
+        }
+        Ok(Self { width, height, samples })
+    }
+
+    /// [`Pixels::new`] of as many samples as the size says, by construction.
+    pub(crate) fn of(width: usize, height: usize, samples: Samples) -> Self {
         assert!(width > 0 && height > 0, "a picture has at least one pixel, not {width}x{height}");
-        let len = match &samples {
-            Samples::U8(samples) => samples.len(),
-            Samples::U16(samples) => samples.len(),
-        };
+        let len = samples.len();
         assert_eq!(len, CHANNELS * width * height, "a {width}x{height} picture has three samples a pixel");
         Self { width, height, samples }
     }
@@ -136,13 +155,18 @@ impl Pixels {
     /// The picture of 1×3×H×W activations in `0 ..= range`; what lies outside is clamped.
     ///
     /// # Errors
-    /// [`Error::Device`] if a number is NaN or infinite: whatever made it cannot be trusted.
-    ///
-    /// # Panics
-    /// If the tensor is not one picture of three channels.
+    /// [`Error::Device`] if a number is NaN or infinite: whatever made it cannot be trusted. [`Error::Shape`] if the tensor
+    /// is not one picture of three channels and at least one pixel, or the range not a number above 0.
     pub fn from_tensor(tensor: &Tensor, range: f32, depth: Depth) -> Result<Self> {
         let shape = tensor.shape();
-        assert_eq!((shape.batch, shape.channels), (1, CHANNELS), "one RGB picture, not {shape}");
+        if (shape.batch, shape.channels) != (1, CHANNELS) {
+            return Err(Error::shape("picture", format!("expected 1x3xHxW, found {shape}")));
+        }
+        check_size(shape.width, shape.height)?;
+        if !(range.is_finite() && range > 0.0) {
+            let reason = format!("expected a finite number above 0 for white, found {range}");
+            return Err(Error::shape("picture", reason));
+        }
         if let Some(index) = tensor.values().iter().position(|value| !value.is_finite()) {
             return Err(not_finite(shape, index, tensor.values()[index]));
         }
@@ -153,29 +177,29 @@ impl Pixels {
             Depth::Eight => Samples::U8(interleaved(tensor, |value| sample(value) as u8)),
             Depth::Sixteen => Samples::U16(interleaved(tensor, |value| sample(value) as u16)),
         };
-        Ok(Self::new(shape.width, shape.height, samples))
+        Ok(Self::of(shape.width, shape.height, samples))
     }
 
-    /// A black picture.
-    ///
-    /// # Panics
-    /// If there is no pixel.
+    /// A black picture of at least one pixel.
     pub(crate) fn black(width: usize, height: usize, depth: Depth) -> Self {
         let len = CHANNELS * width * height;
         let samples = match depth {
             Depth::Eight => Samples::U8(vec![0; len]),
             Depth::Sixteen => Samples::U16(vec![0; len]),
         };
-        Self::new(width, height, samples)
+        Self::of(width, height, samples)
     }
 
     /// Some columns and rows; past the right and bottom edge the last column and row are repeated.
-    #[must_use]
-    pub fn part(&self, x: Range<usize>, y: Range<usize>) -> Self {
-        self.part_with(Edge::Repeated, x, y)
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are none.
+    pub fn part(&self, x: Range<usize>, y: Range<usize>) -> Result<Self> {
+        check_size(x.len(), y.len())?;
+        Ok(self.part_with(Edge::Repeated, x, y))
     }
 
-    /// Some columns and rows, those past the right and bottom edge by `edge`.
+    /// Some columns and rows, at least one of each, those past the right and bottom edge by `edge`.
     #[must_use]
     pub(crate) fn part_with(&self, edge: Edge, x: Range<usize>, y: Range<usize>) -> Self {
         let [columns, rows] = [(x, self.width), (y, self.height)]
@@ -184,7 +208,7 @@ impl Pixels {
             Samples::U8(samples) => Samples::U8(picked(samples, self.width, &columns, &rows)),
             Samples::U16(samples) => Samples::U16(picked(samples, self.width, &columns, &rows)),
         };
-        Self::new(columns.len(), rows.len(), samples)
+        Self::of(columns.len(), rows.len(), samples)
     }
 
     /// Overwrites the pixels from (`x`, `y`) on with those of `other`, as far as there are such.
@@ -245,10 +269,15 @@ impl Pixels {
 
     /// The inverse of [`Pixels::to_words`].
     ///
-    /// # Panics
-    /// If there are not as many words as the size and the depth say.
-    pub fn from_words(width: usize, height: usize, depth: Depth, words: &[u32]) -> Self {
-        assert_eq!(words.len(), width * height * depth.words(), "the words of a {width}x{height} picture");
+    /// # Errors
+    /// [`Error::Shape`] if there are not as many words as the size and the depth say, or there is no pixel.
+    pub fn from_words(width: usize, height: usize, depth: Depth, words: &[u32]) -> Result<Self> {
+        check_size(width, height)?;
+        let expected = width.checked_mul(height).and_then(|pixels| pixels.checked_mul(depth.words()));
+        if expected != Some(words.len()) {
+            let expected = format!("{} words for each of {width}x{height} pixels", depth.words());
+            return Err(Error::shape("picture", format!("expected {expected}, found {} words", words.len())));
+        }
         let samples = match depth {
             Depth::Eight => Samples::U8(
                 words
@@ -268,8 +297,21 @@ impl Pixels {
                     .collect(),
             ),
         };
-        Self::new(width, height, samples)
+        Ok(Self::of(width, height, samples))
     }
+}
+
+fn check_size(width: usize, height: usize) -> Result<()> {
+    if width > 0 && height > 0 {
+        return Ok(());
+    }
+    Err(Error::shape("picture", format!("expected at least one pixel, found {width}x{height}")))
+}
+
+/// The gray of a colour, rounded; there are no halves.
+pub(crate) fn mean(rgb: [u16; 3]) -> u16 {
+    let sum: u32 = rgb.map(u32::from).iter().sum();
+    ((sum + 1) / 3) as u16
 }
 
 /// Interleaved samples, plane by plane.
@@ -320,14 +362,14 @@ mod tests {
             Depth::Eight => Samples::U8((0..18).map(|i| i * 15).collect()),
             Depth::Sixteen => Samples::U16((0..18).map(|i| i * 3855 + 7 * (i & 1)).collect()),
         };
-        Pixels::new(3, 2, samples)
+        Pixels::of(3, 2, samples)
     }
 
     #[test]
     fn words_and_tensors_give_the_picture_back() {
         for depth in [Depth::Eight, Depth::Sixteen] {
             let pixels = numbered(depth);
-            assert_eq!(Pixels::from_words(3, 2, depth, &pixels.to_words()), pixels);
+            assert_eq!(Pixels::from_words(3, 2, depth, &pixels.to_words()).unwrap(), pixels);
             for range in [1.0, 255.0] {
                 let tensor = pixels.to_tensor(range);
                 assert_eq!(Pixels::from_tensor(&tensor, range, depth).unwrap(), pixels, "{depth:?} {range}");
@@ -337,9 +379,9 @@ mod tests {
 
     #[test]
     fn words_hold_red_lowest() {
-        let eight = Pixels::new(1, 1, Samples::U8(vec![1, 2, 3]));
+        let eight = Pixels::of(1, 1, Samples::U8(vec![1, 2, 3]));
         assert_eq!(eight.to_words(), [0x0003_0201]);
-        let sixteen = Pixels::new(1, 1, Samples::U16(vec![0x0102, 0x0304, 0x0506]));
+        let sixteen = Pixels::of(1, 1, Samples::U16(vec![0x0102, 0x0304, 0x0506]));
         assert_eq!(sixteen.to_words(), [0x0304_0102, 0x0506]);
     }
 
@@ -379,12 +421,12 @@ mod tests {
     #[test]
     fn the_last_column_and_row_are_repeated_and_cut() {
         let [a, b, c, d] = [[1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11, 12]];
-        let pixels = Pixels::new(2, 2, Samples::U8([a, b, c, d].concat()));
+        let pixels = Pixels::of(2, 2, Samples::U8([a, b, c, d].concat()));
         let expected = [a, b, b, c, d, d, c, d, d, c, d, d].concat();
-        assert_eq!(pixels.part(0..3, 0..4).samples(), &Samples::U8(expected));
-        assert_eq!(pixels.part(0..1, 0..2).samples(), &Samples::U8([a, c].concat()));
-        assert_eq!(pixels.part(1..3, 1..3).samples(), &Samples::U8([d, d, d, d].concat()));
-        assert_eq!(pixels.part(5..6, 7..8).samples(), &Samples::U8(d.to_vec()));
+        assert_eq!(pixels.part(0..3, 0..4).unwrap().samples(), &Samples::U8(expected));
+        assert_eq!(pixels.part(0..1, 0..2).unwrap().samples(), &Samples::U8([a, c].concat()));
+        assert_eq!(pixels.part(1..3, 1..3).unwrap().samples(), &Samples::U8([d, d, d, d].concat()));
+        assert_eq!(pixels.part(5..6, 7..8).unwrap().samples(), &Samples::U8(d.to_vec()));
     }
 
     #[test]
@@ -392,8 +434,8 @@ mod tests {
         for depth in [Depth::Eight, Depth::Sixteen] {
             let pixels = numbered(depth);
             let mut pasted = Pixels::black(3, 2, depth);
-            pasted.paste(0, 0, &pixels.part(0..2, 0..5));
-            pasted.paste(2, 0, &pixels.part(2..9, 0..2));
+            pasted.paste(0, 0, &pixels.part(0..2, 0..5).unwrap());
+            pasted.paste(2, 0, &pixels.part(2..9, 0..2).unwrap());
             assert_eq!(pasted, pixels);
             pasted.append(pixels.clone());
             pasted.drop_top(2);

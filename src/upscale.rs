@@ -43,7 +43,9 @@ pub struct Options {
     pub tiling: Tiling,
     /// Bytes that a GPU's buffers may take. A half as much may be taken of the host's memory by the CPU engine,
     /// and by what networks with global pools store of a picture in tiles; the rest of that goes to a temporary file.
-    /// By default [`crate::Gpu::memory`], and 1 GiB for the host.
+    /// By default [`crate::Gpu::memory`], and 1 GiB for the host. If not even the smallest tile fits, that is an error;
+    /// what [`Tiling::Whole`] and [`Tiling::Pixels`] ask for is made whatever it takes, and so are pictures of networks
+    /// that look at the whole picture.
     pub memory: Option<u64>,
     /// The folder of that file; by default the system's for temporary files.
     pub scratch: Option<PathBuf>,
@@ -224,6 +226,7 @@ impl Upscaler {
     /// extended by its last row and column, and the result cropped.
     ///
     /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for tiles of no pixels,
     /// [`Error::Limits`](crate::Error::Limits) if the picture does not fit and may not be cut, [`Error::OutOfMemory`](crate::Error::OutOfMemory) if not even the
     /// smallest tile fits, [`Error::Device`](crate::Error::Device) if the device is lost or makes anything but finite numbers,
     /// [`Error::Cancelled`](crate::Error::Cancelled) if [`Options::control`] says so.

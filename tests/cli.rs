@@ -575,7 +575,7 @@ fn png(picture: &DynamicImage) -> Vec<u8> {
 fn halved(large: &DynamicImage) -> DynamicImage {
     let rgb = large.crop_imm(0, 0, large.width() / 2 * 2, large.height() / 2 * 2).to_rgb8();
     let (width, height) = (rgb.width() as usize, rgb.height() as usize);
-    let large = Pixels::new(width, height, Samples::U8(rgb.into_raw()));
+    let large = Pixels::new(width, height, Samples::U8(rgb.into_raw())).unwrap();
     let Samples::U8(samples) = resize_bicubic_matlab(&large, width / 2, height / 2).samples().clone() else {
         unreachable!("8 bits stay 8 bits")
     };

@@ -229,7 +229,7 @@ impl Case<'_> {
             values.extend(self.parameter(name).map(|numbers| b.parameter(name, &numbers).unwrap()));
         }
         let output = b.append(self.name, op, &values).unwrap();
-        let (graph, parameters) = b.finish(output);
+        let (graph, parameters) = b.finish(output).unwrap();
         let by_cpu = cpu::run(&graph, &parameters, &picture).unwrap();
         let by_oracle = oracle::run(&graph, &parameters, &[&picture]).unwrap()[output.index()].to_tensor();
         [("the CPU engine", by_cpu), ("the oracle", by_oracle)]

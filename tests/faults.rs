@@ -169,7 +169,7 @@ fn joined(rows: Vec<Pixels>, depth: Depth) -> Pixels {
         Samples::U8(samples) => samples.clone(),
         Samples::U16(_) => unreachable!("8 bits stay 8 bits"),
     });
-    Pixels::new(width, height, Samples::U8(samples.collect()))
+    Pixels::new(width, height, Samples::U8(samples.collect())).unwrap()
 }
 
 /// The largest difference, in code values.
@@ -381,7 +381,7 @@ fn no_fault_leaves_a_file_behind() {
     upscaler.upscale_file(&input, &expected, &FileOptions::default()).unwrap();
     let pixels = |path: &std::path::Path| {
         let rgb = image::open(path).unwrap().into_rgb8();
-        Pixels::new(142, 116, Samples::U8(rgb.into_raw()))
+        Pixels::new(142, 116, Samples::U8(rgb.into_raw())).unwrap()
     };
     let expected = pixels(&expected);
 

@@ -15,7 +15,7 @@ use support::{adapter, golden, seeded};
 fn clip(width: usize, height: usize) -> Vec<Arc<Pixels>> {
     let Samples::U8(still) = seeded::picture(width, height, 7).samples().clone() else { unreachable!() };
     let Samples::U8(other) = seeded::picture(width, height, 8).samples().clone() else { unreachable!() };
-    let pixels = |samples: Vec<u8>| Arc::new(Pixels::new(width, height, Samples::U8(samples)));
+    let pixels = |samples: Vec<u8>| Arc::new(Pixels::new(width, height, Samples::U8(samples)).unwrap());
     let moved = |at: usize| {
         let mut samples = still.clone();
         for (y, x) in (0..height.min(9)).flat_map(|y| (0..width.min(11)).map(move |x| (y, x))) {
@@ -39,7 +39,7 @@ fn clip(width: usize, height: usize) -> Vec<Arc<Pixels>> {
 fn deepened(frame: &Arc<Pixels>) -> Arc<Pixels> {
     let Samples::U8(samples) = frame.samples() else { unreachable!() };
     let samples = samples.iter().map(|sample| (257 * u16::from(*sample)) ^ 1).collect();
-    Arc::new(Pixels::new(frame.width(), frame.height(), Samples::U16(samples)))
+    Arc::new(Pixels::new(frame.width(), frame.height(), Samples::U16(samples)).unwrap())
 }
 
 fn upscaler(gpu: Option<&Gpu>, model: &Model, tiling: Tiling) -> Upscaler {

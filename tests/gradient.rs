@@ -57,7 +57,7 @@ impl Trial {
             let term = weighted_sum(&mut b, y, seed)?;
             loss = b.add("loss", loss, term)?;
         }
-        let (graph, _) = b.finish(loss);
+        let (graph, _) = b.finish(loss).unwrap();
         let given = case.operands.iter().zip(10..).map(|(operand, seed)| operand.numbers(seed)).collect();
         Ok(Self { graph: graph.gradient(loss, &inputs)?, given })
     }
@@ -237,7 +237,7 @@ fn squares() -> (Builder, [Value; 2]) {
 #[test]
 fn what_one_node_reads_twice_gets_both_parts() {
     let (b, [x, loss]) = squares();
-    let (graph, _) = b.finish(loss);
+    let (graph, _) = b.finish(loss).unwrap();
     let graph = graph.gradient(loss, &[x, loss]).unwrap();
     let picture = Tensor::new(Shape::new(1, 1, 1, 2), vec![3.0, -5.0]);
     let values = oracle::run(&graph, &Parameters::new(), &[&picture]).unwrap();
@@ -250,7 +250,7 @@ fn what_one_node_reads_twice_gets_both_parts() {
 fn a_value_that_the_loss_does_not_hang_on_has_zeros() {
     let (mut b, [x, loss]) = squares();
     let beside = b.relu("beside", x).unwrap();
-    let (graph, _) = b.finish(loss);
+    let (graph, _) = b.finish(loss).unwrap();
     let graph = graph.gradient(loss, &[beside]).unwrap();
     let picture = Tensor::new(Shape::new(1, 1, 1, 2), vec![3.0, -5.0]);
     let values = oracle::run(&graph, &Parameters::new(), &[&picture]).unwrap();
@@ -260,7 +260,7 @@ fn a_value_that_the_loss_does_not_hang_on_has_zeros() {
 #[test]
 fn a_loss_of_many_numbers_is_refused() {
     let (b, [x, loss]) = squares();
-    let (graph, _) = b.finish(loss);
+    let (graph, _) = b.finish(loss).unwrap();
     let error = graph.gradient(x, &[x]).unwrap_err().to_string();
     assert_eq!(error, "input: expected a loss of one number, found 1x1x1x2");
 }
@@ -273,7 +273,7 @@ fn what_no_asked_value_needs_is_not_made() {
     let first = b.conv2d("first", x, weights[0], Conv2d::same(3)).unwrap();
     let second = b.conv2d("second", first, weights[1], Conv2d::same(3)).unwrap();
     let loss = sum(&mut b, second).unwrap();
-    let (graph, _) = b.finish(loss);
+    let (graph, _) = b.finish(loss).unwrap();
     let count = |wrt: &[Value]| {
         let graph = graph.gradient(loss, wrt).unwrap();
         let names = graph.nodes().iter().map(|node| node.op.operator().name());

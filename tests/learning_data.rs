@@ -73,11 +73,11 @@ fn crops_are_what_plain_loops_cut_from_the_whole_picture() {
     fs::copy(harbour(), folder.path().join("harbour.png")).unwrap();
     let decoded = image::open(harbour()).unwrap().to_rgb8();
     let (width, height) = (decoded.width() as usize, decoded.height() as usize);
-    let whole = Pixels::new(width, height, Samples::U8(decoded.into_raw()));
+    let whole = Pixels::new(width, height, Samples::U8(decoded.into_raw())).unwrap();
     for scale in [1, 2, 3, 4] {
         let pairs = open(&options(folder.path(), scale)).unwrap();
         let [w, h] = [width / scale, height / scale];
-        let high = whole.part(0..w * scale, 0..h * scale);
+        let high = whole.part(0..w * scale, 0..h * scale).unwrap();
         let low = resize_bicubic_matlab(&high, w, h);
         assert!(pairs.pairs()[0].high == high && pairs.pairs()[0].low == low, "scale {scale}");
 
@@ -338,9 +338,9 @@ fn large_pictures_are_also_taken_smaller() {
     let pairs = open(&options).unwrap();
     assert_eq!(names(&pairs), ["a.png", "b.png", "b.png, shrunk"]);
     let [whole, shrunk] = [&pairs.pairs()[1].high, &pairs.pairs()[2].high];
-    let original = Pixels::new(101, 40, Samples::U8(picture(101, 40, 1).into_raw()));
-    assert_eq!(*whole, original.part(0..100, 0..40));
-    assert_eq!(*shrunk, resize_bicubic_matlab(&original, 55, 22).part(0..54, 0..22));
+    let original = Pixels::new(101, 40, Samples::U8(picture(101, 40, 1).into_raw())).unwrap();
+    assert_eq!(*whole, original.part(0..100, 0..40).unwrap());
+    assert_eq!(*shrunk, resize_bicubic_matlab(&original, 55, 22).part(0..54, 0..22).unwrap());
 }
 
 #[test]
@@ -402,7 +402,7 @@ fn repeated(small: &Pixels, scale: usize, darker: u16) -> Pixels {
         let (c, x, y) = (at % 3, at / 3 % width, at / 3 / width);
         samples[3 * (y / scale * small.width() + x / scale) + c].saturating_sub(darker)
     };
-    Pixels::new(width, height, Samples::U16((0..3 * width * height).map(number).collect()))
+    Pixels::new(width, height, Samples::U16((0..3 * width * height).map(number).collect())).unwrap()
 }
 
 fn teachers(keys: &[&str], cache: Option<PathBuf>) -> Teachers {

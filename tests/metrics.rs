@@ -15,7 +15,7 @@ const SET5: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/set5");
 fn read(folder: &str, name: &str) -> Pixels {
     let path: PathBuf = [SET5, folder, name].iter().collect();
     let rgb = image::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).to_rgb8();
-    Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw()))
+    Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw())).unwrap()
 }
 
 /// Large and small picture of each of the five, or nothing where the set is absent.

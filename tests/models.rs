@@ -211,7 +211,7 @@ fn drawn(width: usize, height: usize) -> Pixels {
         let ring = ((x as f32 - 20.0).hypot(y as f32 - 14.0) / 5.0) as usize;
         (if ring.is_multiple_of(2) { 40 + 50 * c + x } else { 220 - 2 * y - 30 * c }) as u8
     };
-    Pixels::new(width, height, Samples::U8((0..3 * width * height).map(sample).collect()))
+    Pixels::new(width, height, Samples::U8((0..3 * width * height).map(sample).collect())).unwrap()
 }
 
 #[test]

@@ -59,7 +59,7 @@ const MATRICES: Limits = Limits {
 fn graph(name: &str, channels: usize, build: impl FnOnce(&mut Builder, Value) -> Result<Value>) -> Graph {
     let (mut b, x) = Builder::new(name, Shape::new(1, channels, 64, 80), 1.0);
     let output = build(&mut b, x).unwrap();
-    b.finish(output).0
+    b.finish(output).unwrap().0
 }
 
 fn residual_block() -> Graph {
@@ -271,7 +271,7 @@ fn what_a_device_cannot_bind_is_refused_by_name_and_size() {
         let (mut b, x) = Builder::new("large", Shape::new(1, 12, side, side), 1.0);
         let output = conv(&mut b, "conv", x, 12, 3).unwrap();
         let options = Options::default();
-        match Plan::new(&b.finish(output).0, &options, &limits) {
+        match Plan::new(&b.finish(output).unwrap().0, &options, &limits) {
             Err(Error::Limits(text)) => text,
             other => panic!("expected a limit, found {other:?}"),
         }

@@ -170,7 +170,7 @@ fn sees_chessboards(peak: f32) -> Model {
 
 fn chessboard(width: usize, height: usize) -> Pixels {
     let sample = |at: usize| if (at / 3 % width + at / 3 / width).is_multiple_of(2) { 255 } else { 0 };
-    Pixels::new(width, height, Samples::U8((0..3 * width * height).map(sample).collect()))
+    Pixels::new(width, height, Samples::U8((0..3 * width * height).map(sample).collect())).unwrap()
 }
 
 #[test]

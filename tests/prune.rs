@@ -361,7 +361,7 @@ fn every_operator_ties_or_says_why_it_does_not() {
         let x = conv(&mut b, "a", x, 4, Conv2d::same(3));
         let x = between(&mut b, x).unwrap();
         let y = conv(&mut b, "last", x, 3, Conv2d::same(3));
-        let (graph, parameters) = b.finish(y);
+        let (graph, parameters) = b.finish(y).unwrap();
         let channels = Channels::of(&graph);
         assert_eq!(told(&channels), *groups, "{name}");
         let fixed =

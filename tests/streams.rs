@@ -121,7 +121,7 @@ fn a_run_that_is_cancelled_ends_and_leaves_nothing() {
     options.tiling = Tiling::Pixels(16);
     let cancel = options.control.cancel.clone();
     let mut upscaler = Upscaler::on_cpu(&model, options).unwrap();
-    let picture = Pixels::new(64, 640, sparsr::Samples::U8(vec![9; 3 * 64 * 640]));
+    let picture = Pixels::new(64, 640, sparsr::Samples::U8(vec![9; 3 * 64 * 640])).unwrap();
     let mut sink = Cancels(cancel, 0);
     let error = upscaler.upscale_rows(&mut PixelRows::new(&picture), &mut sink).err();
     assert!(matches!(error, Some(Error::Cancelled)), "{error:?}");

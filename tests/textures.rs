@@ -194,6 +194,7 @@ fn every_format_is_as_through_memory() {
 /// Every code from 0 to 255 in turn.
 fn every_code(width: usize, height: usize) -> Pixels {
     Pixels::new(width, height, Samples::U8((0..3 * width * height).map(|at| (at * 7 % 256) as u8).collect()))
+        .unwrap()
 }
 
 /// The 16-bit picture that texels of halves are.
@@ -201,7 +202,7 @@ fn rounded(texels: &[u8], width: usize, height: usize) -> Pixels {
     let numbers = texels.as_chunks::<2>().0.iter().map(|bytes| f16::from_le_bytes(*bytes).to_f32());
     let samples = numbers.map(|number| (number.clamp(0.0, 1.0) * 65535.0).round_ties_even() as u16);
     let colours = samples.enumerate().filter(|(at, _)| at % 4 != 3).map(|(_, sample)| sample);
-    Pixels::new(width, height, Samples::U16(colours.collect()))
+    Pixels::new(width, height, Samples::U16(colours.collect())).unwrap()
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn picture(width: usize, height: usize) -> Pixels {
         let grain = if (x / 40).is_multiple_of(2) { ((x * 7 + y * 13 + c * 5) % 31) as f64 } else { 0.0 };
         (100.0 + 50.0 * wave + edge + grain).clamp(0.0, 255.0) as u8
     };
-    Pixels::new(width, height, Samples::U8((0..3 * width * height).map(sample).collect()))
+    Pixels::new(width, height, Samples::U8((0..3 * width * height).map(sample).collect())).unwrap()
 }
 
 /// On the CPU engine, or on a GPU.
@@ -171,9 +171,9 @@ fn ordinary_tiles_would_not_do() {
     let model = Model::builtin("smsr-x2").unwrap();
     let picture = picture(128, 64);
     let whole = enlarged(None, &model, Tiling::Whole, &picture);
-    let left = enlarged(None, &model, Tiling::Whole, &picture.part(0..96, 0..64));
+    let left = enlarged(None, &model, Tiling::Whole, &picture.part(0..96, 0..64).unwrap());
     // Far from the cut, farther than any convolution sees.
-    let [whole, left] = [whole, left].map(|upscaled| upscaled.pixels.part(0..64, 0..128));
+    let [whole, left] = [whole, left].map(|upscaled| upscaled.pixels.part(0..64, 0..128).unwrap());
     assert_ne!(whole, left);
 }
 

@@ -148,7 +148,7 @@ fn a_gradient_that_two_parameters_have_goes_to_both() {
     let made = b.conv2d("made", x, weight, Conv2d::same(3)).unwrap();
     let target = b.append("target", Op::Input(Input { shape }), &[]).unwrap();
     let loss = b.losses("loss", made, target, &[(Loss::MeanSquare, 1.0)]).unwrap();
-    let (graph, parameters) = b.finish_all([("loss", loss)]);
+    let (graph, parameters) = b.finish_all([("loss", loss)]).unwrap();
     let [low, high] =
         [3, 5].map(|step| Tensor::from_fn(shape, |n, c, y, x| ((n + c + step * y + x) % 7) as f32));
     let after: Vec<Vec<f32>> = engines()

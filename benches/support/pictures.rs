@@ -24,12 +24,12 @@ pub fn mirrored(picture: &Pixels, width: usize, height: usize) -> Pixels {
     let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
     let firsts = places.map(|(x, y)| at(y, picture.height()) * picture.width() + at(x, picture.width()));
     let samples = firsts.flat_map(|pixel| samples[3 * pixel..3 * pixel + 3].to_vec()).collect();
-    Pixels::new(width, height, Samples::U8(samples))
+    Pixels::new(width, height, Samples::U8(samples)).unwrap()
 }
 
 /// One colour: nothing to do for a sparse network.
 pub fn flat(width: usize, height: usize) -> Pixels {
-    Pixels::new(width, height, Samples::U8([90, 120, 150].repeat(width * height)))
+    Pixels::new(width, height, Samples::U8([90, 120, 150].repeat(width * height))).unwrap()
 }
 
 /// Noise: texture everywhere.
@@ -50,7 +50,7 @@ pub fn halves(width: usize, height: usize) -> Pixels {
             samples.extend([1.0, 0.9, 0.8].map(|tint| (255.0 * tint * value).round() as u8)); // saturates
         }
     }
-    Pixels::new(width, height, Samples::U8(samples))
+    Pixels::new(width, height, Samples::U8(samples)).unwrap()
 }
 
 /// The SMSR authors' x2 network and Set5 at half its size; `None`, said aloud, where the folder is absent.
@@ -66,7 +66,7 @@ pub fn authors(bench: &str) -> Option<(Model, Vec<(&'static str, Pixels)>)> {
 pub fn middle(picture: &Pixels, most_wide: usize, most_high: usize) -> Pixels {
     let (width, height) = (picture.width().min(most_wide), picture.height().min(most_high));
     let (left, top) = ((picture.width() - width) / 2, (picture.height() - height) / 2);
-    picture.part(left..left + width, top..top + height)
+    picture.part(left..left + width, top..top + height).unwrap()
 }
 
 fn open(path: &Path) -> Pixels {
@@ -76,5 +76,5 @@ fn open(path: &Path) -> Pixels {
 fn decoded(picture: image::DynamicImage) -> Pixels {
     let picture = picture.into_rgb8();
     let (width, height) = (picture.width() as usize, picture.height() as usize);
-    Pixels::new(width, height, Samples::U8(picture.into_raw()))
+    Pixels::new(width, height, Samples::U8(picture.into_raw())).unwrap()
 }

@@ -174,7 +174,7 @@ mod tests {
         let sum = b.add("sum", relu, x).unwrap();
         let both = b.concat("both", &[sum, x]).unwrap();
         let output = conv(&mut b, "output", both, 8);
-        let (graph, _) = b.finish(output);
+        let (graph, _) = b.finish(output).unwrap();
         let made = |keep: &[Value]| {
             let order = Order::new(&graph, keep);
             let made = [convolved, relu, sum, both, output].into_iter().filter(|value| order.is_made(*value));
@@ -193,7 +193,7 @@ mod tests {
             let conv = b.conv2d("conv", x, weight, Conv2d::same(1)).unwrap();
             let parts = channels.map(|channels| b.slice("part", conv, 8, channels).unwrap());
             let output = b.concat("output", &parts).unwrap();
-            let (graph, _) = b.finish(output);
+            let (graph, _) = b.finish(output).unwrap();
             let mut order = Order::new(&graph, &[]);
             assert_eq!(order.is_made(conv), !by_part);
             assert!(Order::new(&graph, &[conv]).is_made(conv), "what is kept is made");
@@ -210,7 +210,7 @@ mod tests {
         for _ in 0..3 * MOST_READ {
             sum = b.add("sum", sum, x).unwrap();
         }
-        let (graph, _) = b.finish(sum);
+        let (graph, _) = b.finish(sum).unwrap();
         let order = Order::new(&graph, &[]);
         let most = graph.values().map(|(value, _)| order.reads(&graph, value).len()).max();
         assert_eq!(most, Some(MOST_READ));

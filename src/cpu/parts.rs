@@ -189,7 +189,7 @@ mod tests {
         let channels = b.append("channels", sum(Axes::CHANNELS), &[product]).unwrap();
         let all = b.append("all", sum(Axes::ALL), &[channels]).unwrap();
         let outputs = [("all", all), ("channels", channels), ("common", weight)];
-        let (graph, parameters) = b.finish_all(outputs);
+        let (graph, parameters) = b.finish_all(outputs).unwrap();
         let graph = graph.gradient(all, &[whole, rows]).unwrap();
 
         let (rows, pictures) = (noise(of_rows, 2), [3, 4, 5].map(|seed| noise(shape, seed)));
@@ -220,7 +220,7 @@ mod tests {
         let weight = b.multiply("twice", whole, two).unwrap();
         let conv = b.conv2d("conv", x, weight, Conv2d::same(3)).unwrap();
         let all = b.append("all", Op::Training(TrainingOperation::Sum(Axes::ALL)), &[conv]).unwrap();
-        let graph = b.finish_all([("all", all)]).0.gradient(all, &[whole]).unwrap();
+        let graph = b.finish_all([("all", all)]).unwrap().0.gradient(all, &[whole]).unwrap();
         let pictures = [3, 4].map(|seed| noise(graph.node(x).shape, seed));
         let stages = stages(&graph, &pictures.each_ref().map(|picture| vec![picture]));
         let of = |name: &str| stages[graph.find(name).unwrap().index()];

@@ -123,7 +123,7 @@ impl Case {
             inputs.push(b.parameter(format!("operator.{at}"), numbers).unwrap());
         }
         let output = b.append("operator", self.op.clone(), &inputs).unwrap();
-        b.finish(output)
+        b.finish(output).unwrap()
     }
 
     fn run(&self, picture: &Tensor) -> Tensor {

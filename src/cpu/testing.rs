@@ -38,7 +38,7 @@ pub(super) fn diamond() -> (Graph, Parameters, [Value; 4]) {
     b.add("unread", x, x).unwrap();
     let twice = b.relu("twice", once).unwrap();
     let sum = b.add("sum", once, twice).unwrap();
-    let (graph, parameters) = b.finish(sum);
+    let (graph, parameters) = b.finish(sum).unwrap();
     (graph, parameters, [x, once, twice, sum])
 }
 

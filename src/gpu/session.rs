@@ -235,7 +235,7 @@ impl Session {
             return Err(Error::shape("output", format!("expected {expected} words, found {}", words.len())));
         }
         check_proof(words, shape.width, depth).map_err(|reason| self.gpu.broken(&reason))?;
-        Ok(Pixels::from_words(shape.width, shape.height, depth, words))
+        Pixels::from_words(shape.width, shape.height, depth, words)
     }
 
     /// Runs on activations, and waits.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::value::Maker;
 use super::{
     Activation, AveragePool, Binary, BinaryKind, Concat, Constant, Conv2d, ConvTranspose2d, Criterion,
     GlobalPool, GlobalPoolKind, Goal, Graph, Input, MaskedConv2d, Node, Op, Output, ParameterId,
@@ -20,6 +21,9 @@ pub struct Builder {
     nodes: Vec<Node>,
     parameters: Parameters,
     named: HashMap<String, (Value, ParameterId)>,
+    maker: Maker,
+    /// Nodes of the graph that it goes on behind.
+    given: usize,
 }
 
 /// A convolution's weight and, if it has one, its bias.
@@ -61,22 +65,22 @@ impl Builder {
             inputs: vec![],
             shape: input,
         };
-        (
-            Self {
-                name: name.into(),
-                range,
-                nodes: vec![node],
-                parameters: Parameters::new(),
-                named: HashMap::new(),
-            },
-            Value(0),
-        )
+        let b = Self::behind_nodes(name.into(), range, vec![node], 0);
+        let input = b.last();
+        (b, input)
     }
 
     /// Goes on behind the nodes of a graph. Numbers of parameters that it has already stay where they are.
     pub fn behind(graph: &Graph) -> Self {
         let Graph { name, range, nodes, .. } = graph.clone();
-        Self { name, range, nodes, parameters: Parameters::new(), named: HashMap::new() }
+        let given = nodes.len();
+        Self::behind_nodes(name, range, nodes, given)
+    }
+
+    /// Behind nodes, of which the first are another's.
+    fn behind_nodes(name: String, range: f32, nodes: Vec<Node>, given: usize) -> Self {
+        let (parameters, named) = (Parameters::new(), HashMap::new());
+        Self { name, range, nodes, parameters, named, maker: Maker::new(), given }
     }
 
     /// The graph without outputs yet.
@@ -85,23 +89,38 @@ impl Builder {
     }
 
     /// The graph that ends in `output`, and the numbers of its parameters.
-    pub fn finish(self, output: Value) -> (Graph, Parameters) {
+    ///
+    /// # Errors
+    /// As [`Builder::finish_all`].
+    pub fn finish(self, output: Value) -> Result<(Graph, Parameters)> {
         self.finish_all([("output", output)])
     }
 
     /// The graph with several outputs, each with its name; the first is the picture.
     ///
-    /// # Panics
-    /// If there is none.
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if there is none, or one is another builder's; if pictures have no pixel or
+    /// no channel, or white is not a number above 0.
     pub fn finish_all<N: Into<String>>(
         self,
         outputs: impl IntoIterator<Item = (N, Value)>,
-    ) -> (Graph, Parameters) {
+    ) -> Result<(Graph, Parameters)> {
+        if !(self.range.is_finite() && self.range > 0.0) {
+            let reason = format!("expected a finite number above 0 for white, found {}", self.range);
+            return Err(Error::shape(self.name, reason));
+        }
+        let Node { name, op, .. } = &self.nodes[0];
+        op.infer(name, &[])?;
+        let output = |(name, value): (N, Value)| {
+            let name = name.into();
+            self.checked(&name, value).map(|_| Output { name, value })
+        };
+        let outputs: Vec<Output> = outputs.into_iter().map(output).collect::<Result<_>>()?;
+        if outputs.is_empty() {
+            return Err(Error::shape(self.name, "expected at least one output, found none"));
+        }
         let Self { name, range, nodes, parameters, .. } = self;
-        let outputs = outputs.into_iter().map(|(name, value)| Output { name: name.into(), value });
-        let outputs: Vec<Output> = outputs.collect();
-        assert!(!outputs.is_empty(), "a graph has an output");
-        (Graph { name, range, nodes, outputs }, parameters)
+        Ok((Graph { name, range, nodes, outputs }, parameters))
     }
 
     /// Learned numbers: a convolution's weight `[out, in, k, k]`, a bias or a slope `[channels]`, a linear layer's
@@ -122,9 +141,28 @@ impl Builder {
         Ok(value)
     }
 
-    /// The shape of a value.
+    /// The shape of a value. That of another builder's is nothing, 0x0x0x0, of which nothing can be made.
     pub fn shape(&self, value: Value) -> Shape {
-        self.nodes[value.index()].shape
+        self.own(value).map_or(Shape::new(0, 0, 0, 0), |node| node.shape)
+    }
+
+    /// The node of a value that is one of this builder's, or of the graph that it goes on behind.
+    fn own(&self, value: Value) -> Option<&Node> {
+        self.nodes.get(value.index()).filter(|_| value.index() < self.given || value.is_by(self.maker))
+    }
+
+    /// The shape of a value that `name` reads.
+    fn checked(&self, name: &str, value: Value) -> Result<Shape> {
+        let refused = || {
+            let found = format!("value {} of another", value.index());
+            Error::shape(name, format!("expected a value of this builder, found {found}"))
+        };
+        self.own(value).map(|node| node.shape).ok_or_else(refused)
+    }
+
+    /// What was appended last.
+    fn last(&self) -> Value {
+        Value::at(self.nodes.len() - 1).by(self.maker)
     }
 
     /// Convolution of `x` by `weights`: the weight `[out, in / groups, k, k]` and, if there is one, the bias.
@@ -318,12 +356,16 @@ impl Builder {
     }
 
     /// Appends any operation.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if the inputs do not fit, are another builder's, or nothing is made of them.
     pub fn append(&mut self, name: impl Into<String>, op: Op, inputs: &[Value]) -> Result<Value> {
         let name = name.into();
-        let shapes: Vec<Shape> = inputs.iter().map(|input| self.shape(*input)).collect();
+        let shapes = inputs.iter().map(|input| self.checked(&name, *input));
+        let shapes = shapes.collect::<Result<Vec<Shape>>>()?;
         let shape = op.infer(&name, &shapes)?;
         self.nodes.push(Node { name, op, inputs: inputs.to_vec(), shape });
-        Ok(Value(self.nodes.len() as u32 - 1))
+        Ok(self.last())
     }
 }
 

@@ -111,7 +111,9 @@ impl Op {
     pub(super) fn infer(&self, name: &str, inputs: &[Shape]) -> Result<Shape, Error> {
         let operator = self.operator();
         let refused = |reason| Error::shape(name, format!("{} expects {reason}", operator.name()));
-        operator.infer(inputs).map_err(refused)
+        inputs.iter().try_for_each(countable).map_err(refused)?;
+        let shape = operator.infer(inputs).map_err(refused)?;
+        countable(&shape).map(|()| shape).map_err(refused)
     }
 }
 
@@ -193,6 +195,16 @@ impl Add for Macs {
 impl Sum for Macs {
     fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
         iter.fold(Self::default(), Self::add)
+    }
+}
+
+/// Nothing is made of nothing, and no buffer holds more bytes than can be counted.
+fn countable(shape: &Shape) -> Result<(), String> {
+    let numbers = shape.axes().into_iter().try_fold(size_of::<f32>(), usize::checked_mul);
+    match numbers {
+        Some(0) => Err(format!("at least one picture, channel, row and column, found {shape}")),
+        Some(_) => Ok(()),
+        None => Err(format!("no more numbers than can be counted, found {shape}")),
     }
 }
 

@@ -150,7 +150,7 @@ mod tests {
     fn field(build: impl FnOnce(&mut Builder, Value) -> Value) -> Option<ReceptiveField> {
         let (mut b, x) = Builder::new("graph", Shape::new(1, 3, 32, 48), 1.0);
         let output = build(&mut b, x);
-        b.finish(output).0.receptive_field(&[])
+        b.finish(output).unwrap().0.receptive_field(&[])
     }
 
     fn of(radius: usize, alignment: usize) -> Option<ReceptiveField> {

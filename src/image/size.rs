@@ -14,6 +14,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use super::limits::MAX_BYTES;
 use super::transfer::{self, Transfer};
 use super::{Dpi, Picture, UpscaledPicture, travel};
+use crate::alpha::{enlarged_alpha, is_opaque};
 use crate::error::{Error, Result};
 use crate::pixels::{Pixels, Samples};
 use crate::upscale::{Upscaled, Upscaler};
@@ -107,11 +108,11 @@ impl Upscaler {
         let Upscaled { pixels, masks, macs_kept } = self.sized(colour, to)?;
         let [width, height] = to.map(|side| side as usize);
         let transparency = match transparency {
-            Some(plane) if alpha == Alpha::Network && !travel::is_opaque(&plane) => {
+            Some(plane) if alpha == Alpha::Network && !is_opaque(&plane) => {
                 let made = self.sized(travel::gray(&plane), to)?;
                 Some(travel::alpha_of(&made.pixels, &plane))
             }
-            plane => plane.map(|plane| travel::enlarged_alpha(&plane, width, height)),
+            plane => plane.map(|plane| enlarged_alpha(&plane, width, height)),
         };
         let travelled = transfer.map_or(color, |_| transfer::wide(color));
         let mut image = travel::join(&pixels, transparency, travelled)?;
@@ -191,7 +192,7 @@ fn resampled(picture: Pixels, to: [u32; 2]) -> Result<Pixels> {
         PixelType::U8x3 => Samples::U8(made.into_vec()),
         _ => Samples::U16(bytemuck::pod_collect_to_vec(made.buffer())),
     };
-    Ok(Pixels::new(to[0] as usize, to[1] as usize, samples))
+    Ok(Pixels::of(to[0] as usize, to[1] as usize, samples))
 }
 
 #[cfg(test)]
@@ -254,8 +255,8 @@ mod tests {
     #[test]
     fn flat_stays_flat_in_every_depth_and_size() {
         for to in [[5, 4], [1, 1], [13, 9], [3, 9]] {
-            let eight = Pixels::new(7, 5, Samples::U8([9, 77, 255].repeat(35)));
-            let sixteen = Pixels::new(7, 5, Samples::U16([9, 30_000, 65_535].repeat(35)));
+            let eight = Pixels::of(7, 5, Samples::U8([9, 77, 255].repeat(35)));
+            let sixteen = Pixels::of(7, 5, Samples::U16([9, 30_000, 65_535].repeat(35)));
             let pixels = (to[0] * to[1]) as usize;
             assert_eq!(*resampled(eight, to).unwrap().samples(), Samples::U8([9, 77, 255].repeat(pixels)));
             let found = resampled(sixteen, to).unwrap();

@@ -18,10 +18,11 @@ use image::{ColorType, DynamicImage, ImageFormat};
 use super::encode::format_of;
 use super::reader::quietly;
 use super::transfer::{self, Transfer};
-use super::travel::{self, ALPHA_MARGIN, SPREAD};
+use super::travel;
 use super::{
     Alpha, Animation, FileOptions, Pages, Picture, PictureHeader, PictureReader, PictureWriter, Reading,
 };
+use crate::alpha::{ALPHA_MARGIN, SPREAD, enlarged_alpha};
 use crate::error::{Error, Result};
 use crate::job::stream::{Sink, Source};
 use crate::pixels::{Depth, Pixels};
@@ -231,7 +232,7 @@ impl Source for FileRows {
         let curved = self.transfer.map(|transfer| transfer.for_network(&band));
         let (colour, _) = travel::split(curved.as_ref().unwrap_or(&band))?;
         let above = above as usize;
-        Ok(colour.part(0..colour.width(), above..above + rows.len()))
+        colour.part(0..colour.width(), above..above + rows.len())
     }
 
     fn restart(&mut self) -> Result<()> {
@@ -284,7 +285,7 @@ impl FileRows {
         let (band, above) = self.around(rows.start / scale..rows.end / scale, ALPHA_MARGIN)?;
         let [width, height] = [band.width(), band.height()].map(|side| (side * scale) as usize);
         let alpha = travel::alpha(&band).expect("only of pictures that have it");
-        let enlarged = travel::enlarged_alpha(&alpha, width, height);
+        let enlarged = enlarged_alpha(&alpha, width, height);
         let start = width * (above * scale) as usize;
         Ok(enlarged[start..start + width * rows.len()].to_vec())
     }

@@ -6,21 +6,10 @@
 
 use image::{ColorType, DynamicImage, ImageBuffer, Pixel};
 
+use crate::alpha::{OPAQUE, neighbours, spread_visible};
 use crate::error::{Error, Result};
-use crate::pixels::{Pixels, Samples};
-use crate::plane::{Bicubic, Plane};
-
-const OPAQUE: u16 = u16::MAX;
-
-/// The coefficient of the bicubic that networks add their detail to (PyTorch's), so that the edges of
-/// colour and transparency stay together.
-const ALPHA_KERNEL: Bicubic = Bicubic { a: -0.75, white: OPAQUE as f64 };
-
-/// How far colour is spread under full transparency, in pixels. Beyond it networks hardly look.
-pub(super) const SPREAD: usize = 64;
-
-/// How far the enlargement of alpha looks, in pixels.
-pub(super) const ALPHA_MARGIN: usize = 3;
+use crate::pixels::{Pixels, Samples, mean};
+use crate::plane::Plane;
 
 /// Colour for the network, and alpha if there is any.
 pub(super) fn split(image: &DynamicImage) -> Result<(Pixels, Option<Plane>)> {
@@ -30,7 +19,9 @@ pub(super) fn split(image: &DynamicImage) -> Result<(Pixels, Option<Plane>)> {
     }
     match image {
         DynamicImage::ImageRgb8(rgb) => {
-            Ok((Pixels::new(width, height, Samples::U8(rgb.as_raw().clone())), None))
+            // Its container may hold more.
+            let samples = rgb.as_raw()[..3 * width * height].to_vec();
+            Ok((Pixels::new(width, height, Samples::U8(samples))?, None))
         }
         DynamicImage::ImageRgb32F(_) | DynamicImage::ImageRgba32F(_) => Err(Error::Unsupported(
             "expected samples of 8 or 16 bits, found floating point: convert the picture first".to_owned(),
@@ -41,7 +32,7 @@ pub(super) fn split(image: &DynamicImage) -> Result<(Pixels, Option<Plane>)> {
             let mut colours: Vec<[u16; 3]> =
                 rgba.pixels().map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect();
             spread_visible(&mut colours, &alphas, width);
-            Ok((Pixels::new(width, height, Samples::U16(colours.into_flattened())), alpha(image)))
+            Ok((Pixels::of(width, height, Samples::U16(colours.into_flattened())), alpha(image)))
         }
     }
 }
@@ -107,16 +98,10 @@ pub(super) fn straight(sample: u16, alpha: u16, white: u16) -> u16 {
     straight.min(white) as u16
 }
 
-/// Rounded; there are no halves.
-fn mean(rgb: [u16; 3]) -> u16 {
-    let sum: u32 = rgb.map(u32::from).iter().sum();
-    ((sum + 1) / 3) as u16
-}
-
 /// Alpha as a gray picture.
 pub(super) fn gray(alpha: &Plane) -> Pixels {
     let samples = alpha.values.iter().flat_map(|&value| [value as u16; 3]).collect();
-    Pixels::new(alpha.width, alpha.height, Samples::U16(samples))
+    Pixels::of(alpha.width, alpha.height, Samples::U16(samples))
 }
 
 /// What a network made of [`gray`]. Where the old alpha was opaque, or clear, all around, so is the new one: networks
@@ -142,64 +127,12 @@ pub(super) fn alpha_of(made: &Pixels, old: &Plane) -> Vec<u16> {
     pixels.map(value).collect()
 }
 
-/// Whether nothing shines through anywhere.
-pub(super) fn is_opaque(alpha: &Plane) -> bool {
-    alpha.values.iter().all(|&value| value == f64::from(OPAQUE))
-}
-
-/// Alpha at the size of the enlarged picture. What is opaque everywhere stays so without any arithmetic.
-pub(super) fn enlarged_alpha(alpha: &Plane, width: usize, height: usize) -> Vec<u16> {
-    if is_opaque(alpha) {
-        return vec![OPAQUE; width * height];
-    }
-    alpha.resized(width, height, ALPHA_KERNEL).values.iter().map(|&value| value as u16).collect()
-}
-
-/// Gives invisible pixels the mean colour of their visible neighbours, ring by ring outwards: a network
-/// looks further than one pixel, and whatever colour a program left under full transparency (often black)
-/// would show as a fringe. There are [`SPREAD`] rings.
-fn spread_visible(colours: &mut [[u16; 3]], alphas: &[u16], width: usize) {
-    let mut known: Vec<bool> = alphas.iter().map(|&alpha| alpha > 0).collect();
-    let beside = |i: usize| neighbours(i, width, alphas.len());
-    let mut ring: Vec<usize> =
-        (0..alphas.len()).filter(|&i| !known[i] && beside(i).any(|n| known[n])).collect();
-    for _ in 0..SPREAD {
-        for &i in &ring {
-            colours[i] = mean_colour(beside(i).filter(|&n| known[n]).map(|n| colours[n]));
-        }
-        for &i in &ring {
-            known[i] = true;
-        }
-        ring = ring.iter().flat_map(|&i| beside(i)).filter(|&n| !known[n]).collect();
-        ring.sort_unstable();
-        ring.dedup();
-    }
-}
-
-/// The up to eight pixels around pixel `i`.
-fn neighbours(i: usize, width: usize, len: usize) -> impl Iterator<Item = usize> {
-    let (x, y) = (i % width, i / width);
-    let columns = x.saturating_sub(1)..(x + 2).min(width);
-    let rows = y.saturating_sub(1)..(y + 2).min(len / width);
-    rows.flat_map(move |y| columns.clone().map(move |x| y * width + x)).filter(move |&n| n != i)
-}
-
-fn mean_colour(colours: impl Iterator<Item = [u16; 3]>) -> [u16; 3] {
-    let (mut sum, mut count) = ([0; 3], 0);
-    for colour in colours {
-        for (sum, sample) in sum.iter_mut().zip(colour) {
-            *sum += u32::from(sample);
-        }
-        count += 1;
-    }
-    sum.map(|sum| (sum / count) as u16)
-}
-
 #[cfg(test)]
 mod tests {
     use image::{GrayAlphaImage, GrayImage, ImageBuffer, Rgb32FImage, RgbImage, RgbaImage};
 
     use super::*;
+    use crate::alpha::enlarged_alpha;
 
     /// Every type that travels, with samples that differ.
     fn pictures() -> Vec<DynamicImage> {
@@ -233,7 +166,7 @@ mod tests {
         let gray = DynamicImage::from(GrayImage::new(2, 1));
         // In 8 bits 100.4 100.4 100.8 and 100.6 100.6 100.2: rounded first, their means would be 100 and 101.
         let [below, above] = [[25_803, 25_803, 25_906], [25_854, 25_854, 25_751]];
-        let colour = Pixels::new(2, 1, Samples::U16([below, above].concat()));
+        let colour = Pixels::of(2, 1, Samples::U16([below, above].concat()));
         let joined = join(&colour, None, gray.color()).unwrap();
         assert_eq!(joined.as_bytes(), [101, 100]);
     }
@@ -243,32 +176,5 @@ mod tests {
         for picture in [DynamicImage::from(Rgb32FImage::new(2, 2)), RgbImage::new(0, 3).into()] {
             assert!(matches!(split(&picture), Err(Error::Unsupported(_))));
         }
-    }
-
-    #[test]
-    fn opaque_stays_opaque_and_clear_stays_clear() {
-        let flat = |value: u16| Plane::new(5, 3, vec![f64::from(value); 15]);
-        assert_eq!(enlarged_alpha(&flat(OPAQUE), 10, 6), vec![OPAQUE; 60]);
-        assert_eq!(enlarged_alpha(&flat(0), 10, 6), vec![0; 60]);
-        let mut edge = flat(OPAQUE);
-        edge.values[7] = 0.0;
-        let enlarged = enlarged_alpha(&edge, 10, 6);
-        assert!(enlarged.contains(&OPAQUE) && enlarged.iter().any(|&alpha| alpha < OPAQUE / 2));
-    }
-
-    #[test]
-    fn hidden_colour_is_replaced_from_the_visible_side() {
-        // One visible red pixel on the left of a row whose hidden part is black, and a second row of green.
-        let (red, green, black) = ([60_000, 0, 0], [0, 60_000, 0], [0; 3]);
-        let mut colours = [red, black, black, black];
-        spread_visible(&mut colours, &[1, 0, 0, 0], 4);
-        assert_eq!(colours, [red; 4]);
-        let mut colours = [red, black, green, black];
-        spread_visible(&mut colours, &[9, 0, 9, 0], 2);
-        let middle = [30_000, 30_000, 0];
-        assert_eq!(colours, [red, middle, green, middle]);
-        let mut all_hidden = [black, red];
-        spread_visible(&mut all_hidden, &[0, 0], 2);
-        assert_eq!(all_hidden, [black, red]);
     }
 }

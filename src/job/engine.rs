@@ -55,6 +55,11 @@ pub struct StepTime {
     pub time: Duration,
 }
 
+/// What a window says that comes before its phase.
+fn unprepared() -> Error {
+    Error::Unsupported("no phase is prepared: prepare one before a window is begun or collected".into())
+}
+
 /// Computes phases.
 pub trait Engine: fmt::Debug + Send {
     /// The device's name.
@@ -89,14 +94,15 @@ pub trait Engine: fmt::Debug + Send {
     /// Begins a window.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], [`Error::Device`], [`Error::Cancelled`].
+    /// [`Error::OutOfMemory`], [`Error::Device`], [`Error::Cancelled`]; [`Error::Unsupported`] before
+    /// [`Engine::prepare`].
     fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()>;
 
     /// Waits for the oldest window under way.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], [`Error::Device`]: the device is lost, or the picture is not of finite numbers;
-    /// [`Error::Cancelled`].
+    /// [`Error::Cancelled`]; [`Error::Unsupported`] if none is under way.
     fn collect(&mut self, cancel: &Cancel) -> Result<Made>;
 
     /// Whether a pixel's number depends on the pixels that it sees and on nothing else, such as its place in the window, to

@@ -233,7 +233,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for memory in [0, 50_000, u64::MAX] {
             let mut store = Store::new(memory, folder.path());
-            store.add(Value(7), shape);
+            store.add(Value::at(7), shape);
             for y in (0..150).step_by(30) {
                 for x in [0, 10] {
                     let kept = Rect { x: x..x + 10, y: y..y + 30 };
@@ -241,13 +241,13 @@ mod tests {
                     let window = Rect { x: x.max(1) - 1..x + 10, y: y.max(1) - 1..y + 30 };
                     let numbers = cut(&window);
                     let from = kept.within(&window);
-                    store.write(Value(7), &kept, numbers.shape(), &pack(&numbers), &from).unwrap();
+                    store.write(Value::at(7), &kept, numbers.shape(), &pack(&numbers), &from).unwrap();
                 }
             }
             for part in
                 [Rect { x: 0..20, y: 0..150 }, Rect { x: 3..9, y: 60..70 }, Rect { x: 19..20, y: 149..150 }]
             {
-                assert_eq!(store.read(Value(7), &part).unwrap(), pack(&cut(&part)), "{memory} {part:?}");
+                assert_eq!(store.read(Value::at(7), &part).unwrap(), pack(&cut(&part)), "{memory} {part:?}");
             }
             assert_eq!(store.file.is_some(), memory < u64::MAX);
         }
@@ -263,7 +263,7 @@ mod tests {
         let rows = |y: usize| Rect { x: 0..8, y: y..y + ROWS };
         let numbers = vec![1.0; ROWS * 8 * LANES];
         let window = shape.with_size(ROWS, 8);
-        for value in [Value(1), Value(2)] {
+        for value in [Value::at(1), Value::at(2)] {
             store.add(value, shape);
             for y in [0, 64, 128] {
                 store.write(value, &rows(y), window, &numbers, &rows(0)).unwrap();

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::thread;
 
 use pass::{Pass, State};
-use rows::{Incoming, Outgoing};
+use rows::{Incoming, Outgoing, Said};
 pub use rows::{PixelRows, Sink, Source};
 
 use crate::control::Control;
@@ -45,6 +45,12 @@ const PROBE: usize = 128;
 
 /// Bytes that a band of enlarged rows may have, where the tile is ours to choose.
 const BAND_BYTES: usize = 48 << 20;
+
+/// Bytes with which a picture that is no larger than [`PROBE`] is taken to fit in one piece, without a question.
+const ENOUGH: u64 = 64 << 20;
+
+/// Pixels of an enlarged picture at most: far more than any file holds, and few enough to be counted with.
+const MOST: u64 = 1 << 40;
 
 /// Whether and how pictures are cut into tiles. The result is the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,6 +191,7 @@ struct Recovery {
 impl Run<'_> {
     /// Reads the picture from `source`, several times if it must be, and writes its enlargement to `sink`.
     pub(crate) fn run(mut self, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<Outcome> {
+        self.check()?;
         let mut recovery = Recovery::default();
         if let (Tiling::Pixels(_), Some(reason)) = (self.budget.tiling, self.never_cut()?) {
             tracing::warn!("{reason}");
@@ -200,6 +207,23 @@ impl Run<'_> {
         let count = self.known.cut(self.model)?.len();
         let phases: Vec<Option<usize>> = (0..count).map(Some).collect();
         self.phases(&phases, &mut recovery, source, sink)
+    }
+
+    /// Whether there is anything to do, and it can be done.
+    fn check(&self) -> Result<()> {
+        let ([width, height], scale) = (self.real, self.model.scale() as u128);
+        if width == 0 || height == 0 {
+            let reason = format!("expected at least one pixel, found {width}x{height}");
+            return Err(Error::shape("source", reason));
+        }
+        if (width as u128).saturating_mul(height as u128).saturating_mul(scale * scale) > MOST.into() {
+            let limit = format!("{scale} times {width}x{height} is more than 2^40 pixels");
+            return Err(Error::Limits(format!("the picture is too large: {limit}")));
+        }
+        if self.budget.tiling == Tiling::Pixels(0) {
+            return Err(Error::Unsupported("expected tiles of at least one pixel a side, found 0".into()));
+        }
+        Ok(())
     }
 
     /// One phase after the other.
@@ -220,18 +244,24 @@ impl Run<'_> {
                 source.restart()?;
             }
             thread::scope(|scope| {
-                let incoming =
-                    whole.reads_picture.then(|| Incoming::new(scope, &mut *source, self.model.edge()));
+                let (said, edge) = (Said { size: self.real, depth: self.depth }, self.model.edge());
+                let incoming = whole.reads_picture.then(|| Incoming::new(scope, &mut *source, said, edge));
                 let outgoing = whole.makes_picture.then(|| Outgoing::new(scope, &mut *sink));
                 let (incoming, outgoing) = (incoming.transpose()?, outgoing.transpose()?);
-                let (real, size, scale) = (self.real, self.size(), self.model.scale());
-                let mut pass = Pass::new(&mut state, (*at, &whole), [real, size], scale, incoming, outgoing)
+                let (sizes, made) = ([self.real, self.size()], (self.model.scale(), self.depth));
+                let mut pass = Pass::new(&mut state, (*at, &whole), sizes, made, incoming, outgoing)
                     .watched(self.control);
                 while !pass.is_done() {
-                    let grid = self.grid(*at, recovery)?;
+                    let grid = match self.grid(*at, recovery) {
+                        Err(error) => {
+                            self.recover(recovery, [SMALLEST; 2], error)?;
+                            continue;
+                        }
+                        grid => grid?,
+                    };
                     let phase = self.known.phase(self.model, *at, grid.window())?;
                     let engine = &mut *self.engines[recovery.engine];
-                    match pass.attempt(engine, &phase, &grid, self.depth) {
+                    match pass.attempt(engine, &phase, &grid) {
                         Err(error) if at.is_some() => self.recover(recovery, grid.tile(), error)?,
                         outcome => outcome?,
                     }
@@ -251,7 +281,9 @@ impl Run<'_> {
             Tiling::Whole => true,
             _ if recovery.largest.is_some() => false,
             Tiling::Pixels(side) => longer <= side,
-            Tiling::Auto if longer <= self.probe_side() => true,
+            Tiling::Auto if longer <= self.probe_side() && self.budget.memory[recovery.engine] >= ENOUGH => {
+                true
+            }
             Tiling::Auto => {
                 let Bytes { fixed, a_pixel } = self.bytes(None, recovery.engine)?;
                 fixed + a_pixel * (width * height) as f64 <= self.budget.memory[recovery.engine] as f64
@@ -295,6 +327,11 @@ impl Run<'_> {
         let mut side = (pixels.sqrt() as usize).saturating_sub(2 * field.radius).min(LARGEST);
         let row =
             3 * self.real[0] * self.model.scale().pow(2) * if self.depth == Depth::Eight { 1 } else { 2 };
+        let smallest = Grid::new(self.size(), [SMALLEST; 2], field).window();
+        let needed = fixed + a_pixel * (smallest[0] * smallest[1]) as f64;
+        if needed.is_finite() && needed > self.budget.memory[engine] as f64 {
+            return Err(self.too_little(engine, needed));
+        }
         loop {
             side = side.max(SMALLEST);
             let tile = [side, side.min(BAND_BYTES / row).max(SMALLEST)];
@@ -303,6 +340,16 @@ impl Run<'_> {
             }
             side = side * 3 / 4;
         }
+    }
+
+    /// Not even the smallest tile fits.
+    fn too_little(&self, engine: usize, needed: f64) -> Error {
+        let (name, memory) = (self.engines[engine].name(), self.budget.memory[engine]);
+        Error::OutOfMemory(format!(
+            "{name}: expected at least {} bytes for a tile of {SMALLEST} pixels a side with what it looks at, found \
+             {memory}; allow more, or ask for a size of tiles",
+            needed.ceil()
+        ))
     }
 
     /// Whether an engine's bindings take a phase's windows of a size.

@@ -26,7 +26,7 @@ impl Objective {
         let graph = net.unfolded().resized(&[low])?;
         let mut b = Builder::behind(&graph);
         let loss = b.goal("loss", graph.output(), &goal.into())?;
-        Self::new(b.finish_all([("loss", loss)]).0)
+        Self::new(b.finish_all([("loss", loss)])?.0)
     }
 
     /// Of a graph of one's own. All parameters are trained.

@@ -115,7 +115,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
 
     let y = high_frequency_block(&mut b, [sum?, first?], &w, config.layers + 1)?;
     let y = conv(&mut b, y, &w.scope("add_mean.shifter"), [3, 3, 1])?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// `r_1` and `s`: the asymmetric block, and what the memory enhancement block adds up.

@@ -105,7 +105,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = b.add("out_lr", y, x)?;
     let upsampler = w.scope("upsampler.upsampleOneStep");
     let y = shuffled(&mut b, y, &upsampler.scope(0), upsampler.path("1"), config.scale)?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Efficient separable distillation block.

@@ -157,7 +157,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = upsample(&mut b, y, &w.scope(config.upsampler()).scope("body"), config)?;
     let y = Conv::same(3).making(&mut b, y, &w.scope("exit"), 3)?;
     let y = conv(&mut b, y, &w.scope("add_mean.shifter"), [3, 3, 1])?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Blocks in turn, and behind each a 1×1 convolution of what all of them made.

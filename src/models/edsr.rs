@@ -200,7 +200,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = upsampler_to(&mut b, y, &w.scope(names.upsampler), config.scale, config.upsampled)?;
     let y = conv(&mut b, y, &w.scope(names.last), [config.colours, config.upsampled, 3])?;
     let y = shifted(&mut b, y, "add_mean", 1.0)?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Residual block (figure 2c), of any width in the middle: pruning may narrow it there. `res_scale` is a

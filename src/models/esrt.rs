@@ -109,7 +109,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let x = upsampler(b, x, &up.scope(0), config.scale)?;
     let x = basic_conv(b, x, &up.scope(1), 3)?;
     let y = b.add("output", x, y)?;
-    Ok(builder.finish(y))
+    builder.finish(y)
 }
 
 /// Three high-preserving blocks, then the transformer (figure 2).

@@ -145,7 +145,7 @@ mod tests {
             let w = weights.root();
             let y = conv(&mut b, x, &w.scope("head"), [3, 3, 1])?;
             let y = conv(&mut b, y, &w.scope(format!("up{}", self.scale)), [3, 3, 1])?;
-            Ok(b.finish(y))
+            b.finish(y)
         }
     }
 

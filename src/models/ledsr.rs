@@ -117,7 +117,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = conv(&mut b, y, &w.scope("tail.0.0"), [3 * scale * scale, c, 3])?;
     let y = b.pixel_shuffle("tail.0.1", y, scale)?;
     let y = mean_shift(&mut b, y, &w.scope("add_mean"), mean, 1.0)?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Residual block.

@@ -44,7 +44,7 @@ pub(super) fn in_colour(graph: &Graph, parameters: &Parameters, scale: usize) ->
         scale => b.resize("chroma.large", chroma, ResizeKind::Bicubic, scale)?,
     };
     let y = b.add("colour", chroma, made[graph.output().index()])?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 #[cfg(test)]
@@ -62,7 +62,7 @@ mod tests {
         let bias = b.parameter("bias", &Parameter::new([made], vec![0.5; made])).unwrap();
         let y = b.conv2d("conv", x, [weight, bias], Conv2d::same(3)).unwrap();
         let y = if scale == 1 { y } else { b.pixel_shuffle("shuffle", y, scale).unwrap() };
-        b.finish(y)
+        b.finish(y).unwrap()
     }
 
     /// By Y, Cb and Cr, each on its own way.
@@ -87,7 +87,7 @@ mod tests {
             let large = |plane: &Tensor| {
                 let (mut b, x) = Builder::new("chroma", plane.shape(), 1.0);
                 let y = b.resize("large", x, ResizeKind::Bicubic, scale).unwrap();
-                let (graph, none) = b.finish(y);
+                let (graph, none) = b.finish(y).unwrap();
                 cpu::run(&graph, &none, plane).unwrap()
             };
             let (blue, red) = (large(&blue), large(&red));

@@ -129,7 +129,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = upsampler_to(&mut b, y, &upsample, scale, config.upsampled)?;
     let y = conv(&mut b, y, &w.scope("tail.0"), [3, config.upsampled, 3])?;
     let y = mean_shift(&mut b, y, &w.scope("add_mean"), mean, 1.0)?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Residual block (figure 2c).

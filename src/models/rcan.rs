@@ -193,7 +193,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = upsampler_to(&mut b, y, &w.scope(names.upsampler), config.scale, config.upsampled)?;
     let y = conv(&mut b, y, &w.scope(names.last), [3, config.upsampled, 3])?;
     let y = mean_shift(&mut b, y, &w.scope("add_mean"), mean, 1.0)?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Residual group (section 3.2).

@@ -118,7 +118,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = Conv::same(3).making(&mut b, y, &w.scope("LR_conv"), config.channels)?;
     let y = b.add("out_lr", y, x)?;
     let y = shuffled(&mut b, y, &w.scope("upsampler.0"), "upsampler.1", config.scale)?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// The steps of a residual feature distillation block, which BSRN has too.

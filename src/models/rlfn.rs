@@ -152,7 +152,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = Conv::same(3).making(&mut b, y, &w.scope(names.conv_2), config.channels)?;
     let y = b.add("out_low_resolution", y, x)?;
     let y = shuffled(&mut b, y, &w.scope(names.upsampler), "upsampler", config.scale)?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Three convolutions and the residual.

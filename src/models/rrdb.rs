@@ -245,7 +245,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     let y = lrelu(&mut b, high.path("lrelu"), y)?;
     let inputs = b.shape(y).channels;
     let y = conv(&mut b, y, &last, [config.colours, inputs, 3])?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Residual in residual dense block (figure 4).

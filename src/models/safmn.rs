@@ -150,7 +150,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
         let enlarged = b.resize("ident", picture, ResizeKind::Bilinear, config.scale)?;
         y = b.add("to_img", y, enlarged)?;
     }
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Feature mixing module.

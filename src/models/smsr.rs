@@ -115,7 +115,7 @@ impl Network for Config {
 pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph, Parameters)> {
     let module = |b: &mut Builder, x, w: &Scope<'_>| sparse_mask_module(b, x, w, config);
     let (builder, y) = assembled(config, weights, input, 1.0, module)?;
-    Ok(builder.finish(y))
+    builder.finish(y)
 }
 
 /// The network around its modules. What goes into the head is divided by `unit`, and what comes out of the tail multiplied.

@@ -148,7 +148,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
 
     let upsampler = w.scope("upsampler");
     let y = shuffled(&mut b, y, &upsampler.scope(0), upsampler.path("1"), config.scale)?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Swift parameter-free attention block: its output, and its first convolution's behind the SiLU.

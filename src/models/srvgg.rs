@@ -126,7 +126,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
         scale => b.resize("base", picture, ResizeKind::Nearest, scale)?,
     };
     let y = b.add("add", y, base)?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Parametric ReLU with a slope a channel, or one for all; or ReLU, see [`Config::prelu`].

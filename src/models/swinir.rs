@@ -226,7 +226,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
         _ => reconstruction(&mut b, y, &w, config)?,
     };
     let y = b.add("add_mean", y, mean)?;
-    Ok(b.finish(y))
+    b.finish(y)
 }
 
 /// Residual Swin transformer block (figure 2a).

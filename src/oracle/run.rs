@@ -15,6 +15,7 @@ use crate::tensor::{Parameter, Shape, Tensor};
 /// # Errors
 /// [`Error::Shape`] if numbers do not fit a node.
 pub fn run(graph: &Graph, parameters: &Parameters, inputs: &[&Tensor]) -> Result<Vec<Numbers>> {
+    graph.check_numbers(parameters)?;
     let mut inputs = inputs.iter();
     let mut made: Vec<Numbers> = Vec::with_capacity(graph.nodes().len());
     for node in graph.nodes() {

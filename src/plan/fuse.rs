@@ -152,7 +152,7 @@ mod tests {
 
     /// The groups of what is computed: parameters are not.
     fn groups(b: Builder, output: Value, keep: &[Value]) -> Vec<Option<Group>> {
-        let (graph, _) = b.finish(output);
+        let (graph, _) = b.finish(output).unwrap();
         let groups = fuse(&graph, keep).into_iter().zip(graph.nodes());
         groups.map(|(group, node)| group.filter(|_| !matches!(node.op, Op::Parameter(_)))).collect()
     }

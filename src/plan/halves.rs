@@ -163,7 +163,7 @@ mod tests {
         let shuffled = b.pixel_shuffle("shuffled", tail, 2).unwrap();
         let enlarged = b.resize("enlarged", centred, ResizeKind::Bicubic, 2).unwrap();
         let output = b.add("output", shuffled, enlarged).unwrap();
-        let (graph, _) = b.finish(output);
+        let (graph, _) = b.finish(output).unwrap();
         let expected =
             ["branch", "centred", "enlarged", "input", "logits", "mask", "output", "shuffled", "tail"];
         assert_eq!(exact(&graph).iter().collect::<Vec<_>>(), expected);

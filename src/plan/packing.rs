@@ -121,8 +121,14 @@ impl Packing {
     /// Whether the numbers can be stored so.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with a parameter that is stored as f16 and too large for it.
+    /// [`Error::Unsupported`] with a parameter that is stored as f16 and too large for it; [`Error::Shape`] if there are
+    /// fewer parameters than the plan has.
     pub(crate) fn check(&self, parameters: &Parameters) -> Result<()> {
+        let found = parameters.len();
+        if let Some(id) = self.layout.ids().find(|id| id.index() >= found) {
+            let expected = format!("expected the numbers of the plan's parameters, {id} among them");
+            return Err(Error::shape("parameters", format!("{expected}, found {found} parameters")));
+        }
         for id in self.layout.ids().filter(|_| self.half) {
             let beyond = |number: &&f32| number.is_finite() && f16::from_f32(**number).is_infinite();
             if let Some(number) = parameters.get(id).values().iter().find(beyond) {

@@ -232,7 +232,7 @@ impl<'a> Cut<'a> {
             } else {
                 continue;
             };
-            renamed[value.index()] = Some(Value(graph.nodes.len() as u32));
+            renamed[value.index()] = Some(Value::at(graph.nodes.len()));
             graph.nodes.push(node);
         }
         let makes_picture = phase + 1 == self.wanted.len();

@@ -78,7 +78,7 @@ fn between_copies(graph: &Graph) -> Result<Graph> {
         values.push(b.append(&node.name, node.op.clone(), &inputs)?);
     }
     let output = copy(&mut b, "copy of the output", values[graph.output().index()])?;
-    Ok(b.finish(output).0)
+    Ok(b.finish(output)?.0)
 }
 
 fn row(tier: Tier) -> Option<&'static Row> {

@@ -33,7 +33,7 @@ use crate::pixels::Pixels;
 ///
 /// let upscaler = Upscaler::on_cpu(&Model::builtin("edsrmini-x2")?, Options::default())?;
 /// let mut frames = FrameUpscaler::new(upscaler)?;
-/// let frame = Arc::new(Pixels::new(16, 8, Samples::U8(vec![90; 3 * 16 * 8])));
+/// let frame = Arc::new(Pixels::new(16, 8, Samples::U8(vec![90; 3 * 16 * 8]))?);
 /// let large = frames.upscale(&frame)?;
 /// assert!(Arc::ptr_eq(&frames.upscale(&frame)?, &large));
 /// assert_eq!(frames.counts().still, 1);
@@ -189,7 +189,7 @@ impl FrameUpscaler {
             let part = frame.part_with(edge, window.x.clone(), window.y.clone());
             let made = self.window(&part, cut)?;
             let inner = kept.within(window).scaled([scale, 1]);
-            large.paste(scale * kept.x.start, scale * kept.y.start, &made.part(inner.x, inner.y));
+            large.paste(scale * kept.x.start, scale * kept.y.start, &made.part(inner.x, inner.y)?);
         }
         Ok(large)
     }

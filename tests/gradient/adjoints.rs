@@ -34,7 +34,7 @@ impl Case {
         }
         let output =
             b.append("operator", Op::Training(op), &values).unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { name, graph: b.finish(output).0, inputs, tolerance: TOLERANCE }
+        Self { name, graph: b.finish(output).unwrap().0, inputs, tolerance: TOLERANCE }
     }
 
     /// On noise.

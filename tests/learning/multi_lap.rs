@@ -15,7 +15,7 @@ fn multi_lap_is_pytorchs() {
         let (mut b, x) = Builder::new("MultiLap", made.shape(), 1.0);
         let target = b.constant("teacher", teacher).unwrap();
         let value = b.losses("loss", x, target, &[(Criterion::MultiLap, weight)]).unwrap();
-        let graph = b.finish(value).0.gradient(value, &[x]).unwrap();
+        let graph = b.finish(value).unwrap().0.gradient(value, &[x]).unwrap();
         let share = f64::from(weight) / copies as f64;
         let found = run(&graph, &Parameters::new(), &[&made]).into_iter().map(|mut outputs| {
             let gradient = outputs.pop().unwrap();

@@ -164,7 +164,7 @@ impl Case<'_> {
         };
         let values: Vec<Value> = inputs.iter().enumerate().map(read).collect();
         let loss = self.loss(&mut b, op, &values);
-        let (graph, parameters) = b.finish(loss);
+        let (graph, parameters) = b.finish(loss).unwrap();
         Ok((graph.gradient(loss, &values)?, parameters, picture))
     }
 

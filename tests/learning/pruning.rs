@@ -46,7 +46,7 @@ fn magnitudes(layers: &[&[f32]]) -> (Objective, Parameters, Vec<String>) {
         let term = b.losses("term", magnitude, magnitude, &[(Loss::L1, 1.0)]).unwrap();
         loss = b.add("loss", loss, term).unwrap();
     }
-    let (graph, parameters) = b.finish_all([("loss", loss)]);
+    let (graph, parameters) = b.finish_all([("loss", loss)]).unwrap();
     (Objective::new(graph).unwrap(), parameters, names)
 }
 
@@ -91,7 +91,7 @@ fn distance_to_target(start: &Parameter, axis: usize) -> (Objective, Parameters)
     let p = b.parameter("p", &Parameter::new(dims, start.values().to_vec())).unwrap();
     let target = b.append("target", Op::Input(Input { shape }), &[]).unwrap();
     let loss = b.losses("loss", p, target, &[(Loss::MeanSquare, len as f32 / 2.0)]).unwrap();
-    let (graph, parameters) = b.finish_all([("loss", loss)]);
+    let (graph, parameters) = b.finish_all([("loss", loss)]).unwrap();
     (Objective::new(graph).unwrap(), parameters)
 }
 

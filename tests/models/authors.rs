@@ -39,7 +39,7 @@ impl Crop {
         let picture = npy::read(&folder.join("lr_u8.npy"));
         let &[height, width, 3] = picture.dims() else { panic!("H×W×3") };
         let samples = picture.values().iter().map(|sample| *sample as u8).collect();
-        let input = Pixels::new(width, height, Samples::U8(samples)).to_tensor(255.0);
+        let input = Pixels::new(width, height, Samples::U8(samples)).unwrap().to_tensor(255.0);
         let graph = model.graph(input.shape()).unwrap();
         let mut names: Vec<(String, String)> =
             [("head", "head.2"), ("collect_out", "collect"), ("sr_float", "add_mean")]
@@ -190,5 +190,5 @@ fn set5_has_the_papers_psnr() {
 
 pub fn read(path: &Path) -> Pixels {
     let rgb = image::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).to_rgb8();
-    Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw()))
+    Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw())).unwrap()
 }

@@ -50,7 +50,7 @@ pub fn set5_psnr(model: &Model, set5: &Path) -> f64 {
         let [large, small] =
             ["HR".into(), format!("LR_x{scale}")].map(|folder: String| read(&set5.join(folder).join(name)));
         let found = upscaler.upscale_pixels(&small).unwrap().pixels;
-        psnr_y(&found, &large.part(0..found.width(), 0..found.height()), scale)
+        psnr_y(&found, &large.part(0..found.width(), 0..found.height()).unwrap(), scale)
     });
     psnr.iter().sum::<f64>() / psnr.len() as f64
 }

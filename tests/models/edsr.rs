@@ -74,7 +74,7 @@ fn residuals_are_scaled_as_published() {
             b.parameter(&name, weights.get(&name).unwrap()).unwrap()
         });
         let y = b.conv2d("conv2", y, learned, Conv2d::same(3)).unwrap();
-        let (graph, parameters) = b.finish(y);
+        let (graph, parameters) = b.finish(y).unwrap();
         let residual = run_reference(&graph, &parameters, &relu, &[]).remove(0);
         let sum = x.values().iter().zip(residual.values()).map(|(x, residual)| x + factor * residual);
         compare::close(&found, &Tensor::new(x.shape(), sum.collect()), 1e-5)

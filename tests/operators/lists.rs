@@ -31,7 +31,7 @@ fn check(gpu: &sparsr::Gpu, name: &str, mask: &Tensor, units: Units) {
     let y = b.masked_conv2d("conv", x, value, weight, op).unwrap();
     let options =
         Options { sparsity: Sparsity::Sparse, units, algorithm: Algorithm::Winograd, ..Options::default() };
-    let (graph, parameters) = b.finish(y);
+    let (graph, parameters) = b.finish(y).unwrap();
     let plan = Plan::new(&graph, &options, gpu.limits()).unwrap();
 
     let words = list_words(shape);

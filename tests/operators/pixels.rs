@@ -23,9 +23,11 @@ fn session(gpu: &Gpu, (graph, parameters): &(Graph, Parameters), ends: Form) -> 
 /// Every sample that there is, at least once.
 fn every_sample(depth: Depth) -> Pixels {
     match depth {
-        Depth::Eight => Pixels::new(43, 7, Samples::U8((0..=255).cycle().take(3 * 43 * 7).collect())),
+        Depth::Eight => {
+            Pixels::new(43, 7, Samples::U8((0..=255).cycle().take(3 * 43 * 7).collect())).unwrap()
+        }
         Depth::Sixteen => {
-            Pixels::new(151, 149, Samples::U16((0..=65535).cycle().take(3 * 151 * 149).collect()))
+            Pixels::new(151, 149, Samples::U16((0..=65535).cycle().take(3 * 151 * 149).collect())).unwrap()
         }
     }
 }
@@ -37,12 +39,12 @@ fn a_picture_goes_in_and_comes_out_as_it_was() {
         for range in RANGES {
             for picture in [
                 every_sample(depth),
-                every_sample(depth).part(0..1, 0..1),
-                every_sample(depth).part(0..33, 0..3),
+                every_sample(depth).part(0..1, 0..1).unwrap(),
+                every_sample(depth).part(0..33, 0..3).unwrap(),
             ] {
                 let shape = Shape::new(1, 3, picture.height(), picture.width());
                 let (b, x) = Builder::new("picture", shape, range);
-                let mut session = session(&gpu, &b.finish(x), ends);
+                let mut session = session(&gpu, &b.finish(x).unwrap(), ends);
                 assert!(session.run_pixels(&picture).unwrap() == picture, "{depth:?} range {range} {shape}");
                 let loaded = session.kept().remove(0);
                 compare::close(&loaded, &picture.to_tensor(range), 2e-7)
@@ -56,7 +58,7 @@ fn a_picture_goes_in_and_comes_out_as_it_was() {
 fn making(numbers: &Tensor, range: f32) -> (Graph, Parameters) {
     let (mut b, _) = Builder::new("numbers", numbers.shape(), range);
     let output = b.constant("numbers", numbers.clone()).unwrap();
-    b.finish(output)
+    b.finish(output).unwrap()
 }
 
 #[test]
@@ -72,8 +74,9 @@ fn numbers_are_clamped_and_halves_go_to_even() {
                 continue; // times 257, quarters of code values: the next line's noise stands for them
             }
             let mut session = session(&gpu, &making(numbers, range), ends);
-            let found =
-                session.run_pixels(&every_sample(depth).part(0..33, 0..7).part(0..33, 0..11)).unwrap();
+            let found = session
+                .run_pixels(&every_sample(depth).part(0..33, 0..7).unwrap().part(0..33, 0..11).unwrap())
+                .unwrap();
             let expected = Pixels::from_tensor(numbers, range, depth).unwrap();
             assert!(found == expected, "{depth:?} range {range}: {:?}", compare::apart(&found, &expected));
         }
@@ -89,7 +92,7 @@ fn a_number_that_is_not_finite_is_an_error_that_says_where() {
                 let mut numbers = Tensor::zeros(Shape::new(1, 3, 5, 7));
                 numbers.values_mut()[channel * 35 + 2 * 7 + 4] = value;
                 let mut session = session(&gpu, &making(&numbers, 1.0), ends);
-                let error = session.run_pixels(&every_sample(depth).part(0..7, 0..5)).unwrap_err();
+                let error = session.run_pixels(&every_sample(depth).part(0..7, 0..5).unwrap()).unwrap_err();
                 let said = matches!(&error, Error::Device(text) if text.contains("pixel (4, 2) is not a finite number"));
                 assert!(said, "{value} in channel {channel}, {depth:?}: {error}");
             }

@@ -34,7 +34,7 @@ const EVERY: &str = "SPARSR_SET5";
 
 fn read(path: &Path) -> Pixels {
     let rgb = image::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).to_rgb8();
-    Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw()))
+    Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw())).unwrap()
 }
 
 /// How many mask pixels differ, and of how many.
@@ -60,7 +60,7 @@ fn published_networks_are_as_good_in_f16() {
             let [large, small] = ["HR".into(), format!("LR_x{scale}")]
                 .map(|folder: String| read(&set5.join(folder).join(name)));
             let made = [&mut cpu, &mut device].map(|upscaler| upscaler.upscale_pixels(&small).unwrap());
-            let truth = large.part(0..made[0].pixels.width(), 0..made[0].pixels.height());
+            let truth = large.part(0..made[0].pixels.width(), 0..made[0].pixels.height()).unwrap();
             for (sum, made) in sums.iter_mut().zip(&made) {
                 *sum += psnr_y(&made.pixels, &truth, *scale) / pictures.len() as f64;
             }

@@ -64,7 +64,7 @@ impl Case {
         let name = name.into();
         let (mut b, x) = Builder::new(name.clone(), input, 1.0);
         let output = build(&mut b, x).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let (graph, parameters) = b.finish(output);
+        let (graph, parameters) = b.finish(output).unwrap();
         let input = seeded::noise(input, seeded::seed(&name));
         Self { name, graph, parameters, input, keep: vec![], tolerance }
     }
@@ -192,7 +192,7 @@ impl Case {
             values.push(value.unwrap_or_else(|error| panic!("{error}")));
         }
         let output = copy(&mut b, "out", values[self.graph.output().index()]);
-        let (graph, parameters) = b.finish(output);
+        let (graph, parameters) = b.finish(output).unwrap();
         let (name, input, keep) = (self.name.clone(), in_f16(&self.input), vec![]);
         Self { name, graph, parameters, input, keep, tolerance: self.tolerance + F16 }
     }
@@ -264,7 +264,7 @@ fn leave_slots(gpu: &Gpu, pool: &mut Pool) {
     for at in 0..4 {
         values.push(b.relu(format!("relu{at}"), values[at]).expect("a ReLU takes any value"));
     }
-    let (graph, _) = b.finish(values[4]);
+    let (graph, _) = b.finish(values[4]).unwrap();
     let plan = Plan::new(&graph, &Options { keep: values, ..Options::default() }, gpu.limits());
     let mut session = pool.session(&plan.expect("it fits")).expect("a device");
     session.run_tensor(&seeded::noise(graph.node(graph.input()).shape, 1)).expect("it runs");

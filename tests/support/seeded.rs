@@ -72,6 +72,7 @@ pub fn picture(width: usize, height: usize, seed: u64) -> Pixels {
         height,
         Samples::U8(words(seed).take(3 * width * height).map(|word| word as u8).collect()),
     )
+    .unwrap()
 }
 
 /// The same at 16 bits.
@@ -81,6 +82,7 @@ pub fn picture16(width: usize, height: usize, seed: u64) -> Pixels {
         height,
         Samples::U16(words(seed).take(3 * width * height).map(|word| word as u16).collect()),
     )
+    .unwrap()
 }
 
 /// 8 channels, 2 modules of 2 layers: every part of SMSR, and nothing that takes time.

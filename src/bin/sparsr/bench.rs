@@ -156,7 +156,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let adapter = args.choice.adapter("bench")?;
     let (name, picture) = match &args.picture {
         Some(path) => (path.display().to_string(), files::rgb8(path)?),
-        None => ("built-in".to_owned(), scene(args.size[0], args.size[1])),
+        None => ("built-in".to_owned(), scene(args.size[0], args.size[1])?),
     };
 
     let progress = terminal::progress(ROUNDS);

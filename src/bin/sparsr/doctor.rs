@@ -201,7 +201,7 @@ fn check_tier(gpu: &Gpu, tier: Tier, model: &Model, expected: &Upscaled) -> Vec<
 }
 
 fn enlarged(upscaler: &mut Upscaler) -> Result<Upscaled> {
-    Ok(upscaler.upscale_pixels(&scene(SIZE[0], SIZE[1]))?)
+    Ok(upscaler.upscale_pixels(&scene(SIZE[0], SIZE[1])?)?)
 }
 
 fn same_masks(found: &Upscaled, expected: &Upscaled) -> bool {
@@ -303,7 +303,7 @@ mod tests {
     #[test]
     fn the_samples_are_the_oracles() {
         let ([width, height], model) = (SIZE, Model::builtin("smsr-x2").unwrap());
-        let small = scene(width, height);
+        let small = scene(width, height).unwrap();
         let shape = Shape::new(1, 3, height, width);
         let picture = Tensor::from_fn(shape, |_, c, y, x| f32::from(bytes(&small)[3 * (y * width + x) + c]));
         let graph = model.net().graph(shape).unwrap();

@@ -201,7 +201,7 @@ fn score(upscaler: &mut Upscaler, path: &Path, set: &Set, args: &Args) -> Result
         let needed = SSIM_WINDOW + 2 * scale;
         return Err(format!("{}: SSIM needs at least {needed} pixels a side", path.display()).into());
     }
-    let truth = truth.part(0..width * scale, 0..height * scale);
+    let truth = truth.part(0..width * scale, 0..height * scale)?;
     let input = match &set.small {
         None => resize_bicubic_matlab(&truth, width, height),
         Some(small) => small_picture(path, small, scale, [width, height])?,

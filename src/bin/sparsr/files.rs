@@ -27,7 +27,7 @@ pub enum Target {
 /// As evaluations read pictures: 8-bit RGB, without transparency.
 pub fn rgb8(path: &Path) -> Result<Pixels> {
     let rgb = Picture::read(path)?.image.to_rgb8();
-    Ok(Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw())))
+    Ok(Pixels::new(rgb.width() as usize, rgb.height() as usize, Samples::U8(rgb.into_raw()))?)
 }
 
 /// Columns and rows, if the file tells. A pipe is not asked: it tells once.

@@ -8,10 +8,10 @@
 //!   └───────┴───────┘
 //! ```
 
-use sparsr::{Pixels, Samples};
+use sparsr::{Pixels, Result, Samples};
 
 /// The scene at a size.
-pub fn scene(width: usize, height: usize) -> Pixels {
+pub fn scene(width: usize, height: usize) -> Result<Pixels> {
     let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
     let samples = pixels.flat_map(|(x, y)| {
         let horizon = (height / 2).max(1);

@@ -24,8 +24,9 @@ impl Operator for Slice {
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
         let Self { start, channels } = *self;
-        expect(channels > 0 && start + channels <= input.channels, || {
-            format!("channels {start} to {}, found {}", start + channels, input.channels)
+        let end = start.saturating_add(channels);
+        expect(channels > 0 && end <= input.channels, || {
+            format!("channels {start} to {end}, found {}", input.channels)
         })?;
         Ok(input.with_channels(channels))
     }

@@ -79,7 +79,7 @@ struct Part {
 impl Part {
     fn append(&mut self, value: Value, node: &Node) {
         let inputs = node.inputs.iter().map(|input| self.of(*input)).collect();
-        self.renamed[value.index()] = Some(Value(self.nodes.len() as u32));
+        self.renamed[value.index()] = Some(Value::at(self.nodes.len()));
         self.nodes.push(Node { inputs, ..node.clone() });
     }
 
@@ -106,13 +106,13 @@ mod tests {
         let bias = b.parameter("conv.bias", &numbers(&[3])).unwrap();
         let weight = b.weight("conv.weight", WeightOperation::Norm, &[v, g]).unwrap();
         let y = b.conv2d("conv", x, [weight, bias], Conv2d::same(1)).unwrap();
-        let (graph, parameters) = b.finish(y);
+        let (graph, parameters) = b.finish(y).unwrap();
         let Folding { graph: folded, weights } = graph.fold_parameters(&parameters);
 
         let names = |graph: &Graph| graph.nodes().iter().map(|node| node.name.clone()).collect::<Vec<_>>();
         assert_eq!(names(&folded), ["input", "conv.bias", "conv.weight", "conv"]);
         assert_eq!(names(&weights), ["conv.weight_v", "conv.weight_g", "conv.weight"]);
-        assert_eq!(weights.outputs(), [Output { name: "conv.weight".into(), value: Value(2) }]);
+        assert_eq!(weights.outputs(), [Output { name: "conv.weight".into(), value: Value::at(2) }]);
         assert_eq!(folded.parameter(folded.find("conv.weight").unwrap()), Some((ParameterId(3), 0)));
         assert!(graph.check_folded().is_err() && folded.check_folded().is_ok());
         assert_eq!(folded.fold_parameters(&parameters).graph, folded, "folded once is folded");
@@ -129,7 +129,7 @@ mod tests {
             let part = b.slice("part", if sliced_weight { weight } else { bias }, 1, 3).unwrap();
             let weights = if sliced_weight { [part, bias] } else { [weight, part] };
             let y = b.conv2d("conv", x, weights, Conv2d::same(1)).unwrap();
-            b.finish(y).0.check_folded().err().map(|error| error.to_string())
+            b.finish(y).unwrap().0.check_folded().err().map(|error| error.to_string())
         };
         assert_eq!(refused(true), None);
         let message = "conv: expected parameters as weights, found computed ones; fold the graph";

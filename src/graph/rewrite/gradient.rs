@@ -82,10 +82,10 @@ impl Graph {
                 read[value.index()] = matches!(node.op, Op::Input(_));
             }
         }
-        let mut renamed = vec![Value(0); self.nodes.len()];
+        let mut renamed = vec![Value::at(0); self.nodes.len()];
         let mut nodes = Vec::with_capacity(self.nodes.len());
         for (at, mut node) in self.nodes.into_iter().enumerate().filter(|(at, _)| read[*at]) {
-            renamed[at] = Value(nodes.len() as u32);
+            renamed[at] = Value::at(nodes.len());
             node.inputs.iter_mut().for_each(|input| *input = renamed[input.index()]);
             nodes.push(node);
         }

@@ -61,7 +61,7 @@ impl Graph {
 
     fn push(&mut self, node: Node) -> Value {
         self.nodes.push(node);
-        Value(self.nodes.len() as u32 - 1)
+        Value::at(self.nodes.len() - 1)
     }
 
     /// The convolution of `node` over `parts` that stand side by side, by `weights`: the weight, and perhaps a bias.

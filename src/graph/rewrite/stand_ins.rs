@@ -42,12 +42,12 @@ impl Graph {
             }
             let op = match &node.op {
                 Op::Parameter(op) => {
-                    made.parameters.insert(Value(made.graph.nodes.len() as u32), op.id);
+                    made.parameters.insert(Value::at(made.graph.nodes.len()), op.id);
                     Op::Input(Input { shape: op.shape })
                 }
                 op => op.clone(),
             };
-            renamed.push(Value(made.graph.nodes.len() as u32));
+            renamed.push(Value::at(made.graph.nodes.len()));
             made.graph.nodes.push(Node { op, inputs, ..node.clone() });
         }
         let output = |output: &Output| Output { value: renamed[output.value.index()], ..output.clone() };
@@ -62,7 +62,7 @@ impl StandIns {
         let op = Op::Parameter(ParameterValue { id: ParameterId(self.sources.len() as u32), shape });
         self.sources.push(source);
         self.graph.nodes.push(Node { name, op, inputs: vec![], shape });
-        Value(self.graph.nodes.len() as u32 - 1)
+        Value::at(self.graph.nodes.len() - 1)
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
         let flipped = b.weight("flipped", WeightOperation::Flip { groups: 1 }, &[p]).unwrap();
         let once = b.conv2d("once", x, flipped, Conv2d::same(3)).unwrap();
         let twice = b.conv2d("twice", once, flipped, Conv2d::same(3)).unwrap();
-        let (graph, _) = b.finish(twice);
+        let (graph, _) = b.finish(twice).unwrap();
         let made = graph.with_stand_ins();
         assert_eq!(made.sources.len(), 1);
         assert_eq!(made.parameters.len(), 1);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Engine, Made, Window};
 use crate::control::Cancel;
 use crate::cpu;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::Parameters;
 use crate::pixels::{Depth, Pixels};
 use crate::plan::Phase;
@@ -62,7 +62,7 @@ impl Engine for CpuEngine {
     }
 
     fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
-        let (phase, depth) = self.phase.as_ref().expect("prepared before a window comes");
+        let Some((phase, depth)) = &self.phase else { return Err(super::unprepared()) };
         let (graph, range) = (&phase.graph, phase.graph.range());
         let picture = window.picture.map(|picture| picture.to_tensor(range));
         let part = cpu::Part {
@@ -79,6 +79,6 @@ impl Engine for CpuEngine {
     }
 
     fn collect(&mut self, _cancel: &Cancel) -> Result<Made> {
-        Ok(self.made.take().expect("a window was submitted"))
+        self.made.take().ok_or_else(|| Error::Unsupported("no window is under way: submit one first".into()))
     }
 }

@@ -157,8 +157,8 @@ impl GpuEngine {
         self.held() + self.pool.missing(plan) > self.memory
     }
 
-    fn current(&mut self) -> &mut Prepared {
-        self.prepared.last_mut().expect("prepared before a window comes")
+    fn current(&mut self) -> Result<&mut Prepared> {
+        self.prepared.last_mut().ok_or_else(super::unprepared)
     }
 }
 
@@ -212,7 +212,7 @@ impl Engine for GpuEngine {
 
     fn submit(&mut self, window: Window, _cancel: &Cancel) -> Result<()> {
         let timed = self.times.is_some();
-        let Prepared { session, steps, .. } = self.current();
+        let Prepared { session, steps, .. } = self.current()?;
         let picture = window.picture.map(|picture| picture.to_words());
         let given: Vec<&[f32]> = window.given.iter().map(Vec::as_slice).collect();
         session.submit(picture.as_deref(), &given)?;
@@ -226,7 +226,7 @@ impl Engine for GpuEngine {
     }
 
     fn collect(&mut self, cancel: &Cancel) -> Result<Made> {
-        let Prepared { session, phase, .. } = self.current();
+        let Prepared { session, phase, .. } = self.current()?;
         let mut read = session.collect_unless(cancel)?;
         let picture = if phase.makes_picture { Some(session.pixels(&read.remove(0))?) } else { None };
         Ok(Made { picture, kept: read.into_iter().map(bytemuck::cast_vec).collect() })

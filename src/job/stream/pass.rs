@@ -12,9 +12,9 @@ use crate::graph::{GlobalPoolKind, ResizeKind, Value};
 use crate::job::engine::{Engine, Made, Window};
 use crate::job::store::Store;
 use crate::job::tiles::{Grid, Rect, Tile};
-use crate::pixels::{Depth, Pixels};
+use crate::pixels::{Depth, Edge, Pixels};
 use crate::plan::{Given, Kept, Origin, Phase};
-use crate::tensor::{Shape, channel_groups};
+use crate::tensor::{Shape, channel_groups, packed_len};
 
 /// What goes from phase to phase.
 pub(super) struct State {
@@ -46,6 +46,8 @@ pub(super) struct Pass<'a, 'scope> {
     real: [usize; 2],
     size: [usize; 2],
     scale: usize,
+    /// That of what is made, as of what is read.
+    depth: Depth,
     /// Rows above this one are done.
     done: usize,
     /// Windows under way, and sums and enlarged rows of the row of tiles that is being made.
@@ -96,7 +98,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         state: &'a mut State,
         (at, whole): (Option<usize>, &'a Phase),
         [real, size]: [[usize; 2]; 2],
-        scale: usize,
+        (scale, depth): (usize, Depth),
         incoming: Option<Incoming<'scope>>,
         outgoing: Option<Outgoing<'scope>>,
     ) -> Self {
@@ -111,6 +113,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             real,
             size,
             scale,
+            depth,
             done: 0,
             under_way,
             sums,
@@ -133,17 +136,11 @@ impl<'a, 'scope> Pass<'a, 'scope> {
     }
 
     /// Makes all rows that are not done yet. After an error those that are done stay so.
-    pub(super) fn attempt(
-        &mut self,
-        engine: &mut dyn Engine,
-        phase: &Arc<Phase>,
-        grid: &Grid,
-        depth: Depth,
-    ) -> Result<()> {
+    pub(super) fn attempt(&mut self, engine: &mut dyn Engine, phase: &Arc<Phase>, grid: &Grid) -> Result<()> {
         self.under_way.clear();
         self.sums.clear();
         self.canvas = None;
-        engine.prepare(phase, depth)?;
+        engine.prepare(phase, self.depth)?;
         self.make_room();
         let done = grid.tiles_from(0).count() - grid.tiles_from(self.done).count();
         self.control.progress.enter(self.at.unwrap_or(0), done, grid.tiles_from(0).count());
@@ -203,9 +200,12 @@ impl<'a, 'scope> Pass<'a, 'scope> {
 
     /// Takes the oldest window under way.
     fn land(&mut self, engine: &mut dyn Engine, phase: &Phase, grid: &Grid) -> Result<()> {
-        let Made { picture, kept: values } = engine.collect(&self.control.cancel)?;
+        let made = engine.collect(&self.control.cancel)?;
         self.control.cancel.check()?;
         let tile = self.under_way.pop_front().expect("a window under way has a tile");
+        self.check(&made, phase, &tile)
+            .map_err(|reason| Error::Device(format!("{}: {reason}", engine.name())))?;
+        let Made { picture, kept: values } = made;
         let part = tile.kept.within(&tile.window);
         for ((kept, value), packed) in phase.kept.iter().zip(&phase.keep).zip(&values) {
             let node = phase.graph.node(*value);
@@ -236,6 +236,23 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         if tile.kept.x.end == self.size[0] { self.end_row(phase, grid, tile.kept.y.end) } else { Ok(()) }
     }
 
+    /// Whether an engine, of whoever's making, gave what was asked for.
+    fn check(&self, made: &Made, phase: &Phase, tile: &Tile) -> Result<(), String> {
+        let size = [tile.window.width(), tile.window.height()].map(|side| side * self.scale);
+        let expected = phase.makes_picture.then_some((size, self.depth));
+        let found = made.picture.as_ref().map(|p| ([p.width(), p.height()], p.depth()));
+        if found != expected {
+            return Err(format!("expected a picture {expected:?}, found {found:?}"));
+        }
+        let expected = phase.keep.iter().map(|value| packed_len(phase.graph.node(*value).shape));
+        let (expected, found): (Vec<usize>, Vec<usize>) =
+            (expected.collect(), made.kept.iter().map(Vec::len).collect());
+        if found != expected {
+            return Err(format!("expected values of {expected:?} numbers, found {found:?}"));
+        }
+        Ok(())
+    }
+
     /// Where the kept part of a value goes in the whole value, and where it lies in the window's.
     fn places(&self, kept: &Kept, value: Value, tile: &Tile) -> (Rect, Rect) {
         let whole = self.whole.graph.node(value).shape;
@@ -255,7 +272,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         let canvas =
             self.canvas.get_or_insert_with(|| Pixels::black(scale * width, scale * rows, picture.depth()));
         if tile.kept.x.start < width {
-            canvas.paste(scale * tile.kept.x.start, 0, &picture.part(part.x, part.y));
+            canvas.paste(scale * tile.kept.x.start, 0, &picture.part_with(Edge::Repeated, part.x, part.y));
         }
     }
 

@@ -119,7 +119,7 @@ mod tests {
             let x = b.constant("small", small.clone()).unwrap();
             let y = b.append("large", Op::ResizeTo(ResizeTo { kind }), &[x, like]).unwrap();
             let picture = Tensor::zeros(b.shape(like));
-            let (graph, parameters) = b.finish(y);
+            let (graph, parameters) = b.finish(y).unwrap();
             let whole = cpu::run(&graph, &parameters, &picture).unwrap();
 
             let range = |start: usize, end: usize, side: usize| {

@@ -5,12 +5,12 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
-/// Whether sources and sinks have threads of their own: in a browser to make one fails.
-const THREADS: bool = !cfg!(target_arch = "wasm32");
-
 use crate::error::{Error, Result};
 use crate::job::tiles::Rect;
 use crate::pixels::{Depth, Edge, Pixels};
+
+/// Whether sources and sinks have threads of their own: in a browser to make one fails.
+const THREADS: bool = !cfg!(target_arch = "wasm32");
 
 /// Rows that are asked of a source at once.
 const ROWS: usize = 64;
@@ -18,7 +18,7 @@ const ROWS: usize = 64;
 /// Bands that wait in a queue.
 const QUEUE: usize = 1;
 
-/// A picture that comes from top to bottom.
+/// A picture that comes from top to bottom. Rows that are not what it said of them are an error, never a picture.
 pub trait Source: Send {
     /// Columns and rows; at least one of each.
     fn size(&self) -> [usize; 2];
@@ -26,7 +26,8 @@ pub trait Source: Send {
     /// The bits of a sample.
     fn depth(&self) -> Depth;
 
-    /// The next rows: as many as asked for, or as there still are. Only called while there are some.
+    /// The next rows, of the source's width and depth: as many as asked for, or as there still are. Only called while
+    /// there are some.
     ///
     /// # Errors
     /// Whatever keeps them from coming: the run then ends with this error.
@@ -73,7 +74,7 @@ impl Source for PixelRows<'_> {
 
     fn read(&mut self, rows: usize) -> Result<Pixels> {
         let end = (self.at + rows).min(self.picture.height());
-        let read = self.picture.part(0..self.picture.width(), self.at..end);
+        let read = self.picture.part(0..self.picture.width(), self.at..end)?;
         self.at = end;
         Ok(read)
     }
@@ -103,7 +104,39 @@ pub(super) struct Incoming<'scope> {
 
 enum Origin<'scope> {
     Queue(Receiver<Result<Pixels>>),
-    Source(&'scope mut dyn Source),
+    Source(Held<'scope>),
+}
+
+/// What a source says of its rows before it gives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Said {
+    pub(super) size: [usize; 2],
+    pub(super) depth: Depth,
+}
+
+/// A source that is held to what it said.
+struct Held<'scope> {
+    source: &'scope mut dyn Source,
+    said: Said,
+    /// Rows that it has given.
+    given: usize,
+}
+
+impl Held<'_> {
+    /// The next rows.
+    fn read(&mut self) -> Result<Pixels> {
+        let Said { size: [width, height], depth } = self.said;
+        let count = ROWS.min(height - self.given);
+        let rows = self.source.read(ROWS)?;
+        if (rows.width(), rows.height(), rows.depth()) != (width, count, depth) {
+            let expected = format!("{count} rows of {width} pixels, {depth:?} bits a sample");
+            let (found, depth) = (format!("{} of {}", rows.height(), rows.width()), rows.depth());
+            let reason = format!("expected {expected}, from row {} on, found {found}, {depth:?}", self.given);
+            return Err(Error::shape("source", reason));
+        }
+        self.given += count;
+        Ok(rows)
+    }
 }
 
 fn no_thread(error: io::Error) -> Error {
@@ -114,19 +147,20 @@ impl<'scope> Incoming<'scope> {
     pub(super) fn new(
         scope: &'scope Scope<'scope, '_>,
         source: &'scope mut dyn Source,
+        said: Said,
         edge: Edge,
     ) -> Result<Self> {
         if !THREADS {
-            return Ok(Self::unqueued(source, edge));
+            return Ok(Self::unqueued(source, said, edge));
         }
         let (sender, queue) = sync_channel(QUEUE);
-        let [_, height] = source.size();
+        let [_, height] = said.size;
+        let mut held = Held { source, said, given: 0 };
         let fill = move || {
-            let mut read = 0;
-            while read < height {
-                let rows = source.read(ROWS);
-                read += rows.as_ref().map_or(height, Pixels::height);
-                if sender.send(rows).is_err() {
+            while held.given < height {
+                let rows = held.read();
+                let failed = rows.is_err();
+                if sender.send(rows).is_err() || failed {
                     return; // nobody needs them any more
                 }
             }
@@ -136,9 +170,10 @@ impl<'scope> Incoming<'scope> {
     }
 
     /// Without a thread.
-    fn unqueued(source: &'scope mut dyn Source, edge: Edge) -> Self {
-        let [_, height] = source.size();
-        Self { from: Origin::Source(source), rows: None, first: 0, height, edge }
+    fn unqueued(source: &'scope mut dyn Source, said: Said, edge: Edge) -> Self {
+        let [_, height] = said.size;
+        let from = Origin::Source(Held { source, said, given: 0 });
+        Self { from, rows: None, first: 0, height, edge }
     }
 
     /// A part of the picture. One that reaches past the right or bottom edge reaches at least as far the other way, or
@@ -149,7 +184,7 @@ impl<'scope> Incoming<'scope> {
                 Origin::Queue(queue) => {
                     queue.recv().unwrap_or_else(|_| Err(Error::Unsupported(self.too_few())))
                 }
-                Origin::Source(source) => source.read(ROWS),
+                Origin::Source(held) => held.read(),
             }?;
             match &mut self.rows {
                 Some(rows) => rows.append(more),
@@ -235,18 +270,19 @@ mod tests {
     #[test]
     fn without_threads_rows_come_and_go_as_with_them() {
         let samples = (0..3 * 5 * 200).map(|at| (at % 251) as u8).collect();
-        let picture = Pixels::new(5, 200, Samples::U8(samples));
+        let picture = Pixels::of(5, 200, Samples::U8(samples));
         let mut sources = [PixelRows::new(&picture), PixelRows::new(&picture)];
         let [first, second] = &mut sources;
+        let said = Said { size: [5, 200], depth: Depth::Eight };
         std::thread::scope(|scope| {
             let mut ways = [
-                Incoming::new(scope, first, Edge::Repeated).unwrap(),
-                Incoming::unqueued(second, Edge::Repeated),
+                Incoming::new(scope, first, said, Edge::Repeated).unwrap(),
+                Incoming::unqueued(second, said, Edge::Repeated),
             ];
             for y in [0..70, 60..64, 130..200] {
                 for way in &mut ways {
                     let found = way.window(&Rect { x: 1..4, y: y.clone() }).unwrap();
-                    assert_eq!(found, picture.part(1..4, y.clone()), "rows {y:?}");
+                    assert_eq!(found, picture.part(1..4, y.clone()).unwrap(), "rows {y:?}");
                     way.drop_above(y.start);
                 }
             }

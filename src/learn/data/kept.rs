@@ -72,7 +72,7 @@ impl Reader {
         if samples.is_empty() {
             return Err(damaged());
         }
-        Ok(Pixels::new(width as usize, height as usize, Samples::U8(samples)))
+        Ok(Pixels::of(width as usize, height as usize, Samples::U8(samples)))
     }
 
     /// Nothing may come behind the pictures.

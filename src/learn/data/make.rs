@@ -11,7 +11,7 @@ use crate::control::{Cancel, Progress};
 use crate::error::{Error, Result};
 use crate::image::Picture;
 use crate::metrics::resize_bicubic_matlab;
-use crate::pixels::{Pixels, Samples};
+use crate::pixels::{Edge, Pixels, Samples};
 
 /// The second size of large pictures.
 const SHRUNK: f64 = 0.55;
@@ -63,7 +63,7 @@ fn rgb(path: &std::path::Path) -> Result<Pixels> {
         return Err(Error::Image { file: path.display().to_string(), reason: reason.to_owned() });
     }
     let (width, height) = (image.width() as usize, image.height() as usize);
-    Ok(Pixels::new(width, height, Samples::U8(image.into_rgb8().into_raw())))
+    Pixels::new(width, height, Samples::U8(image.into_rgb8().into_raw()))
 }
 
 fn pairs(options: &DataOptions, source: &Source, decoded: Decoded, made: &mut Made) -> Result<()> {
@@ -113,7 +113,7 @@ fn small(high: &Pixels, scale: usize) -> Option<(Pixels, Pixels)> {
     if width == 0 || height == 0 {
         return None;
     }
-    let high = high.part(0..width * scale, 0..height * scale);
+    let high = high.part_with(Edge::Repeated, 0..width * scale, 0..height * scale);
     let low = if scale == 1 { high.clone() } else { resize_bicubic_matlab(&high, width, height) };
     debug_assert_eq!(bytes(&low).len(), 3 * width * height, "8 bits stay 8 bits");
     Some((low, high))

@@ -83,7 +83,7 @@ fn make(
     let pixels = |pair: &Pair| (pair.low.width() * pair.low.height()) as u64;
     progress.begin(1, teachers as u64 * pairs.pairs.iter().map(pixels).sum::<u64>());
     let of_pair = |pair: &Pair| {
-        let small = Pixels::new(pair.low.width(), pair.low.height(), Samples::U16(fine(&pair.low)));
+        let small = Pixels::of(pair.low.width(), pair.low.height(), Samples::U16(fine(&pair.low)));
         let mut sums = vec![0_u32; bytes(&pair.high).len()];
         for teacher in 0..teachers {
             cancel.check()?;
@@ -119,7 +119,7 @@ fn check_size(pair: &Pair, picture: &Pixels) -> Result<()> {
 /// The mean of as many pictures of 16 bits as were added up, rounded once.
 fn mean(like: &Pixels, sums: &[u32], count: u64) -> Pixels {
     let rounded = |sum: &u32| ((2 * u64::from(*sum) + 257 * count) / (2 * 257 * count)) as u8;
-    Pixels::new(like.width(), like.height(), Samples::U8(sums.iter().map(rounded).collect()))
+    Pixels::of(like.width(), like.height(), Samples::U8(sums.iter().map(rounded).collect()))
 }
 
 /// What the pictures depend on.
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_mean_is_rounded_once() {
-        let one = |samples: [u16; 3]| Pixels::new(1, 1, Samples::U16(samples.to_vec()));
+        let one = |samples: [u16; 3]| Pixels::of(1, 1, Samples::U16(samples.to_vec()));
         for (pictures, expected) in [
             (vec![[0, 257 * 7, 65535]], [0, 7, 255]),
             (vec![[128, 129, 65535 - 129]], [0, 1, 254]),

@@ -46,7 +46,7 @@ impl Terms {
             outputs.push(("alignment", all));
         }
         outputs.insert(0, ("loss", loss));
-        Objective::new(b.finish_all(outputs).0)
+        Objective::new(b.finish_all(outputs)?.0)
     }
 }
 

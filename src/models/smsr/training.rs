@@ -87,7 +87,7 @@ impl Config {
             loss = b.add("loss", loss, term)?;
         }
         let outputs = [("loss".to_owned(), loss), ("pixels".to_owned(), pixels)];
-        Ok(b.finish_all(outputs.into_iter().chain(sparsities)))
+        b.finish_all(outputs.into_iter().chain(sparsities))
     }
 }
 

@@ -110,7 +110,7 @@ fn case(name: &'static str, [c, h, w]: [usize; 3], options: Options, build: Buil
     let shape = Shape::new(1, c, h, w);
     let (mut b, x) = Builder::new(name, shape, 1.0);
     let output = build(&mut b, x)?;
-    let (graph, parameters) = b.finish(output);
+    let (graph, parameters) = b.finish(output)?;
     Ok(Case { name, graph, parameters, input: noise(shape, 1), options })
 }
 

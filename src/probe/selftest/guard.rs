@@ -182,7 +182,7 @@ fn alone(graph: &Graph, value: Value, inside: bool) -> Vec<Graph> {
         if let Some(op) = activation {
             y = b.activation("activation", y, op)?;
         }
-        let (graph, _) = b.finish(y);
+        let (graph, _) = b.finish(y)?;
         if inside { between_copies(&graph) } else { Ok(graph) }
     };
     let variants = activation.map(Some).into_iter().chain([None]);

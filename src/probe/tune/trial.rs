@@ -181,7 +181,7 @@ fn graph(class: Class, input: Shape) -> Result<(Graph, Parameters)> {
     } else {
         b.conv2d(TIMED, x, weight, Conv2d::same(side))?
     };
-    Ok(b.finish(output))
+    b.finish(output)
 }
 
 fn mask(b: &mut Builder, shape: Shape) -> Result<Value> {

@@ -167,9 +167,9 @@ mod tests {
     /// The windows after changes at some pixels of a frame.
     fn tiles(cells: &Cells, [width, height]: [usize; 2], places: &[[usize; 2]]) -> Vec<Tile> {
         let mut samples = vec![0; 3 * width * height];
-        let before = Pixels::new(width, height, Samples::U8(samples.clone()));
+        let before = Pixels::of(width, height, Samples::U8(samples.clone()));
         places.iter().for_each(|[x, y]| samples[3 * (y * width + x)] = 1);
-        let after = Pixels::new(width, height, Samples::U8(samples));
+        let after = Pixels::of(width, height, Samples::U8(samples));
         cells.tiles(&Changes::between(&before, &after).unwrap())
     }
 

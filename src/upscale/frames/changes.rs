@@ -97,7 +97,7 @@ mod tests {
                     Depth::Eight => Samples::U8(samples),
                     Depth::Sixteen => Samples::U16(samples.into_iter().map(u16::from).collect()),
                 };
-                let changes = Changes::between(&before, &Pixels::new(width, height, samples)).unwrap();
+                let changes = Changes::between(&before, &Pixels::of(width, height, samples)).unwrap();
                 let (x, y) = (x % width, y % height);
                 let part = Rect { x: x..(x + columns).min(width), y: y..(y + rows).min(height) };
                 let expected = places.iter().any(|(x, y, _)| part.x.contains(x) && part.y.contains(y));
@@ -123,7 +123,7 @@ mod tests {
     fn what_lies_past_an_edge_is_made_of_what_lies_before_it() {
         let mut samples = vec![0; 3 * 8 * 4];
         samples[3 * (8 + 5)] = 1; // column 5, row 1
-        let [before, after] = [vec![0; 3 * 8 * 4], samples].map(|s| Pixels::new(8, 4, Samples::U8(s)));
+        let [before, after] = [vec![0; 3 * 8 * 4], samples].map(|s| Pixels::of(8, 4, Samples::U8(s)));
         let changes = Changes::between(&before, &after).unwrap();
         let any = |x: std::ops::Range<usize>| changes.any(&Rect { x, y: 0..4 });
         assert!(

@@ -108,7 +108,7 @@ impl Picture {
         if width.min(height) * scale < needed {
             return Err(format!("{}: SSIM needs at least {needed} pixels a side", path.display()).into());
         }
-        let high = high.part(0..width * scale, 0..height * scale);
+        let high = high.part(0..width * scale, 0..height * scale)?;
         let low = match small {
             None => resize_bicubic_matlab(&high, width, height),
             Some(small) => small_picture(path, small, scale, [width, height])?,
@@ -142,7 +142,7 @@ fn mean(figures: impl ExactSizeIterator<Item = Figures>) -> Figures {
 
 /// The middle of both, side by side, as a PNG.
 fn preview(bicubic: &Pixels, network: &Pixels) -> Result<Vec<u8>> {
-    let [left, right] = [bicubic, network].map(middle);
+    let (left, right) = (middle(bicubic)?, middle(network)?);
     let (width, height) = left.dimensions();
     let mut both = RgbImage::from_pixel(2 * width + GAP, height, Rgb([255; 3]));
     imageops::replace(&mut both, &left, 0, 0);
@@ -152,17 +152,17 @@ fn preview(bicubic: &Pixels, network: &Pixels) -> Result<Vec<u8>> {
     Ok(bytes.into_inner())
 }
 
-fn middle(pixels: &Pixels) -> RgbImage {
+fn middle(pixels: &Pixels) -> Result<RgbImage> {
     let span = |side: usize| {
         let kept = side.min(PREVIEW as usize);
         (side - kept) / 2..(side + kept) / 2
     };
-    let part = pixels.part(span(pixels.width()), span(pixels.height()));
+    let part = pixels.part(span(pixels.width()), span(pixels.height()))?;
     let samples = match part.samples() {
         Samples::U8(samples) => samples.clone(),
         Samples::U16(samples) => samples.iter().map(|sample| (sample >> 8) as u8).collect(),
     };
-    RgbImage::from_raw(part.width() as u32, part.height() as u32, samples).unwrap_or_default()
+    Ok(RgbImage::from_raw(part.width() as u32, part.height() as u32, samples).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_preview_has_the_middle_of_both() {
-        let plane = |gray: u8| Pixels::new(401, 30, Samples::U8(vec![gray; 3 * 401 * 30]));
+        let plane = |gray: u8| Pixels::new(401, 30, Samples::U8(vec![gray; 3 * 401 * 30])).unwrap();
         let image = image::load_from_memory(&preview(&plane(10), &plane(200)).unwrap()).unwrap().to_rgb8();
         assert_eq!(image.dimensions(), (2 * PREVIEW + GAP, 30));
         let row = [0, PREVIEW - 1, PREVIEW, PREVIEW + GAP - 1, PREVIEW + GAP, 2 * PREVIEW + GAP - 1];

@@ -41,7 +41,7 @@ impl Planes {
     }
 
     /// The pixels of a frame of `width` columns and `height` rows.
-    pub fn to_pixels(self, [width, height]: [usize; 2], frame: &[u8]) -> Pixels {
+    pub fn to_pixels(self, [width, height]: [usize; 2], frame: &[u8]) -> sparsr::Result<Pixels> {
         let white = self.depth().white();
         let sums = self.colour.to_rgb(white);
         let gray = self.colour.from_rgb(1.0)[1].of([0.0; 3]);
@@ -225,7 +225,7 @@ mod tests {
                     let chromas = chroma_width * chroma_height;
                     let frame = [plane(y, width * height), plane(cb, chromas), plane(cr, chromas)].concat();
                     assert_eq!(frame.len(), planes.format.frame_bytes(size));
-                    let pixels = planes.to_pixels(size, &frame);
+                    let pixels = planes.to_pixels(size, &frame).unwrap();
                     let mut back = vec![9];
                     planes.from_pixels(&pixels, &mut back);
                     assert_eq!(back[1..], frame, "{name} {y} {cb} {cr} {size:?}");
@@ -242,7 +242,7 @@ mod tests {
         let at = |share: f32| (97.807 + 114.735 * share).round() as u32;
         let reds = |name: &str, size: [usize; 2], chroma: &[u8]| {
             let frame = [vec![y; size[0] * size[1]], vec![cb; chroma.len()], chroma.to_vec()].concat();
-            rgb(&planes(name).to_pixels(size, &frame)).into_iter().step_by(3).collect::<Vec<_>>()
+            rgb(&planes(name).to_pixels(size, &frame).unwrap()).into_iter().step_by(3).collect::<Vec<_>>()
         };
         let (on, mid) = ([0.0, 0.5, 1.0, 1.0].map(at), [0.0, 0.25, 0.75, 1.0].map(at));
         for (name, columns, rows) in
@@ -266,7 +266,7 @@ mod tests {
         let (gray, red) = (rgb([100.0, 128.0, 128.0]), rgb([100.0, 128.0, 192.0]));
         let crs = |name: &str, along: [usize; 2], at: usize| {
             let samples = (0..4).flat_map(|pixel| if pixel == at { red } else { gray });
-            let pixels = Pixels::new(along[0], along[1], Samples::U8(samples.collect()));
+            let pixels = Pixels::new(along[0], along[1], Samples::U8(samples.collect())).unwrap();
             let mut frame = Vec::new();
             planes(name).from_pixels(&pixels, &mut frame);
             let chromas = planes(name).format.chroma_size(along);
@@ -291,7 +291,7 @@ mod tests {
     fn ten_bits_are_the_lower_ones_of_two_bytes() {
         let planes = planes("444p10");
         let frame = [940_u16, 512, 512].map(u16::to_le_bytes).concat();
-        let pixels = planes.to_pixels([1, 1], &frame);
+        let pixels = planes.to_pixels([1, 1], &frame).unwrap();
         assert_eq!(pixels.samples(), &Samples::U16(vec![65535; 3]));
         let mut back = Vec::new();
         planes.from_pixels(&pixels, &mut back);

@@ -121,7 +121,11 @@ impl Frames {
         }
         let pixels = match &self.last {
             Some((last, pixels)) if last.planes == raw.planes => pixels.clone(),
-            _ => Arc::new(self.planes.to_pixels(self.reader.header.size(), &raw.planes)),
+            _ => Arc::new(
+                self.planes
+                    .to_pixels(self.reader.header.size(), &raw.planes)
+                    .map_err(|error| error.to_string())?,
+            ),
         };
         let frame = Frame { params: raw.params.clone(), pixels: pixels.clone() };
         self.last = Some((raw, pixels));

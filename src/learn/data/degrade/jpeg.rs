@@ -29,7 +29,7 @@ pub fn through_jpeg(picture: &Pixels, quality: u8, has_half_chroma: bool) -> Res
     encoder.encode(samples, width, height, ColorType::Rgb).map_err(|error| refused(error.to_string()))?;
     let read = load_from_memory_with_format(&file, ImageFormat::Jpeg);
     let read = read.map_err(|error| refused(error.to_string()))?.into_rgb8();
-    Ok(Pixels::new(picture.width(), picture.height(), Samples::U8(read.into_raw())))
+    Ok(Pixels::of(picture.width(), picture.height(), Samples::U8(read.into_raw())))
 }
 
 #[cfg(test)]
@@ -39,9 +39,9 @@ mod tests {
     #[test]
     fn a_jpeg_keeps_what_is_flat_and_loses_what_is_not() {
         let (width, height) = (23, 17);
-        let flat = Pixels::new(width, height, Samples::U8([90, 130, 40].repeat(width * height)));
+        let flat = Pixels::of(width, height, Samples::U8([90, 130, 40].repeat(width * height)));
         let rough: Vec<u8> = (0..3 * width * height).map(|at| (at * at * 37 % 251) as u8).collect();
-        let rough = Pixels::new(width, height, Samples::U8(rough));
+        let rough = Pixels::of(width, height, Samples::U8(rough));
         let worst = |picture: &Pixels, quality: u8| {
             let through = through_jpeg(picture, quality, true).unwrap();
             assert_eq!((through.width(), through.height()), (width, height));

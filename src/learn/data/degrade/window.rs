@@ -102,7 +102,7 @@ impl Window {
         let sample =
             |at: usize| self.planes[at % 3 * pixels + at / 3].round_ties_even().clamp(0.0, 255.0) as u8;
         let samples: Vec<u8> = (0..3 * pixels).map(sample).collect();
-        let picture = Pixels::new(self.side, self.side, Samples::U8(samples));
+        let picture = Pixels::of(self.side, self.side, Samples::U8(samples));
         let saved = through_jpeg(&picture, quality, has_half_chroma);
         let saved = saved.expect("a square of 8 bits, no larger than a crop with its margin, can be a JPEG");
         let Samples::U8(samples) = saved.samples() else { unreachable!("a JPEG is of 8 bits") };
