@@ -21,6 +21,9 @@ use crate::graph::Attention;
 /// How many sets one thread goes through, and adds up what they give to the table of biases.
 const SETS: usize = 16;
 
+/// What one thread makes: each set's gradient, and the sums for the table of biases.
+type Block = (Vec<Vec<f32>>, Vec<Vec<f32>>);
+
 /// What is to be made.
 pub(super) struct Wanted<'a> {
     /// The gradient with respect to queries, keys and values.
@@ -36,7 +39,7 @@ pub(super) fn attention_gradient(op: &Attention, table: &[f32], x: &Map, g: &Map
     let task = Task { op, x, g, sets: &sets, offsets: &offsets, collects: wanted.table.is_some() };
     let all = g.shape().batch * sets.len();
     let blocks = (0..all.div_ceil(SETS)).into_par_iter();
-    let made: Vec<(Vec<Vec<f32>>, Vec<Vec<f32>>)> =
+    let made: Vec<Block> =
         blocks.map(|block| task.block(block * SETS..all.min((block + 1) * SETS))).collect();
     let (made, sums): (Vec<_>, Vec<_>) = made.into_iter().unzip();
     if let Some(y) = wanted.inputs {
@@ -63,7 +66,7 @@ struct Task<'a> {
 
 impl Task<'_> {
     /// What some sets give, each token by token: queries, keys and values; and the sums for the table.
-    fn block(&self, sets: std::ops::Range<usize>) -> (Vec<Vec<f32>>, Vec<Vec<f32>>) {
+    fn block(&self, sets: std::ops::Range<usize>) -> Block {
         let mut sums = if self.collects { self.offsets.zeros() } else { Vec::new() };
         let mut scratch = Scratch::default();
         let of_set = |at: usize| {

@@ -4,25 +4,38 @@ use naga::ShaderStage;
 use naga::back::{hlsl, msl, pipeline_constants::process_overrides, spv};
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-const SHADERS: [(&str, &str, &[(ShaderStage, &str)], &[&str]); 3] = [
-    (
-        "load",
-        include_str!("../../shaders/texture/load.wgsl"),
-        &[(ShaderStage::Compute, "main")],
-        &["WIDE", "ENCODED", "MIRRORED"],
-    ),
-    ("check", include_str!("../../shaders/texture/check.wgsl"), &[(ShaderStage::Compute, "main")], &["WIDE"]),
-    (
-        "store",
-        include_str!("../../shaders/texture/store.wgsl"),
-        &[(ShaderStage::Vertex, "corner"), (ShaderStage::Fragment, "main")],
-        &["WIDE", "DECODED", "HALF", "OPAQUE"],
-    ),
+/// A shader, where it begins, and what switches it.
+struct Shader {
+    name: &'static str,
+    wgsl: &'static str,
+    entries: &'static [(ShaderStage, &'static str)],
+    switches: &'static [&'static str],
+}
+
+const SHADERS: [Shader; 3] = [
+    Shader {
+        name: "load",
+        wgsl: include_str!("../../shaders/texture/load.wgsl"),
+        entries: &[(ShaderStage::Compute, "main")],
+        switches: &["WIDE", "ENCODED", "MIRRORED"],
+    },
+    Shader {
+        name: "check",
+        wgsl: include_str!("../../shaders/texture/check.wgsl"),
+        entries: &[(ShaderStage::Compute, "main")],
+        switches: &["WIDE"],
+    },
+    Shader {
+        name: "store",
+        wgsl: include_str!("../../shaders/texture/store.wgsl"),
+        entries: &[(ShaderStage::Vertex, "corner"), (ShaderStage::Fragment, "main")],
+        switches: &["WIDE", "DECODED", "HALF", "OPAQUE"],
+    },
 ];
 
 #[test]
 fn shaders_of_textures_translate_to_every_backend() {
-    for (name, wgsl, entries, switches) in SHADERS {
+    for Shader { name, wgsl, entries, switches } in SHADERS {
         let module = naga::front::wgsl::parse_str(wgsl)
             .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(wgsl)));
         let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
