@@ -449,7 +449,8 @@ impl Engine for Other {
 
 #[test]
 fn an_engine_that_gives_something_else() {
-    let cases: [(&str, fn(Made) -> Made, &str); 5] = [
+    type Change = fn(Made) -> Made;
+    let cases: [(&str, Change, &str); 5] = [
         ("no picture", |made| Made { picture: None, ..made }, "found None"),
         ("a small one", |made| Made { picture: Some(seeded::picture(3, 3, 1)), ..made }, "[3, 3]"),
         ("of 16 bits", |made| Made { picture: Some(seeded::picture16(80, 60, 1)), ..made }, "Sixteen"),

@@ -124,7 +124,7 @@ impl Colour {
     }
 
     /// Samples Y, Cb and Cr of red, green and blue in 0 … `white`.
-    pub fn from_rgb(self, white: f32) -> [Sum; 3] {
+    pub fn to_ycbcr(self, white: f32) -> [Sum; 3] {
         let [kr, kg, kb] = self.matrix.weights();
         let [[black, luma], [gray, chroma]] = self.levels();
         let white = f64::from(white);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn samples(colour: Colour, rgb: [u16; 3], white: f32) -> [u16; 3] {
-        colour.from_rgb(white).map(|sum| nearest(sum.of(rgb.map(f32::from)), colour.largest()))
+        colour.to_ycbcr(white).map(|sum| nearest(sum.of(rgb.map(f32::from)), colour.largest()))
     }
 
     /// ffmpeg 9.0.2 gives these, with and without `accurate_rnd`, of a stream `C444 XCOLORRANGE=LIMITED`:

@@ -44,7 +44,7 @@ impl Planes {
     pub fn to_pixels(self, [width, height]: [usize; 2], frame: &[u8]) -> sparsr::Result<Pixels> {
         let white = self.depth().white();
         let sums = self.colour.to_rgb(white);
-        let gray = self.colour.from_rgb(1.0)[1].of([0.0; 3]);
+        let gray = self.colour.to_ycbcr(1.0)[1].of([0.0; 3]);
         let size @ [chroma_width, chroma_height] = self.format.chroma_size([width, height]);
         let bytes = self.format.bytes();
         let (luma, chroma) = frame.split_at(bytes * width * height);
@@ -79,7 +79,7 @@ impl Planes {
     }
 
     /// The frame of pixels, added to what is there.
-    pub fn from_pixels(self, pixels: &Pixels, frame: &mut Vec<u8>) {
+    pub fn to_frame(self, pixels: &Pixels, frame: &mut Vec<u8>) {
         match pixels.samples() {
             Samples::U8(samples) => self.append(pixels, samples, frame),
             Samples::U16(samples) => self.append(pixels, samples, frame),
@@ -88,7 +88,7 @@ impl Planes {
 
     fn append<T: Copy + Into<f32>>(self, pixels: &Pixels, samples: &[T], frame: &mut Vec<u8>) {
         let (width, height) = (pixels.width(), pixels.height());
-        let [luma, of_cb, of_cr] = self.colour.from_rgb(pixels.depth().white());
+        let [luma, of_cb, of_cr] = self.colour.to_ycbcr(pixels.depth().white());
         frame.reserve(self.format.frame_bytes([width, height]));
         let samples = samples.as_chunks::<3>().0;
         self.write(frame, samples.iter().map(|rgb| luma.of(rgb.map(Into::into))));
@@ -227,7 +227,7 @@ mod tests {
                     assert_eq!(frame.len(), planes.format.frame_bytes(size));
                     let pixels = planes.to_pixels(size, &frame).unwrap();
                     let mut back = vec![9];
-                    planes.from_pixels(&pixels, &mut back);
+                    planes.to_frame(&pixels, &mut back);
                     assert_eq!(back[1..], frame, "{name} {y} {cb} {cr} {size:?}");
                 }
             }
@@ -268,7 +268,7 @@ mod tests {
             let samples = (0..4).flat_map(|pixel| if pixel == at { red } else { gray });
             let pixels = Pixels::new(along[0], along[1], Samples::U8(samples.collect())).unwrap();
             let mut frame = Vec::new();
-            planes(name).from_pixels(&pixels, &mut frame);
+            planes(name).to_frame(&pixels, &mut frame);
             let chromas = planes(name).format.chroma_size(along);
             frame.split_off(frame.len() - chromas[0] * chromas[1])
         };
@@ -294,7 +294,7 @@ mod tests {
         let pixels = planes.to_pixels([1, 1], &frame).unwrap();
         assert_eq!(pixels.samples(), &Samples::U16(vec![65535; 3]));
         let mut back = Vec::new();
-        planes.from_pixels(&pixels, &mut back);
+        planes.to_frame(&pixels, &mut back);
         assert_eq!(back, [0xac, 0x03, 0x00, 0x02, 0x00, 0x02]);
     }
 }

@@ -169,7 +169,7 @@ impl Writer {
     pub fn write(&mut self, frame: &Frame) -> Result<(), String> {
         if !self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, &frame.pixels)) {
             self.written.clear();
-            self.planes.from_pixels(&frame.pixels, &mut self.written);
+            self.planes.to_frame(&frame.pixels, &mut self.written);
             self.last = Some(frame.pixels.clone());
         }
         let line = [FRAME, &frame.params, b"\n"].concat();
