@@ -214,11 +214,13 @@ fn tiles_and_little_memory_change_no_picture() {
     let folder = Folder::new();
     picture(ColorType::Rgba16, 67, 45).save(folder.path("a.png")).unwrap();
     folder.succeeds(&["upscale", "a.png", "-o", "whole.png", "--tile", "whole"]);
-    for args in [["--tile", "32"], ["--tile", "16"], ["--memory", "1"]] {
+    for args in [["--tile", "32"], ["--tile", "16"], ["--memory", "2"]] {
         folder.succeeds(&[&["upscale", "a.png", "-o", "tiled.png", "--force"], &args[..]].concat());
         let [whole, tiled] = ["whole.png", "tiled.png"].map(|name| image::open(folder.path(name)).unwrap());
         assert!(difference(&tiled, &whole) < 1e-5, "{args:?}: {}", difference(&tiled, &whole));
     }
+    let sentence = folder.fails(&["upscale", "a.png", "-o", "tiled.png", "--force", "--memory", "1"]);
+    assert!(sentence.contains("bytes for a tile of 16 pixels a side"), "{sentence}");
     for side in ["big", "15"] {
         let outcome = folder.run(&["upscale", "a.png", "--tile", side]);
         assert!(
