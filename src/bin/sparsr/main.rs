@@ -100,27 +100,31 @@ fn main() -> ExitCode {
     hush_mesa();
     let cli = Cli::parse_from(with_command(std::env::args_os().collect()));
     terminal::start_log();
-    let outcome = match cli.command {
-        Command::Upscale(args) => upscale::run(&args),
-        Command::Video(args) => video::run(&args),
-        Command::Eval(args) => eval::run(&args),
-        Command::Inspect(args) => inspect::run(&args),
-        Command::Models(args) => models::run(&args),
-        Command::Convert(args) => convert::run(&args),
-        Command::Devices(args) => devices::run(&args),
-        Command::Doctor(args) => doctor::run(&args),
-        Command::Bench(args) => bench::run(&args),
-        Command::Prune(args) => prune::run(&args),
-        Command::Train(args) => train::run(&args),
-        Command::Distil(args) => train::distil(&args),
-        Command::Tune(args) => tune::run(&args),
-        Command::Completions(args) => args.print(),
-        Command::Man(args) => args.print(),
-    };
+    let outcome = memory::start_threads().and_then(|()| run(&cli.command));
     outcome.unwrap_or_else(|error| {
         terminal::complain(&error.to_string());
         ExitCode::FAILURE
     })
+}
+
+fn run(command: &Command) -> Result<ExitCode> {
+    match command {
+        Command::Upscale(args) => upscale::run(args),
+        Command::Video(args) => video::run(args),
+        Command::Eval(args) => eval::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Models(args) => models::run(args),
+        Command::Convert(args) => convert::run(args),
+        Command::Devices(args) => devices::run(args),
+        Command::Doctor(args) => doctor::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Prune(args) => prune::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Distil(args) => train::distil(args),
+        Command::Tune(args) => tune::run(args),
+        Command::Completions(args) => args.print(),
+        Command::Man(args) => args.print(),
+    }
 }
 
 /// Pictures dropped on the program's icon come without a command: they are to be enlarged.

@@ -2,11 +2,19 @@
 //! Whoever only asks whether there is room, as the library does before it decodes a picture, gets an answer.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::fmt::Display;
 use std::io::Write;
 
+use crate::Result;
+
 /// Why a thread could not be started, which takes memory before it asks for any.
-pub fn no_thread(error: &std::io::Error) -> String {
+pub fn no_thread(error: &dyn Display) -> String {
     format!("no thread could be started ({error}): there is too little memory, or too many programs run")
+}
+
+/// Starts the threads that compute: where there is no memory for them, whoever needs them first would panic.
+pub fn start_threads() -> Result<()> {
+    rayon::ThreadPoolBuilder::new().build_global().map_err(|error| no_thread(&error).into())
 }
 
 struct Memory;
