@@ -6,10 +6,14 @@
 //!                └───────── proof ◄──────────┘─► read when the host has submitted the commands
 //! ```
 
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+mod ticket;
+
+use std::sync::mpsc::channel;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use ticket::Readbacks;
+pub use ticket::Ticket;
 pub use wgpu::{CommandEncoder, TextureFormat, TextureView};
 
 use super::pace::OWN;
@@ -147,10 +151,6 @@ pub(crate) struct TextureSession {
     time: Duration,
     readbacks: Arc<Readbacks>,
 }
-
-/// Buffers in which proofs come back, for the next picture.
-#[derive(Debug, Default)]
-struct Readbacks(Mutex<Vec<wgpu::Buffer>>);
 
 impl TextureSession {
     /// `session` runs a plan of the size and depths of `ends`.
@@ -390,72 +390,6 @@ impl Recording {
     /// Gone when the slots may be another picture's.
     pub(crate) fn holds(&self) -> Weak<()> {
         self.held.as_ref().map(Arc::downgrade).unwrap_or_default()
-    }
-}
-
-/// Tells, once the host has submitted what was recorded and the device is done, whether the picture can be trusted.
-#[derive(Debug)]
-pub struct Ticket {
-    gpu: Gpu,
-    readback: wgpu::Buffer,
-    mapped: Receiver<Result<(), wgpu::BufferAsyncError>>,
-    readbacks: Arc<Readbacks>,
-    pixels: u32,
-    told: Option<Result<(), String>>,
-    held: Option<Arc<()>>,
-}
-
-impl Ticket {
-    /// Whether the device is done; then every pixel was written from finite numbers. Does not wait.
-    ///
-    /// # Errors
-    /// [`Error::Device`] if the device is lost, the commands were dropped, or the picture is not to be trusted.
-    pub fn poll(&mut self) -> Result<bool> {
-        if self.told.is_none() {
-            self.gpu.look()?;
-            match self.mapped.try_recv() {
-                Err(TryRecvError::Empty) => return Ok(false),
-                Ok(Ok(())) => self.told = Some(self.read()?),
-                Ok(Err(error)) => self.told = Some(Err(format!("the proof could not be read: {error}"))),
-                Err(TryRecvError::Disconnected) => {
-                    self.told = Some(Err("the commands were never submitted".into()));
-                }
-            }
-        }
-        self.held = None;
-        match &self.told {
-            Some(Err(reason)) => Err(self.gpu.broken(reason)),
-            _ => Ok(true),
-        }
-    }
-
-    /// Waits for the device; only after the host has submitted the commands.
-    ///
-    /// # Errors
-    /// As [`Ticket::poll`].
-    pub fn wait(&mut self) -> Result<()> {
-        while !self.poll()? {
-            self.gpu.rest(None)?;
-        }
-        Ok(())
-    }
-
-    fn read(&self) -> Result<Result<(), String>> {
-        let view = self.readback.get_mapped_range(..);
-        let view = view.map_err(|error| self.gpu.broken(&error.to_string()))?;
-        let [written, wrong]: [u32; 2] = *bytemuck::from_bytes(&view);
-        drop(view);
-        self.readback.unmap();
-        let mut idle = self.readbacks.0.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push(self.readback.clone());
-        let pixels = self.pixels;
-        Ok(match (wrong, written) {
-            (0, written) if written == pixels => Ok(()),
-            (0, _) => {
-                Err(format!("{} of {pixels} pixels were never written, or are not finite", pixels - written))
-            }
-            _ => Err(format!("{wrong} pixels of the input texture are not finite numbers")),
-        })
     }
 }
 
