@@ -249,6 +249,14 @@ impl Model {
         Ok(Self { unseen: true, ..Self::from_weights(stem, Weights::load(path)?)? })
     }
 
+    /// [`Model::load`] of a checkpoint's bytes. `name` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self> {
+        Ok(Self { unseen: true, ..Self::from_weights(name, Weights::from_bytes(name, bytes)?)? })
+    }
+
     /// One of [`Model::builtin_names`].
     ///
     /// # Errors
