@@ -1,6 +1,8 @@
 //! A picture's way through a network: windows of tiles, computed by an engine, read from rows and written to rows.
 
+mod crew;
 pub mod engine;
+mod schedule;
 pub(crate) mod scratch;
 pub(crate) mod store;
 pub(crate) mod stream;

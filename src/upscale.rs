@@ -6,6 +6,7 @@ mod frames;
 #[cfg_attr(target_arch = "wasm32", path = "upscale/no_gpu.rs")]
 mod gpu;
 mod profile;
+mod warm_up;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,6 +55,8 @@ pub struct Options {
     pub choices: Option<Arc<Choices>>,
     /// Ends runs from without, and tells how far they are.
     pub control: Control,
+    /// Whether the CPU engine takes a share of a GPU's tiles, so far as it is not too slow for that.
+    pub cpu_takes_part: bool,
     /// Whether the CPU engine goes on where a GPU fails. A warning in the log then says so.
     pub cpu_fallback: bool,
     /// What becomes of alpha from texture to texture.
@@ -76,11 +79,12 @@ const CPU_WINDOW: u64 = 512 << 20;
 #[derive(Debug)]
 pub struct Upscaler {
     model: Model,
-    /// The first choice first.
+    /// The first `together` work as one; the rest are for when those fail, one after the other.
     engines: Vec<Box<dyn Engine>>,
+    together: usize,
     budget: Budget,
     known: Known,
-    /// The GPU that the first engine is, if it is one.
+    /// The GPUs that the first engines are, if they are.
     gpu: Option<OnGpu>,
     options: Options,
 }
@@ -148,21 +152,35 @@ impl Upscaler {
             return Err(Precision::unsupported("the CPU engine"));
         }
         let model = &admitted(model, &options)?;
-        let options = Options { cpu_fallback: false, ..options };
+        let options = Options { cpu_fallback: false, cpu_takes_part: false, ..options };
         let memory = cpu_memory(&options);
-        Ok(Self::on(Box::new(CpuEngine::new()), memory, model, options))
+        Ok(Self::on(vec![(Box::new(CpuEngine::new()), memory)], model, options))
     }
 
     /// Runs on any engine: a test's that fails on purpose, for example. Of the options `sparsity` and
     /// `precision` have no meaning to it.
     pub fn on_engine(engine: Box<dyn Engine>, model: &Model, options: Options) -> Self {
-        Self::on(engine, options.memory.unwrap_or(HOST_MEMORY), model, options)
+        Self::on_engines(vec![engine], model, options)
     }
 
-    fn on(engine: Box<dyn Engine>, memory: u64, model: &Model, options: Options) -> Self {
-        let (mut engines, mut memory) = (vec![engine], vec![memory]);
-        if options.cpu_fallback {
-            engines.push(Box::new(CpuEngine::new()));
+    /// Runs on any engines, which share a picture's tiles ([`Upscaler::on_gpus`]).
+    ///
+    /// # Panics
+    /// If there is none.
+    #[doc(hidden)]
+    pub fn on_engines(engines: Vec<Box<dyn Engine>>, model: &Model, options: Options) -> Self {
+        let memory = options.memory.unwrap_or(HOST_MEMORY);
+        Self::on(engines.into_iter().map(|engine| (engine, memory)).collect(), model, options)
+    }
+
+    /// Engines that work together, with the memory that each may take.
+    fn on(engines: Vec<(Box<dyn Engine>, u64)>, model: &Model, options: Options) -> Self {
+        let (mut engines, mut memory): (Vec<_>, Vec<_>) = engines.into_iter().unzip();
+        assert!(!engines.is_empty(), "an upscaler has an engine");
+        let mut together = engines.len();
+        if options.cpu_takes_part || options.cpu_fallback {
+            together += usize::from(options.cpu_takes_part);
+            engines.push(Box::new(CpuEngine::new()) as Box<dyn Engine>);
             memory.push(cpu_memory(&options));
         }
         engines.iter_mut().for_each(|engine| engine.begin(model.net().numbers()));
@@ -170,7 +188,7 @@ impl Upscaler {
         let store = options.memory.unwrap_or(HOST_MEMORY) / 2;
         let budget = Budget { tiling: options.tiling, memory, store, scratch };
         let known = Known::default();
-        Self { model: model.clone(), engines, budget, known, gpu: None, options }
+        Self { model: model.clone(), engines, together, budget, known, gpu: None, options }
     }
 
     /// Goes on with another model: another network, or the same one with other numbers.
@@ -202,9 +220,10 @@ impl Upscaler {
         &self.model
     }
 
-    /// The device's name.
+    /// The device's name; of several that work together all their names.
     pub fn device(&self) -> String {
-        self.engines[0].name()
+        let names: Vec<String> = self.engines[..self.together].iter().map(|engine| engine.name()).collect();
+        names.join(" and ")
     }
 
     /// How the device keeps numbers, f32 or f16: of [`Precision::Auto`] what became of it.
@@ -256,7 +275,7 @@ impl Upscaler {
         Ok(Streamed { macs_kept, recomputed: outcome.recomputed() })
     }
 
-    /// Where the time of [`Upscaler::upscale_pixels`] goes on a GPU. Runs everything twice: only the second run of
+    /// Where the time of [`Upscaler::upscale_pixels`] goes on a GPU, the first of several. Runs everything twice: only the second run of
     /// each window counts.
     ///
     /// # Errors
@@ -265,7 +284,9 @@ impl Upscaler {
     pub fn profile(&mut self, picture: &Pixels) -> Result<Profile> {
         self.engines[0].time_steps(true)?;
         let mut rows: Vec<Pixels> = Vec::new();
+        let together = std::mem::replace(&mut self.together, 1);
         let outcome = self.run(&mut PixelRows::new(picture), &mut rows, false);
+        self.together = together;
         let times = self.engines[0].take_times();
         self.engines[0].time_steps(false)?;
         let outcome = outcome?;
@@ -276,10 +297,10 @@ impl Upscaler {
     }
 
     fn run(&mut self, source: &mut dyn Source, sink: &mut dyn Sink, with_masks: bool) -> Result<Outcome> {
-        let Self { model, engines, budget, known, options, .. } = self;
-        let control = &options.control;
+        let Self { model, engines, together, budget, known, options, .. } = self;
+        let (together, control) = (*together, &options.control);
         let (real, depth) = (source.size(), source.depth());
-        Run { model, engines, known, budget, control, real, depth, with_masks }.run(source, sink)
+        Run { model, engines, together, known, budget, control, real, depth, with_masks }.run(source, sink)
     }
 
     /// The network for a picture, and the share of its multiply-adds that were needed.

@@ -325,6 +325,39 @@ fn skipping_work_changes_no_picture() {
 }
 
 #[test]
+fn several_devices_share_a_picture_and_many_pictures() {
+    if adapter::gpu("several_devices_share_a_picture_and_many_pictures").is_none() {
+        return;
+    }
+    let folder = Folder::new();
+    for name in ["a.png", "b.png", "c.png"] {
+        picture(ColorType::Rgb8, 90, 70).save(folder.path(name)).unwrap();
+    }
+    let network = ["-m", "edsrmini-x2", "--tile", "32", "--precision", "f32"];
+    let upscale = |device: &str, inputs: &[&str], output: &str| {
+        let more = [&["upscale", "--device", device, "-o", output], &network[..]].concat();
+        folder.succeeds(&[&more[..], inputs].concat());
+    };
+    upscale("0", &["a.png"], "one.png");
+    let one = image::open(folder.path("one.png")).unwrap();
+    // Two devices of one adapter make the same picture, the processor one that is as good.
+    upscale("0,0", &["a.png"], "two.png");
+    assert_eq!(image::open(folder.path("two.png")).unwrap(), one);
+    upscale("0,cpu", &["a.png"], "mixed.png");
+    assert!(difference(&image::open(folder.path("mixed.png")).unwrap(), &one) < 1e-3);
+    upscale("0,cpu", &["a.png", "b.png", "c.png"], "many/");
+    for name in ["many/a-x2.png", "many/b-x2.png", "many/c-x2.png"] {
+        assert!(difference(&image::open(folder.path(name)).unwrap(), &one) < 1e-3, "{name}");
+    }
+    for wrong in ["auto,0", "cpu,cpu", "0,"] {
+        let outcome = folder.run(&["upscale", "a.png", "--device", wrong]);
+        assert!(!outcome.success && outcome.stderr.contains("expected"), "{wrong}: {}", outcome.stderr);
+    }
+    let sentence = folder.fails(&["bench", "--device", "0,cpu"]);
+    assert!(sentence.contains("several devices"), "{sentence}");
+}
+
+#[test]
 fn a_profile_is_told_beside_the_picture() {
     let Some(gpu) = adapter::gpu("a_profile_is_told_beside_the_picture") else { return };
     let folder = Folder::new();

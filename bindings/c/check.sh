@@ -58,7 +58,8 @@ fi
 
 step "what the program makes of the same picture"
 "$work/api" make "$work/small.ppm"
-"$folder/sparsr" upscale "$work/small.ppm" -m edsrmini-x2 --device cpu -o "$work/large.ppm" 2>/dev/null
+"$folder/sparsr" upscale "$work/small.ppm" -m edsrmini-x2 --device cpu -o "$work/large.bmp"
+"$work/api" ppm "$work/large.bmp" "$work/large.ppm"
 run=("$work/small.ppm" "$work/large.ppm" "$root/weights/edsrmini-x2.safetensors")
 
 step "plainly"

@@ -11,6 +11,7 @@ mod cpu;
 #[cfg(not(target_arch = "wasm32"))]
 mod gpu;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub use cpu::CpuEngine;
 pub use gpu::GpuEngine;
 
 use crate::control::Cancel;
-use crate::device::{Peak, Precision};
+use crate::device::{Feature, Peak, Precision};
 use crate::error::{Error, Result};
 use crate::graph::Parameters;
 use crate::pixels::{Depth, Pixels};
@@ -104,6 +105,16 @@ pub trait Engine: fmt::Debug + Send {
     /// [`Error::OutOfMemory`], [`Error::Device`]: the device is lost, or the picture is not of finite numbers;
     /// [`Error::Cancelled`]; [`Error::Unsupported`] if none is under way.
     fn collect(&mut self, cancel: &Cancel) -> Result<Made>;
+
+    /// Features whose kernels it does without, lest they compute otherwise than those of engines that it works with.
+    fn lacks(&self) -> BTreeSet<Feature> {
+        BTreeSet::new()
+    }
+
+    /// Does without the kernels of features, too, from the next [`Engine::prepare`] on. Whether it had any of them.
+    fn do_without(&mut self, _features: &BTreeSet<Feature>) -> bool {
+        false
+    }
 
     /// Whether a pixel's number depends on the pixels that it sees and on nothing else, such as its place in the window, to
     /// the last bit.

@@ -123,6 +123,11 @@ impl Grid {
         rows.flat_map(move |y| (0..width).step_by(grid.kept[0]).map(move |x| grid.tile_at([x, y])))
     }
 
+    /// How many tiles those are.
+    pub(crate) fn count_from(&self, y: usize) -> usize {
+        self.size[0].div_ceil(self.kept[0]) * self.size[1].saturating_sub(y).div_ceil(self.kept[1])
+    }
+
     /// The row above which no tile that keeps row `y` or those below it looks.
     pub(crate) fn first_row_for(&self, y: usize) -> usize {
         self.origin(y, 1)
@@ -163,6 +168,7 @@ mod tests {
             let grid = Grid::new(size, [across, down], field);
             let from = from % size[1] / alignment * alignment;
             let mut kept = vec![0; size[0] * size[1]];
+            prop_assert_eq!(grid.tiles_from(from).count(), grid.count_from(from));
             for tile in grid.tiles_from(from) {
                 let Tile { window, kept: part } = &tile;
                 prop_assert_eq!([window.width(), window.height()], grid.window());

@@ -141,10 +141,10 @@ impl FrameUpscaler {
     }
 
     fn cut(&self, real: [usize; 2]) -> Cut {
-        let Upscaler { model, engines, budget, .. } = &self.upscaler;
+        let Upscaler { model, engines, together, budget, .. } = &self.upscaler;
         let Some(field) = self.field else { return Cut::Whole };
         let (size, least) = (model.extended(real), model.smallest_side());
-        if engines[0].is_placeless() {
+        if engines[..*together].iter().all(|engine| engine.is_placeless()) {
             return Cut::Free(Cells::new(size, field, least));
         }
         match budget.tiling {

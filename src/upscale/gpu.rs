@@ -20,7 +20,8 @@ const PREPARED: usize = 4;
 /// Where an upscaler runs, and how it stores numbers there.
 #[derive(Debug)]
 pub(super) struct OnGpu {
-    gpu: Gpu,
+    /// One at least; textures are the first one's.
+    gpus: Vec<Gpu>,
     storage: Storage,
     /// What textures use: buffers of its own, since a host submits when it likes.
     textures: Option<Textures>,
@@ -61,12 +62,12 @@ pub enum TextureAlpha {
 impl OnGpu {
     /// Whether another model's numbers are stored so.
     pub(super) fn stores(&self, model: &Model, options: &Options) -> Result<bool> {
-        Ok(self.storage == precision::storage(&self.gpu, model, options.precision)?)
+        Ok(self.storage == storage(&self.gpus, model, options)?)
     }
 
-    /// Another upscaler on the same device.
+    /// Another upscaler on the same devices.
     pub(super) fn upscaler(&self, model: &Model, options: &Options) -> Result<Upscaler> {
-        Upscaler::new(&self.gpu, model, options.clone())
+        Upscaler::on_gpus(&self.gpus, model, options.clone())
     }
 
     /// What was prepared for textures is for another model.
@@ -74,11 +75,15 @@ impl OnGpu {
         self.textures = None;
     }
 
-    fn engine(&self, options: &Options) -> GpuEngine {
-        let memory = options.memory.unwrap_or_else(|| self.gpu.memory());
-        GpuEngine::new(&self.gpu, options.sparsity, memory)
-            .with_choices(options.choices.clone())
-            .keeping(self.storage.clone(), options.precision == Precision::Auto)
+    /// One for each GPU, and the memory that it may take.
+    fn engines(&self, options: &Options) -> impl Iterator<Item = (GpuEngine, u64)> {
+        self.gpus.iter().map(|gpu| {
+            let memory = options.memory.unwrap_or_else(|| gpu.memory());
+            let engine = GpuEngine::new(gpu, options.sparsity, memory)
+                .with_choices(options.choices.clone())
+                .keeping(self.storage.clone(), options.precision == Precision::Auto);
+            (engine, memory)
+        })
     }
 
     /// A session for such textures; a new one has run, so that its pace is known.
@@ -90,7 +95,7 @@ impl OnGpu {
         depths: [Depth; 2],
     ) -> Result<&mut TextureSession> {
         if self.textures.is_none() {
-            let mut engine = self.engine(options);
+            let (mut engine, _) = self.engines(options).next().expect("there is a GPU");
             engine.begin(model.net().numbers());
             self.textures = Some(Textures { engine, sessions: Vec::new(), in_parts: Weak::new() });
         }
@@ -122,12 +127,27 @@ impl Upscaler {
     /// [`Error::Unsupported`](crate::Error::Unsupported) if the device cannot serve a choice;
     /// [`Error::Weights`](crate::Error::Weights) for a network that changes colours, unless [`Options::unusual`] allows it.
     pub fn new(gpu: &Gpu, model: &Model, options: Options) -> Result<Self> {
+        Self::on_gpus(std::slice::from_ref(gpu), model, options)
+    }
+
+    /// Runs on several GPUs, and on the CPU engine too if [`Options::cpu_takes_part`]. They share the tiles of a picture, each as many
+    /// as it is fast; one that fails is done without. They store numbers in the same way and use kernels of the same tiers,
+    /// so that no seam shows; the last digits may still be each device's own. A picture that is too small to be shared, or that
+    /// is not to be cut, is the first one's, and so are textures.
+    ///
+    /// # Errors
+    /// As [`Upscaler::new`]; [`Error::Unsupported`] if there is no GPU, and for [`Precision::F16`] with the CPU engine.
+    pub fn on_gpus(gpus: &[Gpu], model: &Model, options: Options) -> Result<Self> {
+        if gpus.is_empty() {
+            return Err(Error::Unsupported("expected at least one GPU, found none".into()));
+        }
         let model = &admitted(model, &options)?;
-        let memory = options.memory.unwrap_or_else(|| gpu.memory());
-        let storage = precision::storage(gpu, model, options.precision)?;
-        let on_gpu = OnGpu { gpu: gpu.clone(), storage, textures: None };
-        let engine = on_gpu.engine(&options);
-        Ok(Self { gpu: Some(on_gpu), ..Self::on(Box::new(engine), memory, model, options) })
+        let storage = storage(gpus, model, &options)?;
+        let on_gpu = OnGpu { gpus: gpus.to_vec(), storage, textures: None };
+        let engines =
+            on_gpu.engines(&options).map(|(engine, memory)| (Box::new(engine) as Box<dyn Engine>, memory));
+        let engines = engines.collect();
+        Ok(Self { gpu: Some(on_gpu), ..Self::on(engines, model, options) })
     }
 
     /// Records the enlargement of a texture into a host's commands: `output` is [`Model::scale`] times as large as `input`.
@@ -248,4 +268,22 @@ impl Upscaler {
         let ends = Ends::new(input, output, network, opaque)?;
         gpu.session((model, known), options, ends, depths)
     }
+}
+
+/// How numbers are stored on all of these: as f16 only if each would, in the same way.
+fn storage(gpus: &[Gpu], model: &Model, options: &Options) -> Result<Storage> {
+    let asked = match options.precision {
+        Precision::F16 if options.cpu_takes_part => return Err(Precision::unsupported("the CPU engine")),
+        Precision::Auto if options.cpu_takes_part => Precision::F32,
+        asked => asked,
+    };
+    let mut common: Option<Storage> = None;
+    for gpu in gpus {
+        let storage = precision::storage(gpu, model, asked)?;
+        match &common {
+            Some(common) if *common != storage => return Ok(Storage::F32),
+            _ => common = Some(storage),
+        }
+    }
+    Ok(common.unwrap_or_default())
 }

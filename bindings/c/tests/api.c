@@ -1,6 +1,7 @@
 /* The C library as a program in C meets it.
  *
  *   api make SMALL              writes a small picture, for the program `sparsr` to enlarge
+ *   api ppm LARGE.bmp LARGE     writes what the program made as PPM, which it does not write
  *   api check SMALL LARGE FILE  on the CPU: LARGE is what the program made of SMALL by edsrmini-x2 there, FILE that network
  *   api brief SMALL LARGE FILE  the same without what takes long under valgrind
  *   api gpu SMALL LARGE FILE    on a GPU, if there is one: its driver is not looked at by sanitizers
@@ -61,6 +62,22 @@ static uint8_t *read_ppm(const char *path, unsigned width, unsigned height) {
     CHECK(fread(rgb, 3, (size_t)width * height, file) == (size_t)width * height);
     fclose(file);
     return rgb;
+}
+
+/* A BMP of 24 bits, rows from the bottom up, as PPM. */
+static void ppm_of_bmp(const char *bmp, const char *ppm) {
+    enum { W = SCALE * WIDTH, H = SCALE * HEIGHT, ROW = (3 * W + 3) / 4 * 4 };
+    static uint8_t head[54], rows[H][ROW], rgb[3 * W * H];
+    FILE *file = fopen(bmp, "rb");
+    CHECK(file != NULL && fread(head, 1, sizeof head, file) == sizeof head);
+    CHECK(head[18] == W && head[22] == H && head[28] == 24);
+    CHECK(fseek(file, head[10], SEEK_SET) == 0 && fread(rows, 1, sizeof rows, file) == sizeof rows);
+    fclose(file);
+    for (unsigned at = 0; at < sizeof rgb; at++) {
+        unsigned x = at / 3 % W, y = at / 3 / W;
+        rgb[at] = rows[H - 1 - y][3 * x + 2 - at % 3];
+    }
+    write_ppm(ppm, rgb, W, H);
 }
 
 static void make(const char *path) {
@@ -512,9 +529,13 @@ int main(int count, char **arguments) {
         make(arguments[2]);
         return 0;
     }
+    if (count == 4 && strcmp(arguments[1], "ppm") == 0) {
+        ppm_of_bmp(arguments[2], arguments[3]);
+        return 0;
+    }
     bool brief = count == 5 && strcmp(arguments[1], "brief") == 0, gpu = count == 5 && strcmp(arguments[1], "gpu") == 0;
     if (count != 5 || (!brief && !gpu && strcmp(arguments[1], "check") != 0)) {
-        fprintf(stderr, "api make SMALL, or api check|brief|gpu SMALL LARGE FILE\n");
+        fprintf(stderr, "api make SMALL, api ppm LARGE.bmp LARGE, or api check|brief|gpu SMALL LARGE FILE\n");
         return 2;
     }
     uint8_t *small = read_ppm(arguments[2], WIDTH, HEIGHT);

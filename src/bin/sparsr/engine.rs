@@ -1,6 +1,7 @@
 //! The options that say what to run and where, shared by the commands that run a network.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use etcetera::BaseStrategy;
 use sparsr::low_level::models::Convention;
@@ -34,9 +35,35 @@ pub struct Choice {
     mean: Option<[f32; 3]>,
 
     /// What to run on: `auto` (the best GPU, else the CPU; an adapter in software is slower than that), `cpu`, or one
-    /// of `sparsr devices` by number or part of its name
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
-    device: DeviceChoice,
+    /// of `sparsr devices` by number or part of its name. Several, as in `0,1` or `0,cpu`, share the work
+    #[arg(long, value_name = "DEVICE[,DEVICE]", default_value = "auto")]
+    device: Choices,
+}
+
+/// One device, or several that are to share the work.
+#[derive(Clone)]
+struct Choices(Vec<DeviceChoice>);
+
+impl FromStr for Choices {
+    type Err = String;
+
+    /// At commas; not at those that a space follows, which are parts of names.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts: Vec<String> = Vec::new();
+        for part in text.split(',') {
+            match parts.last_mut() {
+                Some(before) if part.starts_with(' ') => before.extend([",", part]),
+                _ => parts.push(part.into()),
+            }
+        }
+        let choices = parts.iter().map(|part| part.parse().map_err(|error: sparsr::Error| error.to_string()));
+        let choices: Vec<DeviceChoice> = choices.collect::<Result<_, _>>()?;
+        let count = |choice| choices.iter().filter(|other| **other == choice).count();
+        if choices.len() > 1 && (count(DeviceChoice::Auto) > 0 || count(DeviceChoice::Cpu) > 1) {
+            return Err("of several devices expected GPUs, and cpu once at most; auto stands alone".into());
+        }
+        Ok(Self(choices))
+    }
 }
 
 /// Which network, on what, and how.
@@ -69,10 +96,14 @@ pub struct Engine {
     memory: Option<u64>,
 }
 
+/// Pixels from which on a picture is on its way alone: it keeps the devices busy by itself, and memory is its bound.
+pub const LARGE: u64 = 4 << 20;
+
 /// What upscalers are for.
 pub struct Use {
     /// The folder of a file for what lies between the phases of a large picture, if it must.
     pub scratch: PathBuf,
+    /// Pictures that a device is to have under way at once, if it can.
     pub count: usize,
     /// Pictures are of about this size: a GPU's kernels are chosen for that.
     pub size: [usize; 2],
@@ -99,26 +130,32 @@ impl Choice {
         }
     }
 
-    /// The device. A choice that `auto` would rather not have made is said aloud.
-    pub fn device(&self) -> Result<Device> {
-        let selection = select(&self.device)?;
-        let reason = &selection.reason;
-        if self.is_auto() && selection.device == Device::Cpu {
-            tracing::warn!("runs on {reason}");
-        } else {
-            tracing::info!("runs on {reason}");
+    /// The devices. A choice that `auto` would rather not have made is said aloud.
+    pub fn devices(&self) -> Result<Vec<Device>> {
+        let mut devices = Vec::new();
+        for choice in &self.device.0 {
+            let Selection { device, reason, .. } = select(choice)?;
+            if self.is_auto() && device == Device::Cpu {
+                tracing::warn!("runs on {reason}");
+            } else {
+                tracing::info!("runs on {reason}");
+            }
+            devices.push(device);
         }
-        Ok(selection.device)
+        Ok(devices)
     }
 
     /// The adapter, for a command that measures one and is called `measures`. That `auto` found one in software only is
     /// said aloud.
     pub fn adapter(&self, measures: &str) -> Result<AdapterInfo> {
-        if self.device == DeviceChoice::Cpu {
-            let lists = "`sparsr devices` lists what there is";
+        let lists = "`sparsr devices` lists what there is";
+        let [choice] = &self.device.0[..] else {
+            return Err(format!("{measures} measures one GPU, and these are several devices: {lists}").into());
+        };
+        if *choice == DeviceChoice::Cpu {
             return Err(format!("{measures} measures a GPU, and this is the CPU: {lists}").into());
         }
-        let adapter = self.device.adapter(&sparsr::adapters())?;
+        let adapter = choice.adapter(&sparsr::adapters())?;
         if self.is_auto() && adapter.kind == AdapterKind::Software {
             tracing::warn!("measures {}: an adapter in software, no GPU was found", adapter.name);
         }
@@ -126,7 +163,7 @@ impl Choice {
     }
 
     fn is_auto(&self) -> bool {
-        self.device == DeviceChoice::Auto
+        self.device.0 == [DeviceChoice::Auto]
     }
 }
 
@@ -140,37 +177,54 @@ impl Engine {
         self.choice.model(scale)
     }
 
-    /// Opens the device, once, for several upscalers that share its memory; for one, if it is the processor, which is
-    /// busy with one picture.
+    /// Opens the devices, each once. Several share the pictures, or, if there is one or they are large, a picture's tiles.
     pub fn upscalers(&self, model: &Model, wanted: Use) -> Result<Vec<Upscaler>> {
-        let Use { scratch, count, size, cancel } = wanted;
-        let (gpu, count) = match self.choice.device()? {
-            Device::Cpu => (None, 1),
-            Device::Gpu(adapter) if adapter.kind == AdapterKind::Software => (Some(open(&adapter)?), 1),
-            Device::Gpu(adapter) => (Some(open(&adapter)?), count),
+        let devices = self.choice.devices()?;
+        let [width, height] = wanted.size;
+        if devices.len() > 1 && (wanted.count == 1 || width as u64 * height as u64 >= LARGE) {
+            return Ok(vec![self.sharing(model, &devices, &wanted)?]);
+        }
+        let mut upscalers = Vec::new();
+        for device in devices {
+            upscalers.extend(self.on(model, device, &wanted)?);
+        }
+        Ok(upscalers)
+    }
+
+    /// Upscalers that share a device's memory; one, if it is the processor, which is busy with one picture.
+    fn on(&self, model: &Model, device: Device, wanted: &Use) -> Result<Vec<Upscaler>> {
+        let Device::Gpu(adapter) = device else {
+            return Ok(vec![Upscaler::on_cpu(model, self.options(wanted))?]);
         };
-        let memory = self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
-        let memory = memory.or(gpu.as_ref().map(Gpu::memory));
-        let choices = match &gpu {
-            None => None,
-            Some(gpu) => self.tuning.choices(gpu, model, size)?,
-        };
-        let upscaler = |_| {
-            let mut options = Options::default();
-            (options.precision, options.sparsity, options.tiling) =
-                (self.precision, self.sparsity, self.tile);
-            options.memory = memory.map(|memory| memory / count as u64);
-            options.choices = choices.clone();
-            options.scratch = Some(scratch.clone());
-            options.control.cancel = cancel.clone();
-            // Who names a device wants that one.
-            options.cpu_fallback = self.choice.is_auto();
-            Ok(match &gpu {
-                None => Upscaler::on_cpu(model, options)?,
-                Some(gpu) => Upscaler::new(gpu, model, options)?,
-            })
-        };
-        (0..count).map(upscaler).collect()
+        let gpu = open(&adapter)?;
+        let count = if adapter.kind == AdapterKind::Software { 1 } else { wanted.count };
+        let mut options = self.options(wanted);
+        options.memory = Some(options.memory.unwrap_or_else(|| gpu.memory()) / count as u64);
+        options.choices = self.tuning.choices(&gpu, model, wanted.size)?;
+        (0..count).map(|_| Ok(Upscaler::new(&gpu, model, options.clone())?)).collect()
+    }
+
+    /// One upscaler for several devices.
+    fn sharing(&self, model: &Model, devices: &[Device], wanted: &Use) -> Result<Upscaler> {
+        let mut options = self.options(wanted);
+        options.cpu_takes_part = devices.contains(&Device::Cpu);
+        let adapters = devices.iter().filter_map(|device| match device {
+            Device::Gpu(adapter) => Some(adapter),
+            Device::Cpu => None,
+        });
+        let gpus = adapters.map(open).collect::<Result<Vec<Gpu>>>()?;
+        Ok(Upscaler::on_gpus(&gpus, model, options)?)
+    }
+
+    fn options(&self, wanted: &Use) -> Options {
+        let mut options = Options::default();
+        (options.precision, options.sparsity, options.tiling) = (self.precision, self.sparsity, self.tile);
+        options.memory = self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
+        options.scratch = Some(wanted.scratch.clone());
+        options.control.cancel = wanted.cancel.clone();
+        // Who names a device wants that one.
+        options.cpu_fallback = self.choice.is_auto();
+        options
     }
 }
 

@@ -18,7 +18,7 @@ use report::{Form, Record, Report};
 use sparsr::{Cancel, Error, FileOptions, Progress, Size, UpscaledFile, Upscaler};
 
 use crate::batch::{self, Batch, Job};
-use crate::engine::{Engine, Use};
+use crate::engine::{Engine, LARGE, Use};
 use crate::files::{self, Source, Target};
 use crate::{Result, memory, profile, terminal};
 
@@ -69,9 +69,6 @@ pub struct Args {
 
 /// Pictures under way at once: while a device computes one, another is read, written and prepared.
 const AT_ONCE: usize = 2;
-
-/// Pixels from which on a picture is on its way alone: it keeps the device busy by itself, and memory is its bound.
-const LARGE: u64 = 4 << 20;
 
 /// How often progress is told.
 const TICK: Duration = Duration::from_millis(250);

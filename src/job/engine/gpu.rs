@@ -1,11 +1,12 @@
 //! Phases on a GPU. What it prepares it keeps for the next picture, as long as there is room; weights and memory
 //! serve pictures of other sizes too. What a device computes wrongly it does without ([`crate::probe::selftest`]).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Engine, Made, StepTime, Window};
 use crate::control::Cancel;
-use crate::device::{Peak, Precision};
+use crate::device::{Feature, Peak, Precision};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Pool, Session, form};
 use crate::graph::Parameters;
@@ -230,6 +231,23 @@ impl Engine for GpuEngine {
         let mut read = session.collect_unless(cancel)?;
         let picture = if phase.makes_picture { Some(session.pixels(&read.remove(0))?) } else { None };
         Ok(Made { picture, kept: read.into_iter().map(bytemuck::cast_vec).collect() })
+    }
+
+    fn lacks(&self) -> BTreeSet<Feature> {
+        Feature::ALL.into_iter().filter(|feature| !self.gpu.limits().has(*feature)).collect()
+    }
+
+    fn do_without(&mut self, features: &BTreeSet<Feature>) -> bool {
+        let mut changed = false;
+        for feature in features.difference(&self.lacks()) {
+            self.gpu = self.gpu.clone().without(*feature);
+            changed = true;
+        }
+        if changed {
+            self.prepared.clear();
+            self.pool.clear();
+        }
+        changed
     }
 
     fn precision(&self) -> Precision {

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::thread;
 
 use super::resize::Resized;
 use super::rows::{Incoming, Outgoing};
@@ -9,7 +10,9 @@ use super::{Budget, Outcome};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::graph::{GlobalPoolKind, ResizeKind, Value};
+use crate::job::crew::{self, Alone, Crew, Failed, Team};
 use crate::job::engine::{Engine, Made, Window};
+use crate::job::schedule::Schedule;
 use crate::job::store::Store;
 use crate::job::tiles::{Grid, Rect, Tile};
 use crate::pixels::{Depth, Edge, Pixels};
@@ -50,10 +53,11 @@ pub(super) struct Pass<'a, 'scope> {
     depth: Depth,
     /// Rows above this one are done.
     done: usize,
-    /// Windows under way, and sums and enlarged rows of the row of tiles that is being made.
-    under_way: VecDeque<Tile>,
+    /// Sums and enlarged rows of the row of tiles that is being made.
     sums: Sums,
     canvas: Option<Pixels>,
+    /// The names of those who compute.
+    names: Vec<String>,
 }
 
 impl State {
@@ -102,7 +106,6 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         incoming: Option<Incoming<'scope>>,
         outgoing: Option<Outgoing<'scope>>,
     ) -> Self {
-        let (under_way, sums) = (VecDeque::new(), HashMap::new());
         Self {
             at,
             whole,
@@ -115,9 +118,9 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             scale,
             depth,
             done: 0,
-            under_way,
-            sums,
+            sums: HashMap::new(),
             canvas: None,
+            names: Vec::new(),
         }
     }
 
@@ -135,25 +138,65 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         self.outgoing.take().map_or(Ok(()), Outgoing::finish)
     }
 
-    /// Makes all rows that are not done yet. After an error those that are done stay so.
-    pub(super) fn attempt(&mut self, engine: &mut dyn Engine, phase: &Arc<Phase>, grid: &Grid) -> Result<()> {
-        self.under_way.clear();
+    /// Rows above this one are done.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Makes all rows of a schedule, by engines of which `paces` knows how many seconds a pixel takes them, and learns it. After
+    /// an error the rows that are done stay so.
+    pub(super) fn attempt(
+        &mut self,
+        engines: &mut [&mut dyn Engine],
+        paces: &mut [Option<f64>],
+        phase: &Arc<Phase>,
+        schedule: &Schedule,
+    ) -> Result<(), Failed> {
+        tracing::debug!(%schedule);
         self.sums.clear();
         self.canvas = None;
-        engine.prepare(phase, self.depth)?;
+        self.names = engines.iter().map(|engine| engine.name()).collect();
+        crew::prepare(engines, phase, self.depth)?;
         self.make_room();
-        let done = grid.tiles_from(0).count() - grid.tiles_from(self.done).count();
-        self.control.progress.enter(self.at.unwrap_or(0), done, grid.tiles_from(0).count());
-        for tile in grid.tiles_from(self.done) {
-            while !engine.is_ready() {
-                self.land(engine, phase, grid)?;
-            }
-            self.control.cancel.check()?;
-            engine.submit(self.window(phase, &tile)?, &self.control.cancel)?;
-            self.under_way.push_back(tile);
+        let ([left, done], cancel) = (schedule.counts(), self.control.cancel.clone());
+        self.control.progress.enter(schedule.number(), done, left + done);
+        if let [engine] = engines {
+            return self.go_through(&mut Alone::new(*engine, &cancel), phase, schedule);
         }
-        while !self.under_way.is_empty() {
-            self.land(engine, phase, grid)?;
+        let [width, height] = schedule.grid().window();
+        let pixels = (width * height) as f64;
+        thread::scope(|scope| {
+            let known: Vec<Option<f64>> = paces.iter().map(|pace| pace.map(|pace| pace * pixels)).collect();
+            let mut team = Team::new(scope, engines, &known, &cancel)?;
+            let outcome = self.go_through(&mut team, phase, schedule);
+            paces.iter_mut().zip(team.paces()).for_each(|(pace, found)| *pace = found.map(|s| s / pixels));
+            outcome
+        })
+    }
+
+    /// Results are taken in the order of the schedule, whoever was done first: sums are the same to the last bit.
+    fn go_through(&mut self, crew: &mut dyn Crew, phase: &Phase, schedule: &Schedule) -> Result<(), Failed> {
+        let [mut left, _] = schedule.counts();
+        let mut tiles = schedule.tiles();
+        let (mut taken, mut under_way) = (0, VecDeque::<(Tile, Option<(usize, Made)>)>::new());
+        while left > 0 || !under_way.is_empty() {
+            while left > 0
+                && under_way.len() < crew.most_ahead()
+                && let Some(member) = crew.next(left)
+                && let Some(tile) = tiles.next()
+            {
+                self.control.cancel.check()?;
+                crew.give(member, taken + under_way.len(), self.window(phase, &tile)?)?;
+                under_way.push_back((tile, None));
+                left -= 1;
+            }
+            let done = crew.take()?;
+            under_way[done.window - taken].1 = Some((done.member, done.made));
+            while let Some((tile, Some((member, made)))) = under_way.pop_front_if(|(_, made)| made.is_some())
+            {
+                taken += 1;
+                self.land((member, made), &tile, phase, schedule.grid())?;
+            }
         }
         Ok(())
     }
@@ -198,42 +241,49 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         Resized { kind, old, new: size(self.whole.graph.node(value).shape) }
     }
 
-    /// Takes the oldest window under way.
-    fn land(&mut self, engine: &mut dyn Engine, phase: &Phase, grid: &Grid) -> Result<()> {
-        let made = engine.collect(&self.control.cancel)?;
+    /// Takes a member's result.
+    fn land(
+        &mut self,
+        (member, made): (usize, Made),
+        tile: &Tile,
+        phase: &Phase,
+        grid: &Grid,
+    ) -> Result<(), Failed> {
         self.control.cancel.check()?;
-        let tile = self.under_way.pop_front().expect("a window under way has a tile");
-        self.check(&made, phase, &tile)
-            .map_err(|reason| Error::Device(format!("{}: {reason}", engine.name())))?;
+        let name = self.names[member].clone();
+        let wrong =
+            |reason| Failed { member: Some(member), error: Error::Device(format!("{name}: {reason}")) };
+        self.check(&made, phase, tile).map_err(wrong)?;
         let Made { picture, kept: values } = made;
         let part = tile.kept.within(&tile.window);
         for ((kept, value), packed) in phase.kept.iter().zip(&phase.keep).zip(&values) {
             let node = phase.graph.node(*value);
-            let (to, from) = self.places(kept, *value, &tile);
+            let (to, from) = self.places(kept, *value, tile);
             let sums = sums(node.shape, packed, &from);
             if !sums.iter().all(|[sum, _]| sum.is_finite()) {
-                let (device, Rect { x, y }) = (engine.name(), &tile.kept);
-                return Err(Error::Device(format!(
-                    "{device}: {}: not a finite number in the tile of columns {x:?}, rows {y:?}",
-                    node.name
-                )));
+                let (name, Rect { x, y }) = (&node.name, &tile.kept);
+                let reason = format!("{name}: not a finite number in the tile of columns {x:?}, rows {y:?}");
+                return Err(wrong(reason));
             }
             if kept.stored_for.is_some() {
                 self.state.store.write(kept.value, &to, node.shape, packed, &from)?;
             }
             if let Some(size) = self.state.masks.filter(|_| kept.mask) {
                 let at = phase.kept.iter().filter(|other| other.mask && other.value < kept.value).count();
-                self.keep_mask(self.state.outcome.densities.len() + at, size, &tile, packed);
+                self.keep_mask(self.state.outcome.densities.len() + at, size, tile, packed);
             }
             add(&mut self.sums, kept.value, sums);
         }
         if let Some(picture) = picture {
-            self.paste(&picture, &tile, &part);
+            self.paste(&picture, tile, &part);
         }
         self.state.outcome.computed += tile.window.pixels() as u64;
         self.state.outcome.kept += tile.kept.pixels() as u64;
         self.control.progress.add(tile.kept.pixels() as u64);
-        if tile.kept.x.end == self.size[0] { self.end_row(phase, grid, tile.kept.y.end) } else { Ok(()) }
+        if tile.kept.x.end == self.size[0] {
+            self.end_row(phase, grid, tile.kept.y.end)?;
+        }
+        Ok(())
     }
 
     /// Whether an engine, of whoever's making, gave what was asked for.
