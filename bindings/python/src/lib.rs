@@ -15,6 +15,7 @@ mod errors;
 mod inspect;
 mod model;
 mod options;
+mod trainer;
 mod upscaler;
 mod work;
 
@@ -27,8 +28,10 @@ fn _sparsr(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::Model>()?;
     module.add_class::<upscaler::Upscaler>()?;
     module.add_class::<work::Progress>()?;
+    module.add_class::<trainer::Trainer>()?;
     module.add_function(wrap_pyfunction!(model::load, module)?)?;
     module.add_function(wrap_pyfunction!(model::builtin_models, module)?)?;
     module.add_function(wrap_pyfunction!(inspect::inspect, module)?)?;
+    module.add_function(wrap_pyfunction!(trainer::bicubic, module)?)?;
     module.add_function(wrap_pyfunction!(options::adapters, module)?)
 }

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
 use sparsr_rs::low_level::plan::{Phase, uncut};
 use sparsr_rs::low_level::tensor::Shape;
+use sparsr_rs::low_level::weights::Stored;
 
-use crate::errors::{FileNotFound, Result};
+use crate::errors::{Failure, FileNotFound, Result};
 
 /// A network: what a checkpoint holds. It does not change.
 #[pyclass(frozen, module = "sparsr")]
@@ -111,6 +113,14 @@ impl Model {
     /// The same network at another scale, of a checkpoint that holds several.
     fn at_scale(&self, py: Python<'_>, scale: usize) -> PyResult<Self> {
         Ok(py.detach(|| Self::new(self.inner.at_scale(scale)?))?)
+    }
+
+    /// The checkpoint as a safetensors file.
+    #[pyo3(signature = (*, half=false))]
+    fn to_bytes<'py>(&self, py: Python<'py>, half: bool) -> PyResult<Bound<'py, PyBytes>> {
+        let stored = if half { Stored::F16 } else { Stored::F32 };
+        let bytes = py.detach(|| self.inner.to_safetensors(stored)).map_err(Failure::from)?;
+        Ok(PyBytes::new(py, &bytes))
     }
 
     fn __repr__(&self) -> String {

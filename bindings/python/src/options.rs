@@ -26,8 +26,7 @@ pub(crate) struct Words<'a> {
 
 impl Chosen {
     pub(crate) fn parse(words: &Words<'_>) -> Result<Self> {
-        let any = words.device.trim().eq_ignore_ascii_case("gpu");
-        let device: Option<DeviceChoice> = if any { None } else { Some(words.device.parse()?) };
+        let device = choice(words.device)?;
         let mut options = Options::default();
         options.precision = words.precision.parse()?;
         options.sparsity = words.sparsity.parse()?;
@@ -41,16 +40,26 @@ impl Chosen {
 
     /// Opens the device.
     pub(crate) fn upscaler(self, model: &sparsr_rs::Model) -> Result<Upscaler> {
-        let device = match &self.device {
-            Some(DeviceChoice::Cpu) => Device::Cpu, // no driver is asked
-            Some(choice) => choice.select(&sparsr_rs::adapters())?.device,
-            None => Device::Gpu(DeviceChoice::Auto.adapter(&sparsr_rs::adapters())?),
-        };
-        Ok(match device {
+        Ok(match device(self.device.as_ref())? {
             Device::Cpu => Upscaler::on_cpu(model, self.options)?,
             Device::Gpu(adapter) => Upscaler::new(&Gpu::open(&adapter)?, model, self.options)?,
         })
     }
+}
+
+/// What a word asks for. None: a GPU, whichever.
+pub(crate) fn choice(word: &str) -> Result<Option<DeviceChoice>> {
+    let any = word.trim().eq_ignore_ascii_case("gpu");
+    Ok(if any { None } else { Some(word.parse()?) })
+}
+
+/// The device that was asked for.
+pub(crate) fn device(choice: Option<&DeviceChoice>) -> Result<Device> {
+    Ok(match choice {
+        Some(DeviceChoice::Cpu) => Device::Cpu, // no driver is asked
+        Some(choice) => choice.select(&sparsr_rs::adapters())?.device,
+        None => Device::Gpu(DeviceChoice::Auto.adapter(&sparsr_rs::adapters())?),
+    })
 }
 
 fn tiling(word: &str) -> Result<Tiling> {

@@ -214,7 +214,7 @@ fn layout(shape: &[usize]) -> PyResult<(Packed, [usize; 2])> {
 }
 
 /// In the order of rows, whatever the array's own: what NumPy calls a slice may be in the order of columns.
-fn copied<T: Element + Copy>(array: &Bound<'_, PyArrayDyn<T>>) -> PyResult<Vec<T>> {
+pub(crate) fn copied<T: Element + Copy>(array: &Bound<'_, PyArrayDyn<T>>) -> PyResult<Vec<T>> {
     let in_rows = array.is_c_contiguous();
     let array = array.try_readonly()?;
     Ok(match array.as_slice() {
@@ -234,7 +234,7 @@ fn room<T: Sample + Default>(width: usize, height: usize, step: usize) -> Result
 }
 
 /// A picture of H×W×3, uint8 or uint16.
-fn pixels(array: &Bound<'_, PyUntypedArray>) -> PyResult<Pixels> {
+pub(crate) fn pixels(array: &Bound<'_, PyUntypedArray>) -> PyResult<Pixels> {
     let (Packed::Rgb, [width, height]) = layout(array.shape())? else {
         let found = array.shape();
         return Err(ShapeError::new_err(format!(

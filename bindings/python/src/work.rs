@@ -67,12 +67,7 @@ pub(crate) struct Worker {
 
 impl Worker {
     pub(crate) fn new(upscaler: Upscaler, threads: Option<usize>) -> Result<Self> {
-        let pool = |threads: usize| {
-            let built = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-            built.map_err(|error| Error::OutOfMemory(format!("no thread could be started: {error}")))
-        };
-        let pool = threads.map(pool).transpose()?;
-        Ok(Self { upscaler: Mutex::new(upscaler), pool })
+        Ok(Self { upscaler: Mutex::new(upscaler), pool: pool(threads)? })
     }
 
     /// What `work` makes, or what was raised meanwhile. `listener` is called with a [`Progress`].
@@ -145,6 +140,15 @@ impl Worker {
             }
         }
     }
+}
+
+/// Where the CPU engine computes, if its threads are counted.
+pub(crate) fn pool(threads: Option<usize>) -> Result<Option<ThreadPool>> {
+    let build = |threads: usize| {
+        let built = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        built.map_err(|error| Error::OutOfMemory(format!("no thread could be started: {error}")))
+    };
+    Ok(threads.map(build).transpose()?)
 }
 
 /// Lets Python hear signals, on its main thread, and the caller how far the work is.

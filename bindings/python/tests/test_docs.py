@@ -17,7 +17,7 @@ def prepare(folder):
     for pictures in ("Set5/HR", "photos"):
         (folder / pictures).mkdir(parents=True)
         for at in range(3):
-            Image.fromarray(picture((30 + at, 40, 3), seed=at)).save(folder / pictures / f"{at}.png")
+            Image.fromarray(picture((60 + at, 50, 3), seed=at)).save(folder / pictures / f"{at}.png")
 
 
 @pytest.mark.parametrize("kind, code", BLOCKS, ids=range(len(BLOCKS)))
