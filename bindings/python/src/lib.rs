@@ -13,6 +13,7 @@
 
 mod errors;
 mod inspect;
+mod log;
 mod model;
 mod options;
 mod trainer;
@@ -24,6 +25,7 @@ use pyo3::prelude::*;
 /// What `sparsr` is made of. Its types are in `_sparsr.pyi`.
 #[pymodule(gil_used = false)]
 fn _sparsr(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    log::begin();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<model::Model>()?;
     module.add_class::<upscaler::Upscaler>()?;

@@ -143,6 +143,13 @@ def test_errors_are_pythons_and_keep_the_sentence(kind, builtin, sentence, call)
         assert raised.value.errno
 
 
+def test_warnings_are_in_pythons_log(caplog):
+    with pytest.raises(sparsr.DeviceError):
+        cpu(changed(too_large), unusual=True)(picture((200, 200, 3)))
+    assert ("sparsr", 30) in [record[:2] for record in caplog.record_tuples]
+    assert any(line.endswith("; tried again in smaller tiles") for line in caplog.messages)
+
+
 def test_what_is_no_picture_is_a_type_error():
     upscaler = cpu()
     for image, sentence in [
