@@ -194,6 +194,8 @@ def test_masks_and_densities(dtype):
     assert list(densities) == list(masks)
     assert any(0 < density < 1 for density in densities.values())
     assert densities == {name: mask.mean() for name, mask in masks.items()}
+    if dtype == np.uint16:
+        assert upscaler.densities((array / 65535).astype(np.float32)) == densities
     if dtype == np.uint8:
         for same in (Image.fromarray(array), Tensor(np.ascontiguousarray(array.transpose(2, 0, 1)))):
             assert upscaler.densities(same) == densities
