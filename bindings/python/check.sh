@@ -37,7 +37,7 @@ step "a fresh environment"
 "$python" -m venv "$work/venv"
 tools=(maturin==1.16.0 mypy==2.4.1 pytest==9.2.0 numpy pillow)
 if [ "${SPARSR_RAY:-}" = 1 ]; then tools+=("ray[data]"); fi
-if ! "$work/venv/bin/pip" install --quiet --disable-pip-version-check "${tools[@]}"; then
+if ! "$work/venv/bin/pip" install --quiet --disable-pip-version-check --retries 1 "${tools[@]}"; then
     echo "skipped: pip cannot install ${tools[*]} (no wheel is built or tested)"
     exit 0
 fi

@@ -69,6 +69,8 @@ def test_eval_is_the_programs(program, tmp_path):
         assert without_time(sparsr.eval(upscaler, pictures))["images"] == by_folder["images"]
     with pytest.raises(sparsr.FileNotFound, match="no small picture called 0 or 0x2"):
         sparsr.eval(upscaler, large, large / "..")
+    with pytest.raises(TypeError, match="expected no others, found device"):
+        sparsr.eval(upscaler, large, device="cpu")
     with pytest.raises(sparsr.ShapeError, match="SSIM needs at least 15 pixels a side"):
         sparsr.eval(upscaler, [picture((14, 40, 3))])
 

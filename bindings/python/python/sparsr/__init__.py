@@ -190,5 +190,7 @@ def eval(
     """
     from ._evaluation import evaluated
 
+    if isinstance(model, Upscaler) and options:
+        raise TypeError(f"an Upscaler has its options already: expected no others, found {', '.join(options)}")
     upscaler = model if isinstance(model, Upscaler) else Upscaler(model, **options)
     return evaluated(upscaler._core, hr, lr)
