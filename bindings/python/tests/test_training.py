@@ -54,6 +54,35 @@ def test_the_same_bits_however_often_it_is_interrupted():
         second.restore(b"none")
 
 
+def test_every_setting_is_heard():
+    (small, large), (other, larger) = batches(2)
+
+    def after(**options):
+        learning = trainer(**options)
+        learning.step(small, large, 1e-3)
+        learning.step(other, larger, 1e-3)
+        return learning.state()
+
+    settings = [
+        {},
+        {"unit": 1.0},
+        {"loss": "mse"},
+        {"loss": "charbonnier"},
+        {"betas": (0.8, 0.99)},
+        {"betas": (0.9, 0.9)},
+        {"weight_decay": 0.1},
+        {"weight_decay": 0.1, "decoupled": True},
+        {"clip": 1e-3},
+        {"ema": 0.0},
+        {"freeze": ("sub_mean", "add_mean", "head.")},
+    ]
+    states = [after(**options) for options in settings]
+    assert len(set(states)) == len(settings)
+    assert after() == states[0]
+    with pytest.raises(sparsr.Unsupported, match="no parameter is left to train"):
+        trainer(freeze=("",))
+
+
 def test_what_is_no_number_changes_nothing():
     learning = trainer()
     (small, large), *_ = batches(1)
