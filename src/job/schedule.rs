@@ -73,3 +73,33 @@ impl fmt::Display for Schedule {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::stream::Known;
+    use crate::models::Model;
+
+    /// What is left of a phase of a picture, in tiles of a side.
+    fn listing(model: &Model, at: usize, size: [usize; 2], side: usize, done: usize) -> String {
+        let mut known = Known::default();
+        let phase = known.phase(model, Some(at), size).unwrap();
+        let field = phase.receptive_field().unwrap().aligned_to(model.alignment());
+        Schedule::new(Some(at), &phase, Grid::new(size, [side; 2], field), done).to_string()
+    }
+
+    #[test]
+    fn a_schedule_says_what_is_left_and_what_it_reads() {
+        let model = Model::builtin("edsrmini-x2").unwrap();
+        assert_eq!(
+            listing(&model, 0, [200, 130], 100, 65),
+            "phase 0: 2 windows of 140x105, 2 done; reads the picture\n    \
+             0  keeps columns 0..100, rows 65..130  of columns 0..140, rows 25..130\n    \
+             1  keeps columns 100..200, rows 65..130  of columns 60..200, rows 25..130\n"
+        );
+        let masked = Model::builtin("smsr-x2").unwrap();
+        let first = listing(&masked, 1, [64, 64], 64, 0).lines().next().map(str::to_owned);
+        let reads = "head.2, body.0.body.collect, body.0.ca.avg_pool of all pixels";
+        assert_eq!(first, Some(format!("phase 1: 1 windows of 64x64, 0 done; reads {reads}")));
+    }
+}

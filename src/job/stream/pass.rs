@@ -152,7 +152,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         phase: &Arc<Phase>,
         schedule: &Schedule,
     ) -> Result<(), Failed> {
-        tracing::debug!(%schedule);
+        tracing::debug!(%schedule, "scheduled");
         self.sums.clear();
         self.canvas = None;
         self.names = engines.iter().map(|engine| engine.name()).collect();
