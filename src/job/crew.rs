@@ -11,7 +11,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{self, Scope, ScopedJoinHandle};
+use std::thread::{self, Scope};
 use std::time::Instant;
 
 use super::engine::{Engine, Made, Window};
@@ -153,25 +153,24 @@ fn chosen(loads: &[Load], left: usize) -> Option<usize> {
     (member == first || load.end() * rate <= theirs as f64).then_some(member)
 }
 
-/// Several engines, each on a thread of its own until this is dropped.
-pub(super) struct Team<'scope> {
-    members: Vec<Member<'scope>>,
+/// Several engines, each on a thread of its own until this is dropped: a thread ends when its member has no sender of windows
+/// left, and the scope waits for it.
+pub(super) struct Team {
+    members: Vec<Member>,
     results: Receiver<(usize, usize, Result<Made>)>,
 }
 
-struct Member<'scope> {
+struct Member {
     windows: Sender<(usize, Window)>,
     load: Load,
     /// When it last began with a window while it had none, or was done with one.
     since: Instant,
-    #[expect(dead_code, reason = "its thread ends when `windows` is dropped, and the scope waits for it")]
-    thread: ScopedJoinHandle<'scope, ()>,
 }
 
-impl<'scope> Team<'scope> {
+impl Team {
     /// Begins, with what is known of how many seconds a window takes each.
-    pub(super) fn new<'env>(
-        scope: &'scope Scope<'scope, 'env>,
+    pub(super) fn new<'scope>(
+        scope: &'scope Scope<'scope, '_>,
         engines: &'scope mut [&mut dyn Engine],
         paces: &[Option<f64>],
         cancel: &'scope Cancel,
@@ -182,11 +181,11 @@ impl<'scope> Team<'scope> {
             let leaving = Leaving { member, results: give.clone() };
             let work = move || work(&mut **engine, &to_do, &leaving, cancel);
             let name = format!("sparsr {member}");
-            let thread = thread::Builder::new().name(name).spawn_scoped(scope, work).map_err(|error| {
+            thread::Builder::new().name(name).spawn_scoped(scope, work).map_err(|error| {
                 Error::OutOfMemory(format!("no thread could be started: {error}; close other programs"))
             })?;
             let load = Load { under_way: 0, pace: *pace };
-            Ok(Member { windows, load, since: Instant::now(), thread })
+            Ok(Member { windows, load, since: Instant::now() })
         };
         let members = engines.iter_mut().zip(paces).enumerate().map(begin).collect::<Result<_>>()?;
         Ok(Self { members, results })
@@ -198,7 +197,7 @@ impl<'scope> Team<'scope> {
     }
 }
 
-impl Crew for Team<'_> {
+impl Crew for Team {
     fn next(&self, left: usize) -> Option<usize> {
         let loads: Vec<Load> = self.members.iter().map(|member| member.load).collect();
         chosen(&loads, left)

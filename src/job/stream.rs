@@ -33,6 +33,7 @@ use crate::graph::Node;
 use crate::job::crew::Failed;
 use crate::job::engine::Engine;
 use crate::job::schedule::Schedule;
+use crate::job::tiles::Grid;
 use crate::models::Model;
 use crate::pixels::Depth;
 use crate::plan::uncut;
@@ -179,30 +180,12 @@ impl Run<'_> {
                 let mut pass = Pass::new(&mut state, (*at, &whole), sizes, made, incoming, outgoing)
                     .watched(self.control);
                 while !pass.is_done() {
-                    let grid = match self.grid(*at, recovery) {
-                        Err(failed) => {
-                            self.recover(recovery, [SMALLEST; 2], failed)?;
-                            continue;
-                        }
-                        Ok(grid) => grid,
-                    };
-                    let phase = self.known.phase(self.model, *at, grid.window())?;
-                    let schedule = Schedule::new(*at, &phase, grid, pass.done());
-                    // What goes in one piece is for one engine.
-                    let count = if at.is_some() { recovery.at_work.len() } else { 1 };
-                    let at_work = &recovery.at_work[..count];
-                    let mut paces = self.known.paces(*at, at_work);
-                    let engines = self.engines.iter_mut().enumerate();
-                    let engines = engines.filter(|(engine, _)| at_work.contains(engine));
-                    let mut engines: Vec<_> =
-                        engines.map(|(_, engine)| -> &mut dyn Engine { &mut **engine }).collect();
-                    let outcome = pass.attempt(&mut engines, &mut paces, &phase, &schedule);
-                    self.known.keep_paces(*at, at_work, &paces);
-                    match outcome {
-                        Err(failed) if at.is_some() => {
-                            self.recover(recovery, schedule.grid().tile(), failed)?;
-                        }
-                        outcome => outcome?,
+                    match self.grid(*at, recovery) {
+                        Err(failed) => self.recover(recovery, [SMALLEST; 2], failed)?,
+                        Ok(grid) => match self.attempt(&mut pass, *at, &recovery.at_work, grid) {
+                            Err(failed) if at.is_some() => self.recover(recovery, grid.tile(), failed)?,
+                            outcome => outcome?,
+                        },
                     }
                 }
                 pass.finish().map_err(Failed::from)
@@ -210,6 +193,25 @@ impl Run<'_> {
             state.end(*at, &whole);
         }
         Ok(state.outcome)
+    }
+
+    /// What is left of a phase, by the engines at work; what goes in one piece is for the first of them.
+    fn attempt(
+        &mut self,
+        pass: &mut Pass<'_, '_>,
+        at: Option<usize>,
+        at_work: &[usize],
+        grid: Grid,
+    ) -> Result<(), Failed> {
+        let phase = self.known.phase(self.model, at, grid.window())?;
+        let schedule = Schedule::new(at, &phase, grid, pass.done());
+        let at_work = if at.is_some() { at_work } else { &at_work[..1] };
+        let mut paces = self.known.paces(at, at_work);
+        let engines = self.engines.iter_mut().enumerate().filter(|(engine, _)| at_work.contains(engine));
+        let mut engines: Vec<_> = engines.map(|(_, engine)| -> &mut dyn Engine { &mut **engine }).collect();
+        let outcome = pass.attempt(&mut engines, &mut paces, &phase, &schedule);
+        self.known.keep_paces(at, at_work, &paces);
+        outcome
     }
 
     /// Why the network's pictures do not pass in tiles, if they do not.

@@ -158,6 +158,12 @@ impl GpuEngine {
         self.held() + self.pool.missing(plan) > self.memory
     }
 
+    /// Lets all go that is prepared, and its memory.
+    fn forget(&mut self) {
+        self.prepared.clear();
+        self.pool.clear();
+    }
+
     fn current(&mut self) -> Result<&mut Prepared> {
         self.prepared.last_mut().ok_or_else(super::unprepared)
     }
@@ -188,8 +194,7 @@ impl Engine for GpuEngine {
     fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
         if !self.prepared.iter().all(|prepared| prepared.session.is_idle()) {
             // Something failed or was given up: for want of memory, perhaps, so nothing stays.
-            self.prepared.clear();
-            self.pool.clear();
+            self.forget();
         }
         let same = |prepared: &Prepared| Arc::ptr_eq(&prepared.phase, phase) && prepared.depth == depth;
         if let Some(at) = self.prepared.iter().position(same) {
@@ -244,8 +249,7 @@ impl Engine for GpuEngine {
             changed = true;
         }
         if changed {
-            self.prepared.clear();
-            self.pool.clear();
+            self.forget();
         }
         changed
     }
@@ -261,8 +265,7 @@ impl Engine for GpuEngine {
         match error {
             Error::Device(text) if self.precision() == Precision::F16 && self.may_widen => {
                 self.storage = Storage::F32;
-                self.prepared.clear();
-                self.pool.clear();
+                self.forget();
                 Ok(format!("{text}; numbers were kept in f16, from now on they are in f32"))
             }
             Error::Device(text) if self.precision() == Precision::F16 => {
