@@ -1,11 +1,8 @@
 //! The library's log, which goes nowhere until a program asks for it.
 
 use std::ffi::{CString, c_char, c_void};
-use std::fmt::{self, Write};
 
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use sparsr_bindings::log::{Level, begin};
 
 use crate::status::{Failure, SparsrStatus, guarded};
 
@@ -30,7 +27,6 @@ pub type SparsrLogger = Option<unsafe extern "C" fn(user: *mut c_void, level: u3
 struct Log {
     logger: unsafe extern "C" fn(*mut c_void, u32, *const c_char),
     user: *mut c_void,
-    most: Level,
 }
 
 // SAFETY: whoever set the logger vouches that it may be called on any thread with `user`, on several at once too.
@@ -59,60 +55,22 @@ pub unsafe extern "C" fn sparsr_set_log(logger: SparsrLogger, user: *mut c_void,
                 return Err(Failure::argument(reason));
             }
         };
-        tracing::subscriber::set_global_default(Log { logger, user, most })
+        let log = Log { logger, user };
+        begin(most, move |level, line| log.tell(level, &line))
             .map_err(|_| Failure::argument("the log: expected none, found one that is set already"))
     })
 }
 
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= self.most && metadata.target().starts_with("sparsr")
-    }
-
-    fn max_level_hint(&self) -> Option<tracing::metadata::LevelFilter> {
-        Some(self.most.into())
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        let mut line = Line::default();
-        event.record(&mut line);
-        let level = match *event.metadata().level() {
+impl Log {
+    fn tell(&self, level: Level, line: &str) {
+        let level = match level {
             Level::ERROR => SparsrLogLevel::Error,
             Level::WARN => SparsrLogLevel::Warn,
             Level::INFO => SparsrLogLevel::Info,
             _ => SparsrLogLevel::Debug,
         };
-        let line = CString::new(line.0.replace('\0', " ")).unwrap_or_default();
+        let line = CString::new(line.replace('\0', " ")).unwrap_or_default();
         // SAFETY: as whoever set it vouches, and the line ends with a NUL.
         unsafe { (self.logger)(self.user, level as u32, line.as_ptr()) }
-    }
-
-    // The library has no spans.
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
-}
-
-/// The message, then the fields.
-#[derive(Default)]
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let space = if self.0.is_empty() { "" } else { " " };
-        // Writing to a String does not fail.
-        let _ = match field.name() {
-            "message" => write!(self.0, "{space}{value:?}"),
-            name => write!(self.0, "{space}{name}={value:?}"),
-        };
     }
 }

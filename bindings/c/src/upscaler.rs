@@ -4,7 +4,8 @@ use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use sparsr_rs::{Device, DeviceChoice, Gpu, Model, Options, Tiling, Upscaler};
+use sparsr_bindings::Choice;
+use sparsr_rs::{Model, Options, Tiling, Upscaler};
 
 use crate::pointers::{path, put, read, samples, text};
 use crate::status::{Failure, Result, SparsrStatus, guarded};
@@ -47,7 +48,7 @@ impl SparsrUpscaler {
     }
 
     fn new(model: &Model, options: &Chosen) -> Result<Self> {
-        let inner = options.upscaler(model)?;
+        let inner = options.device.upscaler(model, options.options.clone())?;
         let device = CString::new(inner.device().replace('\0', " ")).unwrap_or_default();
         Ok(Self { scale: u32::try_from(model.scale()).unwrap_or(u32::MAX), device, inner: Mutex::new(inner) })
     }
@@ -55,8 +56,7 @@ impl SparsrUpscaler {
 
 /// What was chosen, read from C.
 struct Chosen {
-    /// None: a GPU, whichever.
-    device: Option<DeviceChoice>,
+    device: Choice,
     options: Options,
 }
 
@@ -64,8 +64,7 @@ impl Chosen {
     /// # Safety
     /// `options` is null, or leads to options whose text ends with a NUL.
     unsafe fn read(options: *const SparsrOptions) -> Result<Self> {
-        let mut chosen = Self { device: Some(DeviceChoice::Auto), options: Options::default() };
-        chosen.options.cpu_fallback = true;
+        let mut chosen = Self { device: Choice::default(), options: Options::default() };
         if options.is_null() {
             return Ok(chosen);
         }
@@ -76,28 +75,11 @@ impl Chosen {
         }
         if !device.is_null() {
             // SAFETY: it is not null, and the caller vouches for the rest.
-            let name = unsafe { text("options: device", device) }?;
-            let any = name.trim().eq_ignore_ascii_case("gpu");
-            chosen.device = if any { None } else { Some(name.parse()?) };
+            chosen.device = unsafe { text("options: device", device) }?.parse()?;
         }
-        // Who names a device wants that one.
-        chosen.options.cpu_fallback = chosen.device == Some(DeviceChoice::Auto);
         chosen.options.memory = (memory > 0).then_some(memory);
         chosen.options.tiling = if tile > 0 { Tiling::Pixels(tile as usize) } else { Tiling::Auto };
         Ok(chosen)
-    }
-
-    fn upscaler(&self, model: &Model) -> Result<Upscaler> {
-        let device = match &self.device {
-            Some(DeviceChoice::Cpu) => Device::Cpu, // no driver is asked
-            Some(choice) => choice.select(&sparsr_rs::adapters())?.device,
-            None => Device::Gpu(DeviceChoice::Auto.adapter(&sparsr_rs::adapters())?),
-        };
-        let options = self.options.clone();
-        Ok(match device {
-            Device::Cpu => Upscaler::on_cpu(model, options)?,
-            Device::Gpu(adapter) => Upscaler::new(&Gpu::open(&adapter)?, model, options)?,
-        })
     }
 }
 

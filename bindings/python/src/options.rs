@@ -1,15 +1,15 @@
 //! What may be chosen, from Python's words, and the devices that there are.
 
 use pyo3::prelude::*;
-use sparsr_rs::{Device, DeviceChoice, Gpu, Options, Tiling, Upscaler};
+use sparsr_bindings::Choice;
+use sparsr_rs::{Options, Tiling, Upscaler};
 
 use crate::errors::{ChoiceError, Result};
 
 /// The keyword arguments of an upscaler.
 #[derive(Debug)]
 pub(crate) struct Chosen {
-    /// None: a GPU, whichever.
-    device: Option<DeviceChoice>,
+    device: Choice,
     options: Options,
 }
 
@@ -26,40 +26,20 @@ pub(crate) struct Words<'a> {
 
 impl Chosen {
     pub(crate) fn parse(words: &Words<'_>) -> Result<Self> {
-        let device = choice(words.device)?;
+        let device = words.device.parse()?;
         let mut options = Options::default();
         options.precision = words.precision.parse()?;
         options.sparsity = words.sparsity.parse()?;
         options.tiling = tiling(words.tile)?;
         options.memory = words.memory;
         options.unusual = words.unusual;
-        // Who names a device wants that one.
-        options.cpu_fallback = device == Some(DeviceChoice::Auto);
         Ok(Self { device, options })
     }
 
     /// Opens the device.
     pub(crate) fn upscaler(self, model: &sparsr_rs::Model) -> Result<Upscaler> {
-        Ok(match device(self.device.as_ref())? {
-            Device::Cpu => Upscaler::on_cpu(model, self.options)?,
-            Device::Gpu(adapter) => Upscaler::new(&Gpu::open(&adapter)?, model, self.options)?,
-        })
+        Ok(self.device.upscaler(model, self.options)?)
     }
-}
-
-/// What a word asks for. None: a GPU, whichever.
-pub(crate) fn choice(word: &str) -> Result<Option<DeviceChoice>> {
-    let any = word.trim().eq_ignore_ascii_case("gpu");
-    Ok(if any { None } else { Some(word.parse()?) })
-}
-
-/// The device that was asked for.
-pub(crate) fn device(choice: Option<&DeviceChoice>) -> Result<Device> {
-    Ok(match choice {
-        Some(DeviceChoice::Cpu) => Device::Cpu, // no driver is asked
-        Some(choice) => choice.select(&sparsr_rs::adapters())?.device,
-        None => Device::Gpu(DeviceChoice::Auto.adapter(&sparsr_rs::adapters())?),
-    })
 }
 
 fn tiling(word: &str) -> Result<Tiling> {

@@ -8,6 +8,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use rayon::ThreadPool;
+use sparsr_bindings::Choice;
 use sparsr_rs::learn::{self, Clip, Objective, Optimiser, State};
 use sparsr_rs::low_level::graph::Loss;
 use sparsr_rs::low_level::metrics::resize_bicubic_matlab;
@@ -17,7 +18,6 @@ use sparsr_rs::{Device, Gpu, Samples};
 
 use crate::errors::{ChoiceError, Failure, Result, ShapeError};
 use crate::model::{Model, read};
-use crate::options::{choice, device};
 use crate::upscaler::{copied, pixels};
 use crate::work::{pool, refuse_forked};
 
@@ -60,7 +60,7 @@ impl Trainer {
                 "expected a size and pictures at once of 1 or more, found {size} and {at_once}"
             )));
         }
-        let (choice, loss) = (choice(device)?, loss_of(loss)?);
+        let (choice, loss) = (device.parse::<Choice>().map_err(Failure::from)?, loss_of(loss)?);
         let mut optimiser = Optimiser::default();
         (optimiser.betas, optimiser.weight_decay, optimiser.decoupled) = (betas, weight_decay, decoupled);
         (optimiser.clip, optimiser.ema_decay) = (clip.map_or(Clip::None, Clip::Norm), ema);
@@ -70,14 +70,14 @@ impl Trainer {
             let objective = Objective::of_net(net, low, &[(loss, 1.0)])?;
             let objective = objective.only(|name| !freeze.iter().any(|start| name.starts_with(start)))?;
             let parameters = net.parameters().clone();
-            let mut inner = match self::device(choice.as_ref())? {
+            let mut inner = match choice.device()? {
                 Device::Cpu => learn::Trainer::new(objective, parameters, optimiser)?,
                 Device::Gpu(adapter) => {
                     learn::Trainer::on_gpu(&Gpu::open(&adapter)?, objective, parameters, optimiser)?
                 }
             };
             for (name, _) in net.parameters().iter() {
-                inner.set_rate_factor(name, unit_factor(begun.architecture(), name, unit));
+                inner.set_rate_factor(name, learn::unit_factor(begun.architecture(), name, unit));
             }
             Ok::<_, Failure>((Mutex::new(inner), pool(threads)?))
         };
@@ -160,22 +160,6 @@ fn loss_of(word: &str) -> Result<Loss> {
             let sentence = format!("loss: expected l1, charbonnier or mse, found `{word}`");
             Err(ChoiceError::new_err(sentence).into())
         }
-    }
-}
-
-/// What the rate of a parameter is multiplied by: as `train.unit` of `sparsr train`, which is the program's and not the
-/// library's. A picture's unit is divided out at the first convolution, and comes back at the last.
-fn unit_factor(architecture: &str, name: &str, unit: f64) -> f64 {
-    let (first, last): (&[&str], &[&str]) = match architecture {
-        "edsr" => (&["head.0.", "conv_first."], &["tail.1.", "conv_last."]),
-        "ledsr" | "smsr" => (&["head.0."], &["tail.0."]),
-        _ => return 1.0,
-    };
-    let is_of = |modules: &[&str]| modules.iter().any(|module| name.starts_with(module));
-    match (is_of(first) && !name.ends_with(".bias"), is_of(last)) {
-        (true, _) => unit.recip(),
-        (_, true) => unit,
-        _ => 1.0,
     }
 }
 

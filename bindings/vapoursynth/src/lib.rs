@@ -14,7 +14,8 @@ use std::path::Path;
 use std::slice;
 use std::sync::{Mutex, PoisonError};
 
-use sparsr_rs::{Device, DeviceChoice, Gpu, Model, Options, Packed, Sample, Tiling, Upscaler, View, ViewMut};
+use sparsr_bindings::Choice;
+use sparsr_rs::{DeviceChoice, Model, Options, Packed, Sample, Tiling, Upscaler, View, ViewMut};
 use vapoursynth4_rs::core::CoreRef;
 use vapoursynth4_rs::frame::{FrameContext, VideoFrame};
 use vapoursynth4_rs::map::MapRef;
@@ -79,16 +80,9 @@ fn upscaler(input: &MapRef) -> Result<Upscaler, CString> {
     let (tile, memory) = (count("tile", key!(c"tile"))?, count("memory", key!(c"memory"))?);
     let choice: DeviceChoice = text(key!(c"device"), "auto").parse().map_err(said)?;
     let mut options = Options::default();
-    // Who names a device wants that one.
-    options.cpu_fallback = choice == DeviceChoice::Auto;
     options.memory = (memory > 0).then(|| memory.saturating_mul(1 << 20));
     options.tiling = if tile > 0 { Tiling::Pixels(tile as usize) } else { Tiling::Auto };
-    let adapters = if choice == DeviceChoice::Cpu { Vec::new() } else { sparsr_rs::adapters() };
-    let upscaler = match choice.select(&adapters).map_err(said)?.device {
-        Device::Cpu => Upscaler::on_cpu(&model, options),
-        Device::Gpu(adapter) => Gpu::open(&adapter).and_then(|gpu| Upscaler::new(&gpu, &model, options)),
-    };
-    upscaler.map_err(said)
+    Choice::from(choice).upscaler(&model, options).map_err(said)
 }
 
 /// The samples of a frame's planes; gray has one, and stands for all three.
