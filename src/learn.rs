@@ -22,12 +22,14 @@ pub mod prune;
 pub mod random;
 mod state;
 mod trainer;
+mod unit;
 
 pub use objective::Objective;
 pub use optimiser::{Clip, Optimiser, Shrinkage};
 pub use random::Random;
 pub use state::State;
 pub use trainer::{Step, Trainer};
+pub use unit::unit_factor;
 
 use crate::tensor::Tensor;
 

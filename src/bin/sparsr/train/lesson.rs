@@ -16,13 +16,12 @@ use plain::PlainLesson;
 use pruning::PruningLesson;
 use shrinking::ShrinkingLesson;
 use sparsr::Model;
-use sparsr::learn::{Batch, Clip, Objective, Optimiser, State, Step, Trainer};
+use sparsr::learn::{Batch, Clip, Objective, Optimiser, State, Step, Trainer, unit_factor};
 use sparsr::low_level::graph::{Criterion, Goal, Loss, Parameters};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
 use super::machine::Machine;
-use super::network::unit_factor;
 use super::schedule::Schedule;
 use super::settings::{Cut, LossKind, Method, Settings, Weighted};
 use crate::Result;

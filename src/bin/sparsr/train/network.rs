@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sparsr::Model;
-use sparsr::learn::fresh;
+use sparsr::learn::{fresh, unit_factor};
 use sparsr::low_level::models::smsr;
 use sparsr::low_level::tensor::Parameter;
 use sparsr::low_level::weights::Weights;
@@ -22,24 +22,6 @@ pub struct Start {
     pub model: Model,
     /// What became of the checkpoint that it starts from, in a sentence; nothing if it starts from none.
     pub told: Option<String>,
-}
-
-/// What a name says of the unit that a tensor is in: that of the picture is divided out at the first convolution, and
-/// comes back at the last.
-pub fn unit_factor(architecture: &str, name: &str, unit: f64) -> f64 {
-    let (first, last): (&[&str], &[&str]) = match architecture {
-        "edsr" => (&["head.0.", "conv_first."], &["tail.1.", "conv_last."]),
-        "ledsr" | "smsr" => (&["head.0."], &["tail.0."]),
-        _ => return 1.0,
-    };
-    let is_of = |modules: &[&str]| modules.iter().any(|module| name.starts_with(module));
-    if is_of(first) && !name.ends_with(".bias") {
-        unit.recip()
-    } else if is_of(last) {
-        unit
-    } else {
-        1.0
-    }
 }
 
 /// The network of a training that begins, or of one that goes on and has left `latest`: a checkpoint that it once started
@@ -198,21 +180,5 @@ mod tests {
         }
         let [one, other] = [1.0, 64.0].map(|unit| drawn(&smsr, 2, unit, 7)["tail.0.weight"].values()[5]);
         assert_eq!(other, 64.0 * one);
-    }
-
-    #[test]
-    fn the_unit_is_divided_out_and_comes_back() {
-        for (name, expected) in [
-            ("head.0.weight", 1.0 / 64.0),
-            ("head.0.bias", 1.0),
-            ("body.0.body.0.weight", 1.0),
-            ("head.0.wn_scale", 1.0 / 64.0),
-            ("tail.0.0.weight", 1.0),
-            ("tail.1.weight", 64.0),
-            ("tail.1.bias", 64.0),
-        ] {
-            assert_eq!(unit_factor("edsr", name, 64.0), expected, "{name}");
-            assert_eq!(unit_factor("rlfn", name, 64.0), 1.0);
-        }
     }
 }

@@ -3,13 +3,12 @@
 //!
 //! Numbers are in the unit of the configuration here; checkpoints have a unit of 1.
 
-use sparsr::learn::{Objective, Random, State, Trainer};
+use sparsr::learn::{Objective, Random, State, Trainer, unit_factor};
 use sparsr::low_level::graph::Parameters;
 use sparsr::low_level::models::smsr;
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
-use super::super::network::unit_factor;
 use super::super::schedule::{Phase, Steering};
 use super::super::schema::Masks;
 use super::super::settings::Settings;
