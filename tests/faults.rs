@@ -18,6 +18,7 @@ use sparsr::{
     Cancel, Depth, Error, FileOptions, Gpu, Model, Options, PixelRows, Pixels, Result, Samples, Sink, Source,
     Sparsity, Tiling, Upscaler,
 };
+use support::engine::forward;
 use support::{adapter, compare, seeded};
 
 /// What goes wrong.
@@ -74,26 +75,16 @@ impl Engine for Faulty {
         "faulty".into()
     }
 
-    fn begin(&mut self, parameters: &Parameters) {
-        self.engine.begin(parameters);
-    }
+    forward!(begin footprint is_ready);
 
     fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
         self.gone()?;
         self.engine.set_parameters(parameters)
     }
 
-    fn footprint(&mut self, phase: &Phase, depth: Depth) -> Result<u64> {
-        self.engine.footprint(phase, depth)
-    }
-
     fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
         self.gone()?;
         self.engine.prepare(phase, depth)
-    }
-
-    fn is_ready(&self) -> bool {
-        self.engine.is_ready()
     }
 
     fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
@@ -442,13 +433,7 @@ impl Engine for Small {
         "small".into()
     }
 
-    fn begin(&mut self, parameters: &Parameters) {
-        self.engine.begin(parameters);
-    }
-
-    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
-        self.engine.set_parameters(parameters)
-    }
+    forward!(begin set_parameters is_ready submit collect);
 
     fn footprint(&mut self, phase: &Phase, depth: Depth) -> Result<u64> {
         let pixels = phase.graph.node(phase.graph.input()).shape.pixels();
@@ -468,18 +453,6 @@ impl Engine for Small {
         }
         self.largest.fetch_max(pixels, Ordering::Relaxed);
         self.engine.prepare(phase, depth)
-    }
-
-    fn is_ready(&self) -> bool {
-        self.engine.is_ready()
-    }
-
-    fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
-        self.engine.submit(window, cancel)
-    }
-
-    fn collect(&mut self, cancel: &Cancel) -> Result<Made> {
-        self.engine.collect(cancel)
     }
 }
 

@@ -9,12 +9,11 @@ use std::thread;
 use std::time::Duration;
 
 use sparsr::low_level::gpu::wgpu;
-use sparsr::low_level::graph::Parameters;
-use sparsr::low_level::job::engine::{CpuEngine, Engine, Made, Window};
-use sparsr::low_level::plan::Phase;
+use sparsr::low_level::job::engine::{CpuEngine, Engine, Made};
 use sparsr::{
     Cancel, Depth, Error, Feature, Gpu, Model, Options, Pixels, Precision, Result, Tiling, Upscaled, Upscaler,
 };
+use support::engine::forward;
 use support::{adapter, compare, seeded};
 
 /// The CPU engine with a pace of its own, that ends after some windows.
@@ -41,29 +40,7 @@ impl Engine for Worker {
         format!("worker of {:?}", self.pause)
     }
 
-    fn begin(&mut self, parameters: &Parameters) {
-        self.engine.begin(parameters);
-    }
-
-    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
-        self.engine.set_parameters(parameters)
-    }
-
-    fn footprint(&mut self, phase: &Phase, depth: Depth) -> Result<u64> {
-        self.engine.footprint(phase, depth)
-    }
-
-    fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
-        self.engine.prepare(phase, depth)
-    }
-
-    fn is_ready(&self) -> bool {
-        self.engine.is_ready()
-    }
-
-    fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
-        self.engine.submit(window, cancel)
-    }
+    forward!(begin set_parameters footprint prepare is_ready submit);
 
     fn collect(&mut self, cancel: &Cancel) -> Result<Made> {
         thread::sleep(self.pause);
@@ -94,6 +71,17 @@ fn alone(model: &Model, picture: &Pixels, tiling: Tiling) -> Upscaled {
     Upscaler::on_cpu(model, options(tiling)).unwrap().upscale_pixels(picture).unwrap()
 }
 
+/// What a GPU makes by itself, in tiles of 40 pixels.
+fn on_one(gpu: &Gpu, model: &Model, picture: &Pixels) -> Upscaled {
+    Upscaler::new(gpu, model, options(Tiling::Pixels(40))).unwrap().upscale_pixels(picture).unwrap()
+}
+
+/// Several workers on one picture.
+fn together(workers: impl IntoIterator<Item = Worker>, model: &Model, options: Options) -> Upscaler {
+    let engines = workers.into_iter().map(|worker| Box::new(worker) as Box<dyn Engine>);
+    Upscaler::on_engines(engines.collect(), model, options)
+}
+
 #[track_caller]
 fn same(found: &Upscaled, expected: &Upscaled, case: &str) {
     assert_eq!(compare::apart(&found.pixels, &expected.pixels).worst, 0, "{case}");
@@ -111,9 +99,7 @@ fn several_engines_make_the_picture_of_one() {
             for pauses in [vec![0, 0], vec![0, 3], vec![4, 0, 1]] {
                 let (workers, counts): (Vec<_>, Vec<_>) =
                     pauses.iter().map(|pause| Worker::new(*pause, usize::MAX)).unzip();
-                let engines = workers.into_iter().map(|worker| Box::new(worker) as Box<dyn Engine>);
-                let mut upscaler =
-                    Upscaler::on_engines(engines.collect(), &model, options(Tiling::Pixels(tile)));
+                let mut upscaler = together(workers, &model, options(Tiling::Pixels(tile)));
                 // The second picture knows how fast they are.
                 for round in 0..2 {
                     let found = upscaler.upscale_pixels(&picture).unwrap();
@@ -137,19 +123,15 @@ fn one_that_is_lost_is_done_without() {
         for (until, lost) in (0..12).flat_map(|until| [0, 1].map(|lost| (until, lost))) {
             let (workers, counts): (Vec<_>, Vec<_>) =
                 (0..3).map(|at| Worker::new(1, if at == lost { until } else { usize::MAX })).unzip();
-            let engines = workers.into_iter().map(|worker| Box::new(worker) as Box<dyn Engine>);
-            let mut upscaler = Upscaler::on_engines(engines.collect(), &model, options(Tiling::Pixels(16)));
+            let mut upscaler = together(workers, &model, options(Tiling::Pixels(16)));
             let found = upscaler.upscale_pixels(&picture).unwrap();
             same(&found, &expected, &format!("{name}: number {lost} lost after {until}"));
             let count = counts[lost].load(Ordering::Relaxed);
             assert!(count <= until + 1, "{name}: {count} windows of one that was lost after {until}");
         }
         // Nobody is left.
-        let (first, _) = Worker::new(0, 2);
-        let (second, _) = Worker::new(0, 1);
-        let engines: Vec<Box<dyn Engine>> = vec![Box::new(first), Box::new(second)];
-        let error =
-            Upscaler::on_engines(engines, &model, options(Tiling::Pixels(16))).upscale_pixels(&picture);
+        let workers = [2, 1].map(|until| Worker::new(0, until).0);
+        let error = together(workers, &model, options(Tiling::Pixels(16))).upscale_pixels(&picture);
         assert!(matches!(error, Err(Error::Device(_))), "{name}: {error:?}");
     }
 }
@@ -165,8 +147,7 @@ fn a_picture_is_shared_if_that_pays_and_one_that_is_asked_for_whole_is_not() {
     ] {
         let picture = seeded::picture(size.0, size.1, 5);
         let (workers, counts): (Vec<_>, Vec<_>) = (0..2).map(|_| Worker::new(5, usize::MAX)).unzip();
-        let engines = workers.into_iter().map(|worker| Box::new(worker) as Box<dyn Engine>);
-        let mut upscaler = Upscaler::on_engines(engines.collect(), &model, options(tiling));
+        let mut upscaler = together(workers, &model, options(tiling));
         same(&upscaler.upscale_pixels(&picture).unwrap(), &alone(&model, &picture, Tiling::Auto), "shared");
         let counts: Vec<usize> = counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         assert_eq!(counts[1] > 0, shared, "{size:?}, {tiling:?}: {counts:?}");
@@ -178,10 +159,9 @@ fn a_picture_is_shared_if_that_pays_and_one_that_is_asked_for_whole_is_not() {
 fn several_end_when_they_are_told_to() {
     let (model, picture) = (edsr(), seeded::picture(71, 58, 9));
     let workers = [Worker::new(20, usize::MAX).0, Worker::new(20, usize::MAX).0];
-    let engines = workers.into_iter().map(|worker| Box::new(worker) as Box<dyn Engine>);
     let options = options(Tiling::Pixels(16));
     let cancel = options.control.cancel.clone();
-    let mut upscaler = Upscaler::on_engines(engines.collect(), &model, options);
+    let mut upscaler = together(workers, &model, options);
     let error = thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(Duration::from_millis(50));
@@ -218,8 +198,7 @@ fn two_devices_make_the_picture_of_one_also_if_one_is_lost() {
         // By the kernels that both have, on the same tiles: what one makes by itself.
         let plain =
             Feature::ALL.into_iter().filter(|f| !other.limits().has(*f)).fold(gpu.clone(), Gpu::without);
-        let expected = Upscaler::new(&plain, &model, options(Tiling::Pixels(40))).unwrap();
-        let expected = { expected }.upscale_pixels(&picture).unwrap();
+        let expected = on_one(&plain, &model, &picture);
         let mut upscaler =
             Upscaler::on_gpus(&[gpu.clone(), other], &model, options(Tiling::Pixels(40))).unwrap();
         for _ in 0..2 {
@@ -243,8 +222,7 @@ fn devices_of_different_tiers_use_what_both_have() {
     let Some(gpu) = adapter::gpu("devices_of_different_tiers_use_what_both_have") else { return };
     let (model, picture) = (edsr(), seeded::picture(150, 90, 4));
     let plain = Feature::ALL.into_iter().fold(gpu.clone(), Gpu::without);
-    let expected = Upscaler::new(&plain, &model, options(Tiling::Pixels(40))).unwrap();
-    let expected = { expected }.upscale_pixels(&picture).unwrap();
+    let expected = on_one(&plain, &model, &picture);
     let mut upscaler = Upscaler::on_gpus(&[gpu, plain], &model, options(Tiling::Pixels(40))).unwrap();
     same(&upscaler.upscale_pixels(&picture).unwrap(), &expected, "one tier");
 }

@@ -3,18 +3,17 @@
 
 mod support;
 
-use std::sync::Arc;
-
 use sparsr::low_level::cpu;
 use sparsr::low_level::gpu::Session;
 use sparsr::low_level::graph::{Builder, Conv2d, Graph, Input, Op, Parameters, ResizeKind};
 use sparsr::low_level::job::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
-use sparsr::low_level::plan::{self, Phase, Plan};
+use sparsr::low_level::plan::{self, Plan};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::{
     Cancel, Depth, Edge, Error, Facts, Model, Net, Options, PixelRows, Pixels, Result, Samples, Sink, Source,
     Sparsity, Tiling, Upscaler,
 };
+use support::engine::forward;
 use support::{adapter, seeded};
 
 /// The error says all of these words.
@@ -418,29 +417,7 @@ impl Engine for Other {
         "other".into()
     }
 
-    fn begin(&mut self, parameters: &Parameters) {
-        self.engine.begin(parameters);
-    }
-
-    fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
-        self.engine.set_parameters(parameters)
-    }
-
-    fn footprint(&mut self, phase: &Phase, depth: Depth) -> Result<u64> {
-        self.engine.footprint(phase, depth)
-    }
-
-    fn prepare(&mut self, phase: &Arc<Phase>, depth: Depth) -> Result<()> {
-        self.engine.prepare(phase, depth)
-    }
-
-    fn is_ready(&self) -> bool {
-        self.engine.is_ready()
-    }
-
-    fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
-        self.engine.submit(window, cancel)
-    }
+    forward!(begin set_parameters footprint prepare is_ready submit);
 
     fn collect(&mut self, cancel: &Cancel) -> Result<Made> {
         Ok((self.gives)(self.engine.collect(cancel)?))

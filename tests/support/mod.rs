@@ -5,6 +5,7 @@
 pub mod adapter;
 pub mod case;
 pub mod compare;
+pub mod engine;
 pub mod golden;
 pub mod kernels;
 pub mod npy;
