@@ -226,6 +226,26 @@ fn what_stands_still_is_not_computed_and_the_log_says_so() {
 }
 
 #[test]
+fn the_way_is_told_as_events() {
+    let folder = Folder::new();
+    let clip = clip(SIZE, [23, 14], 8);
+    std::fs::write(folder.path("clip.y4m"), stream(SIZE, Colorspace::C420, &clip)).unwrap();
+    let args = [&["clip.y4m", "-o", "large.y4m", "--progress", "json"], &EDSR[..]].concat();
+    let Done { code, stderr, .. } = pipe(&folder, &args, &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let events: Vec<serde_json::Value> =
+        stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let of = |name: &str| events.iter().filter(|event| event["event"] == name).collect::<Vec<_>>();
+    let (start, progress, end) = (of("start"), of("progress"), of("end"));
+    assert_eq!((&start[0]["input"], &start[0]["frames"]), (&"clip.y4m".into(), &5.into()), "{stderr}");
+    assert_eq!(progress[0]["frame"], 1, "{stderr}");
+    assert_eq!((&end[0]["frames"], &end[0]["cancelled"]), (&5.into(), &false.into()), "{stderr}");
+    let computed = end[0]["computed"].as_f64().unwrap();
+    assert!(computed > 0.2 && computed < 1.0, "{stderr}");
+    assert!(events.iter().all(|event| event["v"] == 1), "{stderr}");
+}
+
+#[test]
 fn the_header_goes_along() {
     let folder = Folder::new();
     let frame = [&b"FRAME\n"[..], &[128; 6 * 4 * 3 / 2]].concat();

@@ -8,6 +8,14 @@
 //!
 //! Colour goes there and back by one matrix and one range; everything between is what `sparsr upscale` does to the same
 //! pixels. What stands still is not computed again ([`FrameUpscaler`]).
+//!
+//! With `--progress json` standard error has an event a line, beside those of `sparsr upscale`'s that are texts:
+//!
+//! ```text
+//!   {"v":1,"event":"start","input":"clip.y4m","frames":60}            frames: null where nobody can know
+//!   {"v":1,"event":"progress","input":"clip.y4m","frame":17}
+//!   {"v":1,"event":"end","frames":60,"computed":0.41,"cancelled":false}    as many as were written
+//! ```
 
 mod colour;
 mod header;
@@ -27,10 +35,12 @@ use colour::{Colour, Matrix, Range};
 use header::Header;
 use indicatif::ProgressBar;
 use planes::Planes;
+use serde_json::json;
 use sparsr::{Cancel, Error, FrameUpscaler, NewFile};
 use stream::{Frame, Frames, Output, Reader, Writer};
 
 use crate::engine::{Engine, Use};
+use crate::upscale::report::Form;
 use crate::{Result, files, memory, terminal};
 
 /// Enlarge video, from y4m to y4m
@@ -76,6 +86,10 @@ pub struct Args {
     #[arg(long)]
     no_skip: bool,
 
+    /// How to tell how far it is: a bar, or events as JSON, one a line, on standard error
+    #[arg(long, value_name = "bar|json", default_value = "bar", hide_possible_values = true)]
+    progress: Form,
+
     #[command(flatten)]
     engine: Engine,
 }
@@ -86,7 +100,13 @@ const QUEUE: usize = 2;
 /// How often who waits for a frame looks whether it was told to end.
 const TICK: Duration = Duration::from_millis(50);
 
+/// Time from event to event, at least.
+const TOLD: Duration = Duration::from_millis(250);
+
 pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.progress == Form::Json {
+        terminal::tell_events();
+    }
     let model = args.engine.model(args.scale)?;
     let target = Target::new(args, model.scale())?;
     target.prepare(args.force)?;
@@ -102,13 +122,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let colour = args.colour(&header);
     let planes = Planes::new(header.format, colour);
     let first_line = header.enlarged(model.scale(), colour.range);
-    let bar = terminal::progress(args.frames(&header));
-    bar.set_message(args.name());
-    let mut work = Work { frames, cancel, bar };
+    let (name, count) = (args.name(), args.frames(&header));
+    terminal::event("start", json!({ "input": name, "frames": count }));
+    let way = Way { bar: terminal::progress(count), name, frame: 0, told: None };
+    way.bar.set_message(way.name.clone());
+    let mut work = Work { frames, cancel, way };
     let start = Instant::now();
     let writer = Writer::new(target.begin()?, target.name(), planes, &first_line)?;
     let outcome = work.go_through(Frames::new(reader, planes), writer);
-    work.bar.finish_and_clear();
+    work.way.bar.finish_and_clear();
     work.end(outcome, &target, args.force, start)
 }
 
@@ -244,7 +266,28 @@ impl Target {
 struct Work {
     frames: FrameUpscaler,
     cancel: Cancel,
+    way: Way,
+}
+
+/// How far it is, and who hears of it.
+struct Way {
     bar: ProgressBar,
+    name: String,
+    frame: u64,
+    /// The last time that an event was told.
+    told: Option<Instant>,
+}
+
+impl Way {
+    /// A frame further.
+    fn step(&mut self) {
+        self.bar.inc(1);
+        self.frame += 1;
+        if self.told.is_none_or(|told| told.elapsed() >= TOLD) {
+            self.told = Some(Instant::now());
+            terminal::event("progress", json!({ "input": self.name, "frame": self.frame }));
+        }
+    }
 }
 
 /// How it ended: what the writer says, with how many frames it wrote, and what else went wrong.
@@ -285,7 +328,7 @@ impl Work {
             if outgoing.send(frame.with(large)).is_err() {
                 return Ok(());
             }
-            self.bar.inc(1);
+            self.way.step();
         }
     }
 
@@ -302,16 +345,20 @@ impl Work {
             Target::Stdout => error,
             Target::File(_) => format!("{error}; {}", target.left(written)),
         })?;
+        let counts = self.frames.counts();
+        let computed = counts.computed_pixels as f64 / counts.pixels.max(1) as f64;
+        let end = |cancelled| json!({ "frames": written, "computed": computed, "cancelled": cancelled });
         match error {
             None => writer.finish(force)?,
             Some(error) if matches!(error.downcast_ref(), Some(Error::Cancelled)) => {
+                terminal::event("end", end(true));
                 terminal::complain(&format!("stopped: {}", target.left(written)));
                 return Ok(ExitCode::from(terminal::INTERRUPTED));
             }
             Some(error) => return Err(format!("{error}; {}", target.left(written)).into()),
         }
-        let counts = self.frames.counts();
-        let share = 100.0 * counts.computed_pixels as f64 / counts.pixels.max(1) as f64;
+        terminal::event("end", end(false));
+        let share = 100.0 * computed;
         tracing::info!("{} of {} tiles computed, {share:.1} % of the pixels", counts.computed, counts.tiles);
         tracing::info!("{} of {written} frames are equal to the one before", counts.still);
         let seconds = start.elapsed().as_secs_f64();
