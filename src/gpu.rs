@@ -32,7 +32,7 @@ pub use adapters::adapters;
 pub use pool::Pool;
 pub use session::{FLIGHTS, Session};
 pub(crate) use session::{form, own_bytes};
-pub use texture::{CommandEncoder, Texels, TextureFormat, TextureView, Ticket};
+pub use texture::{BufferSlice, CommandEncoder, Texels, TextureFormat, TextureView, Ticket};
 pub(crate) use texture::{Ends, Recording, TextureSession};
 /// The version of wgpu whose devices [`Gpu::from_device`] takes.
 pub use wgpu;

@@ -73,7 +73,7 @@ const HOST_MEMORY: u64 = 1 << 30;
 /// speaking of.
 const CPU_WINDOW: u64 = 512 << 20;
 
-/// Enlarges pictures with one model on one device.
+/// Enlarges pictures with one model on one device, or on several that share a picture ([`Upscaler::on_gpus`]).
 ///
 /// What it prepares for a picture's size it keeps for the next picture of that size.
 #[derive(Debug)]
@@ -275,8 +275,8 @@ impl Upscaler {
         Ok(Streamed { macs_kept, recomputed: outcome.recomputed() })
     }
 
-    /// Where the time of [`Upscaler::upscale_pixels`] goes on a GPU, the first of several. Runs everything twice: only the second run of
-    /// each window counts.
+    /// Where the time of [`Upscaler::upscale_pixels`] goes on a GPU, the first of several. Runs everything twice: only the
+    /// second run of each window counts.
     ///
     /// # Errors
     /// [`Error::Unsupported`](crate::Error::Unsupported) on the CPU engine, and for a device without timestamp queries; and whatever

@@ -1,5 +1,7 @@
-//! Textures in and out on a host's device: the same pictures as through the host's memory, to the last bit.
+//! Textures and buffers in and out on a host's device: the same pictures as through the host's memory, to the last bit.
 
+#[path = "textures/buffers.rs"]
+mod buffers;
 mod support;
 
 use half::f16;
@@ -73,22 +75,38 @@ impl Host {
     fn read(&self, texture: &wgpu::Texture) -> Vec<u8> {
         let row = texture.width() * texture.format().block_copy_size(None).unwrap();
         let pitch = row.next_multiple_of(256);
-        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: u64::from(pitch * texture.height()),
-            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-            mapped_at_creation: false,
-        });
+        let buffer = self.mappable(u64::from(pitch * texture.height()));
         let mut encoder = self.encoder();
         let layout =
             wgpu::TexelCopyBufferLayout { offset: 0, bytes_per_row: Some(pitch), rows_per_image: None };
         let to = wgpu::TexelCopyBufferInfo { buffer: &buffer, layout };
         encoder.copy_texture_to_buffer(texture.as_image_copy(), to, texture.size());
+        let bytes = self.mapped(encoder, &buffer);
+        bytes.chunks_exact(pitch as usize).flat_map(|padded| padded[..row as usize].to_vec()).collect()
+    }
+
+    fn read_buffer(&self, from: &wgpu::Buffer) -> Vec<u8> {
+        let buffer = self.mappable(from.size());
+        let mut encoder = self.encoder();
+        encoder.copy_buffer_to_buffer(from, 0, &buffer, 0, from.size());
+        self.mapped(encoder, &buffer)
+    }
+
+    fn mappable(&self, size: u64) -> wgpu::Buffer {
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// What a buffer holds when these commands have run.
+    fn mapped(&self, encoder: wgpu::CommandEncoder, buffer: &wgpu::Buffer) -> Vec<u8> {
         self.queue.submit([encoder.finish()]);
         buffer.map_async(wgpu::MapMode::Read, .., |mapped| mapped.unwrap());
         self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
-        let view = buffer.get_mapped_range(..).unwrap();
-        view.chunks_exact(pitch as usize).flat_map(|padded| padded[..row as usize].to_vec()).collect()
+        buffer.get_mapped_range(..).unwrap().to_vec()
     }
 
     /// From texture to texture: what the output then holds.
@@ -334,7 +352,7 @@ fn a_picture_that_is_not_to_be_trusted_is_told_of() {
     let mut ticket = upscaler.encode(&mut encoder, &from, &to).unwrap();
     host.queue.submit([encoder.finish()]);
     let error = ticket.wait().unwrap_err();
-    assert!(error.to_string().contains("1 pixels of the input texture are not finite"), "{error}");
+    assert!(error.to_string().contains("1 pixels of the input are not finite"), "{error}");
     assert!(ticket.poll().is_err(), "and it stays so");
 
     // A network that overflows.
@@ -381,9 +399,9 @@ fn what_cannot_be_is_refused_before_anything_is_recorded() {
     let odd = host.texture([18, 15], TextureFormat::Rgba8Unorm);
     refused(&mut upscaler, &small, &odd, "expected 18x16 pixels, 2 times the input's, found 18x15");
     let gray = host.texture([18, 16], TextureFormat::R8Unorm);
-    refused(&mut upscaler, &small, &gray, "expected a texture of Rgba8Unorm");
+    refused(&mut upscaler, &small, &gray, "expected texels of Rgba8Unorm");
     let mut on_cpu = Upscaler::on_cpu(&model, Options::default()).unwrap();
-    refused(&mut on_cpu, &small, &large, "textures need an upscaler on a GPU");
+    refused(&mut on_cpu, &small, &large, "textures and buffers need an upscaler on a GPU");
     let mut options = Options::default();
     options.memory = Some(1 << 16);
     options.tiling = Tiling::Whole;

@@ -1,29 +1,15 @@
-// A texture → pixels as `pixel_load.wgsl` reads them, extended past its right and bottom edge.
+// Texels → pixels as `pixel_load.wgsl` reads them, extended past the right and the bottom edge.
 //
-//   sample[c, p] = round(clamp(texture[c, p], 0, 1) · largest)
+//   sample[c, p] = round(clamp(texel[c, p], 0, 1) · largest)
 //
-// A view that decodes sRGB gives linear light; networks want it encoded, so ENCODED undoes that. Pixels whose numbers are not
+// A view of a texture that decodes sRGB gives linear light; networks want it encoded, so ENCODED undoes that. Pixels whose numbers are not
 // finite are counted.
 
 override WIDE: bool = false;
 override ENCODED: bool = false;
 override MIRRORED: bool = false;
 
-struct TextureLoadParams {
-    width: u32,
-    height: u32,
-    extended_width: u32,
-    extended_height: u32,
-}
-
-struct Proof {
-    written: atomic<u32>,
-    wrong: atomic<u32>,
-}
-
-@group(0) @binding(0) var<uniform> params: TextureLoadParams;
-@group(0) @binding(1) var input: texture_2d<f32>;
-@group(0) @binding(2) var<storage, read_write> output: array<u32>;
+@group(0) @binding(2) var<storage, read_write> words: array<u32>;
 @group(0) @binding(3) var<storage, read_write> proof: Proof;
 
 // Which of `length` pixels stands at a place past the last one.
@@ -52,7 +38,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let seen = vec2<u32>(place(id.x, params.width), place(id.y, params.height));
-    var value = textureLoad(input, seen, 0).rgb;
+    var value = texel(seen).rgb;
     if (!is_finite(value)) {
         atomicAdd(&proof.wrong, 1u);
     }
@@ -63,9 +49,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let sample = vec3<u32>(round(clamp(value, vec3<f32>(0.0), vec3<f32>(1.0)) * largest));
     let at = id.y * params.extended_width + id.x;
     if (WIDE) {
-        output[2u * at] = sample.r | (sample.g << 16u);
-        output[2u * at + 1u] = sample.b;
+        words[2u * at] = sample.r | (sample.g << 16u);
+        words[2u * at + 1u] = sample.b;
     } else {
-        output[at] = sample.r | (sample.g << 8u) | (sample.b << 16u);
+        words[at] = sample.r | (sample.g << 8u) | (sample.b << 16u);
     }
 }

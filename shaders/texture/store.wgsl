@@ -1,21 +1,14 @@
-// Pixels as `pixel_store.wgsl` writes them → a texture that is rendered to, whatever its format.
+// Pixels as `pixel_store.wgsl` writes them → texels.
 //
-// A view that encodes sRGB takes linear light, so DECODED makes it of what networks give. Alpha is the input texture's,
-// enlarged bilinearly, or 1. A texture of HALF floats gets numbers that are halves already: devices round as they like.
+// A view of a texture that encodes sRGB takes linear light, so DECODED makes it of what networks give. Alpha is the input's,
+// enlarged bilinearly, or 1. Where texels are HALF floats, the numbers are halves already: devices round as they like.
 
 override WIDE: bool = false;
 override DECODED: bool = false;
 override OPAQUE: bool = false;
 override HALF: bool = false;
-override SCALE: u32 = 2u;
 
-struct TextureStoreParams {
-    extended_width: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: TextureStoreParams;
-@group(0) @binding(1) var<storage, read> input: array<u32>;
-@group(0) @binding(2) var small: texture_2d<f32>;
+@group(0) @binding(2) var<storage, read> words: array<u32>;
 
 fn decoded(encoded: vec3<f32>) -> vec3<f32> {
     let low = encoded / 12.92;
@@ -34,43 +27,27 @@ fn halved(value: vec3<f32>) -> vec3<f32> {
 
 fn colour(at: u32) -> vec3<f32> {
     if (WIDE) {
-        let first = input[2u * at];
-        let sample = vec3<u32>(first & 0xffffu, first >> 16u, input[2u * at + 1u] & 0xffffu);
+        let first = words[2u * at];
+        let sample = vec3<u32>(first & 0xffffu, first >> 16u, words[2u * at + 1u] & 0xffffu);
         return vec3<f32>(sample) / 65535.0;
     }
-    return vec3<f32>((vec3<u32>(input[at]) >> vec3<u32>(0u, 8u, 16u)) & vec3<u32>(0xffu)) / 255.0;
+    return vec3<f32>((vec3<u32>(words[at]) >> vec3<u32>(0u, 8u, 16u)) & vec3<u32>(0xffu)) / 255.0;
 }
 
 fn alpha(x: u32, y: u32) -> f32 {
-    let size = vec2<f32>(textureDimensions(small));
-    let place = clamp((vec2<f32>(f32(x), f32(y)) + 0.5) / f32(SCALE) - 0.5, vec2<f32>(0.0), size - 1.0);
+    let last = vec2<u32>(params.width, params.height) - 1u;
+    let place = clamp((vec2<f32>(f32(x), f32(y)) + 0.5) / f32(params.scale) - 0.5, vec2<f32>(0.0), vec2<f32>(last));
     let first = vec2<u32>(place);
-    let second = min(first + 1u, textureDimensions(small) - 1u);
+    let second = min(first + 1u, last);
     let t = place - floor(place);
-    let above = mix(
-        textureLoad(small, first, 0).a,
-        textureLoad(small, vec2<u32>(second.x, first.y), 0).a,
-        t.x,
-    );
-    let below = mix(
-        textureLoad(small, vec2<u32>(first.x, second.y), 0).a,
-        textureLoad(small, second, 0).a,
-        t.x,
-    );
+    let above = mix(texel(first).a, texel(vec2<u32>(second.x, first.y)).a, t.x);
+    let below = mix(texel(vec2<u32>(first.x, second.y)).a, texel(second).a, t.x);
     return mix(above, below, t.y);
 }
 
-// One triangle over the whole texture.
-@vertex
-fn corner(@builtin(vertex_index) index: u32) -> @builtin(position) vec4<f32> {
-    return vec4<f32>(f32(index & 1u) * 4.0 - 1.0, f32(index >> 1u) * 4.0 - 1.0, 0.0, 1.0);
-}
-
-@fragment
-fn main(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
-    let x = u32(position.x);
-    let y = u32(position.y);
-    var rgb = colour(y * params.extended_width + x);
+// The texel of the output at a place.
+fn enlarged(x: u32, y: u32) -> vec4<f32> {
+    var rgb = colour(y * params.scale * params.extended_width + x);
     if (DECODED) {
         rgb = decoded(rgb);
     }

@@ -1,4 +1,4 @@
-//! [`Upscaler`]s on a GPU, and textures that never leave it.
+//! [`Upscaler`]s on a GPU, and textures and buffers that never leave it.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -150,17 +150,18 @@ impl Upscaler {
         Ok(Self { gpu: Some(on_gpu), ..Self::on(engines, model, options) })
     }
 
-    /// Records the enlargement of a texture into a host's commands: `output` is [`Model::scale`] times as large as `input`.
-    /// The upscaler's device must be the host's ([`Gpu::from_device`]). Nothing goes through the host, and nothing is
-    /// waited for, but that textures of a new size or format are prepared first: kernels are compiled and run a few times.
+    /// Records the enlargement of a texture, or of texels in a buffer, into a host's commands: `output` is [`Model::scale`]
+    /// times as large as `input`. The upscaler's device must be the host's ([`Gpu::from_device`]). Nothing goes through the
+    /// host, and nothing is waited for, but that ends of a new size or format are prepared first: kernels are compiled and
+    /// run a few times.
     ///
     /// Pictures of 8 bits go as they are, encoded (sRGB); floating point is clamped to 0 … 1 and goes in 16 bits. What the
     /// ticket tells is worth hearing: without its proof a picture may be anything.
     ///
     /// # Errors
     /// [`Error::Limits`] if a picture takes longer than a submission should ([`Upscaler::begin_parts`]), or does not fit into
-    /// the memory in one piece; [`Error::Shape`] if the output has another size; [`Error::Unsupported`] for textures that
-    /// cannot be read or rendered to, and on the CPU engine; [`Error::Device`]. Nothing is recorded then.
+    /// the memory in one piece; [`Error::Shape`] if the output has another size; [`Error::Unsupported`] for textures and
+    /// buffers that cannot be read or written, and on the CPU engine; [`Error::Device`]. Nothing is recorded then.
     pub fn encode<'a>(
         &mut self,
         encoder: &mut CommandEncoder,
@@ -260,12 +261,13 @@ impl Upscaler {
         let Self { model, options, gpu, known, .. } = self;
         let Some(gpu) = gpu else {
             return Err(Error::Unsupported(
-                "textures need an upscaler on a GPU, found the CPU engine".into(),
+                "textures and buffers need an upscaler on a GPU, found the CPU engine".into(),
             ));
         };
+        Ends::check(&gpu.gpus[0], [input, output])?;
         let opaque = options.texture_alpha == TextureAlpha::Opaque;
         let network = (model.extended(input.size()), model.scale(), model.edge());
-        let ends = Ends::new(input, output, network, opaque)?;
+        let ends = Ends::new([input, output], network, opaque)?;
         gpu.session((model, known), options, ends, depths)
     }
 }

@@ -10,41 +10,54 @@ struct Shader {
     wgsl: &'static str,
     entries: &'static [(ShaderStage, &'static str)],
     switches: &'static [&'static str],
+    /// Numbers of formats, of ends that are buffers.
+    formats: &'static [&'static str],
 }
 
-const SHADERS: [Shader; 3] = [
-    Shader {
-        name: "load",
-        wgsl: include_str!("../../shaders/texture/load.wgsl"),
-        entries: &[(ShaderStage::Compute, "main")],
-        switches: &["WIDE", "ENCODED", "MIRRORED"],
-    },
-    Shader {
-        name: "check",
-        wgsl: include_str!("../../shaders/texture/check.wgsl"),
-        entries: &[(ShaderStage::Compute, "main")],
-        switches: &["WIDE"],
-    },
-    Shader {
-        name: "store",
-        wgsl: include_str!("../../shaders/texture/store.wgsl"),
-        entries: &[(ShaderStage::Vertex, "corner"), (ShaderStage::Fragment, "main")],
-        switches: &["WIDE", "DECODED", "HALF", "OPAQUE"],
-    },
+macro_rules! shader {
+    ($name:literal of $($file:literal)*: $entries:expr, $switches:expr, $formats:expr) => {
+        Shader {
+            name: concat!($name, " (", $($file, " "),*, ")"),
+            wgsl: concat!($(include_str!(concat!("../../shaders/texture/", $file, ".wgsl"))),*),
+            entries: $entries,
+            switches: $switches,
+            formats: $formats,
+        }
+    };
+}
+
+const COMPUTE: &[(ShaderStage, &str)] = &[(ShaderStage::Compute, "main")];
+const RENDER: &[(ShaderStage, &str)] = &[(ShaderStage::Vertex, "corner"), (ShaderStage::Fragment, "main")];
+const LOAD: &[&str] = &["WIDE", "ENCODED", "MIRRORED"];
+const STORE: &[&str] = &["WIDE", "DECODED", "HALF", "OPAQUE"];
+const INPUT: &str = "INPUT_FORMAT";
+const OUTPUT: &str = "OUTPUT_FORMAT";
+
+const SHADERS: [Shader; 7] = [
+    shader!("load" of "params" "input_texture" "load": COMPUTE, LOAD, &[]),
+    shader!("load" of "params" "input_buffer" "load": COMPUTE, LOAD, &[INPUT]),
+    shader!("check" of "params" "check": COMPUTE, &["WIDE"], &[]),
+    shader!("store" of "params" "input_texture" "store" "output_texture": RENDER, STORE, &[]),
+    shader!("store" of "params" "input_buffer" "store" "output_texture": RENDER, STORE, &[INPUT]),
+    shader!("store" of "params" "input_texture" "store" "output_buffer": COMPUTE, STORE, &[OUTPUT]),
+    shader!("store" of "params" "input_buffer" "store" "output_buffer": COMPUTE, STORE, &[INPUT, OUTPUT]),
 ];
 
 #[test]
 fn shaders_of_textures_translate_to_every_backend() {
-    for Shader { name, wgsl, entries, switches } in SHADERS {
+    for Shader { name, wgsl, entries, switches, formats } in SHADERS {
         let module = naga::front::wgsl::parse_str(wgsl)
             .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(wgsl)));
-        let info = Validator::new(ValidationFlags::all(), Capabilities::empty())
+        let info = Validator::new(ValidationFlags::all(), Capabilities::SHADER_FLOAT16_IN_FLOAT32)
             .validate(&module)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        for on in 0..1_u32 << switches.len() {
-            let value = |at: usize| f64::from(on >> at & 1);
-            let overrides =
-                switches.iter().enumerate().map(|(at, key)| ((*key).to_owned(), value(at))).collect();
+        let (bits, formats_of) = (switches.len() as u32, formats.len() as u32);
+        for number in 0..1_u32 << (bits + 2 * formats_of) {
+            let switch = |at: usize| f64::from(number >> at & 1);
+            let format = |at: usize| f64::from(number >> (bits as usize + 2 * at) & 3);
+            let switches = switches.iter().enumerate().map(|(at, key)| ((*key).to_owned(), switch(at)));
+            let formats = formats.iter().enumerate().map(|(at, key)| ((*key).to_owned(), format(at)));
+            let overrides = switches.chain(formats).collect();
             for entry in entries {
                 let (module, info) = process_overrides(&module, &info, Some(*entry), &overrides)
                     .unwrap_or_else(|error| panic!("{name}: {error}"));

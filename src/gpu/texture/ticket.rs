@@ -71,7 +71,7 @@ impl Ticket {
             (0, _) => {
                 Err(format!("{} of {pixels} pixels were never written, or are not finite", pixels - written))
             }
-            _ => Err(format!("{wrong} pixels of the input texture are not finite numbers")),
+            _ => Err(format!("{wrong} pixels of the input are not finite numbers")),
         })
     }
 }
