@@ -74,7 +74,7 @@ use self::order::Order;
 use crate::control::Cancel;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Op, Parameters, Value};
-use crate::tensor::{Tensor, packed_len};
+use crate::tensor::{Blocks, Tensor, packed_len};
 
 /// Runs the graph, which is folded ([`Graph::check_folded`]), by the numbers of its parameters; returns the output.
 pub fn run(graph: &Graph, parameters: &Parameters, input: &Tensor) -> Result<Tensor> {
@@ -96,7 +96,8 @@ pub fn run_keeping(
     keep: &[Value],
 ) -> Result<(Tensor, Vec<Tensor>)> {
     let cancel = &Cancel::default();
-    let part = Part { picture: Some(input), given: &[], keep, makes_picture: true, cancel };
+    let blocks = &Blocks::default();
+    let part = Part { picture: Some(input), given: &[], keep, makes_picture: true, cancel, blocks };
     let (output, kept) = run_with(graph, parameters, part, &mut Buffers::default(), Map::to_tensor)?;
     Ok((output.expect("asked for"), kept))
 }
@@ -114,6 +115,8 @@ pub struct Part<'a> {
     pub makes_picture: bool,
     /// Ends the run, in the middle of an operator too.
     pub cancel: &'a Cancel,
+    /// Memory for what is wanted.
+    pub blocks: &'a Blocks,
 }
 
 /// [`run_keeping`] for a part of a graph. Whoever runs it again lends the same buffers.
@@ -123,7 +126,7 @@ pub fn run_part(
     part: Part<'_>,
     buffers: &mut Buffers,
 ) -> Result<(Option<Tensor>, Vec<Vec<f32>>)> {
-    run_with(graph, parameters, part, buffers, Map::to_packed)
+    run_with(graph, parameters, part, buffers, |map| map.to_packed(part.blocks))
 }
 
 /// All outputs of a graph that need not be folded: that of a network in training, and its gradient. `inputs` are the
@@ -168,7 +171,7 @@ fn run_with<T>(
     buffers: &mut Buffers,
     kept: impl Fn(&Map) -> T,
 ) -> Result<(Option<Tensor>, Vec<T>)> {
-    let Part { picture, given, keep, makes_picture, cancel } = part;
+    let Part { picture, given, keep, makes_picture, cancel, .. } = part;
     graph.check_folded()?;
     graph.check_numbers(parameters)?;
     vectors()?;

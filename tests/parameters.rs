@@ -11,7 +11,7 @@ use sparsr::low_level::job::engine::{CpuEngine, Engine, GpuEngine, Made, Window}
 use sparsr::low_level::models::smsr;
 use sparsr::low_level::plan::{Algorithm, Options as PlanOptions, Phase, Plan, Sparsity, Storage, Units};
 use sparsr::low_level::probe::precision::Calibration;
-use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
+use sparsr::low_level::tensor::{Blocks, Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 use sparsr::{
     Cancel, Depth, Error, Feature, Gpu, Model, Net, Options, Pixels, Precision, Replaced, Tiling, Upscaler,
@@ -128,7 +128,11 @@ fn check_sessions(gpu: &Gpu, model: &Model, other: &Net, options: &PlanOptions) 
 fn check_engine(engine: &dyn Fn() -> Box<dyn Engine>, model: &Model, other: &Net) {
     let [width, height] = model.extended([20, 14]);
     let phase = Arc::new(Phase::whole(model.graph(Shape::new(1, 3, height, width)).unwrap()));
-    let window = || Window { picture: Some(seeded::picture(width, height, 3)), given: vec![] };
+    let window = || Window {
+        picture: Some(seeded::picture(width, height, 3)),
+        given: vec![],
+        blocks: Blocks::default(),
+    };
     let made = |made: Made| -> Pixels { made.picture.expect("the phase is the whole network") };
     let run = |engine: &mut Box<dyn Engine>| {
         engine.prepare(&phase, Depth::Eight).unwrap();

@@ -8,7 +8,7 @@ use sparsr::low_level::gpu::Session;
 use sparsr::low_level::graph::{Builder, Conv2d, Graph, Input, Op, Parameters, ResizeKind};
 use sparsr::low_level::job::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
 use sparsr::low_level::plan::{self, Plan};
-use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
+use sparsr::low_level::tensor::{Blocks, Parameter, Shape, Tensor};
 use sparsr::{
     Cancel, Depth, Edge, Error, Facts, Model, Net, Options, PixelRows, Pixels, Result, Samples, Sink, Source,
     Sparsity, Tiling, Upscaler,
@@ -395,7 +395,8 @@ fn numbers_of_another_graph() {
 
 #[test]
 fn engines_that_are_asked_in_another_order() {
-    let window = || Window { picture: Some(seeded::picture(8, 8, 1)), given: vec![] };
+    let window =
+        || Window { picture: Some(seeded::picture(8, 8, 1)), given: vec![], blocks: Blocks::default() };
     let mut engine = CpuEngine::new();
     says("collect first", engine.collect(&Cancel::default()), &["no window is under way"]);
     says("submit first", engine.submit(window(), &Cancel::default()), &["no phase is prepared"]);

@@ -6,7 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::control::Cancel;
-use crate::tensor::{Shape, Tensor, channel_groups, packed_len};
+use crate::tensor::{Blocks, Shape, Tensor, channel_groups, packed_len};
 
 /// Numbers of a unit: what a thread makes in one go stays in its core's L1 or L2 cache.
 const UNIT_LEN: usize = 8192;
@@ -112,24 +112,33 @@ impl Map {
             for group in 0..groups {
                 let line = &packed[((n * groups + group) * shape.height + y) * shape.width * 4..];
                 for (pixel, four) in row.chunks_exact_mut(shape.channels).zip(line.as_chunks::<4>().0) {
-                    pixel[4 * group..].iter_mut().zip(four).for_each(|(to, from)| *to = *from);
+                    match pixel[4 * group..].first_chunk_mut() {
+                        Some(to) => *to = *four,
+                        None => pixel[4 * group..].iter_mut().zip(four).for_each(|(to, from)| *to = *from),
+                    }
                 }
             }
         });
     }
 
-    /// The numbers as [`pack`](crate::tensor::pack) packs them.
-    pub(super) fn to_packed(&self) -> Vec<f32> {
+    /// The numbers as [`pack`](crate::tensor::pack) packs them, in one of the blocks.
+    pub(super) fn to_packed(&self, blocks: &Blocks) -> Vec<f32> {
         let shape = self.shape();
         let groups = channel_groups(shape.channels);
-        let mut packed = vec![0.0; packed_len(shape)];
+        let mut packed = blocks.take(packed_len(shape));
         let lines = packed.par_chunks_mut((shape.width * 4).max(1)).enumerate();
         lines.for_each(|(index, line)| {
             let (plane, y) = (index / shape.height, index % shape.height);
             let pixels = self.row(plane / groups, y).chunks_exact(shape.channels);
             for (four, pixel) in line.as_chunks_mut::<4>().0.iter_mut().zip(pixels) {
                 let pixel = &pixel[plane % groups * 4..];
-                four.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from);
+                match pixel.first_chunk() {
+                    Some(from) => *four = *from,
+                    None => {
+                        *four = [0.0; 4];
+                        four.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from);
+                    }
+                }
             }
         });
         packed
@@ -209,7 +218,7 @@ mod tests {
             assert_eq!(map.to_tensor(), tensor);
 
             let packed = pack(&tensor);
-            assert_eq!(map.to_packed(), packed);
+            assert_eq!(map.to_packed(&Blocks::default()), packed);
             map.values_mut().fill(f32::NAN);
             map.read_packed(&packed);
             assert_eq!(map.to_tensor(), tensor);

@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::graph::Parameters;
 use crate::pixels::{Depth, Pixels};
 use crate::plan::Phase;
+use crate::tensor::Blocks;
 
 /// What a phase reads for one window.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub struct Window {
     pub picture: Option<Pixels>,
     /// What each of [`Phase::given`] is, packed as [`crate::tensor::pack`] says.
     pub given: Vec<Vec<f32>>,
+    /// Memory for what is kept of the window, and where that of what was given goes when it is read.
+    pub blocks: Blocks,
 }
 
 /// What a phase makes of a window.

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::graph::Value;
 use crate::job::scratch;
 use crate::job::tiles::Rect;
-use crate::tensor::{Shape, channel_groups};
+use crate::tensor::{Blocks, Shape, channel_groups};
 
 /// Rows of a band.
 const ROWS: usize = 64;
@@ -25,6 +25,8 @@ pub(crate) struct Store {
     values: HashMap<Value, Stored>,
     /// Bytes of memory that bands may still take.
     left: u64,
+    /// Memory of bands and of what is read.
+    blocks: Blocks,
     folder: PathBuf,
     file: Option<Scratch>,
 }
@@ -53,7 +55,13 @@ struct Scratch {
 impl Store {
     /// Bands up to `memory` bytes in all lie in memory, the others in a file without a name in `folder`.
     pub(crate) fn new(memory: u64, folder: &Path) -> Self {
-        Self { values: HashMap::new(), left: memory, folder: folder.to_owned(), file: None }
+        let blocks = Blocks::default();
+        Self { values: HashMap::new(), left: memory, blocks, folder: folder.to_owned(), file: None }
+    }
+
+    /// Memory that bands and what is read leave.
+    pub(crate) fn blocks(&self) -> &Blocks {
+        &self.blocks
     }
 
     /// Makes room for a value of a whole picture's `shape`.
@@ -122,7 +130,7 @@ impl Store {
         Ok(())
     }
 
-    /// A part of a value, packed.
+    /// A part of a value, packed, in one of the [`Store::blocks`].
     ///
     /// # Errors
     /// [`Error::Io`] if the temporary file cannot be read.
@@ -131,7 +139,7 @@ impl Store {
     /// If any of it was never written, or was given back.
     pub(crate) fn read(&self, value: Value, part: &Rect) -> Result<Vec<f32>> {
         let stored = &self.values[&value];
-        let mut packed = vec![0.0; channel_groups(stored.shape.channels) * part.pixels() * LANES];
+        let mut packed = self.blocks.take(channel_groups(stored.shape.channels) * part.pixels() * LANES);
         let mut rows = packed.chunks_exact_mut(LANES * part.width());
         for group in 0..channel_groups(stored.shape.channels) {
             for y in part.y.clone() {
@@ -170,7 +178,10 @@ impl Store {
     fn release(&mut self, stored: &mut Stored, band: usize) {
         match stored.bands[band].take() {
             None => {}
-            Some(Band::Memory(numbers)) => self.left += 4 * numbers.len() as u64,
+            Some(Band::Memory(numbers)) => {
+                self.left += 4 * numbers.len() as u64;
+                self.blocks.give(numbers);
+            }
             Some(Band::File(start)) => {
                 let length = 4 * stored.band_len(band) as u64;
                 self.file.as_mut().expect("a band lies in it").free.entry(length).or_default().push(start);
@@ -183,7 +194,7 @@ impl Store {
         let bytes = 4 * length as u64;
         if bytes <= self.left {
             self.left -= bytes;
-            return Ok(Band::Memory(vec![0.0; length]));
+            return Ok(Band::Memory(self.blocks.take(length)));
         }
         let scratch = match &mut self.file {
             Some(scratch) => scratch,

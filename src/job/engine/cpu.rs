@@ -64,15 +64,18 @@ impl Engine for CpuEngine {
     fn submit(&mut self, window: Window, cancel: &Cancel) -> Result<()> {
         let Some((phase, depth)) = &self.phase else { return Err(super::unprepared()) };
         let (graph, range) = (&phase.graph, phase.graph.range());
-        let picture = window.picture.map(|picture| picture.to_tensor(range));
+        let Window { picture, given, blocks } = window;
+        let picture = picture.map(|picture| picture.to_tensor(range));
         let part = cpu::Part {
             picture: picture.as_ref(),
-            given: &window.given,
+            given: &given,
             keep: &phase.keep,
             makes_picture: phase.makes_picture,
             cancel,
+            blocks: &blocks,
         };
         let (output, kept) = cpu::run_part(graph, &self.parameters, part, &mut self.buffers)?;
+        given.into_iter().for_each(|block| blocks.give(block));
         let picture = output.map(|output| Pixels::from_tensor(&output, range, *depth)).transpose()?;
         self.made = Some(Made { picture, kept });
         Ok(())

@@ -228,6 +228,7 @@ impl Engine for GpuEngine {
             let steps = steps.map(|((node, kernel), time)| StepTime { node, kernel, time });
             self.times.get_or_insert_default().extend(steps);
         }
+        window.given.into_iter().for_each(|block| window.blocks.give(block));
         Ok(())
     }
 

@@ -4,6 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::thread;
 
+use rayon::prelude::*;
+
 use super::resize::Resized;
 use super::rows::{Incoming, Outgoing};
 use super::{Budget, Outcome};
@@ -221,17 +223,25 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             let part = tile.window.scaled(scale(phase, value));
             let store = &self.state.store;
             match given.origin {
-                Origin::Pooled => Ok(self.state.pooled[&given.value].clone()),
+                Origin::Pooled => {
+                    let pooled = &self.state.pooled[&given.value];
+                    let mut numbers = store.blocks().take(pooled.len());
+                    numbers.copy_from_slice(pooled);
+                    Ok(numbers)
+                }
                 Origin::Stored => store.read(given.value, &part),
                 Origin::Resized { small, kind } => {
                     let resized = self.resized(small, kind, value);
                     let packed = store.read(small, &resized.needed(&part))?;
-                    Ok(resized.part(&packed, phase.graph.node(value).shape.channels, &part))
+                    let made =
+                        resized.part(&packed, phase.graph.node(value).shape.channels, &part, store.blocks());
+                    store.blocks().give(packed);
+                    Ok(made)
                 }
             }
         };
         let given = phase.given.iter().zip(phase.graph.given()).map(read).collect::<Result<_>>()?;
-        Ok(Window { picture, given })
+        Ok(Window { picture, given, blocks: self.state.store.blocks().clone() })
     }
 
     /// How the whole of a given value, `value` in the phase, is made of the stored one that is smaller.
@@ -274,6 +284,7 @@ impl<'a, 'scope> Pass<'a, 'scope> {
             }
             add(&mut self.sums, kept.value, sums);
         }
+        values.into_iter().for_each(|block| self.state.store.blocks().give(block));
         if let Some(picture) = picture {
             self.paste(&picture, tile, &part);
         }
@@ -395,8 +406,7 @@ fn add(all: &mut Sums, value: Value, sums: Vec<[f64; 2]>) {
 
 /// The sums over a part of a window's packed numbers, channel by channel.
 fn sums(shape: Shape, packed: &[f32], part: &Rect) -> Vec<[f64; 2]> {
-    let mut sums = Vec::with_capacity(shape.channels);
-    for group in 0..channel_groups(shape.channels) {
+    let of_group = |group: usize| {
         let mut lanes = [[0.0; 2]; 4];
         for y in part.y.clone() {
             let row = (group * shape.height + y) * shape.width;
@@ -408,8 +418,10 @@ fn sums(shape: Shape, packed: &[f32], part: &Rect) -> Vec<[f64; 2]> {
                 }
             }
         }
-        sums.extend(lanes);
-    }
+        lanes
+    };
+    let groups = (0..channel_groups(shape.channels)).into_par_iter();
+    let mut sums: Vec<[f64; 2]> = groups.flat_map_iter(of_group).collect();
     sums.truncate(shape.channels);
     sums
 }

@@ -3,7 +3,7 @@
 
 use crate::graph::ResizeKind;
 use crate::job::tiles::Rect;
-use crate::tensor::channel_groups;
+use crate::tensor::{Blocks, channel_groups};
 
 /// A resize of a whole value.
 pub(super) struct Resized {
@@ -41,8 +41,8 @@ impl Resized {
         self.line(1, y.min(self.new[1] - 1)).places[0]
     }
 
-    /// A part of the larger value, packed, from what it needs of the smaller.
-    pub(super) fn part(&self, small: &[f32], channels: usize, part: &Rect) -> Vec<f32> {
+    /// A part of the larger value, packed, in one of the blocks, from what it needs of the smaller.
+    pub(super) fn part(&self, small: &[f32], channels: usize, part: &Rect, blocks: &Blocks) -> Vec<f32> {
         let from = self.needed(part);
         let lines = |axis: usize, range: std::ops::Range<usize>, first: usize| -> Vec<Line> {
             let within = |line: Line| Line { places: line.places.map(|place| place - first), ..line };
@@ -52,17 +52,19 @@ impl Resized {
         let rows = lines(1, part.y.clone(), from.y.start);
         let (width, plane) = (from.width(), from.pixels());
         let small = small.as_chunks::<4>().0;
-        let mut made = Vec::with_capacity(4 * channel_groups(channels) * part.pixels());
+        let mut made = blocks.take(4 * channel_groups(channels) * part.pixels());
+        let mut pixels = made.as_chunks_mut::<4>().0.iter_mut();
         for group in 0..channel_groups(channels) {
             for row in &rows {
                 for column in &columns {
                     let at = |y: usize, x: usize| small[group * plane + y * width + x];
                     let corners = row.places.map(|y| column.places.map(|x| at(y, x)));
-                    made.extend([0, 1, 2, 3].map(|lane| {
+                    let made = [0, 1, 2, 3].map(|lane| {
                         let along =
                             corners.map(|two| column.between(two.map(|pixel| f64::from(pixel[lane]))));
                         row.between(along) as f32
-                    }));
+                    });
+                    *pixels.next().expect("a pixel for every place") = made;
                 }
             }
         }
@@ -129,7 +131,7 @@ mod tests {
             let part = Rect { x: range(left, right, new_width), y: range(top, bottom, new_height) };
             let resized = Resized { kind, old: [width, height], new: [new_width, new_height] };
             let needed = cut(&small, &resized.needed(&part));
-            let found = resized.part(&pack(&needed), 3, &part);
+            let found = resized.part(&pack(&needed), 3, &part, &Blocks::default());
             let expected = cut(&whole, &part);
             prop_assert_eq!(unpack(expected.shape(), &found), expected);
             prop_assert!(resized.first_row_for(part.y.start) <= resized.needed(&part).y.start);
