@@ -1,6 +1,5 @@
 // The input's texels in a buffer, row by row.
 
-// 0: Rgba8Unorm, 1: Bgra8Unorm, 2: Rgba16Float, 3: Rgba32Float.
 override INPUT_FORMAT: u32 = 0u;
 
 @group(0) @binding(1) var<storage, read> input: array<u32>;

@@ -2,8 +2,8 @@
 //
 //   sample[c, p] = round(clamp(texel[c, p], 0, 1) · largest)
 //
-// A view of a texture that decodes sRGB gives linear light; networks want it encoded, so ENCODED undoes that. Pixels whose numbers are not
-// finite are counted.
+// A view of a texture that decodes sRGB gives linear light; networks want it encoded, so ENCODED undoes that. Pixels whose
+// numbers are not finite are counted.
 
 override WIDE: bool = false;
 override ENCODED: bool = false;

@@ -1,6 +1,5 @@
 // The output's texels in a buffer, row by row.
 
-// 0: Rgba8Unorm, 1: Bgra8Unorm, 2: Rgba16Float, 3: Rgba32Float.
 override OUTPUT_FORMAT: u32 = 0u;
 
 @group(0) @binding(3) var<storage, read_write> output: array<u32>;

@@ -1,4 +1,6 @@
 // What the shaders between a host's texels and the pictures' words are told, all of them the same.
+//
+// INPUT_FORMAT and OUTPUT_FORMAT, of ends that are buffers: 0 is Rgba8Unorm, 1 Bgra8Unorm, 2 Rgba16Float, 3 Rgba32Float.
 
 struct TextureParams {
     // Columns and rows of the input, and those that the network takes.
