@@ -20,8 +20,8 @@ mod support;
 use sparsr::Error;
 use sparsr::low_level::cpu;
 use sparsr::low_level::graph::{
-    Activation, AdaptiveMaxPool, Attention, AveragePool, Axes, Binary, BinaryKind, Builder, Conv2d, Fold,
-    Graph, Input, Loss, MaskedConv2d, Op, Parameters, TrainingOperation, Unfold, Value, WeightOperation,
+    Activation, AdaptiveMaxPool, Attention, AveragePool, Axes, Binary, BinaryKind, Builder, Conv2d, Graph,
+    Input, Loss, MaskedConv2d, Op, Parameters, TrainingOperation, Value, WeightOperation,
 };
 use sparsr::low_level::oracle::{self, Numbers};
 use sparsr::low_level::tensor::{Shape, Tensor};
@@ -175,8 +175,6 @@ fn what_has_no_gradient_says_so_by_name() {
         (Op::MaskedConv2d(masked), &[picture, picture.with_channels(1), weights[1]], "masked_conv2d"),
         (Op::AveragePool(AveragePool { size: 3 }), &[picture], "average_pool"),
         (Op::AdaptiveMaxPool(AdaptiveMaxPool { divisor: 2 }), &[picture], "adaptive_max_pool"),
-        (Op::Unfold(Unfold { kernel: 3 }), &[picture], "unfold"),
-        (Op::Fold(Fold { kernel: 3 }), &[picture.with_channels(9)], "fold"),
         (Op::Binary(Binary { kind: BinaryKind::Add }), &[picture, picture.with_size(1, 7)], "add"),
         (Op::Weight(WeightOperation::ChannelOrder { layer: 0, dense: 2 }), &[logits], "channel_order"),
         (

@@ -1,5 +1,5 @@
 //! Learning against PyTorch: the gradients of every operator in the middle of a graph, of MultiLap and of small
-//! networks with all their parameters, and twenty steps of training.
+//! networks with all their parameters, and steps of training.
 //!
 //! The scripts in `tests/golden/learning` made the expected numbers; the tables here add the attributes that they used. A
 //! case on one side only is a failure.
@@ -14,6 +14,8 @@ mod operators;
 mod optimisers;
 #[path = "learning/pruning.rs"]
 mod pruning;
+#[path = "learning/steps.rs"]
+mod steps;
 mod support;
 
 use std::path::Path;

@@ -2,8 +2,8 @@
 
 use sparsr::low_level::graph::{
     Activation, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d,
-    GlobalPool, GlobalPoolKind, LayerNorm, Loss, MaxPool, Op, PixelShuffle, PixelUnshuffle, Resize,
-    ResizeKind, ResizeTo, Slice, SpatialMask, TrainingOperation, WeightOperation,
+    Fold, GlobalPool, GlobalPoolKind, LayerNorm, Loss, MaxPool, Op, PixelShuffle, PixelUnshuffle, Resize,
+    ResizeKind, ResizeTo, Slice, SpatialMask, TrainingOperation, Unfold, WeightOperation,
 };
 use sparsr::low_level::tensor::{Shape, Tensor};
 
@@ -213,9 +213,25 @@ fn mixing(add: Add<'_>) {
         let form = format!("{heads} heads, windows of {size} from {shift}, {rows}x{columns}");
         add(&form, Op::Attention(op), vec![curve([2, 3 * heads * depth, rows, columns]), table]);
     }
-    for (count, [rows, columns]) in [(4, [5, 3]), (1, [3, 3]), (2, [1, 4])] {
-        let op = Attention { heads: 2, scale: 0.4, among: Among::Runs { count } };
-        add(&format!("{count} runs"), Op::Attention(op), vec![curve([2, 12, rows, columns])]);
+    for (count, [heads, depth], [rows, columns]) in [
+        (4, [2, 2], [5, 3]), // what is left is a shorter run
+        (1, [2, 2], [3, 3]),
+        (2, [2, 2], [1, 4]),
+        (4, [8, 3], [4, 6]),   // ESRT's heads
+        (9, [1, 2], [2, 3]),   // more than there are pixels
+        (4, [1, 5], [20, 15]), // more tokens than go at once
+    ] {
+        let op = Attention { heads, scale: 0.4, among: Among::Runs { count } };
+        let form = format!("{heads} heads of {depth}, {count} runs, {rows}x{columns}");
+        add(&form, Op::Attention(op), vec![curve([2, 3 * heads * depth, rows, columns])]);
+    }
+    for (kernel, channels, [rows, columns]) in
+        [(3, 2, [4, 5]), (3, 5, [1, 3]), (1, 3, [2, 2]), (5, 1, [3, 7]), (5, 2, [2, 1])]
+    {
+        let form = format!("kernel {kernel}, {channels} channels, {rows}x{columns}");
+        let operand = |channels| vec![line([2, channels, rows, columns])];
+        add(&form, Op::Unfold(Unfold { kernel }), operand(channels));
+        add(&form, Op::Fold(Fold { kernel }), operand(kernel * kernel * channels));
     }
     add("", Op::SpatialMask(SpatialMask), vec![curve([2, 2, 3, 4])]);
 }

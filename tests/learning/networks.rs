@@ -15,16 +15,16 @@ const L1: [(Loss, f32); 1] = [(Loss::L1, 1.0)];
 
 /// One network of `networks.py`.
 #[derive(Default)]
-struct Case {
-    name: String,
+pub struct Case {
+    pub name: String,
     /// The input, the target and the like.
-    given: BTreeMap<String, Tensor>,
+    pub given: BTreeMap<String, Tensor>,
     /// By the checkpoint's names, as the gradients are.
     parameters: Vec<(String, Parameter)>,
     gradients: BTreeMap<String, Tensor>,
 }
 
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     let mut cases: BTreeMap<String, Case> = BTreeMap::new();
     for (name, numbers) in golden("networks").iter() {
         let (case, rest) = name.split_once('.').unwrap();
@@ -41,7 +41,7 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     /// The loss, and the numbers of its parameters.
-    fn objective(&self) -> Result<(Objective, Parameters), Error> {
+    pub fn objective(&self) -> Result<(Objective, Parameters), Error> {
         let weights = Weights::new(&*self.name, self.parameters.clone());
         let low = self.given["input"].shape();
         let masks = match &*self.name {

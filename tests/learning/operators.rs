@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use sparsr::Error;
 use sparsr::low_level::graph::{
     Activation, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Builder, Concat, Conv2d,
-    ConvTranspose2d, GlobalPool, GlobalPoolKind, Graph, LayerNorm, Loss, MaxPool, Op, Parameters,
-    PixelShuffle, PixelUnshuffle, Resize, ResizeKind, ResizeTo, Slice, TrainingOperation, Value,
+    ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, Graph, LayerNorm, Loss, MaxPool, Op, Parameters,
+    PixelShuffle, PixelUnshuffle, Resize, ResizeKind, ResizeTo, Slice, TrainingOperation, Unfold, Value,
     WeightOperation,
 };
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
@@ -78,6 +78,11 @@ const CASES: &[Row] = &[
     ("attention/windows_shifted",        || attention(2, 3, Among::Windows { size: 4, shift: 2 })),
     ("attention/windows_shifted_by_one", || attention(1, 3, Among::Windows { size: 3, shift: 1 })),
     ("attention/runs",                   || attention(2, 2, Among::Runs { count: 4 })),
+
+    ("unfold/3", || Op::Unfold(Unfold { kernel: 3 })),
+    ("unfold/5", || Op::Unfold(Unfold { kernel: 5 })),
+    ("fold/3",   || Op::Fold(Fold { kernel: 3 })),
+    ("fold/5",   || Op::Fold(Fold { kernel: 5 })),
 
     ("weight/norm",          || Op::Weight(WeightOperation::Norm)),
     ("weight/norm_axes",     || Op::Weight(WeightOperation::Norm)),

@@ -1,8 +1,8 @@
-//! Neighbourhoods as channels, and back.
+//! Neighbourhoods as channels, and back: each is the other's transpose, and so its gradient.
 
 use std::ops::Range;
 
-use super::{Kind, Macs, Operator, expect};
+use super::{Kind, Macs, Op, Operator, expect};
 use crate::error::Error;
 use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
@@ -61,7 +61,7 @@ impl Operator for Unfold {
     }
 
     fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
-        Err(at.refused())
+        Ok(vec![Some(at.append(Op::Fold(Fold { kernel: self.kernel }), &[at.gradient()])?)])
     }
 }
 
@@ -105,7 +105,7 @@ impl Operator for Fold {
     }
 
     fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
-        Err(at.refused())
+        Ok(vec![Some(at.append(Op::Unfold(Unfold { kernel: self.kernel }), &[at.gradient()])?)])
     }
 }
 

@@ -4,8 +4,15 @@ Each is a function of a `Net`, which holds the parameters, and of a picture. Par
 first asks for them, so that a definition is also the list of its tensors. It shares no line with the project.
 """
 
+import sys
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from esrt import esrt as activations_of_esrt  # noqa: E402
 
 MEAN = (0.4488, 0.4371, 0.4040)
 
@@ -321,21 +328,39 @@ def span(net, picture, c, blocks, scale):
     return F.pixel_shuffle(net.conv("upsampler.0", y, 3 * scale**2), scale)
 
 
-def acnet(net, picture, c, scale):
+def acnet(net, picture, c, scale, count=17):
     """With its three convolutions side by side; the sum has all layers but the last behind their activation.
     Tian et al., IEEE TSMC 2021."""
     conv = lambda name, x, out, k=3, gain=1.0: net.conv(f"{name}.0", x, out, k, bias=False, gain=gain)
     y = net.shift("sub_mean.shifter", picture, -1)
     layers = []
-    for i in range(1, 18):
+    for i in range(1, count + 1):
         x = sum(conv(f"conv{i}_{branch}", y, c, k) for branch, k in ((1, (1, 3)), (2, (3, 1)), (3, 3)))
-        y = x if i == 17 else x.relu()
+        y = x if i == count else x.relu()
         layers.append(y)
     up = lambda x: upsampler(net, "upsample.up.body", x, scale)
     t1, t2 = up(sum(layers).relu()).relu(), up(layers[0]).relu()
-    u = conv("conv19_1", conv("conv18_1", t1, c).relu(), c) + conv("conv19_2", conv("conv18_2", t2, c).relu(), c)
-    u = conv("conv21", conv("conv20", u.relu(), c).relu(), c).relu()
-    return net.shift("add_mean.shifter", conv("conv22", u, 3), 1)
+    second = lambda branch, x: conv(f"conv{count + 2}_{branch}", conv(f"conv{count + 1}_{branch}", x, c).relu(), c)
+    u = second(1, t1) + second(2, t2)
+    u = conv(f"conv{count + 4}", conv(f"conv{count + 3}", u.relu(), c).relu(), c).relu()
+    return net.shift("add_mean.shifter", conv(f"conv{count + 5}", u, 3), 1)
+
+
+class Lively(Net):
+    """A net whose factors begin near one and whose channels' attention is awake: what rests has no gradient."""
+
+    def __init__(self, net):
+        self.__dict__ = net.__dict__
+
+    def parameter(self, name, *shape, **how):
+        starts = {"scale": {"spread": 0.1, "centre": 1.0}, "conv_du.0.bias": {"spread": 0.3, "centre": 2.0}}
+        of = next((start for end, start in starts.items() if name.endswith(end)), {})
+        return super().parameter(name, *shape, **how | of)
+
+
+def esrt(net, picture, scale, c, inner, squeezed, reduced):
+    """That of `../esrt.py`. Lu et al., CVPR workshops 2022."""
+    return activations_of_esrt(Lively(net), picture, scale, c, inner, squeezed, reduced)["output"]
 
 
 def windows(x, side):

@@ -139,8 +139,9 @@ case("attention/windows", attention(2, 4, 0), (2, 18, 4, 8), (49, 2))
 case("attention/windows_shifted", attention(2, 4, 2), (2, 18, 8, 8), (49, 2))
 case("attention/windows_shifted_by_one", attention(1, 3, 1), (2, 9, 6, 3), (25, 1))
 case("attention/runs", runs(2, 4), (2, 12, 5, 7))
-
-
+for k in (3, 5):
+    case(f"unfold/{k}", lambda x: F.unfold(x, k, padding=k // 2).view(2, -1, 4, 3), (2, 2, 4, 3))
+    case(f"fold/{k}", lambda x: F.fold(x.flatten(2), (4, 3), k, padding=k // 2), (2, 2 * k**2, 4, 3))
 
 def normalised(v, g):
     return g.view(-1, 1, 1, 1) * v / v.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
