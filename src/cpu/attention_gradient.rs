@@ -16,10 +16,11 @@ use super::offsets::Offsets;
 use super::queries::{CHANNELS, Lines, backwards, collect, exponentials, gather, products, weighted};
 use super::queries::{MOST_LANES, SCALARS, VECTORS, in_lanes, in_lanes_mut, lanes};
 use super::vectors;
-use crate::graph::Attention;
+use crate::graph::{Among, Attention};
 
-/// How many sets one thread goes through, and adds up what they give to the table of biases.
-const SETS: usize = 16;
+/// How many windows one thread goes through, and adds up what they give to the table of biases. Runs are few and long, and
+/// have no table: one at a time.
+const WINDOWS: usize = 16;
 
 /// What one thread makes: each set's gradient, and the sums for the table of biases.
 type Block = (Vec<Vec<f32>>, Vec<Vec<f32>>);
@@ -38,9 +39,9 @@ pub(super) fn attention_gradient(op: &Attention, table: &[f32], x: &Map, g: &Map
     let offsets = Offsets::new(op, table, &sets);
     let task = Task { op, x, g, sets: &sets, offsets: &offsets, collects: wanted.table.is_some() };
     let all = g.shape().batch * sets.len();
-    let blocks = (0..all.div_ceil(SETS)).into_par_iter();
-    let made: Vec<Block> =
-        blocks.map(|block| task.block(block * SETS..all.min((block + 1) * SETS))).collect();
+    let at_once = if matches!(op.among, Among::Windows { .. }) { WINDOWS } else { 1 };
+    let blocks = (0..all).into_par_iter().step_by(at_once);
+    let made: Vec<Block> = blocks.map(|first| task.block(first..all.min(first + at_once))).collect();
     let (made, sums): (Vec<_>, Vec<_>) = made.into_iter().unzip();
     if let Some(y) = wanted.inputs {
         let made: Vec<Vec<f32>> = made.into_iter().flatten().collect();
@@ -233,7 +234,6 @@ impl Backwards<'_> {
 mod tests {
     use super::super::testing::{assert_close, noise, on_maps, parameter};
     use super::*;
-    use crate::graph::Among;
     use crate::oracle::{self, Numbers};
     use crate::tensor::Shape;
 
