@@ -57,15 +57,18 @@ network = ["edsrmini-x2", "smsr-x2"]
 cache = "taught.cache"
 "#;
 
-fn masked() -> String {
-    let smsr = "type = \"SMSR\"\nnum_feat = 4\nnum_module = 2\nnum_layer = 2\nmask_feat = 4";
-    CONFIG.replace("num_feat = 4\nnum_block = 1", smsr) + MASKS
+const SMSR: &str = "type = \"SMSR\"\nnum_feat = 4\nnum_module = 2\nnum_layer = 2\nmask_feat = 4";
+const SWINIR: &str = "type = \"SwinIR\"\nembed_dim = 4\ndepths = [2]\nnum_heads = [2]\nwindow_size = 4";
+const ESRT: &str = "type = \"ESRT\"\nnum_feat = 16";
+const ACNET: &str = "type = \"ACNet\"\nnum_feat = 4\nnum_layer = 3";
+
+/// The same of another network.
+fn of(network: &str) -> String {
+    CONFIG.replace("num_feat = 4\nnum_block = 1", network)
 }
 
-/// The same of a transformer.
-fn transformer() -> String {
-    let swinir = "type = \"SwinIR\"\nembed_dim = 4\ndepths = [2]\nnum_heads = [2]\nwindow_size = 4";
-    CONFIG.replace("num_feat = 4\nnum_block = 1", swinir)
+fn masked() -> String {
+    of(SMSR) + MASKS
 }
 
 /// A student: pyramids need larger crops.
@@ -154,17 +157,8 @@ fn a_training_leaves_what_people_look_for() {
     let folder = Folder::for_training(CONFIG);
     folder.succeeds(&["train", "tiny.toml"]);
     let root = folder.path("experiments/tiny");
-    let all = [
-        "curve.svg",
-        "metrics.csv",
-        "models",
-        "tb",
-        "tiny.toml",
-        "train.log",
-        "training_states",
-        "visualization",
-    ];
-    assert_eq!(names(&root), all);
+    let all = "curve.svg metrics.csv models tb tiny.toml train.log training_states visualization";
+    assert_eq!(names(&root).join(" "), all);
     assert_eq!(fs::read_to_string(root.join("tiny.toml")).unwrap(), CONFIG);
     assert_eq!(names(&root.join("training_states")), ["12.state", "8.state"]);
     let networks = ["12", "8", "best", "latest"].map(|which| format!("net_g_{which}.safetensors"));
@@ -226,14 +220,8 @@ fn a_pruned_network_is_trained_on_as_it_is() {
         "{sentence}"
     );
     folder.succeeds(&["prune", "edsrmini-x2", "-o", "even.safetensors", "--keep", "0.5"]);
-    let sets = [
-        "--set",
-        "path.pretrain_network_g=even.safetensors",
-        "--set",
-        "network_g.num_feat=8",
-        "--set",
-        "name=even",
-    ];
+    let sets = ["path.pretrain_network_g=even.safetensors", "network_g.num_feat=8", "name=even"];
+    let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
     let sentence = folder.fails(&[&["train", "tiny.toml"], &sets[..]].concat());
     let expected = "even.safetensors: expected 8 residual blocks, 8 channels, as network_g's sizes tell, found 8 residual blocks, \
                     8 channels, residuals times 2: without num_feat";
@@ -244,7 +232,8 @@ fn a_pruned_network_is_trained_on_as_it_is() {
 fn an_interrupted_training_ends_as_one_that_was_not() {
     let accumulated = CONFIG.replace("batch_size = 2", "batch_size = 1\naccum_iter = 2");
     let students = [taught(CONFIG), taught(&masked())];
-    for config in [CONFIG.to_owned(), masked(), accumulated, transformer()].into_iter().chain(students) {
+    let networks = [CONFIG.to_owned(), masked(), accumulated, of(SWINIR), of(ESRT), of(ACNET)];
+    for config in networks.into_iter().chain(students) {
         let whole = Folder::for_training(&config);
         whole.succeeds(&["train", "tiny.toml"]);
         // Phases of masks begin with the iterations behind 3, 6 and 9.
@@ -334,7 +323,7 @@ fn on_a_gpu_it_learns_the_same_and_ends_the_same_if_interrupted() {
         let outcome = folder.run(&[&["train", "tiny.toml"], args].concat());
         assert!(outcome.success, "{}", outcome.stderr);
     };
-    for config in [CONFIG.to_owned(), masked(), taught(&transformer())] {
+    for config in [CONFIG.to_owned(), masked(), taught(&of(SWINIR)), of(ESRT), of(ACNET)] {
         let [by_cpu, whole, halted] = [0; 3].map(|_| Folder::for_training(&config));
         train(&by_cpu, &["--device", "cpu"]);
         train(&whole, &["--device", gpu.name()]);

@@ -55,11 +55,28 @@ impl Making {
         values
     }
 
-    /// A convolution as PyTorch makes it: weight and bias uniform within 1 / √(inputs · k²).
+    /// A convolution as PyTorch makes it, see [`Making::layer`].
     fn uniform(&mut self, name: &str, [out, inputs, k]: [usize; 3]) {
-        let bound = ((inputs * k * k) as f32).sqrt().recip();
-        self.add(format!("{name}.weight"), &[out, inputs, k, k], Draw::Uniform(bound));
-        self.add(format!("{name}.bias"), &[out], Draw::Uniform(bound));
+        self.layer(name, &[out, inputs, k, k]);
+    }
+
+    /// A layer with such a weight as PyTorch makes it: weight and bias uniform within 1 / √(numbers of an output).
+    fn layer(&mut self, name: &str, dims: &[usize]) {
+        self.without_bias(name, dims);
+        self.add(format!("{name}.bias"), &dims[..1], Draw::Uniform(bound(dims)));
+    }
+
+    /// The same without a bias.
+    fn without_bias(&mut self, name: &str, dims: &[usize]) {
+        self.add(format!("{name}.weight"), dims, Draw::Uniform(bound(dims)));
+    }
+
+    /// EDSR's.
+    fn upsampler(&mut self, name: &str, channels: usize, scale: usize) {
+        let factor = if scale == 3 { 3 } else { 2 };
+        for stage in 0..scale.ilog(factor) {
+            self.uniform(&format!("{name}.{}", 2 * stage), [factor * factor * channels, channels, 3]);
+        }
     }
 
     /// A linear layer as Swin transformers begin: its weight normal, its bias zeros.
@@ -86,12 +103,12 @@ impl Making {
         self.add(format!("{name}.bias"), &dims[..1], Draw::Fixed(0.0));
     }
 
-    /// The mean that is taken off and added again, for pictures of 0 … 255.
-    fn mean_shifts(&mut self) {
-        for (name, sign) in [("sub_mean", -1.0), ("add_mean", 1.0)] {
+    /// The mean that is taken off and added again, for pictures of 0 … `white`, under two names.
+    fn mean_shifts(&mut self, names: [&str; 2], white: f32) {
+        for (name, white) in names.into_iter().zip([-white, white]) {
             let identity = (0..9).map(|at| f32::from(u8::from(at % 4 == 0))).collect::<Vec<_>>();
             self.parameters.push((format!("{name}.weight"), Parameter::new([3, 3, 1, 1], identity)));
-            let mean = DIV2K_MEAN.map(|mean| sign * 255.0 * mean).to_vec();
+            let mean = DIV2K_MEAN.map(|mean| white * mean).to_vec();
             self.parameters.push((format!("{name}.bias"), Parameter::new([3], mean)));
         }
     }
@@ -99,6 +116,11 @@ impl Making {
     fn finish(self) -> Weights {
         Weights::new("a network from scratch", self.parameters)
     }
+}
+
+/// What PyTorch draws a layer's numbers within.
+fn bound(dims: &[usize]) -> f32 {
+    (dims[1..].iter().product::<usize>() as f32).sqrt().recip()
 }
 
 /// A number of the name: FNV-1a.
@@ -116,7 +138,7 @@ pub fn ledsr(channels: usize, blocks: usize, scale: usize, seed: u64) -> Weights
 /// Head and body of EDSR.
 fn residual_blocks(c: usize, blocks: usize, seed: u64) -> Making {
     let mut making = Making::new(seed);
-    making.mean_shifts();
+    making.mean_shifts(["sub_mean", "add_mean"], 255.0);
     making.uniform("head.0", [c, 3, 3]);
     for block in 0..blocks {
         making.uniform(&format!("body.{block}.body.0"), [c, c, 3]);
@@ -128,13 +150,9 @@ fn residual_blocks(c: usize, blocks: usize, seed: u64) -> Making {
 
 /// EDSR of so many channels and blocks under the names of EDSR-PyTorch, at x2, x3 or x4, for pictures of 0 … 255.
 pub fn edsr(channels: usize, blocks: usize, scale: usize, seed: u64) -> Weights {
-    let (mut making, c) = (residual_blocks(channels, blocks, seed), channels);
-    match scale {
-        3 => making.uniform("tail.0.0", [9 * c, c, 3]),
-        _ => (0..scale.ilog2())
-            .for_each(|stage| making.uniform(&format!("tail.0.{}", 2 * stage), [4 * c, c, 3])),
-    }
-    making.uniform("tail.1", [3, c, 3]);
+    let mut making = residual_blocks(channels, blocks, seed);
+    making.upsampler("tail.0", channels, scale);
+    making.uniform("tail.1", [3, channels, 3]);
     making.finish()
 }
 
@@ -187,6 +205,82 @@ fn transformer_layer(making: &mut Making, name: &str, sizes: &SwinIr, heads: usi
     making.linear(&format!("{name}.mlp.fc2"), [c, expansion * c]);
 }
 
+/// ESRT under its authors' names and as it begins: layers as PyTorch makes them, factors of one. `channels` is a multiple of
+/// 16: half of the width of nine pixels is divided among eight heads.
+pub fn esrt(channels: usize, scale: usize, seed: u64) -> Weights {
+    let (mut making, c, tokens) = (Making::new(seed), channels, 9 * channels);
+    making.uniform("head.0", [c, 3, 3]);
+    for block in 1..=3 {
+        let name = |part: &str| format!("body.0.encoder{block}.{part}");
+        for module in ["encoder", "decoder_low", "decoder_high", "alise"] {
+            feature_block(&mut making, &name(module), c);
+        }
+        making.without_bias(&name("alise2.conv"), &[c, 2 * c, 1, 1]);
+        channel_attention(&mut making, &name("att"), c);
+    }
+    making.uniform("body.0.reduce", [c, 3 * c, 3]);
+    let name = |part: &str| format!("body.0.attention.{part}");
+    making.layer_norm(&name("norm1"), tokens);
+    making.without_bias(&name("atten.reduce"), &[tokens / 2, tokens]);
+    making.without_bias(&name("atten.qkv"), &[3 * (tokens / 2), tokens / 2]);
+    making.layer(&name("atten.proj"), &[tokens, tokens / 2]);
+    making.layer_norm(&name("norm2"), tokens);
+    making.layer(&name("mlp.fc1"), &[tokens / 4, tokens]);
+    making.layer(&name("mlp.fc2"), &[tokens, tokens / 4]);
+    making.uniform("body.0.alise", [c, c, 3]);
+    factors(&mut making, "body.0", 2);
+    making.uniform("reduce", [c, c, 3]);
+    ["tail.0", "up.0"].iter().for_each(|name| making.upsampler(name, c, scale));
+    making.uniform("tail.1", [3, c, 3]);
+    making.without_bias("up.1.conv", &[3, c, 3, 3]);
+    making.finish()
+}
+
+/// An adaptive residual feature block.
+fn feature_block(making: &mut Making, name: &str, c: usize) {
+    for unit in ["layer1", "layer2"].map(|unit| format!("{name}.{unit}")) {
+        making.uniform(&format!("{unit}.conv"), [c / 2, c, 3]);
+        making.uniform(&format!("{unit}.conv1"), [c, c / 2, 3]);
+        making.add(format!("{unit}.relu.weight"), &[c / 2], Draw::Fixed(0.25));
+        factors(making, &unit, 2);
+    }
+    making.without_bias(&format!("{name}.alise.conv"), &[c, 2 * c, 1, 1]);
+    making.without_bias(&format!("{name}.layer4.conv"), &[c, c, 3, 3]);
+    channel_attention(making, &format!("{name}.atten"), c);
+    factors(making, name, 5);
+}
+
+/// Through a sixteenth of the channels.
+fn channel_attention(making: &mut Making, name: &str, c: usize) {
+    making.uniform(&format!("{name}.conv_du.0"), [c / 16, c, 1]);
+    making.uniform(&format!("{name}.conv_du.2"), [c, c / 16, 1]);
+}
+
+fn factors(making: &mut Making, name: &str, count: usize) {
+    (1..=count).for_each(|i| making.add(format!("{name}.weight{i}.scale"), &[1], Draw::Fixed(1.0)));
+}
+
+/// ACNet of so many channels and asymmetric layers at one scale, under its authors' names, its convolutions as PyTorch makes
+/// them: all three of a layer.
+pub fn acnet(channels: usize, layers: usize, scale: usize, seed: u64) -> Weights {
+    let (mut making, c) = (Making::new(seed), channels);
+    making.mean_shifts(["sub_mean.shifter", "add_mean.shifter"], 1.0);
+    for i in 1..=layers {
+        let inputs = if i == 1 { 3 } else { c };
+        for (branch, [height, width]) in (1..).zip([[1, 3], [3, 1], [3, 3]]) {
+            making.without_bias(&format!("conv{i}_{branch}.0"), &[c, inputs, height, width]);
+        }
+    }
+    making.upsampler("upsample.up.body", c, scale);
+    for i in [layers + 1, layers + 2] {
+        (1..=2).for_each(|branch| making.without_bias(&format!("conv{i}_{branch}.0"), &[c, c, 3, 3]));
+    }
+    for (i, out) in (layers + 3..).zip([c, c, 3]) {
+        making.without_bias(&format!("conv{i}.0"), &[out, c, 3, 3]);
+    }
+    making.finish()
+}
+
 /// SMSR that is almost its bicubic skip, with open masks and most channels sparse: residual branches are small and the tail
 /// is near zero, so that a high rate is safe. The numbers are for a unit of 64, see
 /// [`Config::training`](smsr::Config::training).
@@ -194,7 +288,7 @@ pub fn smsr(config: &smsr::Config, seed: u64) -> Weights {
     let smsr::Config { channels: c, modules, layers, mask_channels: m, attention_channels: a, scale } =
         *config;
     let mut making = Making::new(seed);
-    making.mean_shifts();
+    making.mean_shifts(["sub_mean", "add_mean"], 255.0);
     making.biased("head.0", [c, 3, 3], 1.0);
     making.biased("head.2", [c, c, 3], 0.5_f32.sqrt());
     for k in 0..modules {
@@ -233,6 +327,10 @@ mod tests {
             (smsr(&small(), 1), "smsr x2"),
             (swinir(&mini(2), 1), "swinir x2"),
             (swinir(&mini(3), 1), "swinir x3"),
+            (esrt(16, 3, 1), "esrt x3"),
+            (esrt(32, 4, 1), "esrt x4"),
+            (acnet(4, 3, 2, 1), "acnet x2"),
+            (acnet(6, 17, 4, 1), "acnet x4"),
         ] {
             let model = Model::from_weights("fresh", weights).unwrap();
             assert_eq!(format!("{} x{}", model.architecture(), model.scale()), description);

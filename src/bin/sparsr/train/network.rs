@@ -78,6 +78,8 @@ fn of_checkpoint(settings: &Settings) -> Option<Option<&'static str>> {
 fn drawn(sizes: &Sizes, scale: usize, unit: f64, seed: u64) -> BTreeMap<String, Parameter> {
     let weights = match *sizes {
         Sizes::SwinIr(ref sizes) => fresh::swinir(sizes, seed),
+        Sizes::Esrt { channels } => fresh::esrt(channels, scale, seed),
+        Sizes::AcNet { channels, layers } => fresh::acnet(channels, layers, scale, seed),
         Sizes::Edsr { channels, blocks } => fresh::edsr(channels, blocks, scale, seed),
         Sizes::Ledsr { channels, blocks } => fresh::ledsr(channels, blocks, scale, seed),
         Sizes::Smsr { channels, modules, layers, mask_channels, attention_channels } => {
@@ -172,6 +174,8 @@ mod tests {
                     "8 residual blocks, 16 channels, residuals times 2",
                 ),
                 (&smsr, "2 modules of 3 layers, 16 channels"),
+                (&Sizes::Esrt { channels: 16 }, "16 channels, attention within quarters of the picture"),
+                (&Sizes::AcNet { channels: 8, layers: 3 }, "3 asymmetric layers, 8 channels"),
             ] {
                 let model =
                     Model::from_weights("a", Weights::new("a", drawn(sizes, scale, 64.0, 7))).unwrap();

@@ -53,6 +53,13 @@ pub enum Sizes {
         attention_channels: usize,
     },
     SwinIr(fresh::SwinIr),
+    Esrt {
+        channels: usize,
+    },
+    AcNet {
+        channels: usize,
+        layers: usize,
+    },
     /// An architecture by its name, or any, as large as the checkpoint that it starts from.
     Checkpoint(Option<&'static str>),
 }
@@ -64,6 +71,8 @@ impl Sizes {
             Self::Ledsr { .. } => "ledsr",
             Self::Smsr { .. } => "smsr",
             Self::SwinIr(_) => "swinir",
+            Self::Esrt { .. } => "esrt",
+            Self::AcNet { .. } => "acnet",
             Self::Checkpoint(architecture) => architecture.unwrap_or_default(),
         }
     }

@@ -71,6 +71,20 @@ fn a_swinir_is_the_checkpoints_or_of_the_sizes_that_are_given() {
 }
 
 #[test]
+fn esrt_and_acnet_are_the_checkpoints_or_of_the_sizes_that_are_given() {
+    let sizes = |network: &str, laid: &[&str]| {
+        read(&format!("{LEAST}[network_g]\ntype = {network}"), laid).unwrap().sizes
+    };
+    let from = ["path.pretrain_network_g=a.pth"];
+    assert_eq!(sizes("\"ESRT\"", &[]), Sizes::Esrt { channels: 32 });
+    assert_eq!(sizes("\"ESRT\"", &from), Sizes::Checkpoint(Some("esrt")));
+    assert_eq!(sizes("\"ESRT\"\nnum_feat = 48", &from), Sizes::Esrt { channels: 48 });
+    assert_eq!(sizes("\"ACNet\"", &[]), Sizes::AcNet { channels: 64, layers: 17 });
+    assert_eq!(sizes("\"ACNet\"", &from), Sizes::Checkpoint(Some("acnet")));
+    assert_eq!(sizes("\"ACNet\"\nnum_layer = 5", &from), Sizes::AcNet { channels: 64, layers: 5 });
+}
+
+#[test]
 fn a_configuration_says_what_it_means() {
     let text = r#"
 name = "smsr-x3"
@@ -249,7 +263,7 @@ fn every_mistake_is_named_with_its_line() {
         ),
         (
             "[network_g]\ntype = \"ResNet\"",
-            "a.toml:2: network_g.type: expected EDSR, LEDSR, SMSR, SwinIR, Checkpoint or an architecture that `sparsr models` lists, found `ResNet`",
+            "a.toml:2: network_g.type: expected EDSR, LEDSR, SMSR, SwinIR, ESRT, ACNet, Checkpoint or an architecture that `sparsr models` lists, found `ResNet`",
         ),
         (
             "[network_g]\ntype = \"RLFN\"",
@@ -283,6 +297,14 @@ fn every_mistake_is_named_with_its_line() {
         (
             "[network_g]\ntype = \"SwinIR\"\ndepths = []",
             "a.toml:3: network_g.depths: expected a number for each block, found none",
+        ),
+        (
+            "[network_g]\ntype = \"ESRT\"\nnum_feat = 24",
+            "a.toml:3: network_g.num_feat: expected a multiple of 16 for ESRT, found 24",
+        ),
+        (
+            "[network_g]\ntype = \"ACNet\"\nnum_block = 4",
+            "a.toml:3: network_g.num_block: no size of ACNet: it has num_feat, num_layer",
         ),
         // Teachers.
         (
@@ -365,6 +387,10 @@ fn mistakes_in_data_and_masks_are_named_too() {
         (
             smsr("").replace("gt = [\"photographs\"]", "gt = [\"photographs\"]\nlq_size = 25"),
             "a.toml:3: datasets.train.lq_size: expected an even number for SMSR, found 25",
+        ),
+        (
+            plain("lq_size = 25\n[network_g]\ntype = \"ESRT\""),
+            "a.toml:3: datasets.train.lq_size: expected an even number for ESRT, found 25",
         ),
         (
             smsr("open = 0.5"),

@@ -11,25 +11,32 @@ impl Check<'_> {
     pub(super) fn network(&self, config: &Config) -> Result<Sizes> {
         let network = &config.network_g;
         let lower = network.kind.to_ascii_lowercase();
+        if matches!(&*lower, "smsr" | "esrt") {
+            // They halve the picture.
+            let (side, key) = (config.datasets.train.lq_size, "datasets.train.lq_size");
+            self.ensure(side.is_multiple_of(2), key, &format!("an even number for {}", network.kind), side)?;
+        }
         match &*lower {
             "edsr" => {
                 self.only(network, &["num_feat", "num_block", "res_scale"])?;
-                let channels =
-                    self.count("network_g.num_feat", network.num_feat.unwrap_or(16), 1..=LARGEST)?;
-                let blocks =
-                    self.count("network_g.num_block", network.num_block.unwrap_or(8), 1..=LARGEST)?;
+                let channels = self.size("num_feat", network.num_feat, 16)?;
+                let blocks = self.size("num_block", network.num_block, 8)?;
                 self.res_scale(network, channels, blocks)?;
                 Ok(Sizes::Edsr { channels, blocks })
             }
             "ledsr" if !is_told_by_a_checkpoint(config) => self.ledsr(network),
-            "smsr" => self.smsr(config),
+            "smsr" => self.smsr(network),
             "swinir" if !is_told_by_a_checkpoint(config) => self.swinir(config),
+            "esrt" if !is_told_by_a_checkpoint(config) => self.esrt(network),
+            "acnet" if !is_told_by_a_checkpoint(config) => self.acnet(network),
             _ => {
                 let known = architectures().find(|known| known.name == lower).map(|known| known.name);
                 if known.is_none() && lower != "checkpoint" {
-                    let expected =
-                        "EDSR, LEDSR, SMSR, SwinIR, Checkpoint or an architecture that `sparsr models` lists";
-                    let reason = format!("expected {expected}, found `{}`", network.kind);
+                    let reason = format!(
+                        "expected EDSR, LEDSR, SMSR, SwinIR, ESRT, ACNet, Checkpoint or an architecture that \
+                         `sparsr models` lists, found `{}`",
+                        network.kind
+                    );
                     return self.refuse("network_g.type", &reason);
                 }
                 self.only(network, &[])?;
@@ -47,49 +54,58 @@ impl Check<'_> {
 
     fn ledsr(&self, network: &Network) -> Result<Sizes> {
         self.only(network, &["num_feat", "num_block"])?;
-        let count = |name: &str, value: Option<u64>, default: u64| {
-            self.count(&format!("network_g.{name}"), value.unwrap_or(default), 1..=LARGEST)
-        };
         Ok(Sizes::Ledsr {
-            channels: count("num_feat", network.num_feat, 32)?,
-            blocks: count("num_block", network.num_block, 8)?,
+            channels: self.size("num_feat", network.num_feat, 32)?,
+            blocks: self.size("num_block", network.num_block, 8)?,
         })
     }
 
-    fn smsr(&self, config: &Config) -> Result<Sizes> {
-        let network = &config.network_g;
+    fn smsr(&self, network: &Network) -> Result<Sizes> {
         self.only(network, &["num_feat", "num_module", "num_layer", "mask_feat", "attention_feat"])?;
-        let channels = network.num_feat.unwrap_or(32);
-        let count = |name: &str, value: Option<u64>, default: u64| {
-            self.count(&format!("network_g.{name}"), value.unwrap_or(default), 1..=LARGEST)
-        };
-        let side = config.datasets.train.lq_size;
-        self.ensure(side.is_multiple_of(2), "datasets.train.lq_size", "an even number for SMSR", side)?;
+        let channels = self.size("num_feat", network.num_feat, 32)?;
+        let narrowed = (channels as u64 / 16).max(1);
         Ok(Sizes::Smsr {
-            channels: count("num_feat", Some(channels), 32)?,
-            modules: count("num_module", network.num_module, 5)?,
-            layers: count("num_layer", network.num_layer, 4)?,
-            mask_channels: count("mask_feat", network.mask_feat, 16)?,
-            attention_channels: count("attention_feat", network.attention_feat, (channels / 16).max(1))?,
+            channels,
+            modules: self.size("num_module", network.num_module, 5)?,
+            layers: self.size("num_layer", network.num_layer, 4)?,
+            mask_channels: self.size("mask_feat", network.mask_feat, 16)?,
+            attention_channels: self.size("attention_feat", network.attention_feat, narrowed)?,
+        })
+    }
+
+    fn esrt(&self, network: &Network) -> Result<Sizes> {
+        self.only(network, &["num_feat"])?;
+        let channels = self.size("num_feat", network.num_feat, 32)?;
+        let (key, expected) = ("network_g.num_feat", "a multiple of 16 for ESRT");
+        self.ensure(channels.is_multiple_of(16), key, expected, channels)?;
+        Ok(Sizes::Esrt { channels })
+    }
+
+    fn acnet(&self, network: &Network) -> Result<Sizes> {
+        self.only(network, &["num_feat", "num_layer"])?;
+        Ok(Sizes::AcNet {
+            channels: self.size("num_feat", network.num_feat, 64)?,
+            layers: self.size("num_layer", network.num_layer, 17)?,
         })
     }
 
     fn swinir(&self, config: &Config) -> Result<Sizes> {
         let network = &config.network_g;
         self.only(network, &["embed_dim", "depths", "num_heads", "window_size", "mlp_ratio"])?;
-        let count = |name: &str, value: Option<u64>, default: u64| {
-            self.count(&format!("network_g.{name}"), value.unwrap_or(default), 1..=LARGEST)
-        };
         let sizes = fresh::SwinIr {
-            channels: count("embed_dim", network.embed_dim, 24)?,
+            channels: self.size("embed_dim", network.embed_dim, 24)?,
             depths: self.of_blocks("network_g.depths", network.depths.as_deref().unwrap_or(&[4; 3]))?,
             heads: self.of_blocks("network_g.num_heads", network.num_heads.as_deref().unwrap_or(&[6; 3]))?,
-            window: count("window_size", network.window_size, 8)?,
-            expansion: count("mlp_ratio", network.mlp_ratio, 2)?,
+            window: self.size("window_size", network.window_size, 8)?,
+            expansion: self.size("mlp_ratio", network.mlp_ratio, 2)?,
             scale: config.scale as usize,
         };
         self.heads(&sizes)?;
         Ok(Sizes::SwinIr(sizes))
+    }
+
+    fn size(&self, name: &str, value: Option<u64>, default: u64) -> Result<usize> {
+        self.count(&format!("network_g.{name}"), value.unwrap_or(default), 1..=LARGEST)
     }
 
     fn of_blocks(&self, key: &str, values: &[u64]) -> Result<Vec<usize>> {
