@@ -22,6 +22,7 @@ pub mod smsr;
 pub mod span;
 pub mod srvgg;
 pub mod swinir;
+pub mod trilevelnas;
 
 use std::fmt;
 use std::path::Path;
@@ -203,6 +204,7 @@ const ARCHITECTURES: &[Architecture] = &[
     architecture!(span, "SPAN, Wan et al., CVPR workshops 2024"),
     architecture!(srvgg, "Real-ESRGAN's SRVGGNetCompact, Wang et al., ICCV workshops 2021"),
     architecture!(swinir, "SwinIR, Liang et al., ICCV workshops 2021"),
+    architecture!(trilevelnas, "TrilevelNAS, Wu et al., arXiv 2021"),
 ];
 
 fn network<N: Network + 'static>(found: Option<Result<N>>) -> Detected {

@@ -30,6 +30,8 @@ mod spoilt;
 mod support;
 #[path = "models/swinir.rs"]
 mod swinir;
+#[path = "models/trilevelnas.rs"]
+mod trilevelnas;
 
 use sparsr::low_level::cpu;
 use sparsr::low_level::gpu::Session;

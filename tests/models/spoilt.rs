@@ -18,13 +18,14 @@ fn tensors_that_do_not_fit_are_named() {
     }
 }
 
-/// What is not missed: another scale's, what branches take the place of, a factor that no network need have.
+/// What is not missed: another scale's, what branches take the place of, a factor that no network need have, batch
+/// normalisation that is not computed.
 fn is_spare(case: &str, name: &str) -> bool {
     match case {
         "carn carn_x2" => name.contains(".up3.") || name.contains(".up4."),
         "carn carn_m_x3" => name.contains(".up4."),
         _ if name.ends_with(".weight1.scale") => case.starts_with("esrt"),
-        _ if name.ends_with(".attn_mask") => true,
+        _ if name.ends_with(".attn_mask") || name.contains("._op.bn") => true,
         _ => {
             name.ends_with(".wn_scale")
                 || name == "no_norm"
