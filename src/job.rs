@@ -1,5 +1,6 @@
 //! A picture's way through a network: windows of tiles, computed by an engine, read from rows and written to rows.
 
+pub(crate) mod cells;
 mod crew;
 pub mod engine;
 mod schedule;

@@ -115,7 +115,7 @@ pub use plan::Sparsity;
 #[cfg(not(target_arch = "wasm32"))]
 pub use upscale::{Background, Enlarging, Parts};
 pub use upscale::{
-    FrameCounts, FrameUpscaler, Mask, Options, Profile, ProfileRow, Replaced, Roofline, Streamed,
-    TextureAlpha, Upscaled, Upscaler,
+    Effort, FrameCounts, FrameUpscaler, Ladder, LadderFit, Mask, Options, Profile, ProfileRow, Replaced,
+    Roofline, Streamed, TextureAlpha, Upscaled, Upscaler,
 };
 pub use view::{Packed, Sample, View, ViewMut};

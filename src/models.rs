@@ -41,6 +41,7 @@ const BUILTIN: &[(&str, &[u8])] = &[
     ("smsr-x2", include_bytes!("../weights/smsr-x2.safetensors")),
     ("smsr-x3", include_bytes!("../weights/smsr-x3.safetensors")),
     ("smsr-x4", include_bytes!("../weights/smsr-x4.safetensors")),
+    ("edsrtiny-x2", include_bytes!("../weights/edsrtiny-x2.safetensors")),
     ("edsrmini-x2", include_bytes!("../weights/edsrmini-x2.safetensors")),
     ("edsrmini-x3", include_bytes!("../weights/edsrmini-x3.safetensors")),
     ("edsrmini-x4", include_bytes!("../weights/edsrmini-x4.safetensors")),

@@ -224,6 +224,21 @@ impl Pixels {
         }
     }
 
+    /// Puts `other` at (x, y), as far as there are pixels: each by the share of its column and row, 0 … 1, over what is there.
+    ///
+    /// # Panics
+    /// If the depths differ.
+    pub(crate) fn blend(&mut self, at: [isize; 2], other: &Self, shares: [&[f32]; 2]) {
+        let sizes = [[self.width, self.height], [other.width, other.height]];
+        match (&mut self.samples, &other.samples) {
+            (Samples::U8(to), Samples::U8(from)) => blend(to, from, sizes, at, shares, |value| value as u8),
+            (Samples::U16(to), Samples::U16(from)) => {
+                blend(to, from, sizes, at, shares, |value| value as u16)
+            }
+            _ => panic!("pictures of one depth"),
+        }
+    }
+
     /// Takes the rows of `below` at its bottom.
     ///
     /// # Panics
@@ -345,6 +360,31 @@ fn paste<T: Copy>(to: &mut [T], from: &[T], [size, other]: [[usize; 2]; 2], [x, 
     }
 }
 
+fn blend<T: Copy + Into<f32>>(
+    to: &mut [T],
+    from: &[T],
+    [size, other]: [[usize; 2]; 2],
+    at: [isize; 2],
+    [columns, rows]: [&[f32]; 2],
+    sample: impl Fn(f32) -> T,
+) {
+    let placed =
+        |axis: usize, from: usize| (at[axis] + from as isize).try_into().ok().filter(|to| *to < size[axis]);
+    for (y, down) in rows.iter().enumerate() {
+        let Some(to_y): Option<usize> = placed(1, y) else { continue };
+        for (x, across) in columns.iter().enumerate() {
+            let Some(to_x): Option<usize> = placed(0, x) else { continue };
+            let (share, to_pixel, from_pixel) = (across * down, to_y * size[0] + to_x, y * other[0] + x);
+            for channel in 0..CHANNELS {
+                let (to, from) =
+                    (&mut to[CHANNELS * to_pixel + channel], from[CHANNELS * from_pixel + channel]);
+                let (old, new): (f32, f32) = ((*to).into(), from.into());
+                *to = sample((old + share * (new - old)).round());
+            }
+        }
+    }
+}
+
 fn not_finite(shape: Shape, index: usize, value: f32) -> Error {
     let (channel, pixel) = (index / shape.pixels(), index % shape.pixels());
     let (x, y) = (pixel % shape.width, pixel / shape.width);
@@ -427,6 +467,18 @@ mod tests {
         assert_eq!(pixels.part(0..1, 0..2).unwrap().samples(), &Samples::U8([a, c].concat()));
         assert_eq!(pixels.part(1..3, 1..3).unwrap().samples(), &Samples::U8([d, d, d, d].concat()));
         assert_eq!(pixels.part(5..6, 7..8).unwrap().samples(), &Samples::U8(d.to_vec()));
+    }
+
+    #[test]
+    fn a_blend_is_by_shares_and_ends_with_the_picture() {
+        let gray = |value: u8, width: usize, height: usize| {
+            Pixels::of(width, height, Samples::U8(vec![value; CHANNELS * width * height]))
+        };
+        let mut picture = gray(100, 4, 2);
+        picture.blend([-1, 1], &gray(200, 4, 3), [&[1.0, 1.0, 0.5, 0.0], &[0.5, 1.0, 1.0]]);
+        let Samples::U8(samples) = picture.samples() else { unreachable!() };
+        let red: Vec<u8> = samples.iter().step_by(CHANNELS).copied().collect();
+        assert_eq!(red, [100, 100, 100, 100, 150, 125, 100, 100]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod background;
 mod frames;
 #[cfg_attr(target_arch = "wasm32", path = "upscale/no_gpu.rs")]
 mod gpu;
+mod ladder;
 mod profile;
 mod warm_up;
 
@@ -18,11 +19,13 @@ use gpu::OnGpu;
 #[cfg(not(target_arch = "wasm32"))]
 pub use gpu::Parts;
 pub use gpu::TextureAlpha;
+use ladder::Rungs;
+pub use ladder::{Effort, Ladder, LadderFit};
 pub use profile::{Profile, ProfileRow, Roofline};
 
 use crate::control::{Control, Progress};
 use crate::device::Precision;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{Graph, Value};
 use crate::guard;
 use crate::job::engine::{CpuEngine, Engine};
@@ -61,6 +64,10 @@ pub struct Options {
     pub cpu_fallback: bool,
     /// What becomes of alpha from texture to texture.
     pub texture_alpha: TextureAlpha,
+    /// A ladder of networks and how much work it may do. The upscaler is made for the best of them; parts of pictures that
+    /// need less go through others. Frames of a video that change are computed as a whole then; textures are the best
+    /// network's alone.
+    pub ladder: Option<Effort>,
     /// Whether a network from a file may change a picture's colours. Otherwise one is tried before its first use, and is
     /// refused if it does ([`crate::guard`]).
     pub unusual: bool,
@@ -86,6 +93,8 @@ pub struct Upscaler {
     known: Known,
     /// The GPUs that the first engines are, if they are.
     gpu: Option<OnGpu>,
+    /// The other networks of a ladder.
+    rungs: Option<Box<Rungs>>,
     options: Options,
 }
 
@@ -110,27 +119,38 @@ pub struct Streamed {
     pub recomputed: f64,
 }
 
+/// What a run did.
+struct Enlarged {
+    /// Multiply-adds, and those of the dense network.
+    macs: f64,
+    dense: f64,
+    masks: Vec<Mask>,
+    /// Pixels computed for each that was kept.
+    recomputed: f64,
+}
+
 /// An enlarged picture, and where the work went.
 #[derive(Clone, Debug)]
 pub struct Upscaled {
     /// The picture, of the input's depth.
     pub pixels: Pixels,
-    /// The spatial mask of every sparse module, in order; none for a dense network.
+    /// The spatial mask of every sparse module, in order; none for a dense network. Of a ladder, where each network worked.
     pub masks: Vec<Mask>,
-    /// The share of the dense network's multiply-adds that masks and channel partitions leave, 0 … 1.
+    /// The share of the dense network's multiply-adds that masks and channel partitions leave, 0 … 1; of a ladder, what all
+    /// its networks took, halos and all, as a share of the best network's when it is dense.
     pub macs_kept: f64,
 }
 
-/// Where a sparse module worked.
+/// Where a sparse module, or a network of a ladder, worked.
 #[derive(Clone, Debug)]
 pub struct Mask {
-    /// The module's mask, by the checkpoint's path.
+    /// The module's mask, by the checkpoint's path, or the network's name.
     pub name: String,
     /// Columns: the input picture's.
     pub width: usize,
     /// Rows.
     pub height: usize,
-    /// For every pixel in raster order whether sparse channels were needed there.
+    /// For every pixel in raster order whether sparse channels, or the network, were needed there.
     pub active: Vec<bool>,
 }
 
@@ -154,7 +174,8 @@ impl Upscaler {
         let model = &admitted(model, &options)?;
         let options = Options { cpu_fallback: false, cpu_takes_part: false, ..options };
         let memory = cpu_memory(&options);
-        Ok(Self::on(vec![(Box::new(CpuEngine::new()), memory)], model, options))
+        let upscaler = Self::on(vec![(Box::new(CpuEngine::new()), memory)], model, options);
+        upscaler.with_rungs(|model, options| Self::on_cpu(model, options))
     }
 
     /// Runs on any engine: a test's that fails on purpose, for example. Of the options `sparsity` and
@@ -188,14 +209,40 @@ impl Upscaler {
         let store = options.memory.unwrap_or(HOST_MEMORY) / 2;
         let budget = Budget { tiling: options.tiling, memory, store, scratch };
         let known = Known::default();
-        Self { model: model.clone(), engines, together, budget, known, gpu: None, options }
+        Self { model: model.clone(), engines, together, budget, known, gpu: None, rungs: None, options }
+    }
+
+    /// The same with an upscaler for each other network of the ladder that it is to have.
+    fn with_rungs(mut self, make: impl Fn(&Model, Options) -> Result<Self>) -> Result<Self> {
+        let Some(effort) = self.options.ladder.take() else { return Ok(self) };
+        let (best, own) = (effort.ladder.best(), &self.model);
+        if best.name() != own.name() || best.scale() != own.scale() {
+            let reason =
+                format!("expected the best network of the ladder, {}, found {}", best.name(), own.name());
+            return Err(Error::Unsupported(reason));
+        }
+        if effort.effort < 1.0 {
+            let rungs = Rungs::new(&effort, |model| make(model, self.options.clone()))?;
+            self.rungs = Some(Box::new(rungs));
+        }
+        Ok(self)
+    }
+
+    /// Whether a pixel's number depends on what it sees alone.
+    fn is_placeless(&self) -> bool {
+        self.engines[..self.together].iter().all(|engine| engine.is_placeless())
     }
 
     /// Goes on with another model: another network, or the same one with other numbers.
     ///
     /// # Errors
-    /// As [`Upscaler::new`]. The upscaler then has the model that it had.
+    /// As [`Upscaler::new`]; [`Error::Unsupported`](crate::Error::Unsupported) with a ladder, whose networks stay. The upscaler then has
+    /// the model that it had.
     pub fn set_model(&mut self, model: &Model) -> Result<Replaced> {
+        if self.rungs.is_some() {
+            let reason = "a ladder's networks stay: make another upscaler for another model";
+            return Err(Error::Unsupported(reason.into()));
+        }
         let model = &admitted(model, &self.options)?;
         self.gpu.iter_mut().for_each(OnGpu::forget_textures);
         let stored_so = self.gpu.as_ref().map_or(Ok(true), |gpu| gpu.stores(model, &self.options))?;
@@ -251,16 +298,9 @@ impl Upscaler {
     /// [`Error::Cancelled`](crate::Error::Cancelled) if [`Options::control`] says so.
     pub fn upscale_pixels(&mut self, picture: &Pixels) -> Result<Upscaled> {
         let mut rows: Vec<Pixels> = Vec::new();
-        let outcome = self.run(&mut PixelRows::new(picture), &mut rows, true)?;
-        let mut rows = rows.into_iter();
-        let mut pixels = rows.next().expect("a picture has rows");
-        rows.for_each(|below| pixels.append(below));
-
-        let (width, height) = (picture.width(), picture.height());
-        let (network, macs_kept) = self.share(width, height, &outcome)?;
-        let names = network.graph.masks().map(|mask| network.graph.node(mask).name.clone());
-        let masks = names.zip(outcome.masks).map(|(name, active)| Mask { name, width, height, active });
-        Ok(Upscaled { pixels, masks: masks.collect(), macs_kept })
+        let Enlarged { macs, dense, masks, .. } =
+            self.enlarge(&mut PixelRows::new(picture), &mut rows, true)?;
+        Ok(Upscaled { pixels: joined(rows), masks, macs_kept: macs / dense })
     }
 
     /// [`Upscaler::upscale_pixels`] from rows to rows: of a picture in tiles no more than some rows are in memory.
@@ -269,10 +309,8 @@ impl Upscaler {
     /// As [`Upscaler::upscale_pixels`], and what `source` and `sink` say. The sink then has had a part of the picture,
     /// or nothing.
     pub fn upscale_rows(&mut self, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<Streamed> {
-        let [width, height] = source.size();
-        let outcome = self.run(source, sink, false)?;
-        let (_, macs_kept) = self.share(width, height, &outcome)?;
-        Ok(Streamed { macs_kept, recomputed: outcome.recomputed() })
+        let Enlarged { macs, dense, recomputed, .. } = self.enlarge(source, sink, false)?;
+        Ok(Streamed { macs_kept: macs / dense, recomputed })
     }
 
     /// Where the time of [`Upscaler::upscale_pixels`] goes on a GPU, the first of several. Runs everything twice: only the
@@ -290,7 +328,7 @@ impl Upscaler {
         let times = self.engines[0].take_times();
         self.engines[0].time_steps(false)?;
         let outcome = outcome?;
-        let (network, _) = self.share(picture.width(), picture.height(), &outcome)?;
+        let network = self.network([picture.width(), picture.height()])?;
         let densities = densities(&network.graph, &outcome);
         let device = (self.engines[0].peak(), self.precision());
         Ok(Profile::new(&network.graph, picture.depth(), &times, &densities, outcome.recomputed(), device))
@@ -303,12 +341,41 @@ impl Upscaler {
         Run { model, engines, together, known, budget, control, real, depth, with_masks }.run(source, sink)
     }
 
-    /// The network for a picture, and the share of its multiply-adds that were needed.
-    fn share(&mut self, width: usize, height: usize, outcome: &Outcome) -> Result<(Arc<Phase>, f64)> {
-        let network = self.known.phase(&self.model, None, self.model.extended([width, height]))?;
-        let macs_kept = network.graph.macs_kept(&densities(&network.graph, outcome));
-        Ok((network, macs_kept))
+    /// Enlarges by the ladder, if there is one.
+    fn enlarge(
+        &mut self,
+        source: &mut dyn Source,
+        sink: &mut dyn Sink,
+        with_masks: bool,
+    ) -> Result<Enlarged> {
+        if let Some(mut rungs) = self.rungs.take() {
+            let done = rungs.run(self, source, sink, with_masks);
+            self.rungs = Some(rungs);
+            return done;
+        }
+        let [width, height] = source.size();
+        let outcome = self.run(source, sink, with_masks)?;
+        let graph = &self.network([width, height])?.graph;
+        let dense = graph.macs().total() as f64;
+        let macs = graph.macs_kept(&densities(graph, &outcome)) * dense;
+        let recomputed = outcome.recomputed();
+        let names = graph.masks().map(|mask| graph.node(mask).name.clone());
+        let masks = names.zip(outcome.masks).map(|(name, active)| Mask { name, width, height, active });
+        Ok(Enlarged { macs, dense, masks: masks.collect(), recomputed })
     }
+
+    /// The network for a picture.
+    fn network(&mut self, size: [usize; 2]) -> Result<Arc<Phase>> {
+        self.known.phase(&self.model, None, self.model.extended(size))
+    }
+}
+
+/// A picture of its rows.
+fn joined(rows: Vec<Pixels>) -> Pixels {
+    let mut rows = rows.into_iter();
+    let mut pixels = rows.next().expect("a picture has rows");
+    rows.for_each(|below| pixels.append(below));
+    pixels
 }
 
 /// The network, if it may be used: a stranger's is looked at before.

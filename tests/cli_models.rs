@@ -84,7 +84,15 @@ fn models_are_listed() {
     assert_eq!(edsr["keys"][1], json!(["body.0.conv1.weight", "conv_after_body.weight"]));
     let text = folder.succeeds(&["models"]);
     assert!(text.starts_with("built in\n  smsr-x2 "), "{text}");
-    for name in ["smsr-x3", "smsr-x4", "edsrmini-x2", "edsrmini-x3", "edsrmini-x4", "edsrmini-x2-photo"] {
+    for name in [
+        "smsr-x3",
+        "smsr-x4",
+        "edsrtiny-x2",
+        "edsrmini-x2",
+        "edsrmini-x3",
+        "edsrmini-x4",
+        "edsrmini-x2-photo",
+    ] {
         assert!(text.contains(&format!("\n  {name} ")), "{text}");
     }
     for known in known {
@@ -347,4 +355,36 @@ fn density_is_told_and_drawn() {
     assert_eq!(sentence, "both.svg exists already: --force replaces it");
     let sentence = folder.fails(&[&args[..], &["--plot", "both.png"]].concat());
     assert_eq!(sentence, "both.png: expected a name that ends in .svg");
+}
+
+#[test]
+fn networks_become_a_ladder_that_pictures_go_through() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path("photos")).unwrap();
+    for name in ["a", "b"] {
+        picture(ColorType::Rgb8, 640, 512).save(folder.path(&format!("photos/{name}.png"))).unwrap();
+    }
+    let make = ["ladder", "edsrtiny-x2", "edsrmini-x2", "-o", "l.safetensors", "--pictures", "photos"];
+    folder.succeeds(&make);
+    assert!(folder.fails(&make).contains("--force replaces it"));
+    let small = picture(ColorType::Rgb8, 70, 40);
+    small.save(folder.path("a.png")).unwrap();
+    let upscale = ["upscale", "a.png", "--device", "cpu", "--force", "--ladder", "l.safetensors", "--effort"];
+    folder.succeeds(&[&upscale[..], &["1"]].concat());
+    let best = fs::read(folder.path("a-x2.png")).unwrap();
+    folder.succeeds(&["upscale", "a.png", "--device", "cpu", "--force", "-m", "edsrmini-x2"]);
+    assert!(best == fs::read(folder.path("a-x2.png")).unwrap(), "the best network alone");
+    folder.succeeds(&[&upscale[..], &["0", "--masks", "masks"]].concat());
+    let mask = |name: &str| image::open(folder.path(&format!("masks/a-{name}.png"))).unwrap().into_luma8();
+    assert!(mask("edsrtiny-x2").pixels().all(|pixel| pixel.0 == [255]), "the cheapest network alone");
+    assert!(mask("edsrmini-x2").pixels().all(|pixel| pixel.0 == [0]));
+    // The built-in one.
+    folder.succeeds(&["upscale", "a.png", "--device", "cpu", "--force", "--effort", "0.5"]);
+    let none =
+        folder.fails(&["upscale", "a.png", "--effort", "0.5", "--scale", "3", "--device", "cpu", "--force"]);
+    assert_eq!(none, "no built-in ladder of networks of x3; there are: x2");
+    assert!(folder.fails(&["upscale", "a.png", "--ladder", "a.png"]).contains("a.png"));
+    let one =
+        folder.fails(&["ladder", "smsr-x2", "edsrmini-x3", "-o", "m.safetensors", "--pictures", "photos"]);
+    assert_eq!(one, "expected networks of one scale, found smsr-x2 of x2 and edsrmini-x3 of x3");
 }

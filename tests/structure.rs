@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("probe",    &["cpu", "device", "gpu", "graph", "kernel", "models", "plan", "tensor"]),
     ("job",      &["control", "cpu", "device", "gpu", "graph", "models", "pixels", "plan", "probe", "tensor"]),
     ("alpha",    &["plane"]),
-    ("upscale",  &["control", "device", "gpu", "graph", "guard", "job", "models", "pixels", "plan", "probe"]),
+    ("upscale",  &["control", "device", "gpu", "graph", "guard", "job", "models", "pixels", "plan", "probe", "tensor", "weights"]),
     ("view",     &["alpha", "job", "pixels", "plane", "upscale"]),
     ("image",    &["alpha", "job", "pixels", "plane", "upscale"]),
     ("learn",    &["control", "cpu", "gpu", "graph", "image", "kernel", "metrics", "models", "net", "pixels", "plan", "plane", "tensor", "weights"]),

@@ -24,7 +24,7 @@ use std::thread;
 pub(crate) use known::Known;
 use pass::{Pass, State};
 use recovery::Recovery;
-use rows::{Incoming, Outgoing, Said};
+pub(crate) use rows::{Incoming, Outgoing, Said};
 pub use rows::{PixelRows, Sink, Source};
 
 use crate::control::Control;
@@ -139,15 +139,7 @@ impl Run<'_> {
 
     /// Whether there is anything to do, and it can be done.
     fn check(&self) -> Result<()> {
-        let ([width, height], scale) = (self.real, self.model.scale() as u128);
-        if width == 0 || height == 0 {
-            let reason = format!("expected at least one pixel, found {width}x{height}");
-            return Err(Error::shape("source", reason));
-        }
-        if (width as u128).saturating_mul(height as u128).saturating_mul(scale * scale) > MOST.into() {
-            let limit = format!("{scale} times {width}x{height} is more than 2^40 pixels");
-            return Err(Error::Limits(format!("the picture is too large: {limit}")));
-        }
+        check_size(self.real, self.model.scale())?;
         if self.budget.tiling == Tiling::Pixels(0) {
             return Err(Error::Unsupported("expected tiles of at least one pixel a side, found 0".into()));
         }
@@ -234,4 +226,18 @@ impl Run<'_> {
     fn probe_side(&self) -> usize {
         PROBE.next_multiple_of(self.model.alignment())
     }
+}
+
+/// Whether a picture has pixels, and can be enlarged at all.
+pub(crate) fn check_size([width, height]: [usize; 2], scale: usize) -> Result<()> {
+    if width == 0 || height == 0 {
+        let reason = format!("expected at least one pixel, found {width}x{height}");
+        return Err(Error::shape("source", reason));
+    }
+    let scale = scale as u128;
+    if (width as u128).saturating_mul(height as u128).saturating_mul(scale * scale) > MOST.into() {
+        let limit = format!("{scale} times {width}x{height} is more than 2^40 pixels");
+        return Err(Error::Limits(format!("the picture is too large: {limit}")));
+    }
+    Ok(())
 }

@@ -39,6 +39,12 @@ impl Rect {
         self.width() * self.height()
     }
 
+    /// The places of its pixels, in raster order.
+    pub(crate) fn places(&self) -> impl Iterator<Item = [usize; 2]> + use<> {
+        let Self { x, y } = self.clone();
+        y.flat_map(move |y| x.clone().map(move |x| [x, y]))
+    }
+
     /// The same part of a picture whose sides are `over / below` of this one's.
     #[must_use]
     pub(crate) fn scaled(&self, [over, below]: [usize; 2]) -> Self {

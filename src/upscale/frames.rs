@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Every frame is what [`Upscaler::upscale_pixels`] makes of it, to the last bit. Where a pixel's number depends on nothing but
-//! the pixels that it sees, as on the CPU engine, any windows do, and [`Cells`] chooses those that are the least work. On a
+//! the pixels that it sees, as on the CPU engine, any windows do, and `cells` chooses those that are the least work. On a
 //! GPU it also depends on its place in the window: there windows are those that [`Tiling::Pixels`] makes, and a frame that goes
 //! in one piece is computed as a whole or not at all. So is one of a network that looks at the whole picture.
 
@@ -15,12 +15,12 @@ mod changes;
 
 use std::sync::Arc;
 
-use cells::Cells;
 use changes::Changes;
 
 use super::Upscaler;
 use crate::error::Result;
 use crate::graph::ReceptiveField;
+use crate::job::cells::Cells;
 use crate::job::stream::Tiling;
 use crate::job::tiles::{Grid, Tile};
 use crate::pixels::Pixels;
@@ -97,7 +97,8 @@ impl FrameUpscaler {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) for a network that is made for pictures of one size.
     pub fn new(mut upscaler: Upscaler) -> Result<Self> {
-        let field = upscaler.known.field(&upscaler.model)?;
+        // Of a ladder a window may go another way than within its frame.
+        let field = if upscaler.rungs.is_some() { None } else { upscaler.known.field(&upscaler.model)? };
         Ok(Self { upscaler, field, skips: true, last: None, counts: FrameCounts::default() })
     }
 
@@ -141,11 +142,11 @@ impl FrameUpscaler {
     }
 
     fn cut(&self, real: [usize; 2]) -> Cut {
-        let Upscaler { model, engines, together, budget, .. } = &self.upscaler;
+        let Upscaler { model, budget, .. } = &self.upscaler;
         let Some(field) = self.field else { return Cut::Whole };
         let (size, least) = (model.extended(real), model.smallest_side());
-        if engines[..*together].iter().all(|engine| engine.is_placeless()) {
-            return Cut::Free(Cells::new(size, field, least));
+        if self.upscaler.is_placeless() {
+            return Cut::Free(cells::cells(size, field, least));
         }
         match budget.tiling {
             Tiling::Pixels(side) if size.iter().any(|length| *length > side) => {
@@ -171,7 +172,7 @@ impl FrameUpscaler {
             Cut::Whole => return Todo::Everything,
             // All of the window: on a GPU what a pixel does not see may still be in its last digits.
             Cut::Fixed(grid) => grid.tiles_from(0).filter(|tile| changes.any(&tile.window)).collect(),
-            Cut::Free(cells) => cells.tiles(&changes),
+            Cut::Free(cells) => cells::tiles(cells, &changes),
         };
         let computed: usize = tiles.iter().map(|tile| tile.kept.pixels()).sum();
         if computed < frame.width() * frame.height() { Todo::Tiles(tiles) } else { Todo::Everything }
@@ -210,7 +211,7 @@ impl FrameUpscaler {
         let all = match cut {
             Cut::Whole => 1,
             Cut::Fixed(grid) => grid.tiles_from(0).count(),
-            Cut::Free(cells) => cells.count(),
+            Cut::Free(cells) => cells.all().pixels(),
         };
         let pixels = frame.width() * frame.height();
         let (computed, computed_pixels) = match (todo, cut) {

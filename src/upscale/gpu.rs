@@ -147,7 +147,8 @@ impl Upscaler {
         let engines =
             on_gpu.engines(&options).map(|(engine, memory)| (Box::new(engine) as Box<dyn Engine>, memory));
         let engines = engines.collect();
-        Ok(Self { gpu: Some(on_gpu), ..Self::on(engines, model, options) })
+        let upscaler = Self { gpu: Some(on_gpu), ..Self::on(engines, model, options) };
+        upscaler.with_rungs(|model, options| Self::on_gpus(gpus, model, options))
     }
 
     /// Records the enlargement of a texture, or of texels in a buffer, into a host's commands: `output` is [`Model::scale`]

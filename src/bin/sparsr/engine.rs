@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use etcetera::BaseStrategy;
 use sparsr::low_level::models::Convention;
 use sparsr::{
-    AdapterInfo, AdapterKind, Cancel, Device, DeviceChoice, Gpu, Model, Options, Precision, Selection,
-    Sparsity, Tiling, Upscaler,
+    AdapterInfo, AdapterKind, Cancel, Device, DeviceChoice, Effort, Gpu, Ladder, Model, Options, Precision,
+    Selection, Sparsity, Tiling, Upscaler,
 };
 
 use crate::Result;
@@ -71,6 +72,15 @@ impl FromStr for Choices {
 pub struct Engine {
     #[command(flatten)]
     choice: Choice,
+
+    /// How much work a picture is worth, 0 to 1: easy parts go through smaller networks of a ladder, by default the built-in
+    /// one. 1 is its best network everywhere, 0 the cheapest; 0.5 is half of what lies between them
+    #[arg(long, value_name = "0..1", value_parser = effort, conflicts_with = "model")]
+    effort: Option<f64>,
+
+    /// Networks that `sparsr ladder` made a ladder of [effort by default: 0.5]
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
+    ladder: Option<PathBuf>,
 
     #[command(flatten)]
     tuning: Tuning,
@@ -170,11 +180,26 @@ impl Choice {
 impl Engine {
     /// The scale of the built-in network that makes pictures so many times as large at once, if no other is named.
     pub fn scale_of(&self, factor: f64) -> Option<usize> {
-        SCALES.into_iter().find(|scale| self.choice.model.is_none() && *scale as f64 == factor)
+        let is_named = self.choice.model.is_some() || self.ladder.is_some();
+        SCALES.into_iter().find(|scale| !is_named && *scale as f64 == factor)
     }
 
+    /// The network; of a ladder the best one.
     pub fn model(&self, scale: Option<usize>) -> Result<Model> {
-        self.choice.model(scale)
+        match self.effort(scale)? {
+            Some(effort) => Ok(effort.ladder.best().clone()),
+            None => self.choice.model(scale),
+        }
+    }
+
+    /// The ladder, if there is to be one, at a scale if one is named.
+    pub fn effort(&self, scale: Option<usize>) -> Result<Option<Effort>> {
+        let ladder = match (&self.ladder, self.effort) {
+            (None, None) => return Ok(None),
+            (Some(path), _) => Ladder::load(path)?,
+            (None, Some(_)) => Ladder::builtin(scale.unwrap_or(SCALES[0]))?,
+        };
+        Ok(Some(Effort { ladder: Arc::new(ladder), effort: self.effort.unwrap_or(EFFORT) }))
     }
 
     /// Opens the devices, each once. Several share the pictures, or, if there is one or they are large, a picture's tiles.
@@ -194,11 +219,11 @@ impl Engine {
     /// Upscalers that share a device's memory; one, if it is the processor, which is busy with one picture.
     fn on(&self, model: &Model, device: Device, wanted: &Use) -> Result<Vec<Upscaler>> {
         let Device::Gpu(adapter) = device else {
-            return Ok(vec![Upscaler::on_cpu(model, self.options(wanted))?]);
+            return Ok(vec![Upscaler::on_cpu(model, self.options(model, wanted)?)?]);
         };
         let gpu = open(&adapter)?;
         let count = if adapter.kind == AdapterKind::Software { 1 } else { wanted.count };
-        let mut options = self.options(wanted);
+        let mut options = self.options(model, wanted)?;
         options.memory = Some(options.memory.unwrap_or_else(|| gpu.memory()) / count as u64);
         options.choices = self.tuning.choices(&gpu, model, wanted.size)?;
         (0..count).map(|_| Ok(Upscaler::new(&gpu, model, options.clone())?)).collect()
@@ -206,7 +231,7 @@ impl Engine {
 
     /// One upscaler for several devices.
     fn sharing(&self, model: &Model, devices: &[Device], wanted: &Use) -> Result<Upscaler> {
-        let mut options = self.options(wanted);
+        let mut options = self.options(model, wanted)?;
         options.cpu_takes_part = devices.contains(&Device::Cpu);
         let adapters = devices.iter().filter_map(|device| match device {
             Device::Gpu(adapter) => Some(adapter),
@@ -216,15 +241,16 @@ impl Engine {
         Ok(Upscaler::on_gpus(&gpus, model, options)?)
     }
 
-    fn options(&self, wanted: &Use) -> Options {
+    fn options(&self, model: &Model, wanted: &Use) -> Result<Options> {
         let mut options = Options::default();
+        options.ladder = self.effort(Some(model.scale()))?;
         (options.precision, options.sparsity, options.tiling) = (self.precision, self.sparsity, self.tile);
         options.memory = self.memory.map(|mebibytes| mebibytes.saturating_mul(1 << 20));
         options.scratch = Some(wanted.scratch.clone());
         options.control.cancel = wanted.cancel.clone();
         // Who names a device wants that one.
         options.cpu_fallback = self.choice.is_auto();
-        options
+        Ok(options)
     }
 }
 
@@ -261,6 +287,11 @@ pub fn cache_folder() -> Option<PathBuf> {
     }
 }
 
+fn effort(text: &str) -> Result<f64, String> {
+    let effort = text.parse().ok().filter(|effort| (0.0..=1.0).contains(effort));
+    effort.ok_or_else(|| format!("expected a number of 0 to 1, found `{text}`"))
+}
+
 fn white(text: &str) -> Result<f32, String> {
     match text {
         "1" => Ok(1.0),
@@ -285,6 +316,9 @@ fn tiling(text: &str) -> Result<Tiling, String> {
         _ => Err(format!("expected auto, whole or a number of pixels, 16 or more, found `{text}`")),
     }
 }
+
+/// The effort of a ladder that is named without one.
+const EFFORT: f64 = 0.5;
 
 /// Scales of built-in networks for clean pictures.
 const SCALES: [usize; 3] = [2, 3, 4];

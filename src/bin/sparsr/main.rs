@@ -12,6 +12,7 @@ mod engine;
 mod eval;
 mod files;
 mod inspect;
+mod ladder;
 mod memory;
 mod models;
 mod profile;
@@ -49,6 +50,7 @@ Examples:
   sparsr video clip.y4m                         clip-x2.y4m; - is a pipe's end
   sparsr train edsr.toml                        a network of your own, from a folder of pictures
   sparsr prune edsr.pth -o half.safetensors --keep 0.5    a smaller network
+  sparsr ladder a.pth b.pth -o l.safetensors --pictures photos    small networks for easy parts
   sparsr models                                 what it knows of networks
   sparsr devices                                what it can run on
   sparsr doctor                                 whether that works
@@ -73,6 +75,7 @@ enum Command {
     Doctor(doctor::Args),
     Bench(bench::Args),
     Prune(prune::Args),
+    Ladder(ladder::Args),
     Train(train::Args),
     Distil(train::Distil),
     Tune(tune::Args),
@@ -119,6 +122,7 @@ fn run(command: &Command) -> Result<ExitCode> {
         Command::Doctor(args) => doctor::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Prune(args) => prune::run(args),
+        Command::Ladder(args) => ladder::run(args),
         Command::Train(args) => train::run(args),
         Command::Distil(args) => train::distil(args),
         Command::Tune(args) => tune::run(args),

@@ -34,6 +34,7 @@ Examples:
   sparsr upscale photo.jpg -o large.webp
   sparsr upscale *.png -o large                 writes large/<STEM>-x2.png
   sparsr upscale scans -r -o large -f same --skip-existing
+  sparsr upscale photo.jpg --effort 0.5         small networks where the picture is easy
   sparsr upscale photo.jpg --masks masks        shows where the work went
   sparsr upscale photo.jpg --profile            and where the time
   curl … | sparsr upscale - > large.png")]
@@ -47,7 +48,8 @@ pub struct Args {
     #[command(flatten)]
     options: options::Args,
 
-    /// Write the spatial mask of each module to <DIR>/<STEM>-<MODULE>.png: white is where it worked
+    /// Write the spatial mask of each module, or with --effort of each network, to <DIR>/<STEM>-<MODULE>.png: white is where it
+    /// worked
     #[arg(long, value_name = "DIR")]
     masks: Option<PathBuf>,
 
@@ -87,7 +89,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if args.json && jobs.iter().any(|job| matches!(job.target, Target::Stdout(_))) {
         return Err("--json prints to standard output, and so does the picture: name a file with -o".into());
     }
-    let masks = MaskFiles::plan(args.masks.as_deref(), &model, &jobs)?;
+    let effort = args.engine.effort(Some(model.scale()))?.filter(|effort| effort.effort < 1.0);
+    let ladder = effort.as_ref().map(|effort| &*effort.ladder);
+    let masks = MaskFiles::plan(args.masks.as_deref(), (&model, ladder), &jobs)?;
     let report = Report::new(jobs.len(), &skipped, args.json)?;
     failures.iter().for_each(|failure| report.failure(failure));
 

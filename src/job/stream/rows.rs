@@ -93,7 +93,7 @@ impl Sink for Vec<Pixels> {
 }
 
 /// The rows of a source that windows still need.
-pub(super) struct Incoming<'scope> {
+pub(crate) struct Incoming<'scope> {
     from: Origin<'scope>,
     /// The rows that are here, and the number of the first.
     rows: Option<Pixels>,
@@ -109,9 +109,9 @@ enum Origin<'scope> {
 
 /// What a source says of its rows before it gives them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Said {
-    pub(super) size: [usize; 2],
-    pub(super) depth: Depth,
+pub(crate) struct Said {
+    pub(crate) size: [usize; 2],
+    pub(crate) depth: Depth,
 }
 
 /// A source that is held to what it said.
@@ -144,7 +144,7 @@ fn no_thread(error: io::Error) -> Error {
 }
 
 impl<'scope> Incoming<'scope> {
-    pub(super) fn new(
+    pub(crate) fn new(
         scope: &'scope Scope<'scope, '_>,
         source: &'scope mut dyn Source,
         said: Said,
@@ -178,7 +178,7 @@ impl<'scope> Incoming<'scope> {
 
     /// A part of the picture. One that reaches past the right or bottom edge reaches at least as far the other way, or
     /// begins with the picture, so that the columns and rows to be mirrored are there.
-    pub(super) fn window(&mut self, part: &Rect) -> Result<Pixels> {
+    pub(crate) fn window(&mut self, part: &Rect) -> Result<Pixels> {
         while self.first + self.rows.as_ref().map_or(0, Pixels::height) < part.y.end.min(self.height) {
             let more = match &mut self.from {
                 Origin::Queue(queue) => {
@@ -201,7 +201,7 @@ impl<'scope> Incoming<'scope> {
     }
 
     /// Drops what lies above row `y`.
-    pub(super) fn drop_above(&mut self, y: usize) {
+    pub(crate) fn drop_above(&mut self, y: usize) {
         let Some(rows) = &mut self.rows else { return };
         let above = y.saturating_sub(self.first).min(rows.height() - 1);
         if above > 0 {
@@ -212,14 +212,14 @@ impl<'scope> Incoming<'scope> {
 }
 
 /// The way to a sink.
-pub(super) enum Outgoing<'scope> {
+pub(crate) enum Outgoing<'scope> {
     Queue(SyncSender<Pixels>, ScopedJoinHandle<'scope, Result<()>>),
     /// The sink, and what it said last.
     Sink(&'scope mut dyn Sink, Result<()>),
 }
 
 impl<'scope> Outgoing<'scope> {
-    pub(super) fn new(scope: &'scope Scope<'scope, '_>, sink: &'scope mut dyn Sink) -> Result<Self> {
+    pub(crate) fn new(scope: &'scope Scope<'scope, '_>, sink: &'scope mut dyn Sink) -> Result<Self> {
         if !THREADS {
             return Ok(Self::Sink(sink, Ok(())));
         }
@@ -230,7 +230,7 @@ impl<'scope> Outgoing<'scope> {
     }
 
     /// Hands rows on. Whether the sink took them shows at the end, or when it does not listen any more.
-    pub(super) fn send(&mut self, rows: Pixels) -> bool {
+    pub(crate) fn send(&mut self, rows: Pixels) -> bool {
         match self {
             Self::Queue(queue, _) => queue.send(rows).is_ok(),
             Self::Sink(sink, said) => {
@@ -241,7 +241,7 @@ impl<'scope> Outgoing<'scope> {
     }
 
     /// Waits until the sink has everything.
-    pub(super) fn finish(self) -> Result<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::Queue(queue, thread) => {
                 drop(queue);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use image::{DynamicImage, GrayImage, ImageFormat};
-use sparsr::{Encoding, Mask, Model, NewFile, Picture};
+use sparsr::{Encoding, Ladder, Mask, Model, NewFile, Picture};
 
 use crate::batch::Job;
 use crate::{Result, files};
@@ -11,12 +11,20 @@ use crate::{Result, files};
 /// Where masks go: nowhere, or a folder.
 pub struct MaskFiles<'a> {
     folder: Option<&'a Path>,
+    /// Sparse modules, or the networks of a ladder.
     modules: Vec<String>,
 }
 
 impl<'a> MaskFiles<'a> {
-    pub fn plan(folder: Option<&'a Path>, model: &Model, jobs: &[Job]) -> Result<Self> {
-        let modules: Vec<String> = model.partitions().into_iter().map(|partition| partition.module).collect();
+    pub fn plan(
+        folder: Option<&'a Path>,
+        (model, ladder): (&Model, Option<&Ladder>),
+        jobs: &[Job],
+    ) -> Result<Self> {
+        let modules: Vec<String> = match ladder {
+            Some(ladder) => ladder.models().map(|model| model.name().to_owned()).collect(),
+            None => model.partitions().into_iter().map(|partition| partition.module).collect(),
+        };
         if folder.is_some() {
             if modules.is_empty() {
                 return Err(format!("--masks: {} has no spatial masks", model.name()).into());
@@ -61,7 +69,7 @@ impl<'a> MaskFiles<'a> {
     }
 }
 
-/// White where the module worked.
+/// White where it worked.
 fn picture_of(mask: &Mask) -> DynamicImage {
     let samples = mask.active.iter().map(|&active| if active { 255 } else { 0 }).collect();
     let picture = GrayImage::from_raw(mask.width as u32, mask.height as u32, samples);
