@@ -112,10 +112,10 @@ fn each_part_is_its_networks_and_no_pixel_is_left_out() {
             let difference = furthest(&made.pixels, &whole, |x, y| well_within(mask, x, y));
             assert!(difference <= 1, "{size:?}: {name} is {difference} away");
         }
-        // Where they meet, nothing is outside of what the two make.
+        // Where they meet, nothing is outside of what the two make, but for what a short halo costs.
         let wholes = NETWORKS.map(|name| samples(&alone(name).upscale_pixels(&small).unwrap().pixels));
         for ((found, a), b) in samples(&made.pixels).into_iter().zip(&wholes[0]).zip(&wholes[1]) {
-            assert!((a.min(b) - 2..=a.max(b) + 2).contains(&&found), "{size:?}: {found}, not of {a} and {b}");
+            assert!((a.min(b) - 4..=a.max(b) + 4).contains(&&found), "{size:?}: {found}, not of {a} and {b}");
         }
     }
 }

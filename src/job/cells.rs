@@ -90,7 +90,7 @@ impl Cells {
 
     /// Rectangles of cells that hold all marked ones, with the least work.
     pub(crate) fn cover(&self, marked: &Marked) -> Vec<Rect> {
-        marked.cover(&marked.within, &|cells| self.tile(cells).window.pixels() + A_WINDOW)
+        joined(marked.cover(&marked.within, &|cells| self.tile(cells).window.pixels() + A_WINDOW))
     }
 }
 
@@ -147,5 +147,45 @@ impl Marked {
         let y = within.y.clone().find(in_row)?..within.y.clone().rfind(in_row)? + 1;
         let x = within.x.clone().find(in_column)?..within.x.clone().rfind(in_column)? + 1;
         Some(Rect { x, y })
+    }
+}
+
+/// Rectangles of which two that make one together are one: a window less.
+fn joined(mut rects: Vec<Rect>) -> Vec<Rect> {
+    let both = |a: &Rect, b: &Rect| {
+        let hull = |a: &Range<usize>, b: &Range<usize>| a.start.min(b.start)..a.end.max(b.end);
+        let all = Rect { x: hull(&a.x, &b.x), y: hull(&a.y, &b.y) };
+        (all.pixels() == a.pixels() + b.pixels()).then_some(all)
+    };
+    let mut at = 0;
+    while at < rects.len() {
+        let found = (0..rects.len()).find_map(|other| Some((other, both(&rects[at], &rects[other])?)));
+        match found.filter(|(other, _)| *other != at) {
+            Some((other, all)) => {
+                rects[at] = all;
+                rects.remove(other);
+                at = 0;
+            }
+            None => at += 1,
+        }
+    }
+    rects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_of_cells_is_four_windows() {
+        let field = ReceptiveField { radius: 4, alignment: 1 };
+        let cells = Cells::new([320, 256], 32, field, 1);
+        let marked = Marked::new(&cells.all(), |[x, y]| !((3..8).contains(&x) && (2..6).contains(&y)));
+        let covers = cells.cover(&marked);
+        assert!(covers.len() <= 4, "{covers:?}");
+        for [x, y] in cells.all().places() {
+            let times = covers.iter().filter(|rect| rect.x.contains(&x) && rect.y.contains(&y)).count();
+            assert!(times <= 1 && (times == 1 || !marked.is_marked(x, y)), "{x} {y}");
+        }
     }
 }

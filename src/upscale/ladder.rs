@@ -215,11 +215,7 @@ impl Ladder {
 
     /// What is predicted of a part of a picture.
     fn predict(&self, picture: &Pixels, part: &Rect) -> Predicted {
-        let mut details = look::details(picture, part);
-        for (detail, [least, most]) in details.iter_mut().zip(self.seen) {
-            *detail = detail.clamp(least, most);
-        }
-        let terms = look::terms(&details);
+        let terms = look::terms(&look::details(picture, part), &self.seen);
         let of = |prediction: fn(&Rung) -> &Prediction| {
             self.rungs.iter().map(|rung| prediction(rung).of(&terms)).collect()
         };

@@ -1,7 +1,7 @@
 //! From networks and pictures whose large version is known to a [`Ladder`].
 //!
-//! Logarithms of errors and costs are fitted to what cells look like by least squares, in f64, with a little of a ridge, since
-//! kinds of detail go together. λ of each effort follows from the predictions for the same cells.
+//! Logarithms of errors and costs are fitted to what cells look like by least squares, in f64, with a little of a ridge on all but their
+//! mean, since kinds of detail go together. λ of each effort follows from the predictions for the same cells.
 
 use rayon::prelude::*;
 
@@ -20,7 +20,7 @@ use crate::upscale::{Mask, Options, Upscaled, Upscaler};
 const LEAST_ERROR: f64 = 0.05;
 
 /// The ridge, as a share of the number of cells.
-const RIDGE: f64 = 1e-5;
+const RIDGE: f64 = 1e-4;
 
 /// Cells of a side that make a fit worth having.
 const FEWEST: usize = 4 * TERMS;
@@ -144,7 +144,12 @@ impl LadderFit {
                 "expected pictures with {FEWEST} cells of {SIDE}x{SIDE} pixels at least, found {found}: give more pictures"
             )));
         }
-        let terms: Vec<[f64; TERMS]> = self.cells.iter().map(|cell| look::terms(&cell.details)).collect();
+        let extreme = |at: usize, choose: fn(f64, f64) -> f64| {
+            self.cells.iter().map(|cell| cell.details[at]).fold(self.cells[0].details[at], choose)
+        };
+        let seen = std::array::from_fn(|at| [extreme(at, f64::min), extreme(at, f64::max)]);
+        let terms: Vec<[f64; TERMS]> =
+            self.cells.iter().map(|cell| look::terms(&cell.details, &seen)).collect();
         let mut rungs = Vec::new();
         for (at, upscaler) in self.upscalers.iter().enumerate() {
             let fitted = |number: &dyn Fn(&Observed) -> f64| {
@@ -158,10 +163,6 @@ impl LadderFit {
                 cost: Prediction(cost),
             });
         }
-        let extreme = |at: usize, choose: fn(f64, f64) -> f64| {
-            self.cells.iter().map(|cell| cell.details[at]).fold(self.cells[0].details[at], choose)
-        };
-        let seen = std::array::from_fn(|at| [extreme(at, f64::min), extreme(at, f64::max)]);
         let halo = self.halos.iter().flatten().map(|at| HALOS[*at]).max().unwrap_or(USUAL_HALO);
         let mut ladder = Ladder { rungs, seen, lambdas: vec![], halo };
         ladder.lambdas = self.lambdas(&ladder, &terms);
@@ -265,7 +266,7 @@ fn least_squares(terms: &[[f64; TERMS]], numbers: &[f64]) -> Vec<f64> {
             }
         }
     }
-    for (at, row) in matrix.iter_mut().enumerate() {
+    for (at, row) in matrix.iter_mut().enumerate().skip(1) {
         row[at] += RIDGE * terms.len() as f64;
     }
     for row in 0..TERMS {

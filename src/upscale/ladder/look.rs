@@ -9,7 +9,8 @@
 //! |◇|, √◇²      ◇ = (1 −2 1)ᵀ(1 −2 1), which slopes and straight edges leave at zero: noise and fine pattern
 //! ```
 //!
-//! about ten additions a pixel. A prediction is made of their logarithms and of products of two of those.
+//! about ten additions a pixel. A prediction is made of their logarithms, as places between the least and the most that was seen, and of
+//! products of two of those: a cell unlike all that were seen is taken for the nearest.
 
 use crate::job::tiles::Rect;
 use crate::pixels::{Pixels, Samples};
@@ -17,7 +18,7 @@ use crate::pixels::{Pixels, Samples};
 /// Kinds of detail.
 pub(super) const DETAILS: usize = 6;
 
-/// One, the details' logarithms, and all products of two of these.
+/// One, the details' places, and all products of two of these.
 pub(super) const TERMS: usize = 1 + DETAILS + DETAILS * (DETAILS + 1) / 2;
 
 /// Below this much of a kind nothing is told apart: it is what rounding to 8 bits makes.
@@ -48,13 +49,18 @@ pub(super) fn details(picture: &Pixels, part: &Rect) -> [f64; DETAILS] {
     [cross_mean, cross_root, slope, coarse, diamond_mean, diamond_root].map(|detail| (detail + LEAST).ln())
 }
 
-/// What a prediction is a sum of.
-pub(super) fn terms(details: &[f64; DETAILS]) -> [f64; TERMS] {
+/// What a prediction is a sum of, where details were seen between a least and a most: −1 … 1.
+pub(super) fn terms(details: &[f64; DETAILS], seen: &[[f64; 2]; DETAILS]) -> [f64; TERMS] {
     let mut terms = [1.0; TERMS];
-    terms[1..=DETAILS].copy_from_slice(details);
+    let place = |(detail, [least, most]): (&f64, &[f64; 2])| {
+        let half = (most - least) / 2.0;
+        if half > 0.0 { ((detail - least) / half - 1.0).clamp(-1.0, 1.0) } else { 0.0 }
+    };
+    let places: Vec<f64> = details.iter().zip(seen).map(place).collect();
+    terms[1..=DETAILS].copy_from_slice(&places);
     let pairs = (0..DETAILS).flat_map(|a| (a..DETAILS).map(move |b| (a, b)));
     for (term, (a, b)) in terms[1 + DETAILS..].iter_mut().zip(pairs) {
-        *term = details[a] * details[b];
+        *term = places[a] * places[b];
     }
     terms
 }
@@ -169,9 +175,10 @@ mod tests {
     }
 
     #[test]
-    fn terms_are_all_products_of_two() {
-        let terms = terms(&[2.0, 3.0, 5.0, 7.0, 11.0, 13.0]);
-        assert_eq!(terms[..8], [1.0, 2.0, 3.0, 5.0, 7.0, 11.0, 13.0, 4.0]);
-        assert_eq!((terms[8], terms[TERMS - 1]), (6.0, 169.0));
+    fn terms_are_places_and_all_products_of_two() {
+        let seen = [[0.0, 4.0], [1.0, 3.0], [2.0, 2.0], [-4.0, 4.0], [0.0, 1.0], [0.0, 1.0]];
+        let terms = terms(&[3.0, 1.5, 7.0, 2.0, 9.0, -9.0], &seen);
+        assert_eq!(terms[..8], [1.0, 0.5, -0.5, 0.0, 0.5, 1.0, -1.0, 0.25]);
+        assert_eq!((terms[8], terms[TERMS - 2], terms[TERMS - 1]), (-0.25, -1.0, 1.0));
     }
 }
