@@ -9,7 +9,7 @@
 //! |◇|, √◇²      ◇ = (1 −2 1)ᵀ(1 −2 1), which slopes and straight edges leave at zero: noise and fine pattern
 //! ```
 //!
-//! about ten additions a pixel. A prediction is made of their logarithms, as places between the least and the most that was seen, and of
+//! some fifty additions a pixel. A prediction is made of their logarithms, as places between the least and the most that was seen, and of
 //! products of two of those: a cell unlike all that were seen is taken for the nearest.
 
 use crate::job::tiles::Rect;
