@@ -175,7 +175,7 @@ impl Upscaler {
         let options = Options { cpu_fallback: false, cpu_takes_part: false, ..options };
         let memory = cpu_memory(&options);
         let upscaler = Self::on(vec![(Box::new(CpuEngine::new()), memory)], model, options);
-        upscaler.with_rungs(|model, options| Self::on_cpu(model, options))
+        upscaler.with_rungs(Self::on_cpu)
     }
 
     /// Runs on any engine: a test's that fails on purpose, for example. Of the options `sparsity` and

@@ -15,8 +15,8 @@ use support::adapter;
 /// Networks without global pools: what they make of a window is what they make of it in the whole picture.
 const NETWORKS: [&str; 2] = ["edsrtiny-x2", "edsrmini-x2"];
 
-/// A picture that is a slope in its left two thirds, and a photograph in the right one, mirrored as often as it takes.
-fn picture(width: usize, height: usize) -> Pixels {
+/// A picture that is a slope, and in its middle third a photograph, mirrored as often as it takes.
+fn large(width: usize, height: usize) -> Pixels {
     static HARBOUR: LazyLock<image::RgbImage> = LazyLock::new(|| {
         image::open(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/pictures/harbour.png")).unwrap().into_rgb8()
     });
@@ -26,7 +26,7 @@ fn picture(width: usize, height: usize) -> Pixels {
     };
     let pixel = |at: usize| {
         let (x, y) = (at % width, at / width);
-        if x < 2 * width / 3 {
+        if !(width / 3..2 * width / 3).contains(&x) {
             return [0, 10, 20].map(|channel| (channel + 40 + 60 * x / width + 50 * y / height) as u8);
         }
         HARBOUR.get_pixel(mirrored(x, HARBOUR.width()), mirrored(y, HARBOUR.height())).0
@@ -34,11 +34,15 @@ fn picture(width: usize, height: usize) -> Pixels {
     Pixels::new(width, height, Samples::U8((0..width * height).flat_map(pixel).collect())).unwrap()
 }
 
+/// The same, made small.
+fn picture(width: usize, height: usize) -> Pixels {
+    resize_bicubic_matlab(&large(2 * width, 2 * height), width, height)
+}
+
 fn fit(models: &[Model]) -> LadderFit {
     let mut fit = LadderFit::new(models).unwrap();
-    for large in [picture(640, 512), picture(512, 640)] {
-        let small = resize_bicubic_matlab(&large, large.width() / 2, large.height() / 2);
-        fit.observe(&small, &large).unwrap();
+    for [width, height] in [[320, 256], [256, 320]] {
+        fit.observe(&picture(width, height), &large(2 * width, 2 * height)).unwrap();
     }
     fit
 }
@@ -100,9 +104,9 @@ fn the_ends_of_the_effort_are_networks_alone() {
 
 #[test]
 fn each_part_is_its_networks_and_no_pixel_is_left_out() {
-    for size in [[320, 256], [201, 333], [40, 1100]] {
+    for size in [[320, 256], [321, 333], [320, 1100]] {
         let small = picture(size[0], size[1]);
-        let made = with_effort(0.5).upscale_pixels(&small).unwrap();
+        let made = with_effort(0.4).upscale_pixels(&small).unwrap();
         let [tiny, mini] = &made.masks[..] else { panic!("a mask a network") };
         assert_eq!([&*tiny.name, &*mini.name], NETWORKS);
         assert!(tiny.active.iter().zip(&mini.active).all(|(tiny, mini)| tiny != mini), "{size:?}: one each");
@@ -115,7 +119,7 @@ fn each_part_is_its_networks_and_no_pixel_is_left_out() {
         // Where they meet, nothing is outside of what the two make, but for what a short halo costs.
         let wholes = NETWORKS.map(|name| samples(&alone(name).upscale_pixels(&small).unwrap().pixels));
         for ((found, a), b) in samples(&made.pixels).into_iter().zip(&wholes[0]).zip(&wholes[1]) {
-            assert!((a.min(b) - 4..=a.max(b) + 4).contains(&&found), "{size:?}: {found}, not of {a} and {b}");
+            assert!((a.min(b) - 4..=a.max(b) + 4).contains(&found), "{size:?}: {found}, not of {a} and {b}");
         }
     }
 }
@@ -155,14 +159,14 @@ fn sixteen_bits_and_rows_go_the_same_way() {
 fn a_gpu_makes_the_same_picture() {
     let Some(gpu) = adapter::gpu("a_gpu_makes_the_same_picture") else { return };
     let small = picture(300, 200);
-    let mut on_gpu = Upscaler::new(&gpu, LADDER.best(), options(0.5)).unwrap();
+    let mut on_gpu = Upscaler::new(&gpu, LADDER.best(), options(0.4)).unwrap();
     let made = on_gpu.upscale_pixels(&small).unwrap();
     let [tiny, mini] = &made.masks[..] else { panic!("a mask a network") };
     assert!(tiny.density() > 0.0 && mini.density() > 0.0);
     for (name, mask) in NETWORKS.iter().zip(&made.masks) {
         let whole = alone(name).upscale_pixels(&small).unwrap().pixels;
         let difference = furthest(&made.pixels, &whole, |x, y| well_within(mask, x, y));
-        assert!(difference <= 1, "{name} is {difference} away");
+        assert!(difference <= 2, "{name} is {difference} away"); // another engine's last digits besides
     }
 }
 
