@@ -12,13 +12,14 @@ BEGIN {
     for (i = 0; i <= 4; i++)
         printf "<path d='M60 %dH460' stroke='#ddd'/><text x='54' y='%d' text-anchor='end'>%s</text>\n", y(i * most / 4),
             y(i * most / 4) + 4, i ? sprintf("−%.2f", i * most / 4) : "0 dB"
-    print "<text x='260' y='290' text-anchor='middle'>share of the best network's</text>"
     print "<text x='60' y='18'>below the best network</text>"
 }
-NR > 1 && $3 <= most { macs = macs " " x($4) "," y($3); time = time " " x($5) "," y($3); n++ }
-NR > 1 && $3 <= most { label = label sprintf("<text x='%d' y='%d' font-size='10'>%s</text>", x($4) + 5, y($3) - 4, $1) }
+NR > 1 && $3 <= most { macs = macs " " x($4) "," y($3) }
+NR > 1 && $3 <= most && $5 != "" { time = time " " x($5) "," y($3) }
+NR > 1 && $3 <= most { label = label sprintf("<text x='%d' y='%d' font-size='10'>%s</text>", x($4) + 6, y($3) + 12, $1) }
 END {
-    printf "<polyline points='%s' fill='none' stroke='#06c' stroke-width='2'/><text x='380' y='22' fill='#06c'>multiply-adds</text>\n", macs
-    printf "<polyline points='%s' fill='none' stroke='#c30' stroke-width='2'/><text x='330' y='22' fill='#c30'>time</text>\n", time
-    print label "</svg>"
+    printf "<polyline points='%s' fill='none' stroke='#06c' stroke-width='2'/>\n", macs
+    if (time) printf "<polyline points='%s' fill='none' stroke='#c30' stroke-width='2'/>\n", time
+    axis = "share of the best network's multiply-adds" (time ? " (blue) and time (red)" : "")
+    print label "<text x='260' y='290' text-anchor='middle'>" axis "</text></svg>"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What effort costs and gains: `weights/studies/effort.sh [LADDER [EFFORT…]]`, of the built-in ladder ("") by default.
 #
-# For efforts from 0 to 1, on the full-HD photographs of weights/heldout.txt: the mean PSNR of Y, how far that is below the best
+# For efforts from 0 to 1, on the eight full-HD photographs of weights/heldout.txt: the mean PSNR of Y, how far that is below the best
 # network's, multiply-adds as a share of the best network's with its masks, and the time of enlarging as a share of its time,
 # the two in turn (ROUNDS times, 1 by default; medians). CSV on standard output. Pictures: as weights/continue.sh.
 set -euo pipefail
@@ -19,16 +19,18 @@ sparsr=${SPARSR:-target/release/sparsr}
 if [ -z "${SPARSR:-}" ]; then cargo build --release --features cli --quiet; fi
 rm -rf "$work"
 mkdir -p "$work"
-grep -v '^#' weights/heldout.txt | grep . | while read -r held; do
-    find -L "$pictures" -name "$held" -path '*clic2025*' -exec ln -sf {} "$work/" \;
+sed -n '/^# Eight more/,$p' weights/heldout.txt | grep -v '^#' | grep . | while read -r held; do
+    find -L "$pictures" -name "$held" -exec ln -sf {} "$work/" \;
 done
 
 # Mean PSNR, multiply-adds and seconds at an effort.
 measured() {
     "$sparsr" eval --hr "$work" --device cpu --effort "$1" "${ladder[@]}" --format csv |
         awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
-            NR > 1 { psnr += $at["psnr_y"]; macs += $at["macs"] * $at["macs_kept"]; seconds += $at["seconds"] }
-            END { printf "%.4f %.6g %.3f", psnr / (NR - 1), macs, seconds }'
+            NR > 1 && $at["image"] != "mean" {
+                psnr += $at["psnr_y"]; macs += $at["macs"] * $at["macs_kept"]; seconds += $at["seconds"]; count++
+            }
+            END { printf "%.4f %.6g %.3f", psnr / count, macs, seconds }'
 }
 
 echo "effort,psnr_y,below_best,macs,time"
