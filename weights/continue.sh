@@ -103,4 +103,7 @@ if awk -v a="$best" -v b="$before" 'BEGIN { exit !(a > b) }'; then
     if [ -d "$set5" ]; then psnr=$(mean_psnr "$shipped" "$set5"); fi
     echo "$name,$iteration,$best,$psnr" >>"$figures"
     echo "$shipped is better now: $psnr dB on Set5"
+    case $name in
+    edsrtiny-x2 | edsrmini-x2 | smsr-x2) echo "weights/ladder-x2.safetensors was fitted to the one before: weights/README.md says how it is made" ;;
+    esac
 fi
