@@ -39,6 +39,11 @@ impl Rect {
         self.width() * self.height()
     }
 
+    /// The one pixel at a place.
+    pub(crate) fn one([x, y]: [usize; 2]) -> Self {
+        Self { x: x..x + 1, y: y..y + 1 }
+    }
+
     /// The places of its pixels, in raster order.
     pub(crate) fn places(&self) -> impl Iterator<Item = [usize; 2]> + use<> {
         let Self { x, y } = self.clone();

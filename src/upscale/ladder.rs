@@ -224,8 +224,8 @@ impl Ladder {
 
     /// What windows are cut by.
     fn field(&self) -> ReceptiveField {
-        let alignment = self.models().map(Model::alignment).fold(1, least_common_multiple);
-        ReceptiveField { radius: self.halo.next_multiple_of(alignment), alignment }
+        let halo = ReceptiveField { radius: self.halo, alignment: 1 };
+        self.models().fold(halo, |field, model| field.aligned_to(model.alignment()))
     }
 }
 
@@ -248,10 +248,6 @@ fn check(models: &[Model]) -> Result<()> {
         }
         None => Ok(()),
     }
-}
-
-fn least_common_multiple(a: usize, b: usize) -> usize {
-    (1..=b).map(|times| a * times).find(|multiple| multiple % b == 0).unwrap_or(a * b)
 }
 
 /// A ladder, and how much work it may do: [`Options::ladder`](crate::Options).

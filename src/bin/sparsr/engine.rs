@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use etcetera::BaseStrategy;
 use sparsr::low_level::models::Convention;
@@ -81,6 +81,10 @@ pub struct Engine {
     /// Networks that `sparsr ladder` made a ladder of [effort by default: 0.5]
     #[arg(long, value_name = "FILE", conflicts_with = "model")]
     ladder: Option<PathBuf>,
+
+    /// The ladder, once it is read.
+    #[arg(skip)]
+    read: OnceLock<Effort>,
 
     #[command(flatten)]
     tuning: Tuning,
@@ -194,12 +198,16 @@ impl Engine {
 
     /// The ladder, if there is to be one, at a scale if one is named.
     pub fn effort(&self, scale: Option<usize>) -> Result<Option<Effort>> {
+        if let Some(effort) = self.read.get() {
+            return Ok(Some(effort.clone()));
+        }
         let ladder = match (&self.ladder, self.effort) {
             (None, None) => return Ok(None),
             (Some(path), _) => Ladder::load(path)?,
             (None, Some(_)) => Ladder::builtin(scale.unwrap_or(SCALES[0]))?,
         };
-        Ok(Some(Effort { ladder: Arc::new(ladder), effort: self.effort.unwrap_or(EFFORT) }))
+        let effort = Effort { ladder: Arc::new(ladder), effort: self.effort.unwrap_or(EFFORT) };
+        Ok(Some(self.read.get_or_init(|| effort).clone()))
     }
 
     /// Opens the devices, each once. Several share the pictures, or, if there is one or they are large, a picture's tiles.

@@ -20,7 +20,7 @@ pub(super) fn cells(size: [usize; 2], field: ReceptiveField, least: usize) -> Ce
 
 /// Windows whose kept parts hold every pixel that sees a change.
 pub(super) fn tiles(cells: &Cells, changes: &Changes) -> Vec<Tile> {
-    let sees = |[x, y]: [usize; 2]| changes.any(&cells.tile(&Rect { x: x..x + 1, y: y..y + 1 }).window);
+    let sees = |place| changes.any(&cells.tile(&Rect::one(place)).window);
     let marked = Marked::new(&cells.all(), sees);
     cells.cover(&marked).iter().filter_map(|some| tile(cells, changes, some)).collect()
 }

@@ -88,7 +88,7 @@ impl LadderFit {
         let enlarge = |upscaler: &mut Upscaler| upscaler.upscale_pixels(small);
         let made = self.upscalers.iter_mut().map(enlarge).collect::<Result<Vec<_>>>()?;
         let cells = Cells::new(size, SIDE, ReceptiveField { radius: 0, alignment: 1 }, 1);
-        let parts = cells.all().places().map(|[x, y]| cells.part(&Rect { x: x..x + 1, y: y..y + 1 }));
+        let parts = cells.all().places().map(|place| cells.part(&Rect::one(place)));
         let parts: Vec<Rect> = parts.filter(|part| part.pixels() == SIDE * SIDE).collect();
         let error =
             |made: &Upscaled, part: &Rect| squared_error(&made.pixels, large, &part.scaled([scale, 1]));

@@ -63,8 +63,7 @@ impl Routing<'_> {
     /// Rectangles that hold the marked cells.
     fn windows(&self, is_marked: &dyn Fn(usize) -> bool) -> Vec<Rect> {
         if !self.merges {
-            let cell = |[x, y]: [usize; 2]| Rect { x: x..x + 1, y: y..y + 1 };
-            let cells = self.within.places().map(cell);
+            let cells = self.within.places().map(Rect::one);
             return cells.enumerate().filter(|(at, _)| is_marked(*at)).map(|(_, cell)| cell).collect();
         }
         self.cells.cover(&Marked::new(self.within, |place| is_marked(self.at(place))))
@@ -101,8 +100,8 @@ impl Routing<'_> {
 
     fn pixels(&self, at: usize) -> f64 {
         let width = self.within.width();
-        let [x, y] = [self.within.x.start + at % width, self.within.y.start + at / width];
-        self.cells.part(&Rect { x: x..x + 1, y: y..y + 1 }).pixels() as f64
+        let place = [self.within.x.start + at % width, self.within.y.start + at / width];
+        self.cells.part(&Rect::one(place)).pixels() as f64
     }
 
     /// The cells that have these pixels.

@@ -53,7 +53,7 @@ struct Pass<'a, 'scope> {
     scale: usize,
     depth: Depth,
     incoming: Incoming<'scope>,
-    outgoing: Option<Outgoing<'scope>>,
+    outgoing: Outgoing<'scope>,
     /// Enlarged rows that are not handed on, and the number of the first.
     canvas: Option<Pixels>,
     top: usize,
@@ -102,7 +102,7 @@ impl Rungs {
         }
         let done = thread::scope(|scope| {
             let incoming = Incoming::new(scope, source, Said { size: real, depth }, best.model.edge())?;
-            let outgoing = Some(Outgoing::new(scope, sink)?);
+            let outgoing = Outgoing::new(scope, sink)?;
             let owners = with_masks.then(|| vec![0; width * height]);
             let (control, canvas) = (control.clone(), None);
             let (top, macs, computed) = (0, 0.0, 0);
@@ -112,8 +112,8 @@ impl Rungs {
                 owners, macs, computed,
             };
             pass.go_through()?;
-            let (macs, computed, owners) = (pass.macs, pass.computed, pass.owners.take());
-            pass.outgoing.take().map_or(Ok(()), Outgoing::finish)?;
+            let Pass { macs, computed, owners, outgoing, .. } = pass;
+            outgoing.finish()?;
             let recomputed = computed as f64 / (width * height) as f64;
             Ok((macs, recomputed, owners))
         });
@@ -168,8 +168,8 @@ impl Pass<'_, '_> {
         let columns = self.cells.part(within).x;
         let band = self.incoming.window(&Rect { x: columns, y: first..rows.end })?;
         let at_least = |range: Range<usize>| range.start.min(range.end.saturating_sub(LOOK))..range.end;
-        let look = |[x, y]: [usize; 2]| {
-            let Rect { x, y } = self.cells.part(&Rect { x: x..x + 1, y: y..y + 1 });
+        let look = |place: [usize; 2]| {
+            let Rect { x, y } = self.cells.part(&Rect::one(place));
             let (x, y) = (at_least(x), at_least(y));
             let start = y.start.max(first);
             self.rungs.ladder.predict(&band, &Rect { x, y: start - first..y.end - first })
@@ -226,7 +226,7 @@ impl Pass<'_, '_> {
             canvas = canvas.part(0..width, 0..height - waiting)?;
         }
         self.top += canvas.height();
-        Ok(self.outgoing.as_mut().is_none_or(|outgoing| outgoing.send(canvas)))
+        Ok(self.outgoing.send(canvas))
     }
 }
 
