@@ -55,6 +55,7 @@ mod product;
 mod queries;
 mod resize;
 mod resize_gradient;
+mod sparse_product;
 mod spatial_mask;
 mod sum;
 #[cfg(test)]
@@ -74,7 +75,7 @@ use self::order::Order;
 use crate::control::Cancel;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, Op, Parameters, Value};
-use crate::tensor::{Blocks, Tensor, packed_len};
+use crate::tensor::{Blocks, Shape, Tensor, packed_len};
 
 /// Runs the graph, which is folded ([`Graph::check_folded`]), by the numbers of its parameters; returns the output.
 pub fn run(graph: &Graph, parameters: &Parameters, input: &Tensor) -> Result<Tensor> {
@@ -224,12 +225,24 @@ pub fn largest_len(graph: &Graph, keep: &[Value]) -> usize {
     Order::new(graph, keep).largest_len(graph)
 }
 
+/// Bytes that [`run`] holds at once, at most, for a million pixels of a picture in one piece: `graph` is that of one picture of
+/// any size, and `alignment` what sizes are multiples of.
+///
+/// # Errors
+/// [`Error::Shape`] if the graph cannot be as large.
+pub fn bytes_a_megapixel(graph: &Graph, alignment: usize) -> Result<u64> {
+    let side = 1000_usize.next_multiple_of(alignment.max(1));
+    let input = graph.node(graph.input()).shape;
+    let large = graph.resized(&[Shape { height: side, width: side, ..input }])?;
+    let bytes = size_of::<f32>() as f64 * largest_len(&large, &[]) as f64;
+    Ok((bytes * 1e6 / (side * side) as f64) as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::testing::{diamond, picture};
     use super::*;
     use crate::graph::{Builder, Constant, Conv2d, MaskedConv2d};
-    use crate::tensor::Shape;
 
     /// A convolution of `[out, in, kernel]` that keeps the size.
     fn conv(b: &mut Builder, name: &str, x: Value, [out, inputs, kernel]: [usize; 3], seed: u64) -> Value {

@@ -3,12 +3,14 @@
 //! Both are dense `f32` in C order (the last axis runs fastest). On the GPU activations lie in
 //! channels of four, see [`pack`].
 
+mod balance;
 mod blocks;
 mod layout;
 mod shape;
 
 use std::sync::Arc;
 
+pub use balance::Balance;
 pub use blocks::Blocks;
 pub use layout::{channel_groups, pack, packed_len, unpack};
 pub use shape::Shape;

@@ -10,8 +10,10 @@
 //! `f32`. Tensors of integers (`num_batches_tracked`, `relative_position_index`) are
 //! bookkeeping that a network derives from its own description: they are skipped. A checkpoint is a file
 //! from a stranger: the readers execute nothing, check every index, unfold no file to more than three times its
-//! size (`tests/fuzz.rs` counts all that they allocate), and answer what they cannot read with one sentence.
+//! size, or 24 times where weights are [balanced](Weights::BALANCE) (`tests/fuzz.rs` counts all that they allocate),
+//! and answer what they cannot read with one sentence.
 
+mod balanced;
 mod container;
 mod names;
 mod number;
@@ -78,6 +80,12 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// The entry of a file's metadata that tells how many numbers of every block of a weight stay, as in `4 of 16`
+    /// ([`Balance`](crate::tensor::Balance)). With it weights that are so are written as `NAME.values`, F32 or F16, and
+    /// `NAME.indices`, U8, both `[out, kernel height, kernel width, blocks, kept]`: an index is that of an input within its
+    /// block, upwards; a block that has fewer numbers has zeros behind them.
+    pub const BALANCE: &str = "balance";
+
     /// Reads a checkpoint file.
     ///
     /// # Errors

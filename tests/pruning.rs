@@ -14,8 +14,9 @@ use std::fs;
 
 use program::Folder;
 use sparsr::Model;
+use sparsr::learn::prune::balanceable;
 use sparsr::learn::{State, fresh};
-use sparsr::low_level::tensor::Parameter;
+use sparsr::low_level::tensor::{Balance, Parameter};
 use sparsr::low_level::weights::{Stored, Weights};
 
 const CONFIG: &str = r#"
@@ -122,12 +123,11 @@ fn l2_leaves_something_and_targets_are_met() {
 #[test]
 fn an_interrupted_pruning_ends_as_one_that_was_not() {
     let gpu = adapter::gpu("sparsr prune on a GPU").map(|gpu| gpu.name().to_owned());
-    let by_cpu = [("gassl", "ramp", 5), ("assl", "ramp", 10), ("srp", "l2", 15), ("obproxsg", "ramp", 10)]
-        .map(|(method, pull, kept)| ("cpu", method, pull, kept));
-    for (device, method, pull, kept) in
-        by_cpu.into_iter().chain(gpu.iter().map(|gpu| (&**gpu, "gassl", "ramp", 5)))
-    {
-        let sets = [&*format!("prune.pull={pull}"), "prune.prox=0.5"];
+    let by_cpu = [("gassl", "ramp", 5), ("assl", "ramp", 10), ("srp", "l2", 15), ("obproxsg", "ramp", 10)];
+    let by_cpu = by_cpu.into_iter().chain([("balanced", "ramp", 10), ("balanced", "ramp", 15)]);
+    let by_cpu = by_cpu.map(|(method, pull, kept)| ("cpu", method, pull, kept));
+    for (device, method, pull, kept) in by_cpu.chain(gpu.iter().map(|gpu| (&**gpu, "gassl", "ramp", 5))) {
+        let sets = [&*format!("prune.pull={pull}"), "prune.prox=0.5", "prune.block=8"];
         let [whole, halted] = [0; 2].map(|_| if method == "assl" { normalised() } else { prepared() });
         prune(&whole, device, method, &sets);
         prune(&halted, device, method, &sets);
@@ -171,7 +171,10 @@ fn obproxsg_tells_what_is_left_of_each_layer() {
 fn what_cannot_be_pruned_is_refused() {
     let folder = prepared();
     for (sets, expected) in [
-        (vec!["prune.method=magic"], "prune.method: expected assl, gassl, srp or obproxsg, found `magic`"),
+        (
+            vec!["prune.method=magic"],
+            "prune.method: expected assl, gassl, srp, obproxsg or balanced, found `magic`",
+        ),
         (
             vec!["prune.keep=0.5", "prune.macs=1G"],
             "prune: expected one of keep, macs and params, found several",
@@ -180,6 +183,12 @@ fn what_cannot_be_pruned_is_refused() {
         (vec!["prune.params=3"], "expected at least"),
         (vec!["prune.skip=['nothing*']"], "nothing*"),
         (vec!["prune.size=big"], "prune.size: "),
+        (
+            vec!["prune.method=balanced", "prune.block=16"],
+            "expected convolutions of at least 16 channels, found none",
+        ),
+        (vec!["prune.method=balanced", "prune.macs=1G"], "balanced: expected keep"),
+        (vec!["prune.method=balanced", "prune.block=64"], "prune.block: expected blocks of 2 to 32"),
     ] {
         let sets = sets.iter().flat_map(|set| ["--set", set]);
         let args = ["prune", "dense.safetensors", "-c", "tiny.toml"].into_iter().chain(sets);
@@ -196,4 +205,42 @@ fn what_cannot_be_pruned_is_refused() {
     }
     let sentence = folder.fails(&["train", "tiny.toml", "--set", "prune.keep=0.5"]);
     assert!(sentence.contains("it is for `sparsr prune NET -c CONFIG.toml`"), "{sentence}");
+}
+
+/// Sparsity rises while the network learns; the file has what is left, and is read as the network.
+#[test]
+fn balanced_pruning_leaves_as_many_of_every_block() {
+    let folder = prepared();
+    prune(&folder, "cpu", "balanced", &["prune.keep=0.25", "prune.block=8"]);
+    let (latest, pruned) = (network(&folder, "latest"), network(&folder, "pruned"));
+    assert_eq!(pruned.weights().metadata()[Weights::BALANCE], "2 of 8");
+    let balance = Balance::new(2, 8).unwrap();
+    let names = balanceable(&pruned, balance);
+    assert!(names.contains(&"body.0.body.0.weight") && !names.contains(&"head.0.weight"), "{names:?}");
+    for (name, numbers) in pruned.weights().iter() {
+        assert_eq!(names.contains(&name) && balance.holds(numbers), names.contains(&name), "{name}");
+        assert_eq!(numbers, latest.weights().get(name).unwrap(), "{name} was so before");
+    }
+    let sizes = ["latest", "pruned"].map(|name| {
+        let file = folder.path(&format!("experiments/tiny/models/net_g_{name}.safetensors"));
+        fs::metadata(file).unwrap().len()
+    });
+    assert!(sizes[1] < sizes[0], "{sizes:?}");
+    assert!(log(&folder).contains("2 of 8 in "), "{}", log(&folder));
+}
+
+#[test]
+fn balanced_pruning_at_once_needs_no_pictures() {
+    let folder = prepared();
+    let args = ["prune", "dense.safetensors", "--method", "balanced", "--block", "8", "--keep", "0.25"];
+    let told = folder.json(&[&args[..], &["-o", "balanced.safetensors", "--json"]].concat());
+    assert_eq!(told["balance"], "2 of 8");
+    assert_eq!(told["numbers"][0].as_u64().unwrap(), 4 * told["numbers"][1].as_u64().unwrap());
+    let skipped =
+        folder.json(&[&args[..], &["-o", "b.safetensors", "--json", "--skip", "body.0.*"]].concat());
+    let left = skipped["convolutions"].as_array().unwrap().len();
+    assert_eq!(left + 2, told["convolutions"].as_array().unwrap().len());
+    folder.succeeds(&["upscale", "pictures/a.png", "-o", "a.png", "-m", "balanced.safetensors", "--unusual"]);
+    let refused = folder.fails(&[&args[..5], &["--params", "10k", "-o", "c.safetensors"]].concat());
+    assert!(refused.contains("expected --keep"), "{refused}");
 }

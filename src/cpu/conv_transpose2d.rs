@@ -5,7 +5,7 @@
 
 use super::layer::Weights;
 use super::map::{Map, Unit};
-use super::product::{Panels, Rows, Segment};
+use super::product::{Matrix, Panels, Rows, Segment};
 use crate::graph::ConvTranspose2d;
 use crate::tensor::Shape;
 
@@ -53,7 +53,8 @@ fn phase(op: &ConvTranspose2d, weights: Weights<'_>, remainders: [usize; 2]) -> 
         let ([ky, kx], i) = (taps[k / inputs], k % inputs);
         numbers.at(i, o, ky * side + kx)
     };
-    let panels = Panels::new([taps.len() * inputs, outputs], start, weight);
+    let size = [taps.len() * inputs, outputs];
+    let panels = Panels::new(&Matrix { size, runs: &vec![inputs; taps.len()], start, weight });
     Phase { taps, panels }
 }
 

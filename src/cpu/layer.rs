@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::map::{Map, Unit};
-use super::product::{Panels, Rows, Segment};
+use super::product::{Matrix, Panels, Rows, Segment};
 use super::window::Window;
 use crate::tensor::Parameter;
 
@@ -106,7 +106,9 @@ impl Layer {
         let start = |o: usize| bias.map_or(0.0, |bias| bias[first + o]);
         let (stride, of_row) = weight.places(taps, depth);
         let number = |k: usize, o: usize| weight.values[(first + o) * stride + of_row[k]];
-        let panels = Panels::new([taps * depth, outputs.len()], start, number);
+        let runs: Vec<usize> = (0..taps).flat_map(|_| inputs.iter().map(Range::len)).collect();
+        let size = [taps * depth, outputs.len()];
+        let panels = Panels::new(&Matrix { size, runs: &runs, start, weight: number });
         Self { inputs: inputs.to_vec(), first_output: first, panels }
     }
 

@@ -13,6 +13,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::sparse_product::SparsePanels;
 use super::vectors;
 
 /// A part of every row: `values[base · stride + at ..][.. len]` of the row at `base`.
@@ -34,11 +35,30 @@ pub(super) struct Rows<'a> {
     pub(super) first: usize,
 }
 
+/// Weights as numbers of places.
+pub(super) struct Matrix<'a, S, W> {
+    /// Rows, and columns: outputs.
+    pub(super) size: [usize; 2],
+    /// How many of its rows, and so of the numbers of what it is multiplied by, lie side by side, run behind run.
+    pub(super) runs: &'a [usize],
+    /// What a column's sums start from.
+    pub(super) start: S,
+    /// The number of a row and a column.
+    pub(super) weight: W,
+}
+
 /// Weights in the order in which kernels read them.
 #[derive(Clone, Debug)]
 pub(super) struct Panels {
-    panels: Vec<Panel>,
-    depth: usize,
+    order: Order,
+    size: [usize; 2],
+}
+
+#[derive(Clone, Debug)]
+enum Order {
+    Dense(Vec<Panel>),
+    /// Where most are zero.
+    Sparse(SparsePanels),
 }
 
 /// Neighbouring outputs that a kernel makes together.
@@ -54,35 +74,17 @@ struct Panel {
 }
 
 impl Panels {
-    /// A matrix of `depth` rows and `outputs` columns, and what each column's sums start from.
-    pub(super) fn new(
-        [depth, outputs]: [usize; 2],
-        start: impl Fn(usize) -> f32,
-        weight: impl Fn(usize, usize) -> f32,
-    ) -> Self {
-        let (lanes, most) = vectors::arch().dispatch(Registers);
-        let vectors = outputs.div_ceil(lanes);
-        let count = vectors.div_ceil(most);
-        let mut panels = Vec::with_capacity(count);
-        let mut first = 0;
-        for index in 0..count {
-            let vectors = vectors / count + usize::from(index < vectors % count);
-            let (width, room) = ((vectors * lanes).min(outputs - first), vectors * lanes);
-            let mut panel =
-                Panel { first, width, vectors, start: vec![0.0; room], weights: vec![0.0; depth * room] };
-            panel.start.iter_mut().zip(first..first + width).for_each(|(to, o)| *to = start(o));
-            for (k, row) in panel.weights.chunks_exact_mut(room).enumerate() {
-                row.iter_mut().zip(first..first + width).for_each(|(to, o)| *to = weight(k, o));
-            }
-            first += width;
-            panels.push(panel);
-        }
-        Self { panels, depth }
+    /// # Panics
+    /// If the runs are not as long as the matrix has rows.
+    pub(super) fn new(matrix: &Matrix<'_, impl Fn(usize) -> f32, impl Fn(usize, usize) -> f32>) -> Self {
+        assert_eq!(matrix.runs.iter().sum::<usize>(), matrix.size[0], "runs of all rows");
+        let order = SparsePanels::new(matrix).map_or_else(|| Order::Dense(dense(matrix)), Order::Sparse);
+        Self { order, size: matrix.size }
     }
 
     /// How many columns the matrix has.
     pub(super) fn outputs(&self) -> usize {
-        self.panels.iter().map(|panel| panel.width).sum()
+        self.size[1]
     }
 
     /// Writes the products of `rows`.
@@ -91,12 +93,37 @@ impl Panels {
     /// If a row is not as long as the matrix has rows, or something lies outside of where it is said to lie.
     pub(super) fn multiply(&self, rows: &Rows<'_>, y: &mut [f32]) {
         let depth: usize = rows.segments.iter().map(|segment| segment.len).sum();
-        assert_eq!(depth, self.depth, "rows as long as the weights are deep");
+        assert_eq!(depth, self.size[0], "rows as long as the weights are deep");
         assert_eq!(rows.bases.len(), rows.places.len(), "a place for every row");
-        for panel in &self.panels {
-            vectors::arch().dispatch(Job { panel, rows, y: &mut *y });
+        match &self.order {
+            Order::Dense(panels) => {
+                panels.iter().for_each(|panel| vectors::arch().dispatch(Job { panel, rows, y: &mut *y }));
+            }
+            Order::Sparse(panels) => panels.multiply(rows, y),
         }
     }
+}
+
+fn dense(matrix: &Matrix<'_, impl Fn(usize) -> f32, impl Fn(usize, usize) -> f32>) -> Vec<Panel> {
+    let [depth, outputs] = matrix.size;
+    let (lanes, most) = vectors::arch().dispatch(Registers);
+    let vectors = outputs.div_ceil(lanes);
+    let count = vectors.div_ceil(most);
+    let mut panels = Vec::with_capacity(count);
+    let mut first = 0;
+    for index in 0..count {
+        let vectors = vectors / count + usize::from(index < vectors % count);
+        let (width, room) = ((vectors * lanes).min(outputs - first), vectors * lanes);
+        let mut panel =
+            Panel { first, width, vectors, start: vec![0.0; room], weights: vec![0.0; depth * room] };
+        panel.start.iter_mut().zip(first..first + width).for_each(|(to, o)| *to = (matrix.start)(o));
+        for (k, row) in panel.weights.chunks_exact_mut(room).enumerate() {
+            row.iter_mut().zip(first..first + width).for_each(|(to, o)| *to = (matrix.weight)(k, o));
+        }
+        first += width;
+        panels.push(panel);
+    }
+    panels
 }
 
 /// Asks for a vector's lanes, and for how many vectors of outputs there are registers.
@@ -170,7 +197,7 @@ impl Job<'_> {
 
 /// By itself, so that whole vectors remain a copy of known length.
 #[inline(never)]
-fn copy_first(sums: &[f32], y: &mut [f32]) {
+pub(super) fn copy_first(sums: &[f32], y: &mut [f32]) {
     y.copy_from_slice(&sums[..y.len()]);
 }
 
@@ -214,7 +241,8 @@ mod tests {
             [(1, 1, 1), (2, 3, 4), (13, 0, 3), (7, 5, 33), (25, 9, 64), (12, 4, 97)]
         {
             let weight = |k: usize, o: usize| ((k * outputs + o) % 5) as f32 - 2.0;
-            let panels = Panels::new([depth, outputs], |o| o as f32, weight);
+            let matrix = Matrix { size: [depth, outputs], runs: &[depth], start: |o| o as f32, weight };
+            let panels = Panels::new(&matrix);
             let bases: Vec<usize> = (0..count).rev().collect();
             let places: Vec<usize> = (0..count).map(|place| 2 * place).collect();
             let segments = segments(&numbers, depth, 2);
@@ -243,7 +271,9 @@ mod tests {
         for depth in [1, 2, 27, 64, 576] {
             let (x, w) = (parameter([COUNT, depth], 1), parameter([depth, 130], 2));
             let product = |bases: &[usize], outputs: usize, cut: usize| {
-                let panels = Panels::new([depth, outputs], |_| 0.1, |k, o| w.values()[k * 130 + o]);
+                let weight = |k: usize, o: usize| w.values()[k * 130 + o];
+                let matrix = Matrix { size: [depth, outputs], runs: &[depth], start: |_| 0.1, weight };
+                let panels = Panels::new(&matrix);
                 let (segments, places) =
                     (segments(x.values(), depth, cut), (0..bases.len()).collect::<Vec<_>>());
                 let mut y = vec![f32::NAN; bases.len() * outputs];

@@ -9,6 +9,7 @@
 //! same ones. A method is what it gives a channel for a score, and a group for a count; the steps around it are the same
 //! for all. Methods that learn add [`Terms`] to what a training minimises, so that what goes is zero by then.
 
+mod balanced;
 mod compact;
 mod cost;
 mod learnt;
@@ -16,6 +17,7 @@ mod scores;
 mod slice;
 mod terms;
 
+pub use balanced::{balanceable, balanced};
 pub use compact::{Compact, Density, compact};
 pub use cost::{Cost, Target, cost, counts};
 pub use learnt::{counts_by, magnitudes};

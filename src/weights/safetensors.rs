@@ -4,14 +4,15 @@
 //! it adds to the sum of all tensor sizes before it compares that with the file (0.8.0): sizes near 2⁶⁴
 //! overflow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use ::safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use half::f16;
 use serde_json::{Map, Value, json};
 
-use super::{Contents, Number, Reading};
-use crate::tensor::Parameter;
+use super::balanced::{self, INDICES, VALUES};
+use super::{Contents, Number, Reading, Weights};
+use crate::tensor::{Balance, Parameter};
 
 /// How many bytes hold the header's length.
 const LENGTH: usize = 8;
@@ -31,33 +32,54 @@ pub(super) fn write<'p>(
     metadata: &BTreeMap<String, String>,
     stored: Stored,
 ) -> Reading<Vec<u8>> {
-    let (mut header, mut data) = (Map::new(), Vec::new());
+    let mut file = Writing::default();
     if !metadata.is_empty() {
-        header.insert("__metadata__".to_owned(), json!(metadata));
+        file.header.insert("__metadata__".to_owned(), json!(metadata));
     }
+    let balance = metadata.get(Weights::BALANCE).and_then(|text| Balance::read(text));
     for (name, parameter) in tensors {
-        let start = data.len();
-        let kind = match stored {
-            Stored::F32 => {
-                data.extend(parameter.values().iter().flat_map(|value| value.to_le_bytes()));
-                "F32"
+        match balance.and_then(|balance| balanced::pack(parameter, balance)) {
+            Some((values, indices)) => {
+                file.numbers(&format!("{name}{VALUES}"), &values, stored)?;
+                file.tensor(&format!("{name}{INDICES}"), "U8", values.dims(), &indices);
             }
-            Stored::F16 => {
-                for value in parameter.values() {
-                    data.extend(
-                        narrowed(*value).map_err(|reason| format!("{name}: {reason}"))?.to_le_bytes(),
-                    );
-                }
-                "F16"
-            }
-        };
-        let described =
-            json!({ "dtype": kind, "shape": parameter.dims(), "data_offsets": [start, data.len()] });
-        header.insert(name.to_owned(), described);
+            None => file.numbers(name, parameter, stored)?,
+        }
     }
+    let Writing { header, data } = file;
     let mut header = Value::Object(header).to_string();
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(LENGTH) - header.len()));
     Ok([&(header.len() as u64).to_le_bytes(), header.as_bytes(), &data].concat())
+}
+
+/// What a file has so far.
+#[derive(Default)]
+struct Writing {
+    header: Map<String, Value>,
+    data: Vec<u8>,
+}
+
+impl Writing {
+    fn numbers(&mut self, name: &str, parameter: &Parameter, stored: Stored) -> Reading<()> {
+        let values = parameter.values().iter();
+        let (kind, bytes): (_, Vec<u8>) = match stored {
+            Stored::F32 => ("F32", values.flat_map(|value| value.to_le_bytes()).collect()),
+            Stored::F16 => {
+                let narrow: Reading<Vec<f16>> = values.map(|value| narrowed(*value)).collect();
+                let narrow = narrow.map_err(|reason| format!("{name}: {reason}"))?;
+                ("F16", narrow.iter().flat_map(|value| value.to_le_bytes()).collect())
+            }
+        };
+        self.tensor(name, kind, parameter.dims(), &bytes);
+        Ok(())
+    }
+
+    fn tensor(&mut self, name: &str, kind: &str, dims: &[usize], bytes: &[u8]) {
+        let start = self.data.len();
+        self.data.extend(bytes);
+        let described = json!({ "dtype": kind, "shape": dims, "data_offsets": [start, self.data.len()] });
+        self.header.insert(name.to_owned(), described);
+    }
 }
 
 /// The nearest `f16`, which may not be infinity where the number is none.
@@ -83,13 +105,38 @@ pub(super) fn read(bytes: &[u8]) -> Reading<Contents> {
     }
 
     let mut contents = Contents::default();
-    for (name, info) in header.tensors() {
+    let tensors = header.tensors();
+    for (name, info) in &tensors {
         if let Some(parameter) = parameter(info, data).map_err(|reason| format!("{name}: {reason}"))? {
-            contents.parameters.insert(name, parameter);
+            contents.parameters.insert(name.clone(), parameter);
         }
     }
     contents.metadata = header.metadata().iter().flatten().map(|(k, v)| (k.clone(), v.clone())).collect();
+    if let Some(text) = contents.metadata.get(Weights::BALANCE) {
+        let refused = || format!("balance: expected `4 of 16` or the like, found `{text}`");
+        unpack(&mut contents.parameters, &tensors, data, Balance::read(text).ok_or_else(refused)?)?;
+    }
     Ok(contents)
+}
+
+/// Puts weights in the place of their values and indices.
+fn unpack(
+    parameters: &mut BTreeMap<String, Parameter>,
+    tensors: &HashMap<String, &TensorInfo>,
+    data: &[u8],
+    balance: Balance,
+) -> Reading<()> {
+    let packed: Vec<String> =
+        parameters.keys().filter_map(|name| Some(name.strip_suffix(VALUES)?.to_owned())).collect();
+    for name in packed {
+        let Some(info) = tensors.get(&format!("{name}{INDICES}")) else { continue };
+        let Some(values) = parameters.remove(&format!("{name}{VALUES}")) else { continue };
+        let (start, end) = info.data_offsets;
+        let indices = if info.dtype == Dtype::U8 { &data[start..end] } else { &[] };
+        let weight = balanced::unpack(&values, indices, balance);
+        parameters.insert(name.clone(), weight.map_err(|reason| format!("{name}: {reason}"))?);
+    }
+    Ok(())
 }
 
 /// The header and the tensors' bytes.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sparsr::Model;
-use sparsr::low_level::tensor::Parameter;
+use sparsr::learn::prune;
+use sparsr::low_level::tensor::{Balance, Parameter};
 use sparsr::low_level::weights::Weights;
 
 use crate::damage::Random;
@@ -33,6 +34,13 @@ fn networks(path: &Path) -> Vec<(String, Weights)> {
     };
     let networks = networks.into_iter().map(named);
     networks.filter(|(_, weights)| Model::from_weights("golden", weights.clone()).is_ok()).collect()
+}
+
+/// The same with one in eight numbers, where convolutions have as many channels.
+pub fn balanced(name: &str, weights: &Weights) -> Option<Weights> {
+    let (model, balance) = (Model::from_weights(name, weights.clone()).ok()?, Balance::new(1, 8).ok()?);
+    let made = prune::balanced(&model, &prune::balanceable(&model, balance), balance).ok()?;
+    Some(made.weights().clone())
 }
 
 /// The same with one to three tensors changed.

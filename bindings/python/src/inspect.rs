@@ -28,6 +28,7 @@ pub(crate) fn inspect<'py>(model: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyD
     let tiles = PyDict::new(py);
     tiles.set_item("passes", loaded.tiles().passes)?;
     tiles.set_item("whole_picture", &loaded.tiles().whole_picture)?;
+    tiles.set_item("bytes_a_megapixel", loaded.tiles().bytes_a_megapixel)?;
     let module = |Partition { module, channels, dense }: Partition| {
         let row = PyDict::new(py);
         row.set_item("name", module)?;

@@ -6,6 +6,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
+use sparsr_rs::low_level::cpu;
 use sparsr_rs::low_level::plan::{Phase, uncut};
 use sparsr_rs::low_level::tensor::Shape;
 use sparsr_rs::low_level::weights::Stored;
@@ -27,16 +28,19 @@ pub(crate) struct Tiles {
     pub(crate) passes: usize,
     /// What looks at the whole picture, if something does.
     pub(crate) whole_picture: Option<String>,
+    /// What a million pixels take in one piece, by the CPU engine, if they pass in no other way.
+    pub(crate) bytes_a_megapixel: Option<u64>,
 }
 
 impl Model {
     pub(crate) fn new(inner: sparsr_rs::Model) -> Result<Self> {
         let side = inner.extended([64, 64]);
         let graph = inner.graph(Shape::new(1, 3, side[1], side[0]))?;
-        let phases = Phase::all(graph);
-        let whole_picture =
-            uncut(&phases).map(|node| format!("{} ({})", node.name, node.op.operator().name()));
-        Ok(Self { inner, tiles: Tiles { passes: phases.len(), whole_picture } })
+        let phases = Phase::all(graph.clone());
+        let uncut = uncut(&phases);
+        let whole_picture = uncut.map(|node| format!("{} ({})", node.name, node.op.operator().name()));
+        let bytes = uncut.map(|_| cpu::bytes_a_megapixel(&graph, inner.alignment())).transpose()?;
+        Ok(Self { inner, tiles: Tiles { passes: phases.len(), whole_picture, bytes_a_megapixel: bytes } })
     }
 
     pub(crate) fn inner(&self) -> &sparsr_rs::Model {

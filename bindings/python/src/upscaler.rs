@@ -1,5 +1,7 @@
 //! Pictures enlarged: arrays in, arrays of the same type out.
 
+use std::path::PathBuf;
+
 use numpy::{
     Element, PyArray, PyArrayDyn, PyArrayMethods, PyReadonlyArray3, PyUntypedArray, PyUntypedArrayMethods,
 };
@@ -28,10 +30,11 @@ pub(crate) struct Upscaler {
 #[pymethods]
 impl Upscaler {
     #[new]
-    #[pyo3(signature = (model, *, device, precision, sparsity, tile, memory, threads, unusual))]
+    #[pyo3(signature = (model, *, device, precision, sparsity, tile, memory, threads, unusual, effort, ladder))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
-        model: &Bound<'_, PyAny>,
+        py: Python<'_>,
+        model: Option<&Bound<'_, PyAny>>,
         device: &str,
         precision: &str,
         sparsity: &str,
@@ -39,13 +42,15 @@ impl Upscaler {
         memory: Option<u64>,
         threads: Option<usize>,
         unusual: bool,
+        effort: Option<f64>,
+        ladder: Option<PathBuf>,
     ) -> PyResult<Self> {
         refuse_forked()?;
-        let py = model.py();
-        let chosen = Chosen::parse(&Words { device, precision, sparsity, tile, memory, unusual })?;
-        let model = read(model)?;
+        let words = Words { device, precision, sparsity, tile, memory, unusual, effort, ladder };
+        let chosen = Chosen::parse(words)?;
+        let model = model.map(read).transpose()?;
         let (worker, model, device, precision) = py.detach(|| {
-            let upscaler = chosen.upscaler(&model)?;
+            let upscaler = chosen.upscaler(model)?;
             let (device, precision) = (upscaler.device(), upscaler.precision().to_string());
             let model = Model::new(upscaler.model().clone())?;
             Ok::<_, Failure>((Worker::new(upscaler, threads)?, model, device, precision))

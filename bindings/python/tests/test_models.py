@@ -35,6 +35,23 @@ def test_a_model_says_what_it_is():
         model.scale = 3
 
 
+def test_a_ladder_is_the_programs(program, tmp_path):
+    array = picture((96, 100, 3))
+    Image.fromarray(array).save(tmp_path / "in.png")
+    for effort in (0, 0.5, 1):
+        program("upscale", str(tmp_path / "in.png"), "-o", str(tmp_path / f"{effort}.png"), "--effort", str(effort), "--device", "cpu")
+        upscaler = sparsr.Upscaler(effort=effort, device="cpu")
+        assert upscaler.model.name == "smsr-x2"
+        np.testing.assert_array_equal(upscaler(array), np.asarray(Image.open(tmp_path / f"{effort}.png")))
+    assert set(upscaler.masks(array)) != set(sparsr.Upscaler(effort=0.5, device="cpu").masks(array))
+    with pytest.raises(ValueError, match="effort: expected 0 to 1, found 1.5"):
+        sparsr.Upscaler(effort=1.5, device="cpu")
+    with pytest.raises(sparsr.SparsrError, match="expected the best network of the ladder"):
+        sparsr.Upscaler("edsrmini-x2", effort=0.5, device="cpu")
+    with pytest.raises(FileNotFoundError):
+        sparsr.Upscaler(ladder=tmp_path / "none", device="cpu")
+
+
 @pytest.mark.parametrize("name", sparsr.builtin_models())
 def test_inspect_is_the_programs(program, name):
     assert sparsr.inspect(name) == json.loads(program("inspect", name, "--json"))

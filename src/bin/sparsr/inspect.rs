@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use serde::Serialize;
+use sparsr::low_level::cpu;
 use sparsr::low_level::plan::{Phase, uncut};
 use sparsr::low_level::tensor::Shape;
 use sparsr::{Error, Model, Partition};
@@ -79,6 +80,8 @@ struct Tiles {
     passes: usize,
     /// What looks at the whole picture, if something does.
     whole_picture: Option<String>,
+    /// What a million pixels take in one piece, by the CPU engine, if they pass in no other way.
+    bytes_a_megapixel: Option<u64>,
 }
 
 /// Multiply-adds.
@@ -137,11 +140,13 @@ impl Report {
         let side = SIDE.next_multiple_of(model.alignment());
         let graph = model.graph(Shape::new(1, 3, side, side))?;
         let macs = graph.macs();
-        let phases = Phase::all(graph);
+        let phases = Phase::all(graph.clone());
+        let uncut = uncut(&phases);
+        let bytes = uncut.map(|_| cpu::bytes_a_megapixel(&graph, model.alignment())).transpose()?;
         let tiles = Tiles {
             passes: phases.len(),
-            whole_picture: uncut(&phases)
-                .map(|node| format!("{} ({})", node.name, node.op.operator().name())),
+            whole_picture: uncut.map(|node| format!("{} ({})", node.name, node.op.operator().name())),
+            bytes_a_megapixel: bytes,
         };
         let a_pixel = |macs: u64| macs as f64 / (side * side) as f64;
         let module = |Partition { module, channels, dense }| Module { name: module, channels, dense };
@@ -178,7 +183,10 @@ impl Report {
             (alignment, _) => format!("multiples of {alignment}; others are extended and cropped"),
         };
         let tiles = match (&self.tiles.whole_picture, self.tiles.passes) {
-            (Some(node), _) => format!("no: {node} looks at the whole picture"),
+            (Some(node), _) => format!(
+                "no: {node} looks at the whole picture, which takes {:.2} GB a megapixel",
+                self.tiles.bytes_a_megapixel.unwrap_or_default() as f64 / 1e9
+            ),
             (None, 1) => "yes".to_owned(),
             (None, passes) => format!("yes, in {passes} passes over the picture"),
         };

@@ -1,7 +1,9 @@
-//! `sparsr prune`: a smaller checkpoint of a checkpoint, by taking whole channels away.
+//! `sparsr prune`: a smaller checkpoint of a checkpoint, by taking whole channels away, or as many numbers of every block.
+
+pub mod balanced;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -28,6 +30,7 @@ Examples:
   sparsr prune edsr.pth -o edsr-half.safetensors --keep 0.5
   sparsr prune edsr.pth -o edsr-30g.safetensors --macs 30G
   sparsr prune rlfn.pth -o rlfn-200k.safetensors --params 200k --skip '*.esa.*'
+  sparsr prune edsr.pth -o edsr-2of8.safetensors --method balanced --keep 0.25
   sparsr prune edsr.pth -c edsr.toml --method assl --keep 0.5
 
 docs/compression.md says what the methods do.")]
@@ -59,6 +62,10 @@ pub struct Args {
     #[arg(long, value_name = "N", conflicts_with = "config")]
     scale: Option<usize>,
 
+    /// Balanced: of how many neighbours as many stay everywhere
+    #[arg(long, value_name = "N", default_value_t = 8, conflicts_with = "config")]
+    block: usize,
+
     /// What lots are drawn by
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "config")]
     seed: u64,
@@ -79,12 +86,14 @@ pub struct Args {
     how: train::How,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Method {
     /// The L1 norms of the filters that make it, as shares of their layers' means
     L1,
     /// Lots, drawn by --seed
     Random,
+    /// Single numbers: the largest of every --block of them; with CONFIG.toml it learns
+    Balanced,
     /// Learns: magnitudes under weight normalisation, aligned between layers that are added
     Assl,
     /// Learns: the same, with each layer's share found by comparing all
@@ -99,7 +108,7 @@ enum Method {
 #[derive(clap::Args)]
 #[group(multiple = false)]
 struct Targets {
-    /// This share of the channels, such as 0.5, at least one of each group
+    /// This share of the channels, such as 0.5, at least one of each group; balanced: of the numbers
     #[arg(long, value_name = "SHARE")]
     keep: Option<f64>,
 
@@ -148,28 +157,42 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if args.how.is_asked() {
         return Err("--set and --auto-resume are a training's, which begins with -c CONFIG.toml".into());
     }
-    let (input, method) = (&args.input, args.method.unwrap_or(Method::L1).at_once(args.seed)?);
+    let input = &args.input;
     let output = args.output.as_ref().ok_or("expected -o FILE")?;
     let model = engine::model(input, args.scale)?;
+    let target = args.target.chosen().ok_or("expected how small: one of --keep, --macs and --params")?;
+    if args.method == Some(Method::Balanced) {
+        let (made, report) = balanced::prune(&model, target, args)?;
+        return finish(args, output, &made, report);
+    }
+    let method = args.method.unwrap_or(Method::L1).at_once(args.seed)?;
     let channels = skipping(prune::channels(&model)?, &model, &args.skip)?;
     if channels.groups().is_empty() {
         return Err(refused(&model, &channels).into());
     }
     let picture = args.size.map(|side| side as usize);
-    let target = args.target.chosen().ok_or("expected how small: one of --keep, --macs and --params")?;
     let counts = prune::counts(&model, &channels, target, picture)?;
     let kept = prune::best(&channels, &method.scores(&model, &channels)?, &counts)?;
-    files::checkpoint(output, input, args.force)?;
     let made = prune::sliced(&model, &channels, &kept)?;
-
-    let bytes = made.to_safetensors(Stored::F32)?;
-    convert::verify(&bytes, &made, output, Stored::F32)?;
-    files::begin(output, &bytes)?.finish(args.force).map_err(Error::io(output))?;
     let report = Report::new([&model, &made], &channels, &kept, args.size)?;
-    let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text() };
-    terminal::print(text.as_bytes())?;
+    let text = if args.json { json(&report)? } else { report.to_text() };
+    finish(args, output, &made, text)
+}
+
+/// Writes the network and tells of it.
+fn finish(args: &Args, output: &Path, made: &Model, report: String) -> Result<ExitCode> {
+    let input = &args.input;
+    files::checkpoint(output, input, args.force)?;
+    let bytes = made.to_safetensors(Stored::F32)?;
+    convert::verify(&bytes, made, output, Stored::F32)?;
+    files::begin(output, &bytes)?.finish(args.force).map_err(Error::io(output))?;
+    terminal::print(report.as_bytes())?;
     terminal::tell(&format!("{input} → {}  {} bytes", output.display(), bytes.len()));
     Ok(ExitCode::SUCCESS)
+}
+
+fn json(report: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string_pretty(report)? + "\n")
 }
 
 /// The channels without those whose makers are to be left alone.

@@ -6,8 +6,8 @@ use crate::models::Model;
 use crate::tensor::Parameter;
 use crate::weights::Weights;
 
-/// What training wrote of the network that was, and is not true of the one that is made.
-const STALE: &str = "psnr_y";
+/// What is written of the network that was, and is not true of the one that is made.
+const STALE: [&str; 2] = ["psnr_y", Weights::BALANCE];
 
 /// The network of the channels that are `kept`, read from the tensors that it comes to: names and metadata are the
 /// checkpoint's, and what neither tensors nor sizes tell then stands in the metadata ([`Model::told`]). Of a checkpoint
@@ -19,10 +19,7 @@ const STALE: &str = "psnr_y";
 pub fn sliced(model: &Model, channels: &Channels, kept: &Kept) -> Result<Model> {
     let (net, weights) = (model.net(), model.weights());
     let parameters = net.parameters().narrowed(net.unfolded(), channels, kept)?;
-    let metadata = weights.metadata().iter().filter(|(key, _)| *key != STALE);
-    let made = Weights::new(weights.source(), tensors(model, &parameters))
-        .with_metadata(metadata.map(|(key, value)| (key.clone(), value.clone())))
-        .with_metadata(model.told());
+    let made = Weights::new(weights.source(), tensors(model, &parameters)).with_metadata(said(model));
     let made = Model::from_weights(model.name(), made)?;
     let made = match model.convention() {
         Some(convention) if made.convention() != Some(convention) => made.by_convention(convention)?,
@@ -37,6 +34,13 @@ pub fn sliced(model: &Model, channels: &Channels, kept: &Kept) -> Result<Model> 
         Some(error) => Err(error),
         None => Ok(made),
     }
+}
+
+/// What is true of a network that is made of another: what its file said, and what no tensor tells.
+pub(super) fn said(model: &Model) -> Vec<(String, String)> {
+    let metadata = model.weights().metadata().iter().filter(|(key, _)| !STALE.contains(&key.as_str()));
+    let told = model.told().into_iter().map(|(key, value)| (key.to_owned(), value));
+    metadata.map(|(key, value)| (key.clone(), value.clone())).chain(told).collect()
 }
 
 /// The parameters' numbers, and the tensors that the network does not read: but for what has a channel's axes, since it

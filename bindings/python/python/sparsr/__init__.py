@@ -79,12 +79,14 @@ class Options(TypedDict, total=False):
     memory: int | None
     threads: int | None
     unusual: bool
+    effort: float | None
+    ladder: str | PathLike[str] | None
 
 
 class Upscaler:
     """Enlarges pictures with one network on one device.
 
-    model      a built-in network's name, a checkpoint's path or bytes, or a Model
+    model      a built-in network's name, a checkpoint's path or bytes, or a Model; by default smsr-x2, or a ladder's best
     device     "auto": the best GPU, else the CPU; "cpu"; "gpu": a GPU, one in software if there is no other; a number
                of devices(), or a part of a name
     precision  how a GPU keeps numbers: "auto", "f32", "f16"
@@ -93,13 +95,15 @@ class Upscaler:
     memory     bytes that the device may use
     threads    how many threads the CPU engine may use
     unusual    take a network that changes a picture's colours, which is otherwise refused
+    effort     0 to 1: easy parts go through a ladder's smaller networks, 0 all of them
+    ladder     the ladder's file, which `sparsr ladder` made; by default the built-in one
 
     It does one call at a time; calls from other threads wait.
     """
 
     def __init__(
         self,
-        model: str | PathLike[str] | bytes | Model = "smsr-x2",
+        model: str | PathLike[str] | bytes | Model | None = None,
         *,
         device: str | int = "auto",
         precision: str = "auto",
@@ -108,6 +112,8 @@ class Upscaler:
         memory: int | None = None,
         threads: int | None = None,
         unusual: bool = False,
+        effort: float | None = None,
+        ladder: str | PathLike[str] | None = None,
     ) -> None:
         if threads is not None and threads < 1:
             raise ChoiceError(f"threads: expected 1 or more, found {threads}")
@@ -120,6 +126,8 @@ class Upscaler:
             memory=memory,
             threads=threads,
             unusual=unusual,
+            effort=effort,
+            ladder=ladder,
         )
 
     def __call__(self, image: Picture, progress: Callable[[Progress], object] | None = None) -> Picture:

@@ -56,7 +56,7 @@ class Progress:
 class Upscaler:
     def __new__(
         cls,
-        model: str | PathLike[str] | bytes | Model,
+        model: str | PathLike[str] | bytes | Model | None,
         *,
         device: str,
         precision: str,
@@ -65,6 +65,8 @@ class Upscaler:
         memory: int | None,
         threads: int | None,
         unusual: bool,
+        effort: float | None,
+        ladder: str | PathLike[str] | None,
     ) -> Upscaler: ...
     @property
     def model(self) -> Model: ...

@@ -35,10 +35,11 @@ class Macs(TypedDict):
 
 
 class Tiles(TypedDict):
-    """Whether pictures pass in tiles: in how many passes, and what looks at the whole picture if something does."""
+    """Whether pictures pass in tiles: in how many passes; or what looks at the whole picture, and what that takes."""
 
     passes: int
     whole_picture: str | None
+    bytes_a_megapixel: int | None
 
 
 class Module(TypedDict):

@@ -2,8 +2,9 @@
 //!
 //! A plain network has one objective from the first iteration to the last (`plain.rs`). SMSR's changes with the phase of its
 //! masks (`masks.rs`), and with it the parameters that the graph has: `tensors` has all of them. One that is pruned is
-//! driven to zero in part (`pruning.rs`, `shrinking.rs`).
+//! driven to zero in part (`pruning.rs`, `shrinking.rs`, `balanced.rs`).
 
+mod balanced;
 mod masks;
 mod plain;
 mod pruning;
@@ -11,6 +12,7 @@ mod shrinking;
 
 use std::collections::BTreeMap;
 
+use balanced::BalancedLesson;
 use masks::MaskLesson;
 use plain::PlainLesson;
 use pruning::PruningLesson;
@@ -146,7 +148,10 @@ impl<'a> Lesson<'a> {
             (None, Some(own)) if own.method == Method::Obproxsg => {
                 Box::new(ShrinkingLesson::new(settings, own.shrinking, model))
             }
-            (None, Some(own)) => Box::new(PruningLesson::new(settings, own, &model, &mut tensors)?),
+            (None, Some(own)) => match own.balance {
+                Some(balance) => Box::new(BalancedLesson::new(settings, own, balance, model)?),
+                None => Box::new(PruningLesson::new(settings, own, &model, &mut tensors)?),
+            },
             (None, None) => Box::new(PlainLesson { settings, model }),
         };
         let trainer = trainer(settings, machine, &*form, &tensors)?;

@@ -216,6 +216,7 @@ pub struct Prune {
     pub lambda: f64,
     pub orthant_eps: f64,
     pub prox: f64,
+    pub block: u64,
 }
 
 /// A count: a number, or one as people write it.
@@ -415,6 +416,7 @@ impl Default for Prune {
             lambda: 1e-4,
             orthant_eps: 1e-4,
             prox: 1.0,
+            block: 8,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use glob::Pattern;
 use sparsr::learn::prune::Target;
+use sparsr::low_level::tensor::Balance;
 
 use super::super::schema::{Count, Prune};
 use super::Check;
@@ -29,6 +30,8 @@ pub struct Pruning {
     pub limit: f64,
     /// OBProxSG's.
     pub shrinking: Shrinking,
+    /// Balanced sparsity's, if the method is that.
+    pub balance: Option<Balance>,
 }
 
 /// How a network's channels, or its numbers, become zero.
@@ -38,11 +41,17 @@ pub enum Method {
     Gassl,
     Srp,
     Obproxsg,
+    Balanced,
 }
 
 impl Method {
-    pub const ALL: [(&str, Self); 4] =
-        [("assl", Self::Assl), ("gassl", Self::Gassl), ("srp", Self::Srp), ("obproxsg", Self::Obproxsg)];
+    pub const ALL: [(&str, Self); 5] = [
+        ("assl", Self::Assl),
+        ("gassl", Self::Gassl),
+        ("srp", Self::Srp),
+        ("obproxsg", Self::Obproxsg),
+        ("balanced", Self::Balanced),
+    ];
 
     /// Whether filters are under weight normalisation.
     pub fn is_normalised(self) -> bool {
@@ -63,7 +72,7 @@ impl Check<'_> {
         let key = |name: &str| format!("prune.{name}");
         let method = Method::ALL.iter().find(|(name, _)| *name == prune.method).map(|(_, method)| *method);
         let Some(method) = method else {
-            let reason = format!("expected assl, gassl, srp or obproxsg, found `{}`", prune.method);
+            let reason = format!("expected assl, gassl, srp, obproxsg or balanced, found `{}`", prune.method);
             return self.refuse(&key("method"), &reason);
         };
         for (name, share) in
@@ -80,10 +89,16 @@ impl Check<'_> {
         self.positive(&key("reg_upper_limit"), prune.reg_upper_limit)?;
         self.positive(&key("lambda"), prune.lambda)?;
         self.not_negative(&key("orthant_eps"), prune.orthant_eps)?;
+        let target = self.target(prune)?;
+        let balance = match target {
+            _ if method != Method::Balanced => None,
+            Target::Keep(share) => Some(self.balance(share, prune.block)?),
+            _ => return self.refuse("prune", "balanced: expected keep, the share of numbers that stay"),
+        };
         let refused = |name: &str, error: String| self.given.error(&key(name), &error);
         Ok(Pruning {
             method,
-            target: self.target(prune)?,
+            target,
             picture: within(&prune.size).map_err(|error| refused("size", error))?.map(|side| side as usize),
             skip: self.patterns("prune.skip", &prune.skip)?,
             rank: prune.rank,
@@ -94,7 +109,14 @@ impl Check<'_> {
             interval: prune.reg_interval,
             limit: prune.reg_upper_limit,
             shrinking: Shrinking { weight: prune.lambda, epsilon: prune.orthant_eps, prox: prune.prox },
+            balance,
         })
+    }
+
+    /// The balance of a share of numbers that stay, of blocks of so many.
+    fn balance(&self, share: f64, block: u64) -> Result<Balance> {
+        let balance = Balance::of_share(share, block as usize);
+        Ok(balance.map_err(|error| self.given.error("prune.block", &error.to_string()))?)
     }
 
     fn target(&self, prune: &Prune) -> Result<Target> {

@@ -109,6 +109,7 @@ mod tests {
             interval: 20,
             limit: 0.5,
             shrinking: Shrinking { weight: 1e-4, epsilon: 1e-4, prox: 1.0 },
+            balance: None,
         }
     }
 
