@@ -216,6 +216,9 @@ impl Upscaler {
     fn with_rungs(mut self, make: impl Fn(&Model, Options) -> Result<Self>) -> Result<Self> {
         let Some(effort) = self.options.ladder.take() else { return Ok(self) };
         let (best, own) = (effort.ladder.best(), &self.model);
+        if !(0.0..=1.0).contains(&effort.effort) {
+            return Err(Error::Unsupported(format!("effort: expected 0 to 1, found {}", effort.effort)));
+        }
         if best.name() != own.name() || best.scale() != own.scale() {
             let reason =
                 format!("expected the best network of the ladder, {}, found {}", best.name(), own.name());

@@ -219,6 +219,17 @@ SparsrStatus sparsr_upscaler_from_memory(const void *bytes,
                                          const SparsrOptions *options,
                                          SparsrUpscaler **out);
 
+// Makes an upscaler of a ladder: several networks of one scale, of which easy parts of a picture take the smaller ones.
+// `file` is what `sparsr ladder` made, with its networks beside it; null is the built-in ladder, of x2. `effort` is from 0, the
+// cheapest network everywhere, to 1, the best one everywhere. `options` may be null.
+//
+// # Safety
+// `file` is null or ends with a NUL, as the text in `options` does, and `out` leads to room for a pointer.
+SparsrStatus sparsr_upscaler_from_ladder(const char *file,
+                                         double effort,
+                                         const SparsrOptions *options,
+                                         SparsrUpscaler **out);
+
 // Puts into `scale` how many times as wide and as high pictures become.
 //
 // # Safety

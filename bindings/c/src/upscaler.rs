@@ -4,8 +4,8 @@ use std::ffi::{CString, c_char, c_void};
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use sparsr_bindings::Choice;
-use sparsr_rs::{Model, Options, Tiling, Upscaler};
+use sparsr_bindings::{Choice, network};
+use sparsr_rs::{Effort, Model, Options, Tiling, Upscaler};
 
 use crate::pointers::{path, put, read, samples, text};
 use crate::status::{Failure, Result, SparsrStatus, guarded};
@@ -47,8 +47,10 @@ impl SparsrUpscaler {
         })
     }
 
-    fn new(model: &Model, options: &Chosen) -> Result<Self> {
-        let inner = options.device.upscaler(model, options.options.clone())?;
+    fn new((model, ladder): (Model, Option<Effort>), chosen: Chosen) -> Result<Self> {
+        let Chosen { device, mut options } = chosen;
+        options.ladder = ladder;
+        let inner = device.upscaler(&model, options)?;
         let device = CString::new(inner.device().replace('\0', " ")).unwrap_or_default();
         Ok(Self { scale: u32::try_from(model.scale()).unwrap_or(u32::MAX), device, inner: Mutex::new(inner) })
     }
@@ -83,21 +85,21 @@ impl Chosen {
     }
 }
 
-/// Makes an upscaler of what `model` gives, and puts it into `out`; null, if that fails.
+/// Makes an upscaler of what `network` gives, and puts it into `out`; null, if that fails.
 ///
 /// # Safety
 /// As that of the functions below.
 unsafe fn make(
     options: *const SparsrOptions,
     out: *mut *mut SparsrUpscaler,
-    model: impl FnOnce() -> Result<Model>,
+    network: impl FnOnce() -> Result<(Model, Option<Effort>)>,
 ) -> SparsrStatus {
     guarded(|| {
         // SAFETY: as the caller vouches.
         unsafe { put("out", out, ptr::null_mut()) }?;
         // SAFETY: as the caller vouches.
         let chosen = unsafe { Chosen::read(options) }?;
-        let made = Box::new(SparsrUpscaler::new(&model()?, &chosen)?);
+        let made = Box::new(SparsrUpscaler::new(network()?, chosen)?);
         // SAFETY: as the caller vouches.
         unsafe { put("out", out, Box::into_raw(made)) }
     })
@@ -114,7 +116,7 @@ pub unsafe extern "C" fn sparsr_upscaler_from_builtin(
     out: *mut *mut SparsrUpscaler,
 ) -> SparsrStatus {
     // SAFETY: as the caller vouches.
-    unsafe { make(options, out, || Ok(Model::builtin(text("name", name)?)?)) }
+    unsafe { make(options, out, || Ok((Model::builtin(text("name", name)?)?, None))) }
 }
 
 /// Makes an upscaler of the network in a file: safetensors, or PyTorch's .pth and .pt. `options` may be null. A network that
@@ -129,7 +131,7 @@ pub unsafe extern "C" fn sparsr_upscaler_from_file(
     out: *mut *mut SparsrUpscaler,
 ) -> SparsrStatus {
     // SAFETY: as the caller vouches.
-    unsafe { make(options, out, || Ok(Model::load(&path("file", file)?)?)) }
+    unsafe { make(options, out, || Ok((Model::load(&path("file", file)?)?, None))) }
 }
 
 /// Makes an upscaler of the network in such a file's bytes, which are not needed any longer then. `options` may be null.
@@ -146,10 +148,32 @@ pub unsafe extern "C" fn sparsr_upscaler_from_memory(
     let model = || {
         // SAFETY: as the caller vouches.
         let bytes = unsafe { samples("bytes", bytes.cast::<u8>(), length) }?;
-        Ok(Model::from_bytes("memory", bytes)?)
+        Ok((Model::from_bytes("memory", bytes)?, None))
     };
     // SAFETY: as the caller vouches.
     unsafe { make(options, out, model) }
+}
+
+/// Makes an upscaler of a ladder: several networks of one scale, of which easy parts of a picture take the smaller ones.
+/// `file` is what `sparsr ladder` made, with its networks beside it; null is the built-in ladder, of x2. `effort` is from 0, the
+/// cheapest network everywhere, to 1, the best one everywhere. `options` may be null.
+///
+/// # Safety
+/// `file` is null or ends with a NUL, as the text in `options` does, and `out` leads to room for a pointer.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sparsr_upscaler_from_ladder(
+    file: *const c_char,
+    effort: f64,
+    options: *const SparsrOptions,
+    out: *mut *mut SparsrUpscaler,
+) -> SparsrStatus {
+    let ladder = || {
+        // SAFETY: it is not null, and the caller vouches for the rest.
+        let file = if file.is_null() { None } else { Some(unsafe { path("file", file) }?) };
+        Ok(network(None, file.as_deref(), Some(effort))?)
+    };
+    // SAFETY: as the caller vouches.
+    unsafe { make(options, out, ladder) }
 }
 
 /// Puts into `scale` how many times as wide and as high pictures become.

@@ -254,6 +254,8 @@ static void networks_that_there_are_not(const char *file) {
     EXPECT(sparsr_upscaler_from_memory("no network", 10, &ON_CPU, &upscaler), SPARSR_STATUS_WEIGHTS, "memory: expected");
     EXPECT(sparsr_upscaler_from_memory(NULL, 10, &ON_CPU, &upscaler), SPARSR_STATUS_ARGUMENT, "bytes: expected a pointer");
     EXPECT(sparsr_upscaler_from_memory(file, SIZE_MAX, &ON_CPU, &upscaler), SPARSR_STATUS_ARGUMENT, "than there can be");
+    EXPECT(sparsr_upscaler_from_ladder("/no/such/file", 0.5, &ON_CPU, &upscaler), SPARSR_STATUS_IO, "/no/such/file");
+    EXPECT(sparsr_upscaler_from_ladder(NULL, 1.5, &ON_CPU, &upscaler), SPARSR_STATUS_UNSUPPORTED, "effort: expected 0 to 1, found 1.5");
     SparsrOptions options = {" ", 0, 0, 0};
     EXPECT(sparsr_upscaler_from_builtin("smsr-x2", &options, &upscaler), SPARSR_STATUS_PARSE, "auto, cpu, a number");
     options = ON_CPU;
@@ -283,6 +285,23 @@ static void networks_from_elsewhere(const char *path, const uint8_t *small, cons
         drop(to);
         sparsr_upscaler_free(upscalers[at]);
     }
+}
+
+/* A ladder's best network everywhere is that network. */
+static void a_ladder(const uint8_t *small) {
+    SparsrUpscaler *upscalers[2] = {NULL, NULL};
+    EXPECT(sparsr_upscaler_from_builtin("smsr-x2", &ON_CPU, &upscalers[0]), SPARSR_STATUS_OK, "");
+    EXPECT(sparsr_upscaler_from_ladder(NULL, 1, &ON_CPU, &upscalers[1]), SPARSR_STATUS_OK, "");
+    Memory from = filled(U8, RGB, 0, small), to[2];
+    for (unsigned at = 0; at < 2; at++) {
+        to[at] = memory(U8, RGB, SCALE * WIDTH, SCALE * HEIGHT, 0);
+        EXPECT(enlarge(upscalers[at], &from, &to[at]), SPARSR_STATUS_OK, "");
+        sparsr_upscaler_free(upscalers[at]);
+    }
+    CHECK(memcmp(to[0].planes[0], to[1].planes[0], to[0].bytes) == 0);
+    drop(from);
+    drop(to[0]);
+    drop(to[1]);
 }
 
 /* On whatever device: within one code value of the CPU's. */
@@ -549,6 +568,7 @@ int main(int count, char **arguments) {
         every_format(small, large, brief);
         networks_that_there_are_not(arguments[4]);
         networks_from_elsewhere(arguments[4], small, large);
+        a_ladder(small);
         a_sentence_is_its_threads();
         what_does_not_fit(small);
         progress_and_cancelling(brief);

@@ -1,11 +1,10 @@
 //! What may be chosen, from Python's words, and the devices that there are.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use pyo3::prelude::*;
-use sparsr_bindings::Choice;
-use sparsr_rs::{Effort, Ladder, Model, Options, Tiling, Upscaler};
+use sparsr_bindings::{Choice, network};
+use sparsr_rs::{Model, Options, Tiling, Upscaler};
 
 use crate::errors::{ChoiceError, Result};
 
@@ -14,8 +13,8 @@ use crate::errors::{ChoiceError, Result};
 pub(crate) struct Chosen {
     device: Choice,
     options: Options,
-    /// A ladder's file, or the built-in one, and its effort.
-    ladder: Option<(Option<PathBuf>, f64)>,
+    ladder: Option<PathBuf>,
+    effort: Option<f64>,
 }
 
 /// The words as they came.
@@ -31,13 +30,6 @@ pub(crate) struct Words<'a> {
     pub(crate) ladder: Option<PathBuf>,
 }
 
-/// Where no network is given.
-const USUAL: &str = "smsr-x2";
-
-/// The effort of a ladder that is given without one, and the built-in ladder's scale where no network is.
-const EFFORT: f64 = 0.5;
-const SCALE: usize = 2;
-
 impl Chosen {
     pub(crate) fn parse(words: Words<'_>) -> Result<Self> {
         let device = words.device.parse()?;
@@ -47,26 +39,13 @@ impl Chosen {
         options.tiling = tiling(words.tile)?;
         options.memory = words.memory;
         options.unusual = words.unusual;
-        let effort = words.effort.unwrap_or(EFFORT);
-        if !(0.0..=1.0).contains(&effort) {
-            return Err(ChoiceError::new_err(format!("effort: expected 0 to 1, found {effort}")).into());
-        }
-        let is_laddered = words.effort.is_some() || words.ladder.is_some();
-        Ok(Self { device, options, ladder: is_laddered.then_some((words.ladder, effort)) })
+        Ok(Self { device, options, ladder: words.ladder, effort: words.effort })
     }
 
-    /// Opens the device for a network, which of a ladder is the best one; for the ladder's or a built-in one if none is given.
+    /// Opens the device for a network, or for those of a ladder.
     pub(crate) fn upscaler(mut self, model: Option<Model>) -> Result<Upscaler> {
-        let Some((file, effort)) = self.ladder else {
-            let model = model.map_or_else(|| Model::builtin(USUAL), Ok)?;
-            return Ok(self.device.upscaler(&model, self.options)?);
-        };
-        let ladder = match file {
-            Some(file) => Ladder::load(&file)?,
-            None => Ladder::builtin(model.as_ref().map_or(SCALE, Model::scale))?,
-        };
-        let model = model.unwrap_or_else(|| ladder.best().clone());
-        self.options.ladder = Some(Effort { ladder: Arc::new(ladder), effort });
+        let (model, ladder) = network(model, self.ladder.as_deref(), self.effort)?;
+        self.options.ladder = ladder;
         Ok(self.device.upscaler(&model, self.options)?)
     }
 }

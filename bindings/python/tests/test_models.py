@@ -44,9 +44,9 @@ def test_a_ladder_is_the_programs(program, tmp_path):
         assert upscaler.model.name == "smsr-x2"
         np.testing.assert_array_equal(upscaler(array), np.asarray(Image.open(tmp_path / f"{effort}.png")))
     assert set(upscaler.masks(array)) != set(sparsr.Upscaler(effort=0.5, device="cpu").masks(array))
-    with pytest.raises(ValueError, match="effort: expected 0 to 1, found 1.5"):
+    with pytest.raises(sparsr.Unsupported, match="effort: expected 0 to 1, found 1.5"):
         sparsr.Upscaler(effort=1.5, device="cpu")
-    with pytest.raises(sparsr.SparsrError, match="expected the best network of the ladder"):
+    with pytest.raises(sparsr.Unsupported, match="expected the best network of the ladder"):
         sparsr.Upscaler("edsrmini-x2", effort=0.5, device="cpu")
     with pytest.raises(FileNotFoundError):
         sparsr.Upscaler(ladder=tmp_path / "none", device="cpu")

@@ -1,6 +1,8 @@
-//! What the bindings have in common: a device by a word, and the library's log as lines.
+//! What the bindings have in common: a device and a ladder by words, and the library's log as lines.
 
 mod choice;
 pub mod log;
+mod network;
 
 pub use choice::Choice;
+pub use network::{USUAL, network};

@@ -1,4 +1,4 @@
-//! The plugin for VapourSynth: `sparsr.Upscale(clip, model="smsr-x2", device="auto", tile=0, memory=0)`.
+//! The plugin for VapourSynth: `sparsr.Upscale(clip, model="smsr-x2", device="auto", tile=0, memory=0, effort, ladder)`.
 //!
 //! ```text
 //!   clip, RGB or gray ─► planes of a frame, borrowed ─► network ─► planes of a frame that is `scale` times as large
@@ -14,7 +14,7 @@ use std::path::Path;
 use std::slice;
 use std::sync::{Mutex, PoisonError};
 
-use sparsr_bindings::Choice;
+use sparsr_bindings::{Choice, network};
 use sparsr_rs::{DeviceChoice, Model, Options, Packed, Sample, Tiling, Upscaler, View, ViewMut};
 use vapoursynth4_rs::core::CoreRef;
 use vapoursynth4_rs::frame::{FrameContext, VideoFrame};
@@ -71,15 +71,17 @@ fn upscaler(input: &MapRef) -> Result<Upscaler, CString> {
         }
         Err(_) => Ok(0),
     };
-    let name = text(key!(c"model"), "smsr-x2");
-    let model = match Model::builtin_names().contains(&name) {
+    let model = |name| match Model::builtin_names().contains(&name) {
         true => Model::builtin(name),
         false => Model::load(Path::new(name)),
-    }
-    .map_err(said)?;
+    };
+    let model = input.get_utf8(key!(c"model"), 0).ok().map(model).transpose().map_err(said)?;
+    let ladder = input.get_utf8(key!(c"ladder"), 0).ok().map(Path::new);
+    let (model, ladder) = network(model, ladder, input.get_float(key!(c"effort"), 0).ok()).map_err(said)?;
     let (tile, memory) = (count("tile", key!(c"tile"))?, count("memory", key!(c"memory"))?);
     let choice: DeviceChoice = text(key!(c"device"), "auto").parse().map_err(said)?;
     let mut options = Options::default();
+    options.ladder = ladder;
     options.memory = (memory > 0).then(|| memory.saturating_mul(1 << 20));
     options.tiling = if tile > 0 { Tiling::Pixels(tile as usize) } else { Tiling::Auto };
     Choice::from(choice).upscaler(&model, options).map_err(said)
@@ -138,7 +140,7 @@ impl Filter for Upscale {
 
     const FILTER_MODE: FilterMode = FilterMode::ParallelRequests;
     const NAME: &'static CStr = c"Upscale";
-    const ARGS: &'static CStr = c"clip:vnode;model:data:opt;device:data:opt;tile:int:opt;memory:int:opt;";
+    const ARGS: &'static CStr = c"clip:vnode;model:data:opt;device:data:opt;tile:int:opt;memory:int:opt;effort:float:opt;ladder:data:opt;";
     const RETURN_TYPE: &'static CStr = c"clip:vnode;";
 
     fn create(input: MapRef, output: MapRef, _: Option<Box<()>>, mut core: CoreRef) -> Result<(), CString> {

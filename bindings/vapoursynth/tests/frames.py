@@ -80,10 +80,15 @@ many = core.std.SetFrameProps(clip(vs.RGB24, picture, 12), _Matrix=0, _Primaries
 for frame in core.sparsr.Upscale(many, **network).frames(prefetch=4):
     assert (array(frame) == expected).all() and frame.props["_Primaries"] == 9
 
+# A ladder's best network everywhere is that network.
+best, one = (core.sparsr.Upscale(clip(vs.RGB24, picture), device="cpu", **asked) for asked in ({"effort": 1.0}, {}))
+assert (array(best.get_frame(0)) == array(one.get_frame(0))).all()
+
 # Every mistake is a sentence.
 fails("expected RGB24", lambda: core.sparsr.Upscale(core.std.BlankClip(format=vs.YUV420P8), **network))
 fails("nope", lambda: core.sparsr.Upscale(many, model="nope", device="cpu"))
 fails("number 99", lambda: core.sparsr.Upscale(many, device="99"))
+fails("effort: expected 0 to 1", lambda: core.sparsr.Upscale(many, device="cpu", effort=2.0))
 fails("tile", lambda: core.sparsr.Upscale(many, tile=-1, **network))
 not_a_number = numpy.full_like(picture, 0.5, numpy.float32)
 not_a_number[1, 2, 3] = numpy.nan

@@ -32,12 +32,12 @@ class Upscale:
     error    the column of sentences, empty where all is well
     device   as of an Upscaler; None is what Ray gave: the GPU of that number, else the CPU
     threads  as of an Upscaler; None is as many as Ray gave CPUs
-    options  precision, sparsity, tile, memory, unusual: as of an Upscaler
+    options  precision, sparsity, tile, memory, unusual, effort, ladder: as of an Upscaler
     """
 
     def __init__(
         self,
-        model: str | PathLike[str] | bytes = "smsr-x2",
+        model: str | PathLike[str] | bytes | None = None,
         *,
         column: str = "image",
         output: str = "upscaled",
