@@ -56,6 +56,7 @@ mod queries;
 mod resize;
 mod resize_gradient;
 mod sparse_product;
+mod sparsestmax;
 mod spatial_mask;
 mod sum;
 #[cfg(test)]

@@ -65,6 +65,8 @@ pub mod resize_nearest;
 pub mod resize_nearest_to;
 pub mod slice;
 mod source;
+pub mod sparsestmax;
+pub mod sparsestmax_gradient;
 pub mod spatial_mask;
 pub mod sum;
 pub mod unfold;
@@ -137,6 +139,8 @@ pub static ALL: &[&Kernel] = &[
     &resize_nearest::KERNEL,
     &resize_nearest_to::KERNEL,
     &slice::KERNEL,
+    &sparsestmax::KERNEL,
+    &sparsestmax_gradient::KERNEL,
     &spatial_mask::KERNEL,
     &sum::KERNEL,
     &unfold::KERNEL,

@@ -107,7 +107,8 @@ fn every_rule_says_what_the_loss_does() {
     let mut wrong = Vec::new();
     for case in cases::all() {
         let trial = Trial::new(&case).unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        for (at, Operand { along, .. }) in case.operands.iter().enumerate() {
+        let moved = case.operands.iter().enumerate().filter(|(_, operand)| operand.along != Along::Nothing);
+        for (at, Operand { along, .. }) in moved {
             let tolerance = if *along == Along::Line { 1e-10 } else { 1e-6 };
             let error = trial.error(at, *along);
             if error.is_nan() || error > tolerance {

@@ -14,6 +14,8 @@ mod operators;
 mod optimisers;
 #[path = "learning/pruning.rs"]
 mod pruning;
+#[path = "learning/sparsestmax.rs"]
+mod sparsestmax;
 #[path = "learning/steps.rs"]
 mod steps;
 mod support;

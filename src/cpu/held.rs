@@ -17,7 +17,7 @@ use super::order::Order;
 use super::{
     attention, attention_gradient, blur, concat, conv_transpose2d, conv2d_weight_gradient, layer_norm,
     layer_norm_gradient, loss, masked_conv2d, max_pool_gradient, pixel_shuffle, pool, resize,
-    resize_gradient, spatial_mask, sum, unfold, weight,
+    resize_gradient, sparsestmax, spatial_mask, sum, unfold, weight,
 };
 use crate::control::Cancel;
 use crate::graph::{Attention, Axes, Binary, Conv2d, Graph, Node, Op, Parameters, TrainingOperation, Value};
@@ -227,6 +227,10 @@ impl<'a> Held<'a> {
             }
             TrainingOperation::LayerNormGradient { epsilon } => {
                 layer_norm_gradient::layer_norm_gradient(*epsilon, self.numbers(inputs[2]), at(0), at(1), y)
+            }
+            TrainingOperation::Sparsestmax => sparsestmax::sparsestmax(at(0), at(1), y),
+            TrainingOperation::SparsestmaxGradient => {
+                sparsestmax::sparsestmax_gradient(at(0), at(1), at(2), y);
             }
             TrainingOperation::AttentionGradient(_) => unreachable!("made with its table's gradient"),
             TrainingOperation::AttentionTableGradient(op) => {

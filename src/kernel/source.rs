@@ -37,6 +37,7 @@ const SHARED: &[(&str, &str)] = &[
     ("peak_cooperative", include_str!("../../shaders/shared/peak_cooperative.wgsl")),
     ("peak_multiply_add", include_str!("../../shaders/shared/peak_multiply_add.wgsl")),
     ("product", include_str!("../../shaders/shared/product.wgsl")),
+    ("sparsestmax", include_str!("../../shaders/shared/sparsestmax.wgsl")),
     ("update", include_str!("../../shaders/shared/update.wgsl")),
     ("weights_broadcast", include_str!("../../shaders/shared/weights_broadcast.wgsl")),
     ("weights_storage", include_str!("../../shaders/shared/weights_storage.wgsl")),

@@ -185,6 +185,8 @@ fn trained(op: &TrainingOperation, inputs: &[&Numbers]) -> Numbers {
             let table = inputs.get(2).copied();
             attention_gradient(x, at(1), table, op.heads, f64::from(op.scale), among(op))
         }
+        TrainingOperation::Sparsestmax => sparsestmax(x, at(1)),
+        TrainingOperation::SparsestmaxGradient => sparsestmax_gradient(x, at(1), at(2)),
         TrainingOperation::AttentionTableGradient(op) => {
             attention_table_gradient(x, at(1), at(2), op.heads, f64::from(op.scale), among(op))
         }

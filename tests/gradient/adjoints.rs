@@ -204,6 +204,28 @@ fn layer_norm() {
     check_all("adjoints::layer_norm", cases);
 }
 
+#[test]
+fn sparsestmax() {
+    let mut cases = Vec::new();
+    for channels in [1, 2, 3, 5, 8, 16] {
+        for [n, height, width] in [[1, 1, 1], [2, 3, 35]] {
+            let shape = Shape::new(n, channels, height, width);
+            for size in [0.0, 0.1, 0.35, 0.5, 0.7, 0.8, 0.9, 1.0] {
+                for op in [TrainingOperation::Sparsestmax, TrainingOperation::SparsestmaxGradient] {
+                    let is_gradient = op == TrainingOperation::SparsestmaxGradient;
+                    let radius = Shape::new(1, 1, 1, 1);
+                    let shapes = [shape, radius, shape];
+                    let case = Case::noise(op, &shapes[..if is_gradient { 3 } else { 2 }]);
+                    cases.push(
+                        case.with(&format!("radius {size}"), 1, |radius| radius.values_mut()[0] = size),
+                    );
+                }
+            }
+        }
+    }
+    check_all("adjoints::sparsestmax", cases);
+}
+
 /// Heads, and the channels of each: those of SwinIR, its light form, HAT, ESRT; and what is smaller than a group.
 const HEADS: [[usize; 2]; 6] = [[6, 4], [6, 10], [6, 30], [8, 18], [1, 3], [2, 1]];
 

@@ -29,6 +29,8 @@ pub struct Operand {
 pub enum Along {
     Line,
     Curve,
+    /// It is given, and nothing goes back to it.
+    Nothing,
 }
 
 impl Operand {
@@ -274,6 +276,13 @@ fn of_training(add: Add<'_>) {
         let form = format!("{rows}x{columns}");
         training(&form, TrainingOperation::Blur, vec![line([2, 3, rows, columns])]);
         training(&form, TrainingOperation::BlurGradient, vec![line([2, 3, rows, columns])]);
+    }
+    // One number lies 1 below what it lies around, and goes in times 1.5.
+    for (channels, radius) in [(1, 0.5), (3, 0.0), (3, 0.3), (4, 0.5), (5, 0.6), (5, 0.7), (16, 0.8)] {
+        let given = Operand { along: Along::Nothing, ..curve([1; 4]).around(1.0 + radius / 1.5) };
+        let operands = vec![curve([2, channels, 2, 3]), given];
+        let form = format!("{channels} channels, {radius}");
+        training(&form, TrainingOperation::Sparsestmax, operands);
     }
     for (before, after) in [(0, 2), (3, 0), (1, 1)] {
         training("", TrainingOperation::PadChannels { before, after }, vec![line(shape)]);

@@ -64,6 +64,19 @@ pub enum TrainingOperation {
     AttentionGradient(Attention),
     /// With respect to the table of biases. Inputs: queries, keys and values; g; the table.
     AttentionTableGradient(Attention),
+    /// Weights of a choice among at most [`CHOICES`](Self::CHOICES) channels, pixel by pixel: none negative, 1 in sum, and
+    /// as far from the middle of those that are not zero as the radius asks (Shao et al., *SSN: Learning Sparse Switchable
+    /// Normalization via SparsestMax*, CVPR 2019). At a radius of 0 that is sparsemax; at `√((K − 1) / K)` and above only one
+    /// of K is left, unless several logits are the largest alike, which stay alike. Inputs: logits, and the radius, one
+    /// number, which nothing goes back to.
+    Sparsestmax,
+    /// With respect to the logits. Inputs: logits, the radius, g.
+    SparsestmaxGradient,
+}
+
+impl TrainingOperation {
+    /// The most channels that [`Sparsestmax`](Self::Sparsestmax) chooses among.
+    pub const CHOICES: usize = 16;
 }
 
 /// How far two values are apart: the mean over all numbers of a function of their difference d.
@@ -136,6 +149,8 @@ impl Operator for TrainingOperation {
             Self::LayerNormGradient { .. } => "layer_norm_gradient",
             Self::AttentionGradient(_) => "attention_gradient",
             Self::AttentionTableGradient(_) => "attention_table_gradient",
+            Self::Sparsestmax => "sparsestmax",
+            Self::SparsestmaxGradient => "sparsestmax_gradient",
         }
     }
 
@@ -188,6 +203,11 @@ impl Operator for TrainingOperation {
             (Self::AttentionTableGradient(op), [x, g, table]) => {
                 attended(op, *x, *g, &[*table])?;
                 Ok(*table)
+            }
+            (Self::Sparsestmax, [x, radius]) => chosen(*x, *radius),
+            (Self::SparsestmaxGradient, [x, radius, g]) => {
+                expect(x == g, || format!("a gradient of {x}, found {g}"))?;
+                chosen(*x, *radius)
             }
             _ => Err(format!("another number of inputs, found {}", inputs.len())),
         }
@@ -251,6 +271,10 @@ impl Operator for TrainingOperation {
             }
             Self::Blur => vec![Some(at.training(Self::BlurGradient, &[g])?)],
             Self::BlurGradient => vec![Some(at.training(Self::Blur, &[g])?)],
+            Self::Sparsestmax => {
+                let inputs = [x, at.inputs()[1], g];
+                vec![Some(at.training(Self::SparsestmaxGradient, &inputs)?), None]
+            }
             _ => return Err(at.refused()),
         })
     }
@@ -272,4 +296,14 @@ fn attended(op: &Attention, x: Shape, g: Shape, table: &[Shape]) -> Result<Shape
     let made = op.infer(&[&[x], table].concat())?;
     expect(made == g, || format!("a gradient of {made}, found {g}"))?;
     Ok(x)
+}
+
+fn chosen(logits: Shape, radius: Shape) -> Result<Shape, String> {
+    expect(logits.channels <= TrainingOperation::CHOICES && radius == NUMBER, || {
+        format!(
+            "at most {} channels and a radius of one number, found {logits} and {radius}",
+            TrainingOperation::CHOICES
+        )
+    })?;
+    Ok(logits)
 }

@@ -12,6 +12,9 @@ use crate::plan::Buffer;
 use crate::plan::packing::Layout;
 use crate::tensor::{Shape, packed_len};
 
+const _: () =
+    assert!(TrainingOperation::CHOICES == kernel::sparsestmax::CHOICES, "a thread has room for them");
+
 impl Lowering<'_> {
     pub(super) fn training(
         &mut self,
@@ -62,6 +65,8 @@ impl Lowering<'_> {
                 read.push(self.numbers(root.inputs.get(2), x.channels));
                 kernel::layer_norm_gradient::dispatch(x, *epsilon)
             }
+            TrainingOperation::Sparsestmax => kernel::sparsestmax::dispatch(x),
+            TrainingOperation::SparsestmaxGradient => kernel::sparsestmax_gradient::dispatch(x),
             TrainingOperation::AttentionGradient(op) => return self.attention_gradient(op, root, read),
             TrainingOperation::AttentionTableGradient(op) => {
                 return self.attention_table_gradient(op, root, read);
