@@ -5,7 +5,7 @@
 //   along = ⟨off, h⟩ / ‖off‖²   where the weights lie on a sphere, otherwise 0
 //
 // A thread makes a pixel. Of the chain of steps the last one's projection is left: what is centred over its channels, and
-// across `off` there, is so over those of all steps before it.
+// across `off` there, is so over those of all steps before it. Of two channels nothing is across `off`: exactly zero.
 
 #import element
 #import layout
@@ -34,12 +34,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         along = fma(off[c], Vec4(gradient[first + c / 4u * plane])[c % 4u] - mean, along); // off is zero elsewhere
     }
     along = select(0.0, along / support.squares, support.projected);
+    let fixed = support.projected && support.count < 3.0;
 
     for (var group = 0u; group < groups; group++) {
         var back: Vec4;
         for (var lane = 0u; lane < 4u; lane++) {
             let c = 4u * group + lane;
-            if (c < params.channels && has(support.bits, c)) {
+            if (c < params.channels && has(support.bits, c) && !fixed) {
                 let h = Vec4(gradient[first + group * plane])[lane] - mean;
                 back[lane] = support.factor * fma(-along, off[c], h);
             }

@@ -206,21 +206,22 @@ fn layer_norm() {
 
 #[test]
 fn sparsestmax() {
+    let radius = Shape::new(1, 1, 1, 1);
     let mut cases = Vec::new();
     for channels in [1, 2, 3, 5, 8, 16] {
         for [n, height, width] in [[1, 1, 1], [2, 3, 35]] {
             let shape = Shape::new(n, channels, height, width);
             for size in [0.0, 0.1, 0.35, 0.5, 0.7, 0.8, 0.9, 1.0] {
-                for op in [TrainingOperation::Sparsestmax, TrainingOperation::SparsestmaxGradient] {
-                    let is_gradient = op == TrainingOperation::SparsestmaxGradient;
-                    let radius = Shape::new(1, 1, 1, 1);
-                    let shapes = [shape, radius, shape];
-                    let case = Case::noise(op, &shapes[..if is_gradient { 3 } else { 2 }]);
-                    cases.push(
-                        case.with(&format!("radius {size}"), 1, |radius| radius.values_mut()[0] = size),
-                    );
-                }
+                let case = Case::noise(TrainingOperation::Sparsestmax, &[shape, radius]);
+                cases.push(case.with(&format!("radius {size}"), 1, |radius| radius.values_mut()[0] = size));
             }
+        }
+        // Where three options are left, at least, in some pixel: of fewer nothing goes back but what is rounded.
+        let shape = Shape::new(2, channels, 3, 35);
+        for size in [0.0, 0.1, 0.35, 0.5, 0.7].into_iter().take(if channels > 2 { 5 } else { 1 }) {
+            let case = Case::noise(TrainingOperation::SparsestmaxGradient, &[shape, radius, shape]);
+            let case = case.with(&format!("radius {size}"), 1, |radius| radius.values_mut()[0] = size);
+            cases.push(Case { tolerance: 1e-4, ..case });
         }
     }
     check_all("adjoints::sparsestmax", cases);

@@ -7,8 +7,9 @@ use sparsr::low_level::tensor::{Shape, Tensor};
 
 use crate::{ENGINES, golden, run};
 
-/// Of weights, which are 1 in sum, and of gradients as a share of the largest number.
-const TOLERANCE: f32 = 1e-6;
+/// Of weights, which are 1 in sum, and of gradients as a share of the largest number. Kernels compute in f32, and where logits
+/// are close a gradient is what is left of one many times as large.
+const TOLERANCES: [f32; 3] = [1e-6, 1e-6, 1e-5];
 
 const NUMBER: Shape = Shape::new(1, 1, 1, 1);
 
@@ -33,7 +34,9 @@ fn weights_and_gradients_are_pytorchs() {
         let loss = b.append("loss", Op::Training(TrainingOperation::Sum(Axes::ALL)), &[product]).unwrap();
         let (graph, _) = b.finish_all([("loss", loss), ("weights", weights)]).unwrap();
         let graph = graph.gradient(loss, &[x]).unwrap();
-        for ((engine, _), found) in ENGINES.iter().zip(run(&graph, &Parameters::new(), &[&logits, &radius])) {
+        for (((engine, _), tolerance), found) in
+            ENGINES.iter().zip(TOLERANCES).zip(run(&graph, &Parameters::new(), &[&logits, &radius]))
+        {
             for (found, name) in found[1..].iter().zip(["weights", "gradient"]) {
                 let expected = tensor(name);
                 let largest =
@@ -41,7 +44,7 @@ fn weights_and_gradients_are_pytorchs() {
                 let apart =
                     found.values().iter().zip(expected.values()).map(|(a, b)| (a - b).abs() / largest);
                 let apart = apart.fold(0.0, |most, apart| if apart <= most { most } else { apart });
-                if apart.is_nan() || apart > TOLERANCE {
+                if apart.is_nan() || apart > tolerance {
                     wrong.push(format!("{case}, {engine}: {name} is {apart:.1e} off"));
                 }
             }
