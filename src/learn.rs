@@ -7,8 +7,8 @@
 //!
 //! [`random`] draws every number of a training by its place and not by its turn, so that neither threads, nor an
 //! interruption, nor the device change any. [`data`] makes batches of folders of pictures. [`fresh`] has networks that
-//! have learnt nothing yet, [`prune`] makes smaller ones of those that have, and
-//! [`density`] tells where these are near zero.
+//! have learnt nothing yet, [`prune`] makes smaller ones of those that have, [`search`] finds structures, and
+//! [`density`] tells where networks are near zero.
 
 #[cfg(feature = "image")]
 pub mod data;
@@ -20,6 +20,7 @@ mod objective;
 mod optimiser;
 pub mod prune;
 pub mod random;
+pub mod search;
 mod state;
 mod trainer;
 mod unit;

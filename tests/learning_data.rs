@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use image::{GenericImageView, RgbImage, RgbaImage};
 use sparsr::learn::data::{
-    Batches, Crops, DataOptions, Degradations, Draw, HeldOut, Pairs, Taught, Teachers,
+    Batches, Crops, DataOptions, Degradations, Draw, Halves, HeldOut, Pairs, Taught, Teachers,
 };
 use sparsr::low_level::metrics::resize_bicubic_matlab;
 use sparsr::{Cancel, Error, Pixels, Progress, Samples};
@@ -209,6 +209,23 @@ fn every_place_is_drawn_and_nothing_beyond_the_edge() {
         assert!(places.iter().copied().eq(0..=last), "{places:?}");
     }
     assert!(draws.iter().all(|draw| draw.turns == 0 && !draw.flip));
+}
+
+#[test]
+fn halves_have_their_own_pictures() {
+    let folder = folder(&[("a.png", 300, 90), ("b.png", 90, 90), ("c.png", 90, 90), ("d.png", 90, 90)]);
+    let shrunk = DataOptions { also_shrunk_above: Some(200), ..options(folder.path(), 2) };
+    let pairs = Arc::new(open(&shrunk).unwrap());
+    assert_eq!(names(&pairs).len(), 5, "a at two sizes");
+    let crops = Crops { lq_size: 8, batch_size: 200, ..Crops::default() };
+    let batches = Batches::new(pairs.clone(), crops, 0).unwrap();
+    let batches = batches.in_halves(Halves { from: 1, each: 2 }).unwrap();
+    let first = &["a.png", "a.png, shrunk", "c.png"][..];
+    for (step, expected) in [(0, first), (3, first), (4, &["b.png", "d.png"])] {
+        let drawn = batches.draws(step).into_iter().map(|draw| names(&pairs)[draw.picture]);
+        let drawn: std::collections::BTreeSet<&str> = drawn.collect();
+        assert!(drawn.iter().eq(expected), "{step}: {drawn:?}");
+    }
 }
 
 #[test]

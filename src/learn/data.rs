@@ -25,6 +25,7 @@ mod cache;
 mod cells;
 mod crops;
 mod degrade;
+mod halves;
 mod held_out;
 mod kept;
 mod make;
@@ -36,6 +37,7 @@ use std::path::PathBuf;
 pub use ahead::Ahead;
 pub use crops::{Batches, Crops, Draw};
 pub use degrade::{Blur, Degradations, Jpeg, Kernel, Noise, Resize, through_jpeg};
+pub use halves::Halves;
 pub use held_out::HeldOut;
 pub use taught::{Taught, Teachers};
 

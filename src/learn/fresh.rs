@@ -3,6 +3,10 @@
 //! Numbers are drawn by the parameter's name and the number's place, so that a network of more blocks has those of one of
 //! fewer.
 
+mod trilevelnas;
+
+pub use trilevelnas::{trilevelnas, trilevelnas_supernet};
+
 use super::Random;
 use crate::models::{DIV2K_MEAN, smsr};
 use crate::tensor::Parameter;

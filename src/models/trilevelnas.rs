@@ -25,7 +25,15 @@
 //! code makes batch normalisation behind every convolution and leaves it out of what is computed, so that it is in
 //! checkpoints as it began.
 
+mod genotype;
+mod space;
+mod supernet;
+
 use std::fmt;
+
+pub use genotype::{Genotype, Layer};
+pub use space::{Choice, Space};
+pub use supernet::Pull;
 
 use super::Network;
 use super::parts::{
@@ -96,6 +104,21 @@ pub enum Operation {
     Residual = 2,
     /// A residual block of a depthwise separable convolution.
     Dwsblock = 3,
+}
+
+impl Operation {
+    /// All of them, by their numbers.
+    pub const ALL: [Self; 4] = [Self::Skip, Self::Conv3x3, Self::Residual, Self::Dwsblock];
+
+    /// Its name in the authors' genotypes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Skip => "skip",
+            Self::Conv3x3 => "conv3x3",
+            Self::Residual => "residual",
+            Self::Dwsblock => "dwsblock",
+        }
+    }
 }
 
 impl fmt::Display for Config {
@@ -242,15 +265,42 @@ fn cell(b: &mut Builder, x: Value, w: &Scope<'_>, operations: &[Operation]) -> R
         // The last one's output is added to the cell's input.
         let out =
             if j + 1 < operations.len() { stored_width(&w.scope(operation.last())).unwrap_or(c) } else { c };
-        y = operate(b, y, &w, *operation, out)?;
+        y = operate(b, y, &w, *operation, out, Factors::default())?;
     }
-    let fifth = channels(b, w.path("res_scale"), &vec![RES_SCALE; c], x)?;
+    end_of_cell(b, y, x, w)
+}
+
+/// `0.2 · y + x`.
+fn end_of_cell(b: &mut Builder, y: Value, x: Value, w: &Scope<'_>) -> Result<Value> {
+    let fifth = channels(b, w.path("res_scale"), &vec![RES_SCALE; b.shape(x).channels], x)?;
     let y = b.multiply(w.path("scaled"), y, fifth)?;
     b.add(w.prefix(), y, x)
 }
 
+/// What the channels within an operation are multiplied by, a number a channel, while widths are not decided.
+#[derive(Clone, Copy, Default)]
+struct Factors {
+    /// Of a residual block.
+    residual: Option<Value>,
+    /// Of a depthwise separable convolution, which is wider.
+    wide: Option<Value>,
+}
+
+impl Factors {
+    fn times(b: &mut Builder, y: Value, w: &Scope<'_>, factors: Option<Value>) -> Result<Value> {
+        factors.map_or(Ok(y), |factors| b.multiply(w.path("conv1.factors"), y, factors))
+    }
+}
+
 /// One operation, to so many channels.
-fn operate(b: &mut Builder, x: Value, w: &Scope<'_>, operation: Operation, out: usize) -> Result<Value> {
+fn operate(
+    b: &mut Builder,
+    x: Value,
+    w: &Scope<'_>,
+    operation: Operation,
+    out: usize,
+    factors: Factors,
+) -> Result<Value> {
     let [pointwise, square] = [1, 3].map(|kernel| Conv::same(kernel).without_bias());
     let last = w.scope(operation.last());
     let y = match operation {
@@ -259,12 +309,14 @@ fn operate(b: &mut Builder, x: Value, w: &Scope<'_>, operation: Operation, out: 
         Operation::Residual => {
             let y = square.of(b, x, &w.scope("conv1"))?;
             let y = b.relu(w.path("conv1.relu"), y)?;
+            let y = Factors::times(b, y, w, factors.residual)?;
             let y = square.making(b, y, &last, out)?;
             with_skip(b, y, x, w)?
         }
         Operation::Dwsblock => {
             let y = pointwise.of(b, x, &w.scope("conv1"))?;
             let y = b.relu(w.path("conv1.relu"), y)?;
+            let y = Factors::times(b, y, w, factors.wide)?;
             let wide = b.shape(y).channels;
             let y = square.in_groups(wide).making(b, y, &w.scope("conv2"), wide)?;
             let y = b.relu(w.path("conv2.relu"), y)?;

@@ -1,4 +1,5 @@
-//! `sparsr train` and `sparsr distil`: a network learns from pictures, as a file says, and from another network.
+//! `sparsr train`, `sparsr distil` and `sparsr search`: a network learns from pictures, as a file says, from another
+//! network, or in many forms of which one is found.
 //!
 //! ```text
 //!   CONFIG.toml ─► config ─► settings ─► network (its first numbers) ─► run: iterations, figures, files
@@ -105,8 +106,42 @@ pub struct How {
     device: DeviceChoice,
 }
 
+/// Search the structure of a network
+///
+/// Which operations a TrilevelNAS network of variant B has, how wide they are and how many of its cells there are, for so many
+/// multiply-adds. A supernet of all of them learns; a radius grows until one option of each choice is left. Ends with
+/// experiments/NAME/found.toml, which `sparsr train` takes.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  sparsr search --print-config > search.toml    every key; [search] is what is chosen among
+  sparsr search search.toml
+  sparsr train experiments/NAME/found.toml
+  sparsr search search.toml --random 1 > other.toml    a network of the same cost, drawn by a seed
+
+docs/search.md says what it does and what came of it.")]
+pub struct Search {
+    #[command(flatten)]
+    learning: Learning,
+
+    /// Print the configuration of a network that is drawn by this seed, and end: within 3 % of search.macs
+    #[arg(long, value_name = "SEED")]
+    random: Option<u64>,
+}
+
 pub fn run(args: &Args) -> Result<ExitCode> {
     learn(&args.learning, false)
+}
+
+/// Searches a structure, or draws one.
+pub fn search(args: &Search) -> Result<ExitCode> {
+    let Search { learning, random } = args;
+    let Some(path) = learning.begin()? else { return Ok(ExitCode::SUCCESS) };
+    let Some(seed) = random else { return learning.how.run(path, Settings::of_search) };
+    let (config, given) = config::read(path, &learning.how.set)?;
+    let settings = Settings::of_search(config, &given)?;
+    terminal::print(lesson::search::drawn(&settings, *seed)?.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The same with a teacher.
@@ -115,11 +150,7 @@ pub fn distil(args: &Distil) -> Result<ExitCode> {
 }
 
 fn learn(args: &Learning, is_taught: bool) -> Result<ExitCode> {
-    if args.print_config {
-        terminal::print(config::DEFAULT.as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let path = args.config.as_ref().ok_or("expected a configuration: CONFIG.toml")?;
+    let Some(path) = args.begin()? else { return Ok(ExitCode::SUCCESS) };
     args.how.run(path, |config, given| {
         if is_taught && config.teacher.network.is_empty() {
             let reason = "expected a network to learn from, found none; `sparsr train` learns without one";
@@ -140,6 +171,17 @@ pub fn prune(network: &str, path: &Path, laid: &[(&str, String)], how: &How) -> 
         config.scale = scale;
         Settings::of_pruning(config, given)
     })
+}
+
+impl Learning {
+    /// The configuration's file; none once the defaults are printed.
+    fn begin(&self) -> Result<Option<&Path>> {
+        if self.print_config {
+            terminal::print(config::DEFAULT.as_bytes())?;
+            return Ok(None);
+        }
+        Ok(Some(self.config.as_ref().ok_or("expected a configuration: CONFIG.toml")?))
+    }
 }
 
 impl How {

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::cells::{Cell, GRID};
 use super::degrade::{self, Degradations, Frame, Window};
-use super::{Ahead, Pair, Pairs, Taught, bytes, unsupported};
+use super::{Ahead, Halves, Pair, Pairs, Taught, bytes, halves, unsupported};
 use crate::error::Result;
 use crate::learn::{Batch, Random};
 use crate::pixels::Pixels;
@@ -73,7 +73,9 @@ pub struct Batches {
     pairs: Arc<Pairs>,
     crops: Crops,
     seed: u64,
-    cells: Vec<Cell>,
+    /// Those of all pictures, or of each half.
+    cells: Vec<Vec<Cell>>,
+    halves: Option<Halves>,
     taught: Option<Taught>,
 }
 
@@ -96,7 +98,7 @@ impl Batches {
         }
         let flat = (crops.drop_flat * cells.len() as f64) as usize;
         cells.drain(..flat.min(cells.len() - 1));
-        Ok(Self { pairs, crops, seed, cells, taught: None })
+        Ok(Self { pairs, crops, seed, cells: vec![cells], halves: None, taught: None })
     }
 
     /// The same batches, with crops of what teachers make of the small pictures.
@@ -117,6 +119,23 @@ impl Batches {
         Ok(Self { taught: Some(taught), ..self })
     }
 
+    /// The same batches, with crops of one half of the pictures, or of the other, as the step says.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if a half has no picture that is large enough.
+    pub fn in_halves(self, halves: Halves) -> Result<Self> {
+        let of_pictures = halves::of_pictures(&self.pairs);
+        let own = |half: usize| {
+            let all = self.cells.iter().flatten();
+            all.filter(|cell| of_pictures[cell.picture as usize] == half).copied().collect::<Vec<_>>()
+        };
+        let cells = vec![own(0), own(1)];
+        if cells.iter().any(Vec::is_empty) {
+            return Err(unsupported("expected two pictures at least, one for each half, found fewer"));
+        }
+        Ok(Self { cells, halves: Some(halves), ..self })
+    }
+
     /// What the batches are made of.
     pub fn crops(&self) -> &Crops {
         &self.crops
@@ -130,7 +149,8 @@ impl Batches {
     /// Where the crops of a step are taken.
     pub fn draws(&self, step: u64) -> Vec<Draw> {
         let random = Random::new(self.seed, Random::CROPS, step);
-        (0..self.crops.batch_size as u32).map(|item| self.draw(&random, item)).collect()
+        let cells = &self.cells[self.halves.map_or(0, |halves| halves.of(step))];
+        (0..self.crops.batch_size as u32).map(|item| self.draw(cells, &random, item)).collect()
     }
 
     /// The batch of a step.
@@ -169,9 +189,9 @@ impl Batches {
         Ahead::start(self.clone(), first, held)
     }
 
-    fn draw(&self, random: &Random, item: u32) -> Draw {
+    fn draw(&self, cells: &[Cell], random: &Random, item: u32) -> Draw {
         let number = |at: u32, below: usize| random.below(NUMBERS * item + at, below as u32);
-        let Cell { picture, x, y, .. } = self.cells[number(0, self.cells.len()) as usize];
+        let Cell { picture, x, y, .. } = cells[number(0, cells.len()) as usize];
         let (size, low) = (self.crops.lq_size, &self.pairs.pairs[picture as usize].low);
         // The cell's pixel is in the crop's middle, as far as the picture reaches.
         let start = |from: u32, at: u32, side: usize| {

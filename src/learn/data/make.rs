@@ -16,6 +16,9 @@ use crate::pixels::{Edge, Pixels, Samples};
 /// The second size of large pictures.
 const SHRUNK: f64 = 0.55;
 
+/// What its name ends with.
+pub(super) const SHRUNK_NAME: &str = ", shrunk";
+
 /// What files become.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Made {
@@ -87,7 +90,7 @@ fn pairs(options: &DataOptions, source: &Source, decoded: Decoded, made: &mut Ma
         return Ok(());
     };
     made.pairs.push(Pair { name: name.clone(), low, high });
-    made.pairs.extend(shrunk.map(|(low, high)| Pair { name: format!("{name}, shrunk"), low, high }));
+    made.pairs.extend(shrunk.map(|(low, high)| Pair { name: format!("{name}{SHRUNK_NAME}"), low, high }));
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use sparsr::learn::data::{
-    Batches, Blur, Crops, DataOptions, Degradations, HeldOut, Jpeg, Noise, Pairs, Resize,
+    Batches, Blur, Crops, DataOptions, Degradations, Halves, HeldOut, Jpeg, Noise, Pairs, Resize,
 };
 use sparsr::{Cancel, Progress};
 
@@ -28,6 +28,10 @@ pub fn open(settings: &Settings, machine: &Machine, cancel: &Cancel) -> Result<A
             teacher::taught(&teachers, &config.teacher.cache, machine, batches.pairs(), cancel, progress)
         })?;
         batches = batches.taught_by(taught)?;
+    }
+    if let Some(search) = &settings.search {
+        let halves = Halves { from: search.start, each: config.datasets.train.accum_iter };
+        batches = batches.in_halves(halves)?;
     }
     Ok(Arc::new(batches))
 }

@@ -2,12 +2,13 @@
 //!
 //! A plain network has one objective from the first iteration to the last (`plain.rs`). SMSR's changes with the phase of its
 //! masks (`masks.rs`), and with it the parameters that the graph has: `tensors` has all of them. One that is pruned is
-//! driven to zero in part (`pruning.rs`, `shrinking.rs`, `balanced.rs`).
+//! driven to zero in part (`pruning.rs`, `shrinking.rs`, `balanced.rs`). A search trains a supernet (`search.rs`).
 
 mod balanced;
 mod masks;
 mod plain;
 mod pruning;
+pub mod search;
 mod shrinking;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use balanced::BalancedLesson;
 use masks::MaskLesson;
 use plain::PlainLesson;
 use pruning::PruningLesson;
+use search::SearchLesson;
 use shrinking::ShrinkingLesson;
 use sparsr::Model;
 use sparsr::learn::{Batch, Clip, Objective, Optimiser, State, Step, Trainer, unit_factor};
@@ -78,6 +80,16 @@ trait Form {
         0
     }
 
+    /// Says what the next iteration minimises, where that differs from one to the next.
+    fn aim(&mut self, _iteration: u64, _trainer: &mut Trainer) -> Result<()> {
+        Ok(())
+    }
+
+    /// The rate of an iteration that is not the schedule's.
+    fn rate(&self, _iteration: u64) -> Option<f64> {
+        None
+    }
+
     /// Whether a parameter is not trained in the present phase.
     fn freezes(&self, _name: &str) -> bool {
         false
@@ -97,10 +109,12 @@ trait Form {
     }
 
     /// Makes numbers in training those of a checkpoint.
-    fn finish(&self, _tensors: &mut Tensors) {}
+    fn finish(&self, _tensors: &mut Tensors) -> Result<()> {
+        Ok(())
+    }
 
-    /// What came of the training besides the network.
-    fn outcome(&self, _network: &Model) -> Result<Option<Outcome>> {
+    /// What came of the training besides the network. `tensors` are the averaged numbers in training.
+    fn outcome(&self, _network: &Model, _tensors: &Tensors) -> Result<Option<Outcome>> {
         Ok(None)
     }
 
@@ -122,6 +136,8 @@ pub struct Entered {
 pub struct Outcome {
     /// Another network, and what its file is called behind `net_g_`.
     pub network: Option<(&'static str, Model)>,
+    /// A file's name and text.
+    pub file: Option<(&'static str, String)>,
     /// Lines about it.
     pub told: Vec<String>,
 }
@@ -138,12 +154,16 @@ pub struct Seen {
 impl<'a> Lesson<'a> {
     pub fn new(settings: &'a Settings, machine: &'a Machine, model: Model) -> Result<Self> {
         let config = &settings.config;
-        let mut tensors = tensors_of(model.weights());
+        let mut tensors = match &settings.search {
+            Some(own) => search::supernet(settings, own),
+            None => tensors_of(model.weights()),
+        };
         check_patterns(settings, &tensors)?;
         let white = model.net().unfolded().range();
         let read = model.weights().metadata();
         let metadata = model.told().into_iter().filter(|(key, _)| read.contains_key(*key)).collect();
         let form: Box<dyn Form + 'a> = match (&settings.masks, &settings.pruning) {
+            _ if settings.search.is_some() => Box::new(SearchLesson::new(settings)?),
             (Some(own), _) => Box::new(MaskLesson::new(settings, own, &mut tensors)?),
             (None, Some(own)) if own.method == Method::Obproxsg => {
                 Box::new(ShrinkingLesson::new(settings, own.shrinking, model))
@@ -196,6 +216,7 @@ impl<'a> Lesson<'a> {
     pub fn step(&mut self, batches: Vec<Batch>) -> Result<(Seen, Option<&'static str>)> {
         let iteration = self.iteration();
         let begun = if self.form.is_due(iteration) { Some(self.enter(iteration)?) } else { None };
+        self.form.aim(iteration, &mut self.trainer)?;
         let count = batches.len() as u64;
         for (number, Batch { low, high, taught }) in batches.into_iter().enumerate() {
             let low = in_range(low, self.white);
@@ -205,7 +226,8 @@ impl<'a> Lesson<'a> {
             let inputs: Vec<&Tensor> = std::iter::once(&low).chain(&given).collect();
             self.trainer.gather(&inputs)?;
         }
-        let Step { loss, watched, norm } = self.trainer.update(self.rate(iteration))?;
+        let rate = self.form.rate(iteration).unwrap_or_else(|| self.rate(iteration));
+        let Step { loss, watched, norm } = self.trainer.update(rate)?;
         let pixels = watched.first().copied().unwrap_or(loss);
         self.form.see(&watched[1.min(watched.len())..], &mut self.trainer)?;
         Ok((Seen { loss: loss.into(), pixels: pixels.into(), norm }, begun))
@@ -222,21 +244,26 @@ impl<'a> Lesson<'a> {
 
     /// What came of the training besides the network.
     pub fn outcome(&self) -> Result<Option<Outcome>> {
-        self.form.outcome(&self.network()?)
+        self.form.outcome(&self.network()?, &self.averaged()?)
     }
 
     /// The network of the averaged numbers.
     pub fn network(&self) -> Result<Model> {
-        let mut tensors = self.tensors.clone();
-        let averaged = self.trainer.averaged()?;
-        tensors.extend(averaged.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
-        self.form.finish(&mut tensors);
+        let mut tensors = self.averaged()?;
+        self.form.finish(&mut tensors)?;
         let config = &self.settings.config;
         let about = [("config", toml::to_string(config)?), ("iteration", self.iteration().to_string())];
         let weights = Weights::new(config.name.clone(), tensors)
             .with_metadata(self.metadata.clone())
             .with_metadata(about);
         Ok(Model::from_weights(config.name.clone(), weights)?)
+    }
+
+    fn averaged(&self) -> Result<Tensors> {
+        let mut tensors = self.tensors.clone();
+        let averaged = self.trainer.averaged()?;
+        tensors.extend(averaged.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
+        Ok(tensors)
     }
 
     pub fn state(&self) -> Result<State> {

@@ -14,6 +14,7 @@ use sparsr::low_level::models::smsr;
 use sparsr::low_level::tensor::Parameter;
 use sparsr::low_level::weights::Weights;
 
+use super::lesson;
 use super::settings::{Settings, Sizes};
 use crate::{Result, engine};
 
@@ -29,6 +30,9 @@ pub struct Start {
 pub fn start(settings: &Settings, latest: Option<&Path>) -> Result<Start> {
     let (config, path) = (&settings.config, &settings.config.path);
     let scale = config.scale as usize;
+    if let Some(search) = &settings.search {
+        return Ok(Start { model: lesson::search::network(settings, search)?, told: None });
+    }
     if let Some(architecture) = of_checkpoint(settings) {
         let name = latest.map_or(path.pretrain_network_g.clone(), |latest| latest.display().to_string());
         let model = engine::model(&name, None)?;
@@ -80,6 +84,7 @@ fn drawn(sizes: &Sizes, scale: usize, unit: f64, seed: u64) -> BTreeMap<String, 
         Sizes::SwinIr(ref sizes) => fresh::swinir(sizes, seed),
         Sizes::Esrt { channels } => fresh::esrt(channels, scale, seed),
         Sizes::AcNet { channels, layers } => fresh::acnet(channels, layers, scale, seed),
+        Sizes::TrilevelNas(ref genotype) => fresh::trilevelnas(genotype, seed),
         Sizes::Edsr { channels, blocks } => fresh::edsr(channels, blocks, scale, seed),
         Sizes::Ledsr { channels, blocks } => fresh::ledsr(channels, blocks, scale, seed),
         Sizes::Smsr { channels, modules, layers, mask_channels, attention_channels } => {

@@ -25,7 +25,7 @@ use super::log::{Log, Told, span, thousands};
 use super::machine::Machine;
 use super::metrics::{Metrics, Row};
 use super::network::{self, Start};
-use super::settings::Settings;
+use super::settings::{Search, Settings};
 use super::tensorboard::Events;
 use super::validate::{Figures, Validation};
 use super::{changes, curve, data};
@@ -106,7 +106,7 @@ impl<'a> Course<'a> {
         // What cannot be begun leaves no folder.
         let latest = state.as_ref().map(|_| folder.path(&network_file("latest")));
         let Start { model, mut told } = network::start(settings, latest.as_deref())?;
-        let description = model.description();
+        let description = settings.search.as_ref().map_or_else(|| model.description(), Search::description);
         let mut lesson = Lesson::new(settings, machine, model)?;
         let before = state.as_ref().map(|(_, state)| lesson.restore(state)).transpose()?.flatten();
         let validation = Validation::open(settings, machine, cancel)?;
@@ -345,8 +345,12 @@ impl<'a> Course<'a> {
 
     /// What came of the training besides its network: told, measured and written.
     fn tell_outcome(&mut self) -> Result<()> {
-        let Some(Outcome { network, told }) = self.lesson.outcome()? else { return Ok(()) };
+        let Some(Outcome { network, file, told }) = self.lesson.outcome()? else { return Ok(()) };
         told.iter().try_for_each(|line| self.log.info(line))?;
+        if let Some((name, text)) = file {
+            self.folder.write(name, text.as_bytes())?;
+            self.log.info(&format!("the configuration is in {}", self.folder.path(name).display()))?;
+        }
         let Some((name, model)) = network else { return Ok(()) };
         let mut about = vec![];
         if let Some(validation) = &mut self.validation {

@@ -3,6 +3,10 @@
 //!
 //! Where keys depend on a `type`, each is optional here: `check.rs` says which belong to which.
 
+mod search;
+
+pub use search::Search;
+
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -16,6 +20,7 @@ pub struct Config {
     pub datasets: Datasets,
     pub train: Train,
     pub prune: Prune,
+    pub search: Search,
     pub teacher: Teacher,
     pub val: Val,
     pub logger: Logger,
@@ -38,6 +43,10 @@ pub struct Network {
     pub num_heads: Option<Vec<u64>>,
     pub window_size: Option<u64>,
     pub mlp_ratio: Option<u64>,
+    pub variant: Option<String>,
+    pub path: Option<Vec<u64>>,
+    pub genotype: Option<Vec<Vec<u64>>>,
+    pub widths: Option<Vec<Vec<u64>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -255,6 +264,7 @@ impl Default for Config {
             datasets: Datasets::default(),
             train: Train::default(),
             prune: Prune::default(),
+            search: Search::default(),
             teacher: Teacher::default(),
             val: Val::default(),
             logger: Logger::default(),
@@ -278,6 +288,10 @@ impl Default for Network {
             num_heads: None,
             window_size: None,
             mlp_ratio: None,
+            variant: None,
+            path: None,
+            genotype: None,
+            widths: None,
         }
     }
 }

@@ -2,16 +2,19 @@
 
 mod network;
 mod pruning;
+mod search;
 
 use std::ops::RangeInclusive;
 
 use glob::Pattern;
 use sparsr::learn::fresh;
+use sparsr::low_level::models::trilevelnas::Genotype;
 
 pub use pruning::{Method, Pruning, Shrinking};
+pub use search::Search;
 
 use super::config::Given;
-use super::schema::{Clip, Config, Degradation, Group, Loss, Masks, Prune, Teacher, Training};
+use super::schema::{self, Clip, Config, Degradation, Group, Loss, Masks, Prune, Teacher, Training};
 use crate::Result;
 
 /// The largest of sizes and counts that are plausible.
@@ -32,6 +35,8 @@ pub struct Settings {
     pub masks: Option<Masks>,
     /// Where channels are driven to zero.
     pub pruning: Option<Pruning>,
+    /// Where a structure is searched.
+    pub search: Option<Search>,
 }
 
 /// The network to train.
@@ -60,6 +65,7 @@ pub enum Sizes {
         channels: usize,
         layers: usize,
     },
+    TrilevelNas(Genotype),
     /// An architecture by its name, or any, as large as the checkpoint that it starts from.
     Checkpoint(Option<&'static str>),
 }
@@ -73,6 +79,7 @@ impl Sizes {
             Self::SwinIr(_) => "swinir",
             Self::Esrt { .. } => "esrt",
             Self::AcNet { .. } => "acnet",
+            Self::TrilevelNas(_) => "trilevelnas",
             Self::Checkpoint(architecture) => architecture.unwrap_or_default(),
         }
     }
@@ -113,7 +120,17 @@ impl Settings {
             let found = "it is for `sparsr prune NET -c CONFIG.toml`";
             return Check { given }.refuse("prune", found);
         }
+        if config.search != schema::Search::default() {
+            let found = "it is for `sparsr search CONFIG.toml`";
+            return Check { given }.refuse("search", found);
+        }
         Self::checked(config, given)
+    }
+
+    /// Of a training in which a structure is found.
+    pub fn of_search(config: Config, given: &Given) -> Result<Self> {
+        let search = Check { given }.search(&config)?;
+        Ok(Self { search: Some(search), ..Self::checked(config, given)? })
     }
 
     /// Of a training that drives a part of a network to zero.
@@ -144,6 +161,7 @@ impl Settings {
             groups: check.groups(&config, is_smsr)?,
             masks: is_smsr.then(|| config.train.masks.clone()),
             pruning: None,
+            search: None,
             config,
         })
     }

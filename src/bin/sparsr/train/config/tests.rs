@@ -1,3 +1,5 @@
+mod structures;
+
 use super::super::schema::Config;
 use super::super::settings::{Cut, LossKind, Rate, Settings, Sizes};
 use super::*;
@@ -24,8 +26,9 @@ fn the_printed_configuration_is_the_default() {
     assert!(sentence.contains("datasets.train.dataroot_gt: expected a folder of pictures"), "{sentence}");
     // Every key is there, those without a value as a comment.
     let mut keys = Vec::new();
-    let schema = include_str!("../schema.rs").split("impl Default").next().unwrap();
-    for line in schema.lines() {
+    let parts = [include_str!("../schema.rs"), include_str!("../schema/search.rs")];
+    let lines = parts.iter().flat_map(|part| part.split("impl Default").next().unwrap().lines());
+    for line in lines {
         let field = line.trim().strip_prefix("pub ").and_then(|line| line.split_once(": "));
         keys.extend(field.map(|(name, _)| if name == "kind" { "type" } else { name }));
     }
@@ -263,7 +266,7 @@ fn every_mistake_is_named_with_its_line() {
         ),
         (
             "[network_g]\ntype = \"ResNet\"",
-            "a.toml:2: network_g.type: expected EDSR, LEDSR, SMSR, SwinIR, ESRT, ACNet, Checkpoint or an architecture that `sparsr models` lists, found `ResNet`",
+            "a.toml:2: network_g.type: expected EDSR, LEDSR, SMSR, SwinIR, ESRT, ACNet, TrilevelNAS, Checkpoint or an architecture that `sparsr models` lists, found `ResNet`",
         ),
         (
             "[network_g]\ntype = \"RLFN\"",

@@ -108,7 +108,7 @@ impl Form for BalancedLesson<'_> {
     }
 
     /// The same network in a file that has what is not zero alone.
-    fn outcome(&self, network: &Model) -> Result<Option<Outcome>> {
+    fn outcome(&self, network: &Model, _tensors: &Tensors) -> Result<Option<Outcome>> {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let made = balanced(network, &names, self.balance)?;
         let all = |model: &Model| names.iter().map(|name| numbers(model, name)).fold([0, 0], add);
@@ -119,7 +119,7 @@ impl Form for BalancedLesson<'_> {
             names.len(),
             names.join(", ")
         )];
-        Ok(Some(Outcome { network: Some(("pruned", made)), told }))
+        Ok(Some(Outcome { network: Some(("pruned", made)), file: None, told }))
     }
 
     /// What is zero has gone.

@@ -145,8 +145,9 @@ impl Form for MaskLesson<'_> {
     }
 
     /// Back to a unit of 1.
-    fn finish(&self, tensors: &mut Tensors) {
+    fn finish(&self, tensors: &mut Tensors) -> Result<()> {
         self.scale(tensors, |factor| factor);
+        Ok(())
     }
 
     fn write(&self, state: &mut State) {

@@ -284,19 +284,20 @@ impl Form for PruningLesson<'_> {
         if self.pulls() { vec![("pull", self.phases.pull(self.own, iteration, true))] } else { vec![] }
     }
 
-    fn finish(&self, tensors: &mut Tensors) {
+    fn finish(&self, tensors: &mut Tensors) -> Result<()> {
         *tensors = tensors_of(&Weights::new(self.model.name(), tensors.clone()).without_weight_norm());
+        Ok(())
     }
 
     /// The network without the channels that went.
-    fn outcome(&self, network: &Model) -> Result<Option<Outcome>> {
+    fn outcome(&self, network: &Model, _tensors: &Tensors) -> Result<Option<Outcome>> {
         let channels = skipping(prune::channels(network)?, network, &self.own.skip)?;
         let kept: Vec<Vec<usize>> =
             (0..self.channels.groups().len()).map(|group| self.kept.of(group)).collect();
         let kept = Kept::new(&channels, &kept)?;
         let model = prune::sliced(network, &channels, &kept)?;
         let told = told_of_cut(network, &channels, &kept, self.own.picture)?;
-        Ok(Some(Outcome { network: Some(("pruned", model)), told }))
+        Ok(Some(Outcome { network: Some(("pruned", model)), file: None, told }))
     }
 
     fn write(&self, state: &mut State) {

@@ -66,7 +66,7 @@ impl Form for ShrinkingLesson<'_> {
     }
 
     /// The density of each layer, and the compact network that follows.
-    fn outcome(&self, network: &Model) -> Result<Option<Outcome>> {
+    fn outcome(&self, network: &Model, _tensors: &Tensors) -> Result<Option<Outcome>> {
         let Compact { layers, channels, blocks } = compact(network)?;
         let mut told: Vec<String> = layers
             .iter()
@@ -78,7 +78,7 @@ impl Form for ShrinkingLesson<'_> {
             })
             .collect();
         told.push(format!("a compact network: num_feat = {channels}, num_block = {blocks}"));
-        Ok(Some(Outcome { network: None, told }))
+        Ok(Some(Outcome { network: None, file: None, told }))
     }
 
     fn write(&self, state: &mut State) {

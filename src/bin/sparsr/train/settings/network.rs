@@ -2,6 +2,7 @@
 
 use sparsr::learn::fresh;
 use sparsr::low_level::models::architectures;
+use sparsr::low_level::models::trilevelnas::{Genotype, OPERATIONS, Operation, Step, Variant};
 
 use super::super::schema::{Config, Network};
 use super::{Check, LARGEST, Sizes};
@@ -29,11 +30,12 @@ impl Check<'_> {
             "swinir" if !is_told_by_a_checkpoint(config) => self.swinir(config),
             "esrt" if !is_told_by_a_checkpoint(config) => self.esrt(network),
             "acnet" if !is_told_by_a_checkpoint(config) => self.acnet(network),
+            "trilevelnas" if !is_told_by_a_checkpoint(config) => self.trilevelnas(config),
             _ => {
                 let known = architectures().find(|known| known.name == lower).map(|known| known.name);
                 if known.is_none() && lower != "checkpoint" {
                     let reason = format!(
-                        "expected EDSR, LEDSR, SMSR, SwinIR, ESRT, ACNet, Checkpoint or an architecture that \
+                        "expected EDSR, LEDSR, SMSR, SwinIR, ESRT, ACNet, TrilevelNAS, Checkpoint or an architecture that \
                          `sparsr models` lists, found `{}`",
                         network.kind
                     );
@@ -89,6 +91,83 @@ impl Check<'_> {
         })
     }
 
+    fn trilevelnas(&self, config: &Config) -> Result<Sizes> {
+        let network = &config.network_g;
+        self.only(network, &["num_feat", "variant", "path", "genotype", "widths"])?;
+        let channels = self.size("num_feat", network.num_feat, 64)?;
+        let key = |name: &str| format!("network_g.{name}");
+        let variant = match network.variant.as_deref().unwrap_or("B") {
+            "A" => Variant::A,
+            "B" => Variant::B,
+            other => return self.refuse(&key("variant"), &format!("expected A or B, found `{other}`")),
+        };
+        let cells = network.genotype.as_deref().unwrap_or_default();
+        self.ensure(
+            !cells.is_empty(),
+            &key("genotype"),
+            "five operations for each cell, of TrilevelNAS",
+            "none",
+        )?;
+        let operations = cells.iter().map(|cell| {
+            let numbers: [u64; OPERATIONS] = self.each(&key("genotype"), cell)?;
+            let all = numbers.map(|number| Operation::ALL.get(number as usize).copied());
+            let whole = all.iter().all(Option::is_some);
+            self.ensure(whole, &key("genotype"), "operations of 0 to 3", format!("{numbers:?}"))?;
+            Ok(all.map(|operation| operation.unwrap_or(Operation::Skip)))
+        });
+        let operations = operations.collect::<Result<Vec<_>>>()?;
+        let full = vec![vec![channels as u64; OPERATIONS - 1]; cells.len()];
+        let widths = network.widths.as_ref().unwrap_or(&full);
+        let expected = format!("as many lists as genotype has ({})", cells.len());
+        self.ensure(widths.len() == cells.len(), &key("widths"), &expected, widths.len())?;
+        let widths = widths.iter().map(|cell| {
+            let numbers: [u64; OPERATIONS - 1] = self.each(&key("widths"), cell)?;
+            numbers
+                .iter()
+                .try_for_each(|number| self.count(&key("widths"), *number, 1..=LARGEST).map(drop))?;
+            Ok(numbers.map(|number| number as usize))
+        });
+        let widths = widths.collect::<Result<Vec<_>>>()?;
+        let path = self.path(network, variant, &operations, config.scale)?;
+        Ok(Sizes::TrilevelNas(Genotype { channels, variant, path, widths, scale: config.scale as usize }))
+    }
+
+    /// Numbers of which there are so many.
+    fn each<const COUNT: usize>(&self, key: &str, numbers: &[u64]) -> Result<[u64; COUNT]> {
+        match numbers.try_into() {
+            Ok(numbers) => Ok(numbers),
+            Err(_) => self
+                .refuse(key, &format!("expected lists of {COUNT} numbers, found one of {}", numbers.len())),
+        }
+    }
+
+    /// Cells (0) in their order, and upsampling layers (1), of which variant A has one for each doubling.
+    fn path(
+        &self,
+        network: &Network,
+        variant: Variant,
+        cells: &[[Operation; OPERATIONS]],
+        scale: u64,
+    ) -> Result<Vec<Step>> {
+        let key = "network_g.path";
+        let plain = vec![0; cells.len()];
+        let path = network.path.as_ref().unwrap_or(&plain);
+        let [zeros, ones] = [0, 1].map(|kind| path.iter().filter(|step| **step == kind).count());
+        let expected =
+            format!("a 0 for each of the {} cells of genotype, and a 1 for an upsampling layer", cells.len());
+        let fits = zeros == cells.len() && zeros + ones == path.len();
+        self.ensure(fits, key, &expected, format!("{path:?}"))?;
+        let doubles = variant == Variant::B || ones < 3 && 1 << ones == scale;
+        let expected = format!("upsampling layers that double up to {scale}, of variant A");
+        self.ensure(doubles, key, &expected, ones)?;
+        let mut cells = cells.iter();
+        let step = |step: &u64| match step {
+            0 => cells.next().copied().map_or(Step::Up, Step::Cell),
+            _ => Step::Up,
+        };
+        Ok(path.iter().map(step).collect())
+    }
+
     fn swinir(&self, config: &Config) -> Result<Sizes> {
         let network = &config.network_g;
         self.only(network, &["embed_dim", "depths", "num_heads", "window_size", "mlp_ratio"])?;
@@ -136,6 +215,10 @@ impl Check<'_> {
             ("num_heads", network.num_heads.is_some()),
             ("window_size", network.window_size.is_some()),
             ("mlp_ratio", network.mlp_ratio.is_some()),
+            ("variant", network.variant.is_some()),
+            ("path", network.path.is_some()),
+            ("genotype", network.genotype.is_some()),
+            ("widths", network.widths.is_some()),
         ];
         match given.into_iter().find(|(name, is_given)| *is_given && !own.contains(name)) {
             None => Ok(()),
