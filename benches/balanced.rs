@@ -30,7 +30,7 @@ const ROUNDS: usize = 7;
 /// Kernel, channels, and how many of a block stay.
 const SHAPES: [(usize, usize); 7] = [(1, 32), (1, 64), (1, 128), (1, 256), (3, 16), (3, 32), (3, 64)];
 const BALANCES: [(usize, usize); 9] =
-    [(8, 16), (6, 16), (5, 16), (4, 16), (3, 16), (2, 16), (1, 4), (2, 8), (8, 32)];
+    [(4, 8), (3, 8), (2, 8), (1, 8), (1, 4), (8, 16), (4, 16), (2, 16), (8, 32)];
 
 /// Layers of one shape.
 struct Case {
