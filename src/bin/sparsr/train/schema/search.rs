@@ -30,7 +30,7 @@ impl Default for Search {
             macs: Count::Text("15G".into()),
             size: "1280x720".into(),
             warmup: 0.3,
-            arch_lr: 3e-4,
+            arch_lr: 5e-3,
             macs_weight: 0.1,
         }
     }
