@@ -7,8 +7,8 @@
 # Each is then trained from nothing for as many iterations, by the same seed. FOLDER/results.csv has what each costs, PSNR of Y
 # on the pictures held out and on Set5, and the processor's minutes.
 #
-# It can be ended at any time, and goes on where it was. About 12 minutes of one core; SPARSR_JOBS (1) trainings at once.
-# SPARSR_SEARCH (3500) and SPARSR_ITERATIONS (2000) are the iterations of the search and of each training. Pictures: as
+# It can be ended at any time, and goes on where it was. About 8 minutes of one core; SPARSR_JOBS (1) trainings at once.
+# SPARSR_SEARCH (1500) and SPARSR_ITERATIONS (2000) are the iterations of the search and of each training. Pictures: as
 # weights/continue.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -17,7 +17,7 @@ seed=${1:-1}
 work=${2:-target/studies/search-$seed}
 pictures=$(cd "${SPARSR_TRAINING:-../shared/data/train}" && pwd)
 set5=$(cd "${SPARSR_SET5:-../shared/data/set5/HR}" && pwd)
-searched=${SPARSR_SEARCH:-3500}
+searched=${SPARSR_SEARCH:-1500}
 iterations=${SPARSR_ITERATIONS:-2000}
 
 sparsr=${SPARSR:-target/release/sparsr}
@@ -52,7 +52,7 @@ num_feat = 16
 num_cell = 2
 widths = [4, 8, 12, 16]
 macs = "3G"
-arch_lr = 3e-4
+arch_lr = 5e-3
 [val]
 val_freq = 4000
 save_img = false
