@@ -139,7 +139,9 @@ mod tests {
         let logits = [0.4, 0.31, 0.2, 0.05, -0.02];
         for radius in [0.4, 0.5, 0.6, 0.7, 0.8] {
             let (y, _) = sparsest(&logits, radius);
-            let from_middle: Vec<f64> = y.iter().map(|y| y - 0.2).collect();
+            // Sparsemax leaves four of them.
+            let from_middle: Vec<f64> =
+                y.iter().zip([0.25, 0.25, 0.25, 0.25, 0.0]).map(|(y, u)| y - u).collect();
             near(&[norm(&from_middle), y.iter().sum()], &[radius, 1.0]);
             assert!(y.iter().all(|y| *y >= 0.0), "{y:?}");
         }
