@@ -241,6 +241,6 @@ fn balanced_pruning_at_once_needs_no_pictures() {
     let left = skipped["convolutions"].as_array().unwrap().len();
     assert_eq!(left + 2, told["convolutions"].as_array().unwrap().len());
     folder.succeeds(&["upscale", "pictures/a.png", "-o", "a.png", "-m", "balanced.safetensors", "--unusual"]);
-    let refused = folder.fails(&[&args[..5], &["--params", "10k", "-o", "c.safetensors"]].concat());
+    let refused = folder.fails(&[&args[..6], &["--params", "10k", "-o", "c.safetensors"]].concat());
     assert!(refused.contains("expected --keep"), "{refused}");
 }
