@@ -115,12 +115,8 @@ impl Case {
             let (name, spread) =
                 (format!("layer{layer}"), (3.0 / (kernel * kernel * channels) as f32).sqrt());
             let weight = seeded::parameter([channels, channels, kernel, kernel], layer as u64);
-            let stays = balance.map(|balance| balance.stays(&weight));
-            let own = |(at, value): (usize, &f32)| match &stays {
-                Some(stays) if !stays[at] => 0.0,
-                _ => value * spread,
-            };
-            let numbers: Vec<f32> = weight.values().iter().enumerate().map(own).collect();
+            let weight = balance.map_or(weight.clone(), |balance| balance.thinned(&weight));
+            let numbers: Vec<f32> = weight.values().iter().map(|value| value * spread).collect();
             let weight = Parameter::new(weight.dims(), numbers);
             let weights = seeded::weighted(&mut b, &name, &weight, None).expect("a name of its own");
             x = b.conv2d(&name, x, weights, Conv2d::same(kernel)).expect("channels match");

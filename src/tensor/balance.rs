@@ -81,6 +81,13 @@ impl Balance {
         stays
     }
 
+    /// A weight `[out, in, k, k]` with zeros in place of what does not stay.
+    pub fn thinned(self, weight: &Parameter) -> Parameter {
+        let values = weight.values().iter().zip(self.stays(weight));
+        let values: Vec<f32> = values.map(|(own, stays)| if stays { *own } else { 0.0 }).collect();
+        Parameter::new(weight.dims(), values)
+    }
+
     /// Whether no block of a weight `[out, in, k, k]` has more numbers other than zero than stay.
     pub fn holds(self, weight: &Parameter) -> bool {
         let count = |block: &[usize]| block.iter().filter(|at| weight.values()[**at] != 0.0).count();
@@ -140,14 +147,7 @@ mod tests {
             for dims in [[3, 64, 3, 3], [5, 33, 1, 1], [2, block, 3, 1]] {
                 let dense = weight(dims);
                 assert!(balance.is_for(&dense) == (dims[1] >= block));
-                let stays = balance.stays(&dense);
-                let kept: Vec<f32> = dense
-                    .values()
-                    .iter()
-                    .zip(&stays)
-                    .map(|(number, stays)| if *stays { *number } else { 0.0 })
-                    .collect();
-                assert!(balance.holds(&Parameter::new(dims, kept)), "{balance} of {dims:?}");
+                assert!(balance.holds(&balance.thinned(&dense)), "{balance} of {dims:?}");
                 let all = balance.kept() == block;
                 assert_eq!(balance.holds(&dense), all, "{balance} of {dims:?}");
             }

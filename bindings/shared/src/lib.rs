@@ -5,4 +5,4 @@ pub mod log;
 mod network;
 
 pub use choice::Choice;
-pub use network::{USUAL, network};
+pub use network::network;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sparsr_rs::{Effort, Ladder, Model, Result};
 
 /// The network if none is named.
-pub const USUAL: &str = "smsr-x2";
+const USUAL: &str = "smsr-x2";
 
 /// The scale of the built-in ladder if no network is named.
 const SCALE: usize = 2;

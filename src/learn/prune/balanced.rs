@@ -57,18 +57,11 @@ pub fn balanced(model: &Model, names: &[&str], balance: Balance) -> Result<Model
     }
     let weights = model.weights();
     let numbers = |(name, numbers): (&str, &Parameter)| {
-        let own = if names.contains(&name) { thinned(numbers, balance) } else { numbers.clone() };
+        let own = if names.contains(&name) { balance.thinned(numbers) } else { numbers.clone() };
         (name.to_owned(), own)
     };
     let made = Weights::new(weights.source(), weights.iter().map(numbers))
         .with_metadata(said(model))
         .with_metadata([(Weights::BALANCE, balance.to_string())]);
     Model::from_weights(model.name(), made)
-}
-
-/// Zeros in place of what does not stay.
-fn thinned(numbers: &Parameter, balance: Balance) -> Parameter {
-    let values = numbers.values().iter().zip(balance.stays(numbers));
-    let values: Vec<f32> = values.map(|(own, stays)| if stays { *own } else { 0.0 }).collect();
-    Parameter::new(numbers.dims(), values)
 }

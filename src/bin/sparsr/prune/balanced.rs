@@ -26,18 +26,20 @@ pub fn prune(model: &Model, target: Target, args: &Args) -> Result<(Model, Strin
     let balance = Balance::of_share(share, args.block)?;
     let names = skipping(balanceable(model, balance), &args.skip);
     let made = balanced(model, &names, balance)?;
-    let count = |model: &Model, counts: fn(f32) -> bool| {
-        let values = names.iter().filter_map(|name| Some(model.weights().get(name)?.values()));
-        values.flatten().filter(|value| counts(**value)).count()
-    };
     let report = Report {
         model: model.name().into(),
         architecture: model.architecture().into(),
         balance: balance.to_string(),
-        numbers: [count(model, |_| true), count(&made, |number| number != 0.0)],
+        numbers: numbers(&made, &names),
         convolutions: names.iter().map(|name| (*name).to_owned()).collect(),
     };
     Ok((made, if args.json { json(&report)? } else { report.to_text() }))
+}
+
+/// How many numbers these tensors have, and how many of them are not zero.
+pub fn numbers(model: &Model, names: &[&str]) -> [usize; 2] {
+    let values = || names.iter().filter_map(|name| Some(model.weights().get(name)?.values())).flatten();
+    [values().count(), values().filter(|value| **value != 0.0).count()]
 }
 
 /// The names without those that are to be left alone, by a tensor's name or its convolution's.

@@ -15,7 +15,7 @@ use super::super::settings::{Pruning, Settings};
 use super::plain::PlainLesson;
 use super::{Form, Outcome, Tensors, note};
 use crate::Result;
-use crate::prune::balanced::skipping;
+use crate::prune::balanced::{numbers, skipping};
 
 pub struct BalancedLesson<'a> {
     plain: PlainLesson<'a>,
@@ -50,23 +50,21 @@ impl<'a> BalancedLesson<'a> {
         kept + ((block - kept) as f64 * left.powi(3)).ceil() as usize
     }
 
-    /// Which numbers stay, of those that have stayed so far.
+    /// Which numbers stay, of those that are not zero.
     fn masks(&self, kept: usize, trainer: &Trainer) -> Result<Masks> {
         let parameters = trainer.parameters()?;
         let balance = Balance::new(kept, self.balance.block())?;
         let mask = |name: &String| {
-            let numbers = parameters.get(parameters.find(name)?);
-            let before = self.masks.as_ref().and_then(|(_, masks)| masks.get(name));
-            let left: Vec<f32> = match before {
-                Some(before) => {
-                    numbers.values().iter().zip(before).map(|(own, factor)| own * factor).collect()
-                }
-                None => numbers.values().to_vec(),
-            };
-            let stays = balance.stays(&Parameter::new(numbers.dims(), left.clone())).into_iter().zip(left);
-            Some((name.clone(), stays.map(|(stays, own)| f32::from(stays && own != 0.0)).collect()))
+            Some((name.clone(), mask(&balance.thinned(parameters.get(parameters.find(name)?)))))
         };
         Ok(self.names.iter().filter_map(mask).collect())
+    }
+
+    /// Makes zero what went.
+    fn multiply(&self, trainer: &mut Trainer) -> Result<()> {
+        let Some((_, masks)) = &self.masks else { return Ok(()) };
+        let factors: Vec<(&str, &[f32])> = masks.iter().map(|(name, mask)| (&**name, &**mask)).collect();
+        Ok(trainer.multiply(&factors)?)
     }
 }
 
@@ -92,15 +90,15 @@ impl Form for BalancedLesson<'_> {
         self.grown()
     }
 
-    /// Makes zero what went.
     fn see(&mut self, _watched: &[f32], trainer: &mut Trainer) -> Result<()> {
+        // What went does not come back, so it is zero again before more goes.
+        self.multiply(trainer)?;
         let kept = self.kept(trainer.iteration());
         if self.masks.as_ref().is_none_or(|(present, _)| *present != kept) {
             self.masks = Some((kept, self.masks(kept, trainer)?));
+            self.multiply(trainer)?;
         }
-        let Some((_, masks)) = &self.masks else { return Ok(()) };
-        let factors: Vec<(&str, &[f32])> = masks.iter().map(|(name, mask)| (&**name, &**mask)).collect();
-        Ok(trainer.multiply(&factors)?)
+        Ok(())
     }
 
     fn told(&self, iteration: u64) -> Vec<(&'static str, f64)> {
@@ -111,8 +109,7 @@ impl Form for BalancedLesson<'_> {
     fn outcome(&self, network: &Model, _tensors: &Tensors) -> Result<Option<Outcome>> {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let made = balanced(network, &names, self.balance)?;
-        let all = |model: &Model| names.iter().map(|name| numbers(model, name)).fold([0, 0], add);
-        let [[_, before], [left, _]] = [network, &made].map(all);
+        let [before, left] = numbers(&made, &names);
         let told = vec![format!(
             "{left} of {before} weights stay, {} in {} convolutions: {}",
             self.balance,
@@ -126,22 +123,14 @@ impl Form for BalancedLesson<'_> {
     fn read(&mut self, state: &State) -> Result<()> {
         let iteration: u64 =
             note(state, "iteration")?.parse().map_err(|_| "training state: iteration: expected a count")?;
-        let mask = |name: &String| {
-            let numbers = state.tensor(&format!("parameters.{name}"))?.values();
-            Some((name.clone(), numbers.iter().map(|own| f32::from(*own != 0.0)).collect()))
-        };
+        let mask = |name: &String| Some((name.clone(), mask(state.tensor(&format!("parameters.{name}"))?)));
         let masks = self.names.iter().filter_map(mask).collect();
         self.masks = (iteration > 0).then(|| (self.kept(iteration), masks));
         Ok(())
     }
 }
 
-/// How many numbers of a tensor are not zero, and how many there are.
-fn numbers(model: &Model, name: &str) -> [usize; 2] {
-    let values = model.weights().get(name).map_or(&[][..], |numbers| numbers.values());
-    [values.iter().filter(|value| **value != 0.0).count(), values.len()]
-}
-
-fn add([a, b]: [usize; 2], [c, d]: [usize; 2]) -> [usize; 2] {
-    [a + c, b + d]
+/// 1 for each number that is not zero.
+fn mask(numbers: &Parameter) -> Vec<f32> {
+    numbers.values().iter().map(|own| f32::from(*own != 0.0)).collect()
 }
