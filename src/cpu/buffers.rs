@@ -46,6 +46,12 @@ impl Buffers {
 pub struct Pool(Mutex<Vec<Buffers>>);
 
 impl Pool {
+    /// How many blocks there are that nobody has.
+    #[cfg(test)]
+    pub(super) fn blocks(&self) -> usize {
+        self.0.lock().unwrap().iter().map(|buffers| buffers.free.len()).sum()
+    }
+
     /// Lends memory that nobody else has.
     pub(super) fn with<T>(&self, run: impl FnOnce(&mut Buffers) -> T) -> T {
         let mut buffers = self.0.lock().ok().and_then(|mut free| free.pop()).unwrap_or_default();

@@ -94,9 +94,11 @@ impl<'a> Held<'a> {
         Common { maps: self.maps, sums }
     }
 
-    /// Holds numbers in the order of maps.
-    pub(super) fn give(&mut self, value: Value, numbers: Vec<f32>) {
-        self.maps.insert(value, Map::new(self.graph.node(value).shape, numbers));
+    /// Holds numbers in the order of maps. In memory of its own: what is given back was taken before.
+    pub(super) fn give(&mut self, value: Value, numbers: &[f32]) {
+        let mut map = self.map(self.graph.node(value).shape);
+        map.values_mut().copy_from_slice(numbers);
+        self.maps.insert(value, map);
     }
 
     /// Gives back the memory of all that nobody took.

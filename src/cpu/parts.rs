@@ -60,7 +60,7 @@ pub fn run_parts(
         };
         let means = mean(parts.par_iter().map(run).collect());
         let mut held = Held::new(graph, parameters, order.clone(), buffers).behind(&common);
-        gathered.iter().zip(means).for_each(|(value, numbers)| held.give(*value, numbers));
+        gathered.iter().zip(means).for_each(|(value, numbers)| held.give(*value, &numbers));
         held.make_all(first, is(Stage::Mean));
         let outputs = held.take_outputs();
         held.close();
@@ -199,14 +199,17 @@ mod tests {
             outputs.into_iter().map(Tensor::into_values).collect()
         };
         let expected = mean(parts.iter().map(alone).collect());
-        let pool = Pool::default();
-        for _ in 0..2 {
-            let found = run_parts(&graph, &parameters, &parts, &pool).unwrap();
+        let (pool, mut blocks) = (Pool::default(), None);
+        let single = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        for _ in 0..4 {
+            let found = single.install(|| run_parts(&graph, &parameters, &parts, &pool)).unwrap();
             assert_eq!(found.len(), 5);
             for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 let expected = Tensor::new(found.shape(), expected.clone());
                 assert_close(found, &expected, &format!("output {at}"));
             }
+            let before = blocks.replace(pool.blocks());
+            assert!(before.is_none_or(|before| before == pool.blocks()), "{before:?} and {}", pool.blocks());
         }
         assert!(run_parts(&graph, &parameters, &[vec![&rows, &rows]], &pool).is_err());
     }
