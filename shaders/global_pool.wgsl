@@ -1,6 +1,7 @@
 // Sums over runs of pixels; applied until one pixel is left, it is a sum over the picture.
 //
-//   output[c, r] = scale · Σ_{p in run r} term(input[c, p])        run r = pixels [r · RUN, (r + 1) · RUN)
+//   output[c, r] = scale · Σ_{p in run r} term(input[c, p])        run r = pixels [r · RUN, (r + 1) · RUN),
+//                                                                  of all, or PART: of a rectangle's
 //   term(x) = x,  x²  or  (x − mean[c])²                           ROOT: the square root of that
 //
 //   mean: scale = 1 / N in the last dispatch      norm: x² in the first, ROOT in the last
@@ -22,10 +23,15 @@ const SQUARED_DISTANCE: u32 = 2u;
 override RUN: u32 = 4096u;
 override TERM: u32 = VALUE;
 override ROOT: bool = false;
+override PART: bool = false;
 
 struct GlobalPoolParams {
     pixels: u32,
     runs: u32,
+    columns: u32,
+    width: u32,
+    first: u32,
+    stored: u32,
     scale: f32,
 }
 
@@ -44,6 +50,13 @@ fn term(x: Vec4, centre: Vec4) -> Vec4 {
     return x;
 }
 
+fn place(p: u32) -> u32 {
+    if (PART) {
+        return params.first + p / params.columns * params.width + p % params.columns;
+    }
+    return p;
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let run = workgroup.x;
@@ -55,7 +68,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     var sum = Vec4(0.0);
     for (var p = run * RUN + thread; p < end; p += THREADS) {
-        sum += term(Vec4(input[plane * params.pixels + p]), centre);
+        sum += term(Vec4(input[plane * params.stored + place(p)]), centre);
     }
     add_up(sum, thread);
     if (thread == 0u) {

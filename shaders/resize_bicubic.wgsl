@@ -1,7 +1,7 @@
-// Enlargement by Keys' cubic convolution, the edge repeated: one output pixel a thread.
+// Interpolation by Keys' cubic convolution, the edge repeated: one output pixel a thread.
 //
 //   output[p] = Σ_{i, j = −1 … 2} w(i − t_y) · w(j − t_x) · input[⌊q⌋ + (i, j)]
-//   q = (p + ½) / scale − ½,  t = q − ⌊q⌋
+//   q = (p + ½) · below / scale − ½,  t = q − ⌊q⌋
 
 #import cubic
 #import element
@@ -11,6 +11,7 @@ struct ResizeBicubicParams {
     input_width: u32,
     input_height: u32,
     scale: u32,
+    below: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: ResizeBicubicParams;
@@ -19,14 +20,14 @@ struct ResizeBicubicParams {
 
 @compute @workgroup_size(32, 2)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let width = params.input_width * params.scale;
-    let height = params.input_height * params.scale;
+    let width = params.input_width * params.scale / params.below;
+    let height = params.input_height * params.scale / params.below;
     if (id.x >= width || id.y >= height) {
         return;
     }
-    // By the place within the old pixel, so that t is as exact far from the origin as near it.
-    let place = (vec2<f32>(id.xy % params.scale) + 0.5) / f32(params.scale) - 0.5;
-    let corner = vec2<i32>(id.xy / params.scale) + vec2<i32>(floor(place));
+    // By the place within what is alike over and over, so that t is as exact far from the origin as near it.
+    let place = (vec2<f32>(id.xy % params.scale) + 0.5) * f32(params.below) / f32(params.scale) - 0.5;
+    let corner = vec2<i32>(id.xy / params.scale * params.below) + vec2<i32>(floor(place));
     let across = cubic(place.x - floor(place.x));
     let down = cubic(place.y - floor(place.y));
     let last = vec2<i32>(i32(params.input_width), i32(params.input_height)) - 1;

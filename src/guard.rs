@@ -106,18 +106,21 @@ impl Figures {
     /// # Errors
     /// [`Error::Device`] if that is no picture.
     pub fn of(model: &Model) -> Result<Self> {
-        let (picture, side) = (calibration(), model.scale() * SIDE);
+        let (picture, scale, facts) = (calibration(), model.scale(), model.net().facts());
+        let [before, _] = facts.border;
         let [width, height] = model.extended([SIDE; 2]);
         let graph = model.graph(Shape::new(1, 3, height, width))?;
-        let input = picture.part_with(model.edge(), 0..width, 0..height).to_tensor(graph.range());
+        let input = picture.surrounded(facts.edge, before, [width, height]).to_tensor(graph.range());
         let output = cpu::run(&graph, model.net().numbers(), &input)?;
         let found = Pixels::from_tensor(&output, graph.range(), Depth::Sixteen)
             .map_err(|error| Error::Device(format!("{}: {error}", model.weights().source())))?;
-        let expected = resize_bicubic_matlab(&picture, side, side);
-        Ok(Self::between(&found, &expected, BLOCK * model.scale()))
+        let range = scale * before..scale * (before + SIDE);
+        let found = found.part(range.clone(), range)?;
+        let expected = resize_bicubic_matlab(&picture, scale * SIDE, scale * SIDE);
+        Ok(Self::between(&found, &expected, BLOCK * scale))
     }
 
-    /// Of the upper left part of `found` that is as large as `expected`, by blocks of so many pixels a side.
+    /// Of pictures of one size, by blocks of so many pixels a side.
     fn between(found: &Pixels, expected: &Pixels, block: usize) -> Self {
         let (mut means, mut squares, mut count) = ([0.0; 3], 0.0, 0);
         for top in (0..expected.height()).step_by(block) {

@@ -45,6 +45,7 @@ mod control;
 pub mod cpu;
 mod device;
 mod error;
+mod export;
 #[cfg(not(target_arch = "wasm32"))]
 #[doc(hidden)]
 pub mod gpu;
@@ -54,6 +55,7 @@ pub mod graph;
 pub mod guard;
 #[cfg(feature = "image")]
 mod image;
+mod import;
 #[doc(hidden)]
 pub mod job;
 #[doc(hidden)]

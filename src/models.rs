@@ -2,6 +2,7 @@
 
 pub mod acnet;
 pub mod bsrn;
+mod builtin;
 pub mod carn;
 pub mod edsr;
 mod esa;
@@ -30,23 +31,13 @@ use std::sync::Arc;
 
 pub(crate) use self::parts::DIV2K_MEAN;
 use crate::error::{Error, Result};
+use crate::export;
 use crate::graph::{Graph, Parameters};
+use crate::import::{self, Imported};
 use crate::net::{Facts, Net};
 use crate::pixels::Edge;
 use crate::tensor::Shape;
 use crate::weights::{Stored, Weights};
-
-/// Networks that are part of the program: name and checkpoint.
-const BUILTIN: &[(&str, &[u8])] = &[
-    ("smsr-x2", include_bytes!("../weights/smsr-x2.safetensors")),
-    ("smsr-x3", include_bytes!("../weights/smsr-x3.safetensors")),
-    ("smsr-x4", include_bytes!("../weights/smsr-x4.safetensors")),
-    ("edsrtiny-x2", include_bytes!("../weights/edsrtiny-x2.safetensors")),
-    ("edsrmini-x2", include_bytes!("../weights/edsrmini-x2.safetensors")),
-    ("edsrmini-x3", include_bytes!("../weights/edsrmini-x3.safetensors")),
-    ("edsrmini-x4", include_bytes!("../weights/edsrmini-x4.safetensors")),
-    ("edsrmini-x2-photo", include_bytes!("../weights/edsrmini-x2-photo.safetensors")),
-];
 
 /// The version of what [`Model::to_safetensors`] writes.
 const LAYOUT: &str = "1";
@@ -125,7 +116,7 @@ trait Network: fmt::Display + fmt::Debug + Send + Sync {
     /// What a graph does not say of the pictures that go through it.
     fn facts(&self) -> Facts {
         let (scale, alignment) = (self.scale(), self.alignment());
-        Facts { scale, alignment, smallest_side: self.smallest_side(), edge: self.edge() }
+        Facts::scale(scale).of_sides(alignment, self.smallest_side(), self.edge())
     }
 
     /// The network for pictures of `input`'s shape, of its own channels, and the numbers of its parameters.
@@ -241,14 +232,19 @@ pub struct Partition {
 }
 
 impl Model {
-    /// Reads a checkpoint: `.safetensors`, or PyTorch's `.pth` and `.pt`. Nothing in the file is executed.
+    /// Reads a checkpoint: `.safetensors`, or PyTorch's `.pth` and `.pt`; or a network of ncnn's by either of its files,
+    /// `.param` and `.bin`. Nothing in the file is executed.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read, [`Error::Weights`] if it is no checkpoint, not one of a known
-    /// architecture, lacks a tensor, has one of another shape, or one that the network does not read.
+    /// architecture, lacks a tensor, has one of another shape, or one that the network does not read; of a graph, if it has
+    /// a layer that cannot be run as it is.
     pub fn load(path: &Path) -> Result<Self> {
         let stem =
             path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
+        if let Some(imported) = import::load(path)? {
+            return Ok(Self::imported(stem, imported));
+        }
         Ok(Self { unseen: true, ..Self::from_weights(stem, Weights::load(path)?)? })
     }
 
@@ -260,29 +256,16 @@ impl Model {
         Ok(Self { unseen: true, ..Self::from_weights(name, Weights::from_bytes(name, bytes)?)? })
     }
 
-    /// One of [`Model::builtin_names`].
+    /// A network of ncnn's from its two files, `.param` and `.bin`. `name` is what errors call it.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if there is none of that name.
-    pub fn builtin(name: &str) -> Result<Self> {
-        let Some((name, bytes)) = BUILTIN.iter().find(|(builtin, _)| *builtin == name) else {
-            let names = Self::builtin_names().join(", ");
-            return Err(Error::Unsupported(format!("no built-in model `{name}`; there are: {names}")));
-        };
-        Self::from_weights(*name, Weights::from_bytes(&format!("builtin:{name}"), bytes)?)
+    /// [`Error::Weights`] if they are none, do not fit together, or have a layer that cannot be run as it is.
+    pub fn from_ncnn(name: &str, param: &[u8], bin: &[u8]) -> Result<Self> {
+        Ok(Self::imported(name, import::ncnn::read(name, param, bin)?))
     }
 
-    /// The networks that are part of the program.
-    pub fn builtin_names() -> &'static [&'static str] {
-        const NAMES: [&str; BUILTIN.len()] = {
-            let (mut names, mut at) = ([""; BUILTIN.len()], 0);
-            while at < names.len() {
-                names[at] = BUILTIN[at].0;
-                at += 1;
-            }
-            names
-        };
-        &NAMES
+    fn imported(name: impl Into<String>, Imported { net, weights }: Imported) -> Self {
+        Self { name: name.into(), weights, known: None, net, unseen: true }
     }
 
     /// The network that `weights` hold.
@@ -380,6 +363,11 @@ impl Model {
         self.known.as_ref().map_or("graph", |(architecture, _)| *architecture)
     }
 
+    /// Whether a graph tells what it is, and not its tensors: one from a file of ncnn's, or one that was made by hand.
+    pub fn told_by_graph(&self) -> bool {
+        self.known.is_none()
+    }
+
     /// What distinguishes this network from others of its architecture, in words.
     pub fn description(&self) -> String {
         let nodes = || format!("{} nodes", self.net.unfolded().nodes().len());
@@ -431,6 +419,14 @@ impl Model {
         self.weights.clone().with_metadata(about).to_safetensors(stored)
     }
 
+    /// The network as ncnn's two files, `.param` and `.bin`, for pictures of RGB in 0 … 1.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the node that ncnn has no layer for.
+    pub fn to_ncnn(&self) -> Result<[Vec<u8>; 2]> {
+        export::ncnn::write(&self.net)
+    }
+
     /// Input widths and heights must be multiples of this.
     pub fn alignment(&self) -> usize {
         self.net.facts().alignment
@@ -448,7 +444,7 @@ impl Model {
 
     /// The size, width and height, that a picture is extended to, so that the network takes it.
     pub fn extended(&self, size: [usize; 2]) -> [usize; 2] {
-        size.map(|side| side.max(self.smallest_side()).next_multiple_of(self.alignment()))
+        self.net.facts().extended(size)
     }
 
     /// Numbers in the network's weights, counted as its paper does.

@@ -25,12 +25,15 @@ pub struct Facts {
     pub smallest_side: usize,
     /// What a picture of another size is extended by.
     pub edge: Edge,
+    /// Columns and rows of [`Facts::edge`] that the network takes before and behind the picture, at the left and the top and at
+    /// the right and the bottom. What it makes of them is cut off again.
+    pub border: [usize; 2],
 }
 
 impl Facts {
     /// Of a network that takes pictures of any size and makes them `scale` times as large.
     pub const fn scale(scale: usize) -> Self {
-        Self { scale, alignment: 1, smallest_side: 1, edge: Edge::Repeated }
+        Self { scale, alignment: 1, smallest_side: 1, edge: Edge::Repeated, border: [0; 2] }
     }
 
     /// For pictures whose sides are multiples of `alignment`, at least `smallest_side`; others are extended by `edge`.
@@ -39,7 +42,24 @@ impl Facts {
         Self { alignment, smallest_side, edge, ..self }
     }
 
-    /// The smallest picture that the network takes.
+    /// With so many columns and rows before and behind the picture.
+    #[must_use]
+    pub const fn with_border(self, border: [usize; 2]) -> Self {
+        Self { border, ..self }
+    }
+
+    /// The size, width and height, of what a network is given for a picture.
+    pub fn extended(self, size: [usize; 2]) -> [usize; 2] {
+        let [before, behind] = self.border;
+        self.aligned(size.map(|side| before + side + behind))
+    }
+
+    /// The size that a picture, with its border if there is one, is extended to, so that the network takes it.
+    pub(crate) fn aligned(self, size: [usize; 2]) -> [usize; 2] {
+        size.map(|side| side.max(self.smallest_side).next_multiple_of(self.alignment))
+    }
+
+    /// The smallest picture that the network takes, with its border.
     pub fn smallest(self) -> Shape {
         let side = self.smallest_side.next_multiple_of(self.alignment.max(1));
         Shape::new(1, 3, side, side)

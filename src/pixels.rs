@@ -9,7 +9,11 @@
 //! with halves rounded to the even neighbour and `white` 255 or 65535. A number that is not finite never
 //! becomes a picture: it is an error that says where it stood.
 
+mod edge;
+
 use std::ops::Range;
+
+pub use edge::Edge;
 
 use crate::error::{Error, Result};
 use crate::tensor::{Shape, Tensor};
@@ -67,30 +71,6 @@ impl Depth {
         match self {
             Self::Eight => 1,
             Self::Sixteen => 2,
-        }
-    }
-}
-
-/// What stands for pixels past the right and bottom edge.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Edge {
-    /// The last column or row.
-    #[default]
-    Repeated,
-    /// Those before the last, backwards.
-    Mirrored,
-}
-
-impl Edge {
-    /// Which of a side's `length` pixels stands at `at`.
-    fn place(self, at: usize, length: usize) -> usize {
-        match self {
-            Self::Repeated => at.min(length - 1),
-            Self::Mirrored => {
-                let period = (2 * (length - 1)).max(1);
-                let within = at % period;
-                within.min(period - within).min(length - 1)
-            }
         }
     }
 }
@@ -203,10 +183,25 @@ impl Pixels {
     #[must_use]
     pub(crate) fn part_with(&self, edge: Edge, x: Range<usize>, y: Range<usize>) -> Self {
         let [columns, rows] = [(x, self.width), (y, self.height)]
-            .map(|(range, length)| range.map(|at| edge.place(at, length)).collect::<Vec<usize>>());
+            .map(|(range, length)| range.map(|at| edge.place(at as isize, length)).collect::<Vec<usize>>());
+        self.picked(&columns, &rows)
+    }
+
+    /// The picture with `before` columns and rows at its left and top, and as many behind it as make it `size`, by `edge`.
+    #[must_use]
+    pub(crate) fn surrounded(&self, edge: Edge, before: usize, size: [usize; 2]) -> Self {
+        let place = |at: usize, length| edge.place(at as isize - before as isize, length);
+        let columns: Vec<usize> = (0..size[0]).map(|at| place(at, self.width)).collect();
+        let rows: Vec<usize> = (0..size[1]).map(|at| place(at, self.height)).collect();
+        self.picked(&columns, &rows)
+    }
+
+    /// These columns of these rows, at least one of each.
+    #[must_use]
+    pub(crate) fn picked(&self, columns: &[usize], rows: &[usize]) -> Self {
         let samples = match &self.samples {
-            Samples::U8(samples) => Samples::U8(picked(samples, self.width, &columns, &rows)),
-            Samples::U16(samples) => Samples::U16(picked(samples, self.width, &columns, &rows)),
+            Samples::U8(samples) => Samples::U8(picked(samples, self.width, columns, rows)),
+            Samples::U16(samples) => Samples::U16(picked(samples, self.width, columns, rows)),
         };
         Self::of(columns.len(), rows.len(), samples)
     }

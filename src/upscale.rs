@@ -30,7 +30,7 @@ use crate::graph::{Graph, Value};
 use crate::guard;
 use crate::job::engine::{CpuEngine, Engine};
 use crate::job::scratch;
-use crate::job::stream::{Budget, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
+use crate::job::stream::{Bordered, Budget, Cropped, Known, Outcome, PixelRows, Run, Sink, Source, Tiling};
 use crate::models::Model;
 use crate::pixels::Pixels;
 use crate::plan::{Choices, Phase, Sparsity};
@@ -338,6 +338,21 @@ impl Upscaler {
     }
 
     fn run(&mut self, source: &mut dyn Source, sink: &mut dyn Sink, with_masks: bool) -> Result<Outcome> {
+        let facts = self.model.net().facts();
+        if facts.border == [0; 2] {
+            return self.run_bordered(source, sink, with_masks);
+        }
+        let mut sink = Cropped::new(sink, source.size(), facts);
+        self.run_bordered(&mut Bordered::new(source, facts), &mut sink, with_masks)
+    }
+
+    /// Of a picture that has its border, if the network takes one.
+    fn run_bordered(
+        &mut self,
+        source: &mut dyn Source,
+        sink: &mut dyn Sink,
+        with_masks: bool,
+    ) -> Result<Outcome> {
         let Self { model, engines, together, budget, known, options, .. } = self;
         let (together, control) = (*together, &options.control);
         let (real, depth) = (source.size(), source.depth());

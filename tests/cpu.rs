@@ -77,8 +77,8 @@ const CASES: &[Row] = &[
 
     ("average_pool/2",                &["input"], |_| Op::AveragePool(AveragePool { size: 2 })),
     ("average_pool/3",                &["input"], |_| Op::AveragePool(AveragePool { size: 3 })),
-    ("global_average_pool/odd",       &["input"], |_| Op::GlobalPool(GlobalPool { kind: GlobalPoolKind::Mean })),
-    ("global_average_pool/one_pixel", &["input"], |_| Op::GlobalPool(GlobalPool { kind: GlobalPoolKind::Mean })),
+    ("global_average_pool/odd",       &["input"], |_| global_pool(GlobalPoolKind::Mean)),
+    ("global_average_pool/one_pixel", &["input"], |_| global_pool(GlobalPoolKind::Mean)),
 
     ("pixel_shuffle/2", &["input"], |_| Op::PixelShuffle(PixelShuffle { scale: 2 })),
     ("pixel_shuffle/3", &["input"], |_| Op::PixelShuffle(PixelShuffle { scale: 3 })),
@@ -171,7 +171,7 @@ fn binary(kind: BinaryKind) -> Op {
 }
 
 fn resize(kind: ResizeKind, scale: usize) -> Op {
-    Op::Resize(Resize { kind, scale })
+    Op::Resize(Resize::by(kind, scale))
 }
 
 fn resize_to(kind: ResizeKind) -> Op {
@@ -179,7 +179,7 @@ fn resize_to(kind: ResizeKind) -> Op {
 }
 
 fn global_pool(kind: GlobalPoolKind) -> Op {
-    Op::GlobalPool(GlobalPool { kind })
+    Op::GlobalPool(GlobalPool::of_all(kind))
 }
 
 /// As many heads as the table of biases has columns.

@@ -223,7 +223,7 @@ fn others() -> Vec<Case> {
         cases.push(Case { step: scale, whole_steps: true, ..unshuffle });
         for (kind, margin) in [(ResizeKind::Nearest, 0), (ResizeKind::Bilinear, 1), (ResizeKind::Bicubic, 2)]
         {
-            let resize = Case::new(format!("{kind:?} {scale}"), 2, Op::Resize(Resize { kind, scale }));
+            let resize = Case::new(format!("{kind:?} {scale}"), 2, Op::Resize(Resize::by(kind, scale)));
             cases.push(Case { scale, margin, ..resize });
         }
     }

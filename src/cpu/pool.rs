@@ -57,9 +57,15 @@ fn larger(largest: f32, value: f32) -> f32 {
 }
 
 pub(super) fn global_pool(op: &GlobalPool, x: &Map, y: &mut Map) {
-    let (channels, count) = (x.shape().channels, x.shape().pixels() as f64);
+    let (shape, count) = (x.shape(), op.pixels(x.shape()) as f64);
+    let channels = shape.channels;
     for (n, y) in y.values_mut().chunks_exact_mut(channels).enumerate() {
-        let x = x.picture(n);
+        let within = (op.margin != [0; 2]).then(|| {
+            let columns = op.within(shape.width);
+            let row = |row| &x.row(n, row)[columns.start * channels..columns.end * channels];
+            op.within(shape.height).flat_map(row).copied().collect::<Vec<f32>>()
+        });
+        let x = within.as_deref().unwrap_or_else(|| x.picture(n));
         let mut means = vec![0.0; channels];
         if op.kind != GlobalPoolKind::Norm {
             means = sums(x, channels, |_, x| x);

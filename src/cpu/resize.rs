@@ -5,7 +5,7 @@ use crate::graph::{Resize, ResizeKind, ResizeTo};
 
 pub(super) fn resize(op: &Resize, x: &Map, y: &mut Map) {
     match op.kind {
-        ResizeKind::Bicubic => bicubic(op.scale, x, y),
+        ResizeKind::Bicubic => bicubic(op, x, y),
         ResizeKind::Bilinear | ResizeKind::BilinearCorners => bilinear(op.kind, x, y),
         ResizeKind::Nearest => nearest(x, y, |p, _| p / op.scale),
     }
@@ -76,9 +76,9 @@ pub(super) fn lines(kind: ResizeKind, old: usize, new: usize) -> Vec<Line> {
     (0..new).map(line).collect()
 }
 
-fn bicubic(scale: usize, x: &Map, y: &mut Map) {
+fn bicubic(op: &Resize, x: &Map, y: &mut Map) {
     let (input, channels) = (x.shape(), x.shape().channels);
-    let (rows, columns) = (cubics(input.height, scale), cubics(input.width, scale));
+    let (rows, columns) = (cubics(input.height, op), cubics(input.width, op));
     y.by_row(|n, row, line| {
         let Cubic { places, weights } = &rows[row];
         let mut between = vec![0.0; input.width * channels];
@@ -105,17 +105,18 @@ impl Cubic {
     }
 }
 
-/// Every new pixel along an axis of `length` old ones. Weights come from the place within the old pixel alone, so
+/// Every new pixel along an axis of `length` old ones. Weights come from the place within what is alike over and over, so
 /// that rounding gives the same ones all along.
-fn cubics(length: usize, scale: usize) -> Vec<Cubic> {
+fn cubics(length: usize, op: &Resize) -> Vec<Cubic> {
+    let Resize { scale, below, .. } = *op;
     let cubic = |p: usize| {
-        let (old, within) = ((p / scale) as f64, (p % scale) as f64);
-        let at = (within + 0.5) / scale as f64 - 0.5;
+        let (old, within) = ((p / scale * below) as f64, (p % scale) as f64);
+        let at = (within + 0.5) * below as f64 / scale as f64 - 0.5;
         let (floor, t) = (at.floor(), at - at.floor());
         let place = |step: f64| (old + floor + step).clamp(0.0, length as f64 - 1.0) as usize;
         Cubic { places: [-1.0, 0.0, 1.0, 2.0].map(place), weights: [1.0 + t, t, 1.0 - t, 2.0 - t].map(keys) }
     };
-    (0..length * scale).map(cubic).collect()
+    (0..op.side(length)).map(cubic).collect()
 }
 
 /// Keys' kernel at distance `d` (Cubic Convolution Interpolation for Digital Image Processing, 1981,
@@ -134,6 +135,10 @@ pub(super) fn keys(d: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn cubics(length: usize, scale: usize) -> Vec<Cubic> {
+        super::cubics(length, &Resize::by(ResizeKind::Bicubic, scale))
+    }
 
     #[test]
     fn weights_sum_to_one_and_a_scale_of_one_changes_nothing() {

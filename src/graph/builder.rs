@@ -272,7 +272,7 @@ impl Builder {
 
     /// One number of each channel over all pixels.
     pub fn global_pool(&mut self, name: impl Into<String>, x: Value, kind: GlobalPoolKind) -> Result<Value> {
-        self.append(name, Op::GlobalPool(GlobalPool { kind }), &[x])
+        self.append(name, Op::GlobalPool(GlobalPool::of_all(kind)), &[x])
     }
 
     /// The mean over all pixels.
@@ -293,7 +293,7 @@ impl Builder {
         kind: ResizeKind,
         scale: usize,
     ) -> Result<Value> {
-        self.append(name, Op::Resize(Resize { kind, scale }), &[x])
+        self.append(name, Op::Resize(Resize::by(kind, scale)), &[x])
     }
 
     /// Interpolation to the size of `like`.

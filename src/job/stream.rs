@@ -11,6 +11,7 @@
 //! same rows in smaller tiles, then on the other engines, then on the next one. Rows that the sink has taken are not made again. If nothing helps there is an
 //! error, and the sink has not had the whole picture.
 
+mod border;
 mod known;
 mod pass;
 mod recovery;
@@ -21,6 +22,7 @@ mod sizing;
 use std::path::PathBuf;
 use std::thread;
 
+pub(crate) use border::{Bordered, Cropped};
 pub(crate) use known::Known;
 use pass::{Pass, State};
 use recovery::Recovery;
@@ -109,7 +111,7 @@ pub(crate) struct Run<'a> {
     pub(crate) known: &'a mut Known,
     pub(crate) budget: &'a Budget,
     pub(crate) control: &'a Control,
-    /// The picture's columns and rows.
+    /// The picture's columns and rows, with its border if the network takes one.
     pub(crate) real: [usize; 2],
     pub(crate) depth: Depth,
     /// Whether masks are wanted, and not only their densities.
@@ -220,7 +222,7 @@ impl Run<'_> {
 
     /// The picture's size, made one that the network takes.
     fn size(&self) -> [usize; 2] {
-        self.model.extended(self.real)
+        self.model.net().facts().aligned(self.real)
     }
 
     fn probe_side(&self) -> usize {

@@ -12,15 +12,17 @@ params! {
         input_width: u32,
         input_height: u32,
         scale: u32,
+        below: u32,
     }
 }
 
-/// Bindings: input, output.
-pub fn dispatch(input: Shape, output: Shape, scale: usize) -> Dispatch {
+/// Bindings: input, output. The scale is a fraction, over and below.
+pub fn dispatch(input: Shape, output: Shape, [scale, below]: [usize; 2]) -> Dispatch {
     let params = ResizeBicubicParams {
         input_width: input.width as u32,
         input_height: input.height as u32,
         scale: scale as u32,
+        below: below as u32,
     };
     KERNEL.dispatch(Specialization::default(), &params, planes(output))
 }

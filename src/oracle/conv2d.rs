@@ -7,7 +7,7 @@ use crate::tensor::Shape;
 ///
 /// `y[o, p] = bias[o] + Σ_{i, k} weight[o, i, k] · x[i, stride · p + k − padding]`
 ///
-/// The weight is `[out, in / groups, k, k]`, k odd; the sum over `i` stays within `o`'s group.
+/// The weight is `[out, in / groups, k, k]`; the sum over `i` stays within `o`'s group.
 pub fn conv2d(
     x: &Numbers,
     weight: &Numbers,
@@ -18,7 +18,7 @@ pub fn conv2d(
 ) -> Numbers {
     let Shape { batch: out, channels: within, height: k, width } = weight.shape();
     let input = x.shape();
-    assert!(k == width && k % 2 == 1, "an odd square kernel, found {k}x{width}");
+    assert_eq!(k, width, "a square kernel");
     assert!(out % groups == 0, "{groups} groups of output channels, found {out} channels");
     assert!(within * groups == input.channels, "{groups} groups of {within} inputs, found {input}");
     let side = |length: usize| (length + 2 * padding - k) / stride + 1;

@@ -38,15 +38,16 @@ pub fn adaptive_max_pool(x: &Numbers, divisor: usize) -> Numbers {
     })
 }
 
-/// One number of each channel over all N pixels: the mean `Σ x / N`, the population's deviation
-/// `√(Σ (x − mean)² / N)`, or the norm `√(Σ x²)`.
-pub fn global_pool(x: &Numbers, kind: GlobalPoolKind) -> Numbers {
+/// One number of each channel over N pixels, all but `before` columns and rows at the left and the top and `behind` at the
+/// right and the bottom: the mean `Σ x / N`, the population's deviation `√(Σ (x − mean)² / N)`, or the norm `√(Σ x²)`.
+pub fn global_pool(x: &Numbers, kind: GlobalPoolKind, [before, behind]: [usize; 2]) -> Numbers {
     let shape = x.shape();
+    let (rows, columns) = (before..shape.height - behind, before..shape.width - behind);
     Numbers::from_fn(shape.with_size(1, 1), |n, c, _, _| {
         let sum = |function: &dyn Fn(f64) -> f64| -> f64 {
-            block(x, n, c, 0..shape.height, 0..shape.width).map(function).sum()
+            block(x, n, c, rows.clone(), columns.clone()).map(function).sum()
         };
-        let mean = |sum: f64| sum / shape.pixels() as f64;
+        let mean = |sum: f64| sum / (rows.len() * columns.len()) as f64;
         match kind {
             GlobalPoolKind::Mean => mean(sum(&|x| x)),
             GlobalPoolKind::Deviation => {

@@ -6,10 +6,10 @@ use crate::graph::ResizeKind;
 /// Along one axis, the old pixels that a new one is made of, and their weights.
 type Taps = Vec<(usize, f64)>;
 
-/// Enlarges by a whole factor, as PyTorch's `interpolate(scale_factor=…)`: new pixel `p` looks at
-/// `(p + ½) / scale − ½`, and the edge is repeated; the nearest is the pixel that the new one is in, `⌊p / scale⌋`.
-pub fn resize(x: &Numbers, kind: ResizeKind, scale: usize) -> Numbers {
-    let (height, width) = (x.shape().height * scale, x.shape().width * scale);
+/// Enlarges by a factor, whole or a fraction, as PyTorch's `interpolate(scale_factor=…)`: new pixel `p` looks at
+/// `(p + ½) · below / scale − ½`, and the edge is repeated; the nearest is the pixel that the new one is in, `⌊p / scale⌋`.
+pub fn resize(x: &Numbers, kind: ResizeKind, [scale, below]: [usize; 2]) -> Numbers {
+    let (height, width) = (x.shape().height * scale / below, x.shape().width * scale / below);
     match kind {
         ResizeKind::Nearest => weighted(x, height, width, |p, _, _| vec![(p / scale, 1.0)]),
         kind => resize_to(x, kind, height, width),

@@ -120,10 +120,10 @@ fn computed<'a>(node: &Node, parameters: &Parameters, of: &dyn Fn(Value) -> &'a 
         Op::AveragePool(op) => average_pool(x(), op.size),
         Op::MaxPool(op) => max_pool(x(), op.size, op.stride),
         Op::AdaptiveMaxPool(op) => adaptive_max_pool(x(), op.divisor),
-        Op::GlobalPool(op) => global_pool(x(), op.kind),
+        Op::GlobalPool(op) => global_pool(x(), op.kind, op.margin),
         Op::PixelShuffle(op) => pixel_shuffle(x(), op.scale),
         Op::PixelUnshuffle(op) => pixel_unshuffle(x(), op.scale),
-        Op::Resize(op) => resize(x(), op.kind, op.scale),
+        Op::Resize(op) => resize(x(), op.kind, [op.scale, op.below]),
         Op::ResizeTo(op) => {
             let Shape { height, width, .. } = at(1).shape();
             resize_to(x(), op.kind, height, width)

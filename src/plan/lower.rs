@@ -21,9 +21,9 @@ use super::choices::Class;
 use super::fuse::Group;
 use super::packing::{Biases, Layout, Weight};
 use super::{Buffer, Constant, Form, Limits, Options, Plan, Port, Slot, Storage, halves};
-use crate::graph::{Activation, BinaryKind, GlobalPoolKind, Graph, Node, Op, ResizeKind, Value};
+use crate::graph::{Activation, BinaryKind, GlobalPool, GlobalPoolKind, Graph, Node, Op, ResizeKind, Value};
 use crate::kernel::activation::Function;
-use crate::kernel::global_pool::{Finish, Term};
+use crate::kernel::global_pool::{Finish, Pooled, Term};
 use crate::kernel::{self, Channels};
 use crate::tensor::{Shape, pack};
 
@@ -246,14 +246,14 @@ impl Lowering<'_> {
             Op::AveragePool(op) => kernel::average_pool::dispatch(x, output, op.size),
             Op::MaxPool(op) => kernel::max_pool::dispatch(x, output, op.size, op.stride),
             Op::AdaptiveMaxPool(_) => kernel::max_pool::dispatch_adaptive(x, output),
-            Op::GlobalPool(op) => return self.global_pool(op.kind, x, read[0], name),
+            Op::GlobalPool(op) => return self.global_pool(op, x, read[0], name),
             Op::PixelShuffle(op) => kernel::pixel_shuffle::dispatch(x, output, op.scale),
             Op::PixelUnshuffle(op) => kernel::pixel_unshuffle::dispatch(x, output, op.scale),
             Op::Slice(op) => kernel::slice::dispatch(x, output, op.start),
             Op::Unfold(op) => kernel::unfold::dispatch(x, output, op.kernel),
             Op::Fold(op) => kernel::fold::dispatch(output, op.kernel),
             Op::Resize(op) => match op.kind {
-                ResizeKind::Bicubic => kernel::resize_bicubic::dispatch(x, output, op.scale),
+                ResizeKind::Bicubic => kernel::resize_bicubic::dispatch(x, output, [op.scale, op.below]),
                 ResizeKind::Nearest => kernel::resize_nearest::dispatch(x, output, op.scale),
                 kind => kernel::resize_bilinear::dispatch(x, output, kind == ResizeKind::BilinearCorners),
             },
@@ -286,12 +286,13 @@ impl Lowering<'_> {
         Buffer::Slot(to)
     }
 
-    fn global_pool(&mut self, kind: GlobalPoolKind, x: Shape, input: Buffer, name: &str) -> Buffer {
-        let mean = Finish { scale: 1.0 / x.pixels() as f32, root: false };
-        match kind {
+    fn global_pool(&mut self, op: &GlobalPool, x: Shape, input: Buffer, name: &str) -> Buffer {
+        let mean = Finish { scale: 1.0 / op.pixels(x) as f32, root: false };
+        let x = Pooled { shape: x, rows: op.within(x.height), columns: op.within(x.width) };
+        match op.kind {
             GlobalPoolKind::Mean => self.sum_of_pixels(x, [input, Buffer::Unused], Term::Value, mean, name),
             GlobalPoolKind::Deviation => {
-                let centre = self.sum_of_pixels(x, [input, Buffer::Unused], Term::Value, mean, name);
+                let centre = self.sum_of_pixels(x.clone(), [input, Buffer::Unused], Term::Value, mean, name);
                 let root = Finish { root: true, ..mean };
                 self.sum_of_pixels(x, [input, centre], Term::SquaredDistance, root, name)
             }
@@ -302,18 +303,25 @@ impl Lowering<'_> {
         }
     }
 
-    /// Sums over the whole picture; `read` are the input and, if the term has one, the mean.
-    fn sum_of_pixels(&mut self, x: Shape, read: [Buffer; 2], term: Term, last: Finish, name: &str) -> Buffer {
-        let (mut shape, mut read, mut term) = (x, read, term);
+    /// Sums over pixels; `read` are the input and, if the term has one, the mean.
+    fn sum_of_pixels(
+        &mut self,
+        x: impl Into<Pooled>,
+        read: [Buffer; 2],
+        term: Term,
+        last: Finish,
+        name: &str,
+    ) -> Buffer {
+        let (mut x, mut read, mut term) = (x.into(), read, term);
         loop {
-            let next = kernel::global_pool::reduced(shape);
+            let next = x.reduced();
             let finish = if next.pixels() == 1 { last } else { Finish::NONE };
-            let dispatch = kernel::global_pool::dispatch(shape, term, finish);
+            let dispatch = kernel::global_pool::dispatch(&x, term, finish);
             let sums = self.draft.step(dispatch, read.to_vec(), name, next);
             if next.pixels() == 1 {
                 return sums;
             }
-            (shape, read, term) = (next, [sums, Buffer::Unused], Term::Value);
+            (x, read, term) = (next.into(), [sums, Buffer::Unused], Term::Value);
         }
     }
 

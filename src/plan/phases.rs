@@ -14,7 +14,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::Result;
-use crate::graph::{GlobalPoolKind, Graph, Input, Node, Op, Output, ReceptiveField, ResizeKind, Value};
+use crate::graph::{GlobalPool, Graph, Input, Node, Op, Output, ReceptiveField, ResizeKind, Value};
 use crate::tensor::Shape;
 
 /// Multiply-adds a pixel up to which a value is made again rather than stored: what 64 bytes cost, generously.
@@ -72,7 +72,7 @@ pub struct Kept {
     /// The last phase that reads it from the store, if one does.
     pub stored_for: Option<usize>,
     /// The global pools of it.
-    pub pools: Vec<(Value, GlobalPoolKind)>,
+    pub pools: Vec<(Value, GlobalPool)>,
     /// Whether it is a spatial mask.
     pub mask: bool,
 }
@@ -254,7 +254,7 @@ impl<'a> Cut<'a> {
         };
         let stored_for = (0..self.given.len()).rev().find(|phase| self.given[*phase].iter().any(is_read));
         let pools = self.graph.values().filter_map(|(pool, node)| match &node.op {
-            Op::GlobalPool(op) if node.inputs[0] == value => Some((pool, op.kind)),
+            Op::GlobalPool(op) if node.inputs[0] == value => Some((pool, op.clone())),
             _ => None,
         });
         let scale = self.scales[value.index()].unwrap_or([1, 1]);

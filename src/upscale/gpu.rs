@@ -266,6 +266,11 @@ impl Upscaler {
             ));
         };
         Ends::check(&gpu.gpus[0], [input, output])?;
+        if model.net().facts().border != [0; 2] {
+            let reason = "expected a network that takes pictures as they are, found one that takes a border around them: from \
+                          texture to texture it cannot go yet; pictures in memory can";
+            return Err(Error::Unsupported(format!("{}: {reason}", model.name())));
+        }
         let opaque = options.texture_alpha == TextureAlpha::Opaque;
         let network = (model.extended(input.size()), model.scale(), model.edge());
         let ends = Ends::new([input, output], network, opaque)?;

@@ -170,11 +170,11 @@ fn moving(add: Add<'_>) {
     for kind in [ResizeKind::Bicubic, ResizeKind::Bilinear, ResizeKind::Nearest] {
         for (scale, [rows, columns]) in [(2, [3, 5]), (3, [4, 2]), (4, [1, 3]), (1, [2, 2])] {
             let form = format!("{rows}x{columns} by {scale}");
-            add(&form, Op::Resize(Resize { kind, scale }), vec![line([2, 2, rows, columns])]);
+            add(&form, Op::Resize(Resize::by(kind, scale)), vec![line([2, 2, rows, columns])]);
         }
     }
     // By 41 the quotient 2 / 82, taken in f32, is a little small.
-    let nearest = Resize { kind: ResizeKind::Nearest, scale: 41 };
+    let nearest = Resize::by(ResizeKind::Nearest, 41);
     add("by 41", Op::Resize(nearest), vec![line([2, 1, 1, 2])]);
     for kind in [ResizeKind::Bilinear, ResizeKind::BilinearCorners, ResizeKind::Nearest] {
         for ([rows, columns], [height, width]) in
@@ -195,7 +195,7 @@ fn reducing(add: Add<'_>) {
         let op = Op::MaxPool(MaxPool { size, stride });
         add(&format!("{size}, stride {stride}"), op, vec![curve([2, 3, 8, 10])]);
     }
-    let pool = |kind| Op::GlobalPool(GlobalPool { kind });
+    let pool = |kind| Op::GlobalPool(GlobalPool::of_all(kind));
     add("", pool(GlobalPoolKind::Mean), vec![line([2, 3, 3, 7])]);
     add("", pool(GlobalPoolKind::Deviation), vec![curve([2, 3, 3, 7])]);
     add("", pool(GlobalPoolKind::Norm), vec![curve([2, 3, 3, 7])]);

@@ -56,9 +56,9 @@ const CASES: &[Row] = &[
     ("average_pool/3",        || Op::AveragePool(AveragePool { size: 3 })),
     ("max_pool/7_3",          || Op::MaxPool(MaxPool { size: 7, stride: 3 })),
     ("max_pool/2_2",          || Op::MaxPool(MaxPool { size: 2, stride: 2 })),
-    ("global_pool/mean",      || Op::GlobalPool(GlobalPool { kind: GlobalPoolKind::Mean })),
-    ("global_pool/deviation", || Op::GlobalPool(GlobalPool { kind: GlobalPoolKind::Deviation })),
-    ("global_pool/norm",      || Op::GlobalPool(GlobalPool { kind: GlobalPoolKind::Norm })),
+    ("global_pool/mean",      || Op::GlobalPool(GlobalPool::of_all(GlobalPoolKind::Mean))),
+    ("global_pool/deviation", || Op::GlobalPool(GlobalPool::of_all(GlobalPoolKind::Deviation))),
+    ("global_pool/norm",      || Op::GlobalPool(GlobalPool::of_all(GlobalPoolKind::Norm))),
 
     ("pixel_shuffle/2",   || Op::PixelShuffle(PixelShuffle { scale: 2 })),
     ("pixel_shuffle/3",   || Op::PixelShuffle(PixelShuffle { scale: 3 })),
@@ -104,7 +104,7 @@ fn conv_transpose2d(kernel: usize, stride: usize, padding: usize, output_padding
 }
 
 fn resize(kind: ResizeKind, scale: usize) -> Op {
-    Op::Resize(Resize { kind, scale })
+    Op::Resize(Resize::by(kind, scale))
 }
 
 fn attention(heads: usize, depth: usize, among: Among) -> Op {

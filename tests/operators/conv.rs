@@ -56,6 +56,10 @@ pub const CONV2D: &[(Input, usize, usize, usize, usize, usize, bool)] = &[
     ([1, 24,  9, 11], 24, 3, 2, 1, 3, true),
     ([2,  6,  7,  5],  8, 3, 1, 1, 2, true),
     ([1, 16,  9, 11],  6, 3, 2, 1, 1, true),
+    // Even kernels, of strides.
+    ([1,  6,  8,  6],  5, 2, 2, 0, 1, true),
+    ([2,  5, 12, 10],  7, 4, 2, 1, 1, true),
+    ([1, 16,  9,  9],  4, 2, 3, 0, 2, false),
     // Every channel a group: depthwise.
     ([1,  7, 13,  3],  7, 3, 1, 1, 7, true),
     ([2, 12, 33,  9], 12, 5, 1, 2, 12, true),

@@ -1,7 +1,8 @@
 //! Every operator but convolutions and pools, standing alone.
 
 use sparsr::low_level::graph::{
-    Activation, BinaryKind, Builder, Conv2d, Fold, MaxPool, Op, PixelUnshuffle, ResizeKind, Unfold, Value,
+    Activation, BinaryKind, Builder, Conv2d, Fold, MaxPool, Op, PixelUnshuffle, Resize, ResizeKind, Unfold,
+    Value,
 };
 use sparsr::low_level::tensor::{Shape, Tensor};
 
@@ -253,6 +254,12 @@ fn resize() {
             cases.push(case("bilinear", ResizeKind::Bilinear, TOLERANCE));
             cases.push(case("nearest", ResizeKind::Nearest, EXACT));
         }
+    }
+    for (scale, below, [h, w]) in [(3, 4, [4, 8]), (1, 2, [2, 66]), (3, 2, [6, 34]), (2, 5, [35, 5])] {
+        let shape = Shape::new(2, 5, h, w);
+        let op = Op::Resize(Resize { kind: ResizeKind::Bicubic, scale, below });
+        let build = move |b: &mut Builder, x| b.append("other", op.clone(), &[x]);
+        cases.push(Case::new(format!("resize bicubic {shape} by {scale}/{below}"), shape, TOLERANCE, build));
     }
     check_all("resize", cases);
 }

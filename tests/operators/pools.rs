@@ -1,6 +1,6 @@
 //! One number of many pixels: of blocks, of parts of the picture, of all of it.
 
-use sparsr::low_level::graph::{AdaptiveMaxPool, GlobalPoolKind, MaxPool, Op};
+use sparsr::low_level::graph::{AdaptiveMaxPool, GlobalPool, GlobalPoolKind, MaxPool, Op};
 use sparsr::low_level::tensor::{Shape, Tensor};
 
 use crate::support::case::{Case, check_all};
@@ -109,6 +109,19 @@ fn global_pool() {
         b.global_pool("pool", x, GlobalPoolKind::Deviation)
     });
     cases.push(deviation.on(far));
+    // All but a margin: a pixel, less than a run, and more than one.
+    for ([n, c, h, w], margin) in
+        [([1, 3, 3, 4], [1, 1]), ([2, 5, 17, 9], [3, 0]), ([1, 7, 96, 97], [11, 13])]
+    {
+        let shape = Shape::new(n, c, h, w);
+        let input = Tensor::new(shape, noise(shape, 7).values().iter().map(|x| x + 0.5).collect());
+        cases.extend(kinds.map(|(name, kind)| {
+            Case::new(format!("global_{name} {shape} but {margin:?}"), shape, 1e-5, |b, x| {
+                b.append("pool", Op::GlobalPool(GlobalPool { kind, margin }), &[x])
+            })
+            .on(input.clone())
+        }));
+    }
     // CCA of IMDN: deviation and mean of one value, which goes on.
     cases.push(
         Case::new("global_deviation and mean", Shape::new(2, 7, 70, 61), 1e-5, |b, x| {

@@ -18,8 +18,8 @@ use crate::verdict;
 /// Which network, and on what.
 #[derive(clap::Args)]
 pub struct Choice {
-    /// The network: a built-in name, or a checkpoint (.safetensors, .pth, .pt); by default smsr-x2, or the built-in one of
-    /// the network's scale that is asked for
+    /// The network: a built-in name, a checkpoint (.safetensors, .pth, .pt) or a network of ncnn's (.param, .bin); by
+    /// default smsr-x2, or the built-in one of the scale that is asked for
     #[arg(short, long, value_name = "NAME|PATH")]
     model: Option<String>,
 

@@ -27,7 +27,7 @@ Examples:
   sparsr inspect network.pth --json
   sparsr inspect network.pth --density --plot network.svg --beside pruned.safetensors")]
 pub struct Args {
-    /// A built-in name, or a checkpoint (.safetensors, .pth, .pt)
+    /// A built-in name, a checkpoint (.safetensors, .pth, .pt) or a network of ncnn's (.param, .bin)
     model: String,
 
     /// The scale, of a checkpoint that has several
@@ -67,6 +67,8 @@ struct Report {
     scales: Vec<usize>,
     alignment: usize,
     smallest_side: usize,
+    /// Pixels that are put around pictures, at the left and the top, and at the right and the bottom.
+    border: [usize; 2],
     parameters: usize,
     macs_per_input_pixel: Macs,
     tiles: Tiles,
@@ -159,6 +161,7 @@ impl Report {
             scales: model.scales(),
             alignment: model.alignment(),
             smallest_side: model.smallest_side(),
+            border: model.net().facts().border,
             parameters: model.parameters(),
             macs_per_input_pixel: Macs {
                 total: a_pixel(macs.total()),
@@ -181,6 +184,12 @@ impl Report {
             (1, 1) => "any".to_owned(),
             (1, least) => format!("{least} pixels a side and more; smaller ones are extended and cropped"),
             (alignment, _) => format!("multiples of {alignment}; others are extended and cropped"),
+        };
+        let sizes = match self.border {
+            [0, 0] => sizes,
+            [before, behind] => {
+                format!("{sizes}; {before} pixels of the edge before and {behind} behind are seen too")
+            }
         };
         let tiles = match (&self.tiles.whole_picture, self.tiles.passes) {
             (Some(node), _) => format!(

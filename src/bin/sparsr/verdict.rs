@@ -58,11 +58,16 @@ pub fn only_as_told(model: &Model, unusual: bool) -> Result<Model> {
     Ok(model.seen(None)?)
 }
 
-/// A number of what the network makes: of its kind, its convention and all of its numbers, and of this version.
+/// A number of what the network makes: of its kind, its convention, all of its numbers, its layers if they are not known by
+/// the kind, and of this version.
 pub fn hash(model: &Model) -> u64 {
     let mut hash = DefaultHasher::new();
     (env!("CARGO_PKG_VERSION"), model.architecture(), model.description(), model.scale()).hash(&mut hash);
     model.convention().map(|convention| convention.to_string()).hash(&mut hash);
+    if model.told_by_graph() {
+        let nodes = model.net().unfolded().nodes();
+        nodes.iter().for_each(|node| format!("{node:?}").hash(&mut hash));
+    }
     for (name, parameter) in model.weights().iter() {
         (name, parameter.dims()).hash(&mut hash);
         parameter.values().iter().for_each(|value| value.to_bits().hash(&mut hash));

@@ -18,7 +18,7 @@ use crate::tensor::{Shape, Tensor};
 /// there is one, the bias, 1×out×1×1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conv2d {
-    /// The kernel's side, k: odd.
+    /// The kernel's side, k: odd where the stride is 1.
     pub kernel: usize,
     /// Distance between neighbouring outputs, in input pixels; at least 1.
     pub stride: usize,
@@ -91,7 +91,9 @@ impl Operator for Conv2d {
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let (input, weight, bias) = weighted(inputs)?;
         let (out, within, kernel) = (weight.batch, weight.channels, self.kernel);
-        expect(kernel % 2 == 1, || format!("an odd kernel, found {kernel}"))?;
+        expect(kernel > 0 && (kernel % 2 == 1 || self.stride > 1), || {
+            format!("an odd kernel, found {kernel}")
+        })?;
         expect(weight.height == kernel && weight.width == kernel, || {
             format!("a weight of kernel {kernel}x{kernel}, found {weight}")
         })?;

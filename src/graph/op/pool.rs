@@ -55,7 +55,7 @@ impl Operator for AveragePool {
             return Err(at.refused());
         }
         let share = at.over(at.gradient(), size * size)?;
-        let spread = Resize { kind: ResizeKind::Nearest, scale: size };
+        let spread = Resize::by(ResizeKind::Nearest, size);
         Ok(vec![Some(at.append(Op::Resize(spread), &[share])?)])
     }
 }
@@ -185,11 +185,31 @@ pub enum GlobalPoolKind {
     Norm,
 }
 
-/// One number of each channel over the whole picture: one pixel.
-#[derive(Clone, Debug, PartialEq)]
+/// One number of each channel over the whole picture, or all but its outermost columns and rows: one pixel.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GlobalPool {
     /// Which number.
     pub kind: GlobalPoolKind,
+    /// How many columns and rows are left out at the left and the top, and at the right and the bottom.
+    pub margin: [usize; 2],
+}
+
+impl GlobalPool {
+    /// Over all pixels.
+    pub fn of_all(kind: GlobalPoolKind) -> Self {
+        Self { kind, margin: [0; 2] }
+    }
+
+    /// The columns, or rows, of so many that are looked at.
+    pub fn within(&self, side: usize) -> Range<usize> {
+        let [before, behind] = self.margin;
+        before..side.saturating_sub(behind).max(before)
+    }
+
+    /// How many pixels of a shape are looked at.
+    pub fn pixels(&self, input: Shape) -> usize {
+        self.within(input.height).len() * self.within(input.width).len()
+    }
 }
 
 impl Operator for GlobalPool {
@@ -203,7 +223,11 @@ impl Operator for GlobalPool {
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
-        expect(input.pixels() > 0, || "at least one pixel, found none".into())?;
+        let [before, behind] = self.margin;
+        expect(self.pixels(*input) > 0, || match before + behind {
+            0 => "at least one pixel, found none".into(),
+            margin => format!("more than {margin} columns and rows, found {input}"),
+        })?;
         Ok(input.with_size(1, 1))
     }
 
@@ -234,13 +258,16 @@ impl Operator for GlobalPool {
     fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
         let (x, y, g) = (at.inputs()[0], at.output(), at.gradient());
         let shape = at.shape(x);
+        if self.margin != [0; 2] {
+            return Err(at.refused());
+        }
         let made = match self.kind {
             GlobalPoolKind::Mean => {
                 let share = at.over(g, shape.pixels())?;
                 at.broadcast(share, shape)?
             }
             GlobalPoolKind::Deviation => {
-                let centre = at.append(Op::GlobalPool(Self { kind: GlobalPoolKind::Mean }), &[x])?;
+                let centre = at.append(Op::GlobalPool(Self::of_all(GlobalPoolKind::Mean)), &[x])?;
                 let from_centre = at.binary(BinaryKind::Subtract, x, centre)?;
                 let factor = at.binary(BinaryKind::Divide, g, y)?;
                 let factor = at.over(factor, shape.pixels())?;

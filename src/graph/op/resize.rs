@@ -21,14 +21,28 @@ pub enum ResizeKind {
     Nearest,
 }
 
-/// Enlarges by a whole factor, as PyTorch's `interpolate` with `align_corners=False`: new pixel `p` looks
-/// at `(p + ½) / scale − ½`, and the edge is repeated.
+/// Enlarges by a whole factor, or a fraction, as PyTorch's `interpolate` with `align_corners=False`: new pixel `p` looks
+/// at `(p + ½) · below / scale − ½`, and the edge is repeated.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Resize {
     /// How: not by corners.
     pub kind: ResizeKind,
     /// By how much; at least 1.
     pub scale: usize,
+    /// The denominator of that: 1 unless the kind is bicubic.
+    pub below: usize,
+}
+
+impl Resize {
+    /// By a whole factor.
+    pub fn by(kind: ResizeKind, scale: usize) -> Self {
+        Self { kind, scale, below: 1 }
+    }
+
+    /// A side of so many pixels made by it.
+    pub fn side(&self, side: usize) -> usize {
+        side * self.scale / self.below
+    }
 }
 
 impl Operator for Resize {
@@ -42,9 +56,14 @@ impl Operator for Resize {
 
     fn infer(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let [input] = inputs else { return Err(format!("one input, found {}", inputs.len())) };
-        expect(self.scale > 0, || "a scale of at least 1, found 0".into())?;
-        expect(self.kind != ResizeKind::BilinearCorners, || "corners only with a size to resize to".into())?;
-        Ok(input.with_size(input.height * self.scale, input.width * self.scale))
+        let Self { kind, scale, below } = *self;
+        expect(scale > 0 && below > 0, || "a scale of at least 1, found 0".into())?;
+        expect(kind != ResizeKind::BilinearCorners, || "corners only with a size to resize to".into())?;
+        expect(below == 1 || kind == ResizeKind::Bicubic, || "a fraction only where bicubic".into())?;
+        expect([input.height, input.width].iter().all(|side| (side * scale).is_multiple_of(below)), || {
+            format!("sides that {scale}/{below} makes whole, found {input}")
+        })?;
+        Ok(input.with_size(self.side(input.height), self.side(input.width)))
     }
 
     fn kind(&self) -> Kind {
@@ -56,17 +75,17 @@ impl Operator for Resize {
     }
 
     fn alignment(&self) -> usize {
-        1
+        self.below
     }
 
     fn scale(&self) -> [usize; 2] {
-        [self.scale, 1]
+        [self.scale, self.below]
     }
 
     fn input_region(&self, _input: usize, output: Range<isize>) -> Option<Range<isize>> {
-        let scale = self.scale as isize;
+        let [scale, below] = [self.scale, self.below].map(|factor| factor as isize);
         // The last input pixel whose centre is not right of an output pixel's.
-        let left = |output: isize| (2 * output + 1 - scale).div_euclid(2 * scale);
+        let left = |output: isize| ((2 * output + 1) * below - scale).div_euclid(2 * scale);
         match self.kind {
             ResizeKind::Bicubic => Some(left(output.start) - 1..left(output.end - 1) + 3),
             ResizeKind::Bilinear => Some(left(output.start)..left(output.end - 1) + 2),
@@ -82,6 +101,9 @@ impl Operator for Resize {
     }
 
     fn gradient(&self, at: &mut Backward<'_>) -> Result<Vec<Option<Value>>, Error> {
+        if self.below > 1 {
+            return Err(at.refused());
+        }
         if self.kind != ResizeKind::Nearest {
             return Ok(vec![Some(adjoint(self.kind, at)?)]);
         }

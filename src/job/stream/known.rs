@@ -61,9 +61,12 @@ impl Known {
         Ok(self.phases[self.phases.len() - 1].1.clone())
     }
 
-    /// How far a network looks that goes window by window in one phase; `None` if it takes several, or something in it
-    /// looks at the whole picture.
+    /// How far a network looks that goes window by window in one phase; `None` if it takes several, something in it
+    /// looks at the whole picture, or it takes a border, which windows would get as well.
     pub(crate) fn field(&mut self, model: &Model) -> Result<Option<ReceptiveField>> {
+        if model.net().facts().border != [0; 2] {
+            return Ok(None);
+        }
         let [only] = self.cut(model)? else { return Ok(None) };
         Ok(only.receptive_field().map(|field| field.aligned_to(model.alignment())))
     }

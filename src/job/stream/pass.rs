@@ -1,6 +1,7 @@
 //! One phase over all tiles.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
@@ -34,8 +35,11 @@ pub(super) struct State {
     pub(super) outcome: Outcome,
 }
 
-/// Sums over pixels, channel by channel: of the numbers, and of their squares.
-type Sums = HashMap<Value, Vec<[f64; 2]>>;
+/// Sums over pixels, channel by channel: of the numbers, and of their squares; of a value but for a pool's margin.
+type Sums = HashMap<(Value, [usize; 2]), Vec<[f64; 2]>>;
+
+/// Nothing is left out.
+const ALL: [usize; 2] = [0; 2];
 
 /// A phase on its way.
 pub(super) struct Pass<'a, 'scope> {
@@ -78,16 +82,18 @@ impl State {
     /// number, `whole` the phase for the whole picture.
     pub(super) fn end(&mut self, at: Option<usize>, whole: &Phase) {
         for (kept, value) in whole.kept.iter().zip(&whole.keep) {
-            let Some(sums) = self.sums.remove(&kept.value) else { continue };
-            let pixels = whole.graph.node(*value).shape.pixels() as f64;
-            for (pool, kind) in &kept.pools {
-                let mut numbers: Vec<f32> = sums.iter().map(|sums| pooled(*kind, *sums, pixels)).collect();
+            let shape = whole.graph.node(*value).shape;
+            for (pool, op) in &kept.pools {
+                let Some(sums) = self.sums.get(&(kept.value, op.margin)) else { continue };
+                let pixels = op.pixels(shape) as f64;
+                let mut numbers: Vec<f32> = sums.iter().map(|sums| pooled(op.kind, *sums, pixels)).collect();
                 numbers.resize(numbers.len().next_multiple_of(4), 0.0);
                 self.pooled.insert(*pool, numbers);
             }
-            if kept.mask {
-                self.outcome.densities.push(sums[0][0] / pixels);
+            if let (true, Some(sums)) = (kept.mask, self.sums.get(&(kept.value, ALL))) {
+                self.outcome.densities.push(sums[0][0] / shape.pixels() as f64);
             }
+            self.sums.retain(|(of, _), _| *of != kept.value);
         }
         let (store, at) = (&mut self.store, at.unwrap_or(usize::MAX));
         self.stored_for.retain(|value, last| {
@@ -282,7 +288,11 @@ impl<'a, 'scope> Pass<'a, 'scope> {
                 let at = phase.kept.iter().filter(|other| other.mask && other.value < kept.value).count();
                 self.keep_mask(self.state.outcome.densities.len() + at, size, tile, packed);
             }
-            add(&mut self.sums, kept.value, sums);
+            add(&mut self.sums, (kept.value, ALL), sums);
+            for margin in margins(kept) {
+                let inner = self.inner(*value, &to, margin).within(&tile.window.scaled(kept.scale));
+                add(&mut self.sums, (kept.value, margin), self::sums(node.shape, packed, &inner));
+            }
         }
         values.into_iter().for_each(|block| self.state.store.blocks().give(block));
         if let Some(picture) = picture {
@@ -322,6 +332,16 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         (to, from)
     }
 
+    /// What of a part of a whole value is not in its margin.
+    fn inner(&self, value: Value, part: &Rect, [before, behind]: [usize; 2]) -> Rect {
+        let whole = self.whole.graph.node(value).shape;
+        let cut = |range: &Range<usize>, side: usize| {
+            let start = range.start.max(before).min(range.end);
+            start..range.end.min(side.saturating_sub(behind)).max(start)
+        };
+        Rect { x: cut(&part.x, whole.width), y: cut(&part.y, whole.height) }
+    }
+
     fn paste(&mut self, picture: &Pixels, tile: &Tile, part: &Rect) {
         let scale = self.scale;
         let part = part.scaled([scale, 1]);
@@ -345,8 +365,8 @@ impl<'a, 'scope> Pass<'a, 'scope> {
         {
             return self.outgoing.take().map_or(Ok(()), Outgoing::finish);
         }
-        for (value, sums) in self.sums.drain() {
-            add(&mut self.state.sums, value, sums);
+        for (of, sums) in self.sums.drain() {
+            add(&mut self.state.sums, of, sums);
         }
         self.done = end;
         let first = grid.first_row_for(end);
@@ -396,9 +416,14 @@ fn pooled(kind: GlobalPoolKind, [sum, squares]: [f64; 2], pixels: f64) -> f32 {
     }) as f32
 }
 
+/// The margins of a value's pools that have one.
+fn margins(kept: &Kept) -> BTreeSet<[usize; 2]> {
+    kept.pools.iter().map(|(_, op)| op.margin).filter(|margin| *margin != ALL).collect()
+}
+
 /// Adds sums to those that are there.
-fn add(all: &mut Sums, value: Value, sums: Vec<[f64; 2]>) {
-    let all = all.entry(value).or_insert_with(|| vec![[0.0; 2]; sums.len()]);
+fn add(all: &mut Sums, of: (Value, [usize; 2]), sums: Vec<[f64; 2]>) {
+    let all = all.entry(of).or_insert_with(|| vec![[0.0; 2]; sums.len()]);
     for (all, sums) in all.iter_mut().flatten().zip(sums.into_iter().flatten()) {
         *all += sums;
     }

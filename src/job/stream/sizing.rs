@@ -155,7 +155,7 @@ impl Run<'_> {
                     break Bytes { fixed: (less as f64 - a_pixel * pixels[0]).max(0.0), a_pixel };
                 }
                 [_, Err(Error::Limits(_))] => {
-                    let [smaller, _] = self.model.extended([side / 2; 2]);
+                    let [smaller, _] = self.model.net().facts().aligned([side / 2; 2]);
                     if smaller >= side {
                         break Bytes { fixed: f64::INFINITY, a_pixel: 1.0 }; // nothing fits
                     }

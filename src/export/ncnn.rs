@@ -1,0 +1,307 @@
+//! A network as ncnn's two files: layers as text, and their numbers. Pictures go in as `data` and come out as `output`, both RGB
+//! in 0 … 1.
+//!
+//! Layers, keys and their order are those that `import/ncnn` reads; numbers are f32.
+
+use std::fmt::Write as _;
+
+use crate::error::{Error, Result};
+use crate::graph::{
+    Activation, BinaryKind, Conv2d, ConvTranspose2d, GlobalPool, GlobalPoolKind, Graph, Node, Op, Parameters,
+    Repeats, Resize, ResizeKind, Value,
+};
+use crate::graph::{Binary, MaxPool};
+use crate::net::Net;
+use crate::tensor::{Parameter, Shape};
+
+/// The side of the picture, at least, whose graph is written: layers tell nothing of it.
+const SIDE: usize = 64;
+
+/// The `.param` and the `.bin` of a network.
+///
+/// # Errors
+/// [`Error::Unsupported`] with the node that ncnn has no layer for, and if the network takes a border around pictures.
+pub(crate) fn write(net: &Net) -> Result<[Vec<u8>; 2]> {
+    let facts = net.facts();
+    if facts.border != [0; 2] {
+        let reason =
+            "expected a network that takes pictures as they are, found one that takes a border around them";
+        return Err(Error::Unsupported(format!("{}: {reason}", net.unfolded().name())));
+    }
+    // Large enough that a single pixel is a value of the whole picture, and none of the picture's own.
+    let side = SIDE.max(facts.smallest().width).next_multiple_of(facts.alignment);
+    let graph = net.graph(Shape::new(1, 3, side, side))?;
+    let mut writer = Writer::new(&graph, net.numbers());
+    writer.network()?;
+    let mut text = format!("7767517\n{} {}\n", writer.lines.len(), writer.blobs);
+    writer.lines.iter().for_each(|line| text += &format!("{line}\n"));
+    Ok([text.into_bytes(), writer.numbers])
+}
+
+struct Writer<'a> {
+    graph: &'a Graph,
+    parameters: &'a Parameters,
+    /// Of every value who reads it, those alone that the output hangs on.
+    readers: Vec<usize>,
+    /// The blobs that it is in and that nobody has read yet.
+    names: Vec<Vec<String>>,
+    lines: Vec<String>,
+    blobs: usize,
+    numbers: Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(graph: &'a Graph, parameters: &'a Parameters) -> Self {
+        let count = graph.nodes().len();
+        let mut readers = vec![0; count];
+        readers[graph.output().index()] = 1;
+        for (value, node) in graph.values().rev() {
+            if readers[value.index()] > 0 {
+                activations(graph, node).for_each(|input| readers[input.index()] += 1);
+            }
+        }
+        let (names, lines, numbers) = (vec![vec![]; count], vec![], vec![]);
+        Self { graph, parameters, readers, names, lines, blobs: 0, numbers }
+    }
+
+    fn network(&mut self) -> Result<()> {
+        let (graph, range) = (self.graph, self.graph.range());
+        let picture = graph.input();
+        if range == 1.0 {
+            self.layer("Input", "data", &[], "", picture);
+        } else {
+            self.line("Input", "data", &[], "", &["data".into()]);
+            self.line(
+                "BinaryOp",
+                "white",
+                &["data".into()],
+                &format!("0=2 1=1 2={range:e}"),
+                &["picture".into()],
+            );
+            self.made(picture, "picture");
+        }
+        for (value, node) in graph.values().skip(1) {
+            if self.readers[value.index()] > 0 && node.op.operator().kind() != crate::graph::Kind::Source {
+                self.node(value, node)?;
+            }
+        }
+        let last = self.read(graph.output());
+        let keys = format!("0=2 1=1 2={:e}", 1.0 / range);
+        self.line("BinaryOp", "output", &[last], &keys, &["output".into()]);
+        Ok(())
+    }
+
+    fn node(&mut self, value: Value, node: &Node) -> Result<()> {
+        let (name, x) = (node.name.as_str(), node.inputs[0]);
+        match &node.op {
+            Op::Conv2d(op) => self.convolution(value, node, op),
+            Op::ConvTranspose2d(op) => self.deconvolution(value, node, op),
+            Op::Activation(op) => self.activation(value, node, op),
+            Op::Binary(op) => self.binary(value, node, op),
+            Op::Concat(_) => Ok(self.layer("Concat", name, &node.inputs, "", value)),
+            Op::Slice(op) => {
+                let (start, end) = (op.start, op.start + op.channels);
+                let keys = format!("-23309=1,{start} -23310=1,{end} -23311=1,0");
+                Ok(self.layer("Crop", name, &[x], &keys, value))
+            }
+            Op::AveragePool(op) => {
+                let keys = format!("0=1 1={0} 2={0} 5=1", op.size);
+                Ok(self.layer("Pooling", name, &[x], &keys, value))
+            }
+            Op::MaxPool(MaxPool { size, stride }) => {
+                let keys = format!("0=0 1={size} 2={stride} 5=1");
+                Ok(self.layer("Pooling", name, &[x], &keys, value))
+            }
+            Op::GlobalPool(GlobalPool { kind: GlobalPoolKind::Mean, margin: [0, 0] }) => {
+                Ok(self.layer("Pooling", name, &[x], "0=1 4=1", value))
+            }
+            Op::PixelShuffle(op) => {
+                Ok(self.layer("PixelShuffle", name, &[x], &format!("0={}", op.scale), value))
+            }
+            Op::Resize(Resize { kind, scale, below }) => {
+                let kind = match kind {
+                    ResizeKind::Nearest => 1,
+                    ResizeKind::Bilinear => 2,
+                    ResizeKind::Bicubic => 3,
+                    ResizeKind::BilinearCorners => return Err(refused(node)),
+                };
+                let scale = *scale as f32 / *below as f32;
+                let keys = format!("0={kind} 1={scale:e} 2={scale:e}");
+                Ok(self.layer("Interp", name, &[x], &keys, value))
+            }
+            _ => Err(refused(node)),
+        }
+    }
+
+    fn convolution(&mut self, value: Value, node: &Node, op: &Conv2d) -> Result<()> {
+        let weight = self.weight(node, 1)?;
+        let (outputs, count, biased) =
+            (weight.dims()[0], weight.values().len(), u8::from(node.inputs.len() > 2));
+        let (kind, keys) = if self.graph.node(node.inputs[0]).shape.pixels() == 1 && op.is_pointwise() {
+            ("InnerProduct", format!("0={outputs} 1={biased} 2={count}"))
+        } else {
+            let Conv2d { kernel, stride, padding, groups } = *op;
+            let keys = format!("0={outputs} 1={kernel} 3={stride} 4={padding} 5={biased} 6={count}");
+            if groups == 1 {
+                ("Convolution", keys)
+            } else {
+                ("ConvolutionDepthWise", format!("{keys} 7={groups}"))
+            }
+        };
+        self.layer(kind, &node.name, &node.inputs[..1], &keys, value);
+        self.weight_and_bias(&weight, node)
+    }
+
+    fn deconvolution(&mut self, value: Value, node: &Node, op: &ConvTranspose2d) -> Result<()> {
+        let weight = self.weight(node, 1)?;
+        let &[inputs, outputs, height, width] = weight.dims() else { return Err(refused(node)) };
+        let taps = height * width;
+        let plane = |o: usize, i: usize| &weight.values()[(i * outputs + o) * taps..][..taps];
+        let swapped = (0..outputs).flat_map(|o| (0..inputs).flat_map(move |i| plane(o, i))).copied();
+        let swapped = Parameter::new([outputs, inputs, height, width], swapped.collect::<Vec<f32>>());
+        let ConvTranspose2d { kernel, stride, padding, output_padding } = *op;
+        let (count, biased) = (swapped.values().len(), u8::from(node.inputs.len() > 2));
+        let keys = format!(
+            "0={outputs} 1={kernel} 3={stride} 4={padding} 5={biased} 6={count} 18={output_padding} 19={output_padding}"
+        );
+        self.layer("Deconvolution", &node.name, &node.inputs[..1], &keys, value);
+        self.weight_and_bias(&swapped, node)
+    }
+
+    fn activation(&mut self, value: Value, node: &Node, op: &Activation) -> Result<()> {
+        let (kind, keys) = match op {
+            Activation::Relu => ("ReLU", String::new()),
+            Activation::LeakyRelu { slope } => ("ReLU", format!("0={slope:e}")),
+            Activation::Gelu => ("GELU", String::new()),
+            Activation::Sigmoid => ("Sigmoid", String::new()),
+            Activation::Silu => ("Swish", String::new()),
+            Activation::Tanh => ("TanH", String::new()),
+            Activation::Prelu => {
+                let slopes = self.weight(node, 1)?;
+                let keys = format!("0={}", slopes.values().len());
+                self.layer("PReLU", &node.name, &node.inputs[..1], &keys, value);
+                self.raw(slopes.values());
+                return Ok(());
+            }
+        };
+        Ok(self.layer(kind, &node.name, &node.inputs[..1], &keys, value))
+    }
+
+    fn binary(&mut self, value: Value, node: &Node, op: &Binary) -> Result<()> {
+        let kind = match op.kind {
+            BinaryKind::Add => 0,
+            BinaryKind::Subtract => 1,
+            BinaryKind::Multiply => 2,
+            BinaryKind::Divide => 3,
+        };
+        let (&[a, b], name) = (&node.inputs[..], &node.name) else { return Err(refused(node)) };
+        let Some(numbers) = self.fixed(b) else {
+            let shapes = [a, b].map(|value| self.graph.node(value).shape);
+            if Binary::repeats(shapes[0], shapes[1]) == Some(Repeats::Channels) && shapes[0].channels > 1 {
+                return Err(refused(node));
+            }
+            return Ok(self.layer("BinaryOp", name, &[a, b], &format!("0={kind}"), value));
+        };
+        if let [first, others @ ..] = &numbers[..]
+            && others.iter().all(|number| number == first)
+        {
+            return Ok(self.layer("BinaryOp", name, &[a], &format!("0={kind} 1=1 2={first:e}"), value));
+        }
+        let fixed = format!("fixed_{}", value.index());
+        self.line("MemoryData", &fixed, &[], &format!("0=1 1=1 2={}", numbers.len()), &[fixed.clone()]);
+        self.raw(&numbers);
+        let inputs = [self.read(a), fixed];
+        let made = self.blob(value);
+        self.line("BinaryOp", name, &inputs, &format!("0={kind}"), &[made.clone()]);
+        self.made(value, &made);
+        Ok(())
+    }
+
+    /// A number a channel, if a value is that and computed from nothing.
+    fn fixed(&self, value: Value) -> Option<Vec<f32>> {
+        let node = self.graph.node(value);
+        let numbers = match &node.op {
+            Op::Constant(op) => op.numbers.values().to_vec(),
+            _ => self.parameters.get(self.graph.parameter(value)?.0).values().to_vec(),
+        };
+        (node.shape == Shape::new(1, numbers.len(), 1, 1)).then_some(numbers)
+    }
+
+    /// The numbers that a node reads as one of its inputs.
+    fn weight(&self, node: &Node, input: usize) -> Result<Parameter> {
+        let (value, shape) = (node.inputs[input], self.graph.node(node.inputs[input]).shape);
+        let (id, start) = self.graph.parameter(value).ok_or_else(|| refused(node))?;
+        let all = self.parameters.get(id);
+        if all.values().len() == shape.len() {
+            let dims = if all.dims().len() == 4 { all.dims().to_vec() } else { shape.axes().to_vec() };
+            return Ok(Parameter::new(dims, all.values().to_vec()));
+        }
+        // Some of its input channels.
+        let (taps, stored) = (shape.pixels(), all.dims()[1]);
+        let rows = (0..shape.batch)
+            .flat_map(|o| &all.values()[(o * stored + start) * taps..][..shape.channels * taps]);
+        Ok(Parameter::new(shape.axes(), rows.copied().collect::<Vec<f32>>()))
+    }
+
+    fn weight_and_bias(&mut self, weight: &Parameter, node: &Node) -> Result<()> {
+        self.numbers.extend([0; 4]); // f32 follow
+        self.raw(weight.values());
+        if node.inputs.len() > 2 {
+            let bias = self.weight(node, 2)?;
+            self.raw(bias.values());
+        }
+        Ok(())
+    }
+
+    fn raw(&mut self, numbers: &[f32]) {
+        self.numbers.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    }
+
+    /// A line that reads values and makes one.
+    fn layer(&mut self, kind: &str, name: &str, inputs: &[Value], keys: &str, value: Value) {
+        let inputs: Vec<String> = inputs.iter().map(|input| self.read(*input)).collect();
+        let made = if kind == "Input" { "data".to_owned() } else { self.blob(value) };
+        self.line(kind, name, &inputs, keys, &[made.clone()]);
+        self.made(value, &made);
+    }
+
+    fn blob(&self, value: Value) -> String {
+        format!("v{}", value.index())
+    }
+
+    /// A value is there, as often as it is read.
+    fn made(&mut self, value: Value, blob: &str) {
+        let readers = self.readers[value.index()];
+        let mut names = vec![blob.to_owned()];
+        if readers > 1 {
+            names = (0..readers).rev().map(|reader| format!("{blob}_{reader}")).collect();
+            self.line("Split", &format!("split_{blob}"), &[blob.to_owned()], "", &names);
+        }
+        self.names[value.index()] = names;
+    }
+
+    fn read(&mut self, value: Value) -> String {
+        self.names[value.index()].pop().expect("made before, as often as it is read")
+    }
+
+    fn line(&mut self, kind: &str, name: &str, inputs: &[String], keys: &str, outputs: &[String]) {
+        self.blobs += outputs.len();
+        let name: String = name.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect();
+        let mut line = format!("{kind:<16} {name:<24} {} {}", inputs.len(), outputs.len());
+        inputs.iter().chain(outputs).for_each(|blob| write!(line, " {blob}").expect("a string takes all"));
+        write!(line, " {keys}").expect("a string takes all");
+        self.lines.push(line.trim_end().to_owned());
+    }
+}
+
+/// The values that a node reads as blobs.
+fn activations<'a>(graph: &'a Graph, node: &'a Node) -> impl Iterator<Item = Value> + 'a {
+    let count = node.op.operator().activations(node.inputs.len());
+    let fixed = |value: &Value| matches!(graph.node(*value).op, Op::Constant(_) | Op::Parameter(_));
+    node.inputs[..count].iter().copied().filter(move |value| !fixed(value))
+}
+
+fn refused(node: &Node) -> Error {
+    let operator = node.op.operator().name();
+    Error::Unsupported(format!("{}: ncnn has no layer for {operator} as it is used here", node.name))
+}
