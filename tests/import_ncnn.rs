@@ -245,7 +245,7 @@ fn a_network_that_makes_another_picture_is_refused() {
     let swapped = with(swapped.replace(white, "1 1 swapped picture 0=2 1=1 2=2.55e2"), &[]);
     for (name, text) in [
         ("white", sound.replace("2=2.55e2", "2=1e0")),
-        ("gain", sound.replace("output 0=2 1=1 2=", "output 0=2 1=1 2=1.3")),
+        ("gain", sound.replace("output 0=2 1=1 2=3.9", "output 0=2 1=1 2=5.9")),
         ("mean", mean),
         ("blue for red", swapped),
     ] {
