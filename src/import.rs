@@ -1,13 +1,14 @@
-//! Networks as other programs store them: graphs, not tensors that an architecture has names for.
+//! Import of networks that other programs describe as graphs.
 //!
-//! ```text
-//!   .param, .bin ─► ncnn ─► Net        nothing is recognised: what the file says is built, layer by layer
-//! ```
+//! A file that holds a graph needs no known architecture: its nodes become those of a [`Graph`](crate::graph::Graph), the
+//! facts of the network (scale, alignment, smallest side) are found by trial at several sizes, and what has no counterpart
+//! is refused by the node's name with the reason.
 //!
-//! A file is a stranger's: what it does not say, or what no operator of ours is, is an error with the layer's name, and never
-//! a picture. What a network takes a pixel for follows from the graph; [`crate::guard`] looks at what it makes before its first use.
+//! A file is a stranger's, as a checkpoint is: nothing in it is executed, and what it may allocate is bounded by its size
+//! (`tests/fuzz.rs`, `tests/fuzz_ncnn.rs`). Whether the network makes pictures at all [`guard`](crate::guard) looks at before its first use.
 
 pub(crate) mod ncnn;
+pub(crate) mod onnx;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,18 +17,20 @@ use crate::error::{Error, Result};
 use crate::net::Net;
 use crate::weights::Weights;
 
-/// A network from a graph, and its numbers by the file's names.
+/// A network that was read from a file with its graph.
 #[derive(Debug)]
 pub(crate) struct Imported {
+    /// The graph, its numbers, and the facts.
     pub(crate) net: Net,
+    /// The file's tensors of real numbers, under its own names.
     pub(crate) weights: Weights,
 }
 
-/// The network of a file that is a graph; `None` if by its name it is no such file.
+/// A network of ncnn's by one of its two files; `None` if by its name, and what lies beside it, it is none.
 ///
 /// # Errors
 /// [`Error::Io`] if it, or the other half of it, cannot be read; [`Error::Weights`] if it cannot be run as it is.
-pub(crate) fn load(path: &Path) -> Result<Option<Imported>> {
+pub(crate) fn load_halves(path: &Path) -> Result<Option<Imported>> {
     let Some([param, bin]) = halves(path) else { return Ok(None) };
     if path != param && !param.exists() {
         return Ok(None); // `.bin` is also what others call their checkpoints

@@ -8,6 +8,7 @@ pub mod edsr;
 mod esa;
 pub mod esrt;
 mod fit;
+mod from_file;
 pub mod imdn;
 pub mod ledsr;
 mod luma;
@@ -33,7 +34,6 @@ pub(crate) use self::parts::DIV2K_MEAN;
 use crate::error::{Error, Result};
 use crate::export;
 use crate::graph::{Graph, Parameters};
-use crate::import::{self, Imported};
 use crate::net::{Facts, Net};
 use crate::pixels::Edge;
 use crate::tensor::Shape;
@@ -232,42 +232,6 @@ pub struct Partition {
 }
 
 impl Model {
-    /// Reads a checkpoint: `.safetensors`, or PyTorch's `.pth` and `.pt`; or a network of ncnn's by either of its files,
-    /// `.param` and `.bin`. Nothing in the file is executed.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if it cannot be read, [`Error::Weights`] if it is no checkpoint, not one of a known
-    /// architecture, lacks a tensor, has one of another shape, or one that the network does not read; of a graph, if it has
-    /// a layer that cannot be run as it is.
-    pub fn load(path: &Path) -> Result<Self> {
-        let stem =
-            path.file_stem().map_or_else(|| "model".into(), |stem| stem.to_string_lossy().into_owned());
-        if let Some(imported) = import::load(path)? {
-            return Ok(Self::imported(stem, imported));
-        }
-        Ok(Self { unseen: true, ..Self::from_weights(stem, Weights::load(path)?)? })
-    }
-
-    /// [`Model::load`] of a checkpoint's bytes. `name` is what errors call it.
-    ///
-    /// # Errors
-    /// As [`Model::load`].
-    pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Self> {
-        Ok(Self { unseen: true, ..Self::from_weights(name, Weights::from_bytes(name, bytes)?)? })
-    }
-
-    /// A network of ncnn's from its two files, `.param` and `.bin`. `name` is what errors call it.
-    ///
-    /// # Errors
-    /// [`Error::Weights`] if they are none, do not fit together, or have a layer that cannot be run as it is.
-    pub fn from_ncnn(name: &str, param: &[u8], bin: &[u8]) -> Result<Self> {
-        Ok(Self::imported(name, import::ncnn::read(name, param, bin)?))
-    }
-
-    fn imported(name: impl Into<String>, Imported { net, weights }: Imported) -> Self {
-        Self { name: name.into(), weights, known: None, net, unseen: true }
-    }
-
     /// The network that `weights` hold.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
-//! Damaged checkpoints through the whole of loading: bytes to `Weights` to `Model`. Nothing panics, and no reader takes
+//! Damaged checkpoints and models through the whole of loading: bytes to `Weights` to `Model`. Nothing panics, and no reader takes
 //! more memory than [`TIMES`] the file's size and [`BESIDES`]. Every golden network is among them, and once the bytes
-//! are read its tensors are renamed, reshaped and lost as well.
+//! are read its tensors are renamed, reshaped and lost as well. ONNX models go to a network and take [`TIMES_MODEL`] their
+//! size and [`BESIDES_MODEL`] at most.
 //!
 //! ```sh
 //! SPARSR_FUZZ=1000000 cargo test --release --test fuzz -- --nocapture
@@ -53,6 +54,13 @@ const TIMES_BALANCED: usize = 24;
 /// What it may take besides, which only shows in small files: the pickle's values, the archive's directory and
 /// inflation's window.
 const BESIDES: usize = 512 << 10;
+
+/// Damaged ONNX models in every run of the tests.
+const MODELS: u64 = 3_000;
+
+/// What one may take on its way to a network, in sizes of the file, and besides.
+const TIMES_MODEL: usize = 8;
+const BESIDES_MODEL: usize = 1 << 20;
 
 /// What a reader may take for a file.
 fn most(bytes: &[u8]) -> usize {
@@ -229,4 +237,43 @@ fn sound_checkpoints_take_little() {
         println!("{}: {} bytes, {peak} taken, {ratio:.2} times", seed.name, seed.bytes.len());
         assert!(peak <= most(&seed.bytes), "{}: {peak}", seed.name);
     }
+}
+
+/// ONNX models, those that are refused among them.
+fn models() -> Vec<Seed> {
+    let folders = ["onnx", "onnx/refused"].map(|folder| Path::new(GOLDEN).join(folder));
+    let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|kind| kind == "onnx"));
+    paths.sort();
+    assert!(paths.len() > 12, "tests that look at nothing pass: {paths:?}");
+    paths.into_iter().map(Seed::of).collect()
+}
+
+#[test]
+fn damaged_models_neither_panic_nor_take_much() {
+    let (cases, from) = (number("SPARSR_FUZZ", MODELS), number("SPARSR_FUZZ_FROM", 0));
+    let (models, start) = (models(), Instant::now());
+    let (mut refused, mut slowest, mut besides) = (0, (Duration::ZERO, 0), 0);
+    // First the sound ones.
+    for case in 0..models.len() as u64 + cases {
+        let (mut random, begin) = (Random::new(from + case), Instant::now());
+        let sound = models.get(case as usize);
+        let seed = sound.unwrap_or_else(|| &models[random.below(models.len())]);
+        let bytes = if sound.is_some() { seed.bytes.clone() } else { damaged(&seed.bytes, &mut random) };
+        let load = || memory::peak(|| Model::from_bytes("damaged", &bytes).is_err());
+        let (peak, is_refused) = catch_unwind(AssertUnwindSafe(load))
+            .unwrap_or_else(|_| panic!("case {case} from {from}, {}: a panic", seed.name));
+        refused += u64::from(is_refused);
+        besides = besides.max(peak.saturating_sub(TIMES_MODEL * bytes.len()));
+        let most = TIMES_MODEL * bytes.len() + BESIDES_MODEL;
+        assert!(peak <= most, "case {case} from {from}, {}: {peak} taken of {most}", seed.name);
+        slowest = slowest.max((begin.elapsed(), case));
+    }
+    println!(
+        "{cases} damaged models in {:.0} s, {refused} refused, at most {besides} bytes besides {TIMES_MODEL} times \
+         the file's, the slowest in {slowest:?}",
+        start.elapsed().as_secs_f64()
+    );
+    assert!(refused > cases / 10 && refused < cases, "{refused} of {cases}");
 }

@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("kernel",   &["device", "tensor"]),
     ("net",      &["graph", "oracle", "pixels", "tensor"]),
     ("export",   &["graph", "net", "tensor"]),
-    ("import",   &["graph", "net", "tensor", "weights"]),
+    ("import",   &["graph", "net", "pixels", "tensor", "weights"]),
     ("models",   &["export", "graph", "import", "net", "pixels", "tensor", "weights"]),
     ("guard",    &["cpu", "metrics", "models", "pixels", "tensor"]),
     ("plan",     &["device", "graph", "kernel", "tensor"]),

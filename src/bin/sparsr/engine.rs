@@ -18,7 +18,7 @@ use crate::verdict;
 /// Which network, and on what.
 #[derive(clap::Args)]
 pub struct Choice {
-    /// The network: a built-in name, a checkpoint (.safetensors, .pth, .pt) or a network of ncnn's (.param, .bin); by
+    /// The network: a built-in name, a checkpoint (.safetensors, .pth, .pt) or a graph (.onnx; .param or .bin of ncnn); by
     /// default smsr-x2, or the built-in one of the scale that is asked for
     #[arg(short, long, value_name = "NAME|PATH")]
     model: Option<String>,

@@ -27,7 +27,7 @@ Examples:
   sparsr inspect network.pth --json
   sparsr inspect network.pth --density --plot network.svg --beside pruned.safetensors")]
 pub struct Args {
-    /// A built-in name, a checkpoint (.safetensors, .pth, .pt) or a network of ncnn's (.param, .bin)
+    /// A built-in name, a checkpoint (.safetensors, .pth, .pt) or a graph (.onnx; .param or .bin of ncnn)
     model: String,
 
     /// The scale, of a checkpoint that has several

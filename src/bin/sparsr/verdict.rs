@@ -58,8 +58,8 @@ pub fn only_as_told(model: &Model, unusual: bool) -> Result<Model> {
     Ok(model.seen(None)?)
 }
 
-/// A number of what the network makes: of its kind, its convention, all of its numbers, its layers if they are not known by
-/// the kind, and of this version.
+/// A number of what the network makes: of its kind, its convention and all of its numbers, where it came with its graph of
+/// that, and of this version.
 pub fn hash(model: &Model) -> u64 {
     let mut hash = DefaultHasher::new();
     (env!("CARGO_PKG_VERSION"), model.architecture(), model.description(), model.scale()).hash(&mut hash);
