@@ -322,7 +322,7 @@ impl Model {
         &self.net
     }
 
-    /// The architecture's name, in lower case; `graph` for a network that was made by hand.
+    /// The architecture's name, in lower case; `graph` for a network that was made by hand or came with its graph.
     pub fn architecture(&self) -> &'static str {
         self.known.as_ref().map_or("graph", |(architecture, _)| *architecture)
     }

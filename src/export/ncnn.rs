@@ -3,14 +3,11 @@
 //!
 //! Layers, keys and their order are those that `import/ncnn` reads; numbers are f32.
 
-use std::fmt::Write as _;
-
 use crate::error::{Error, Result};
 use crate::graph::{
-    Activation, BinaryKind, Conv2d, ConvTranspose2d, GlobalPool, GlobalPoolKind, Graph, Node, Op, Parameters,
-    Repeats, Resize, ResizeKind, Value,
+    Activation, Binary, BinaryKind, Conv2d, ConvTranspose2d, GlobalPool, GlobalPoolKind, Graph, Kind,
+    MaxPool, Node, Op, Parameters, Repeats, Resize, ResizeKind, Value,
 };
-use crate::graph::{Binary, MaxPool};
 use crate::net::Net;
 use crate::tensor::{Parameter, Shape};
 
@@ -70,54 +67,39 @@ impl<'a> Writer<'a> {
         if range == 1.0 {
             self.layer("Input", "data", &[], "", picture);
         } else {
-            self.line("Input", "data", &[], "", &["data".into()]);
-            self.line(
-                "BinaryOp",
-                "white",
-                &["data".into()],
-                &format!("0=2 1=1 2={range:e}"),
-                &["picture".into()],
-            );
+            self.line("Input", "data", &[], "", &["data"]);
+            self.line("BinaryOp", "white", &["data"], &format!("0=2 1=1 2={range:e}"), &["picture"]);
             self.made(picture, "picture");
         }
         for (value, node) in graph.values().skip(1) {
-            if self.readers[value.index()] > 0 && node.op.operator().kind() != crate::graph::Kind::Source {
+            if self.readers[value.index()] > 0 && node.op.operator().kind() != Kind::Source {
                 self.node(value, node)?;
             }
         }
         let last = self.read(graph.output());
         let keys = format!("0=2 1=1 2={:e}", 1.0 / range);
-        self.line("BinaryOp", "output", &[last], &keys, &["output".into()]);
+        self.line("BinaryOp", "output", &[&last], &keys, &["output"]);
         Ok(())
     }
 
     fn node(&mut self, value: Value, node: &Node) -> Result<()> {
-        let (name, x) = (node.name.as_str(), node.inputs[0]);
-        match &node.op {
-            Op::Conv2d(op) => self.convolution(value, node, op),
-            Op::ConvTranspose2d(op) => self.deconvolution(value, node, op),
-            Op::Activation(op) => self.activation(value, node, op),
-            Op::Binary(op) => self.binary(value, node, op),
-            Op::Concat(_) => Ok(self.layer("Concat", name, &node.inputs, "", value)),
+        let (kind, keys) = match &node.op {
+            Op::Conv2d(op) => return self.convolution(value, node, op),
+            Op::ConvTranspose2d(op) => return self.deconvolution(value, node, op),
+            Op::Activation(Activation::Prelu) => return self.prelu(value, node),
+            Op::Binary(op) => return self.binary(value, node, op),
+            Op::Activation(op) => activation(op),
+            Op::Concat(_) => ("Concat", String::new()),
             Op::Slice(op) => {
                 let (start, end) = (op.start, op.start + op.channels);
-                let keys = format!("-23309=1,{start} -23310=1,{end} -23311=1,0");
-                Ok(self.layer("Crop", name, &[x], &keys, value))
+                ("Crop", format!("-23309=1,{start} -23310=1,{end} -23311=1,0"))
             }
-            Op::AveragePool(op) => {
-                let keys = format!("0=1 1={0} 2={0} 5=1", op.size);
-                Ok(self.layer("Pooling", name, &[x], &keys, value))
-            }
-            Op::MaxPool(MaxPool { size, stride }) => {
-                let keys = format!("0=0 1={size} 2={stride} 5=1");
-                Ok(self.layer("Pooling", name, &[x], &keys, value))
-            }
+            Op::AveragePool(op) => ("Pooling", format!("0=1 1={0} 2={0} 5=1", op.size)),
+            Op::MaxPool(MaxPool { size, stride }) => ("Pooling", format!("0=0 1={size} 2={stride} 5=1")),
             Op::GlobalPool(GlobalPool { kind: GlobalPoolKind::Mean, margin: [0, 0] }) => {
-                Ok(self.layer("Pooling", name, &[x], "0=1 4=1", value))
+                ("Pooling", "0=1 4=1".into())
             }
-            Op::PixelShuffle(op) => {
-                Ok(self.layer("PixelShuffle", name, &[x], &format!("0={}", op.scale), value))
-            }
+            Op::PixelShuffle(op) => ("PixelShuffle", format!("0={}", op.scale)),
             Op::Resize(Resize { kind, scale, below }) => {
                 let kind = match kind {
                     ResizeKind::Nearest => 1,
@@ -126,11 +108,12 @@ impl<'a> Writer<'a> {
                     ResizeKind::BilinearCorners => return Err(refused(node)),
                 };
                 let scale = *scale as f32 / *below as f32;
-                let keys = format!("0={kind} 1={scale:e} 2={scale:e}");
-                Ok(self.layer("Interp", name, &[x], &keys, value))
+                ("Interp", format!("0={kind} 1={scale:e} 2={scale:e}"))
             }
-            _ => Err(refused(node)),
-        }
+            _ => return Err(refused(node)),
+        };
+        self.layer(kind, &node.name, &node.inputs, &keys, value);
+        Ok(())
     }
 
     fn convolution(&mut self, value: Value, node: &Node, op: &Conv2d) -> Result<()> {
@@ -168,23 +151,12 @@ impl<'a> Writer<'a> {
         self.weight_and_bias(&swapped, node)
     }
 
-    fn activation(&mut self, value: Value, node: &Node, op: &Activation) -> Result<()> {
-        let (kind, keys) = match op {
-            Activation::Relu => ("ReLU", String::new()),
-            Activation::LeakyRelu { slope } => ("ReLU", format!("0={slope:e}")),
-            Activation::Gelu => ("GELU", String::new()),
-            Activation::Sigmoid => ("Sigmoid", String::new()),
-            Activation::Silu => ("Swish", String::new()),
-            Activation::Tanh => ("TanH", String::new()),
-            Activation::Prelu => {
-                let slopes = self.weight(node, 1)?;
-                let keys = format!("0={}", slopes.values().len());
-                self.layer("PReLU", &node.name, &node.inputs[..1], &keys, value);
-                self.raw(slopes.values());
-                return Ok(());
-            }
-        };
-        Ok(self.layer(kind, &node.name, &node.inputs[..1], &keys, value))
+    fn prelu(&mut self, value: Value, node: &Node) -> Result<()> {
+        let slopes = self.weight(node, 1)?;
+        let keys = format!("0={}", slopes.values().len());
+        self.layer("PReLU", &node.name, &node.inputs[..1], &keys, value);
+        self.raw(slopes.values());
+        Ok(())
     }
 
     fn binary(&mut self, value: Value, node: &Node, op: &Binary) -> Result<()> {
@@ -200,19 +172,20 @@ impl<'a> Writer<'a> {
             if Binary::repeats(shapes[0], shapes[1]) == Some(Repeats::Channels) && shapes[0].channels > 1 {
                 return Err(refused(node));
             }
-            return Ok(self.layer("BinaryOp", name, &[a, b], &format!("0={kind}"), value));
+            self.layer("BinaryOp", name, &[a, b], &format!("0={kind}"), value);
+            return Ok(());
         };
         if let [first, others @ ..] = &numbers[..]
             && others.iter().all(|number| number == first)
         {
-            return Ok(self.layer("BinaryOp", name, &[a], &format!("0={kind} 1=1 2={first:e}"), value));
+            self.layer("BinaryOp", name, &[a], &format!("0={kind} 1=1 2={first:e}"), value);
+            return Ok(());
         }
         let fixed = format!("fixed_{}", value.index());
-        self.line("MemoryData", &fixed, &[], &format!("0=1 1=1 2={}", numbers.len()), &[fixed.clone()]);
+        self.line("MemoryData", &fixed, &[], &format!("0=1 1=1 2={}", numbers.len()), &[&fixed]);
         self.raw(&numbers);
-        let inputs = [self.read(a), fixed];
-        let made = self.blob(value);
-        self.line("BinaryOp", name, &inputs, &format!("0={kind}"), &[made.clone()]);
+        let (a, made) = (self.read(a), blob(value));
+        self.line("BinaryOp", name, &[&a, &fixed], &format!("0={kind}"), &[&made]);
         self.made(value, &made);
         Ok(())
     }
@@ -260,13 +233,10 @@ impl<'a> Writer<'a> {
     /// A line that reads values and makes one.
     fn layer(&mut self, kind: &str, name: &str, inputs: &[Value], keys: &str, value: Value) {
         let inputs: Vec<String> = inputs.iter().map(|input| self.read(*input)).collect();
-        let made = if kind == "Input" { "data".to_owned() } else { self.blob(value) };
-        self.line(kind, name, &inputs, keys, &[made.clone()]);
+        let made = if kind == "Input" { "data".to_owned() } else { blob(value) };
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        self.line(kind, name, &inputs, keys, &[&made]);
         self.made(value, &made);
-    }
-
-    fn blob(&self, value: Value) -> String {
-        format!("v{}", value.index())
     }
 
     /// A value is there, as often as it is read.
@@ -275,7 +245,8 @@ impl<'a> Writer<'a> {
         let mut names = vec![blob.to_owned()];
         if readers > 1 {
             names = (0..readers).rev().map(|reader| format!("{blob}_{reader}")).collect();
-            self.line("Split", &format!("split_{blob}"), &[blob.to_owned()], "", &names);
+            let outputs: Vec<&str> = names.iter().map(String::as_str).collect();
+            self.line("Split", &format!("split_{blob}"), &[blob], "", &outputs);
         }
         self.names[value.index()] = names;
     }
@@ -284,14 +255,32 @@ impl<'a> Writer<'a> {
         self.names[value.index()].pop().expect("made before, as often as it is read")
     }
 
-    fn line(&mut self, kind: &str, name: &str, inputs: &[String], keys: &str, outputs: &[String]) {
+    fn line(&mut self, kind: &str, name: &str, inputs: &[&str], keys: &str, outputs: &[&str]) {
         self.blobs += outputs.len();
         let name: String = name.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect();
-        let mut line = format!("{kind:<16} {name:<24} {} {}", inputs.len(), outputs.len());
-        inputs.iter().chain(outputs).for_each(|blob| write!(line, " {blob}").expect("a string takes all"));
-        write!(line, " {keys}").expect("a string takes all");
+        let blobs: String = inputs.iter().chain(outputs).map(|blob| format!(" {blob}")).collect();
+        let line = format!("{kind:<16} {name:<24} {} {}{blobs} {keys}", inputs.len(), outputs.len());
         self.lines.push(line.trim_end().to_owned());
     }
+}
+
+/// What a value is called, unless it is the picture.
+fn blob(value: Value) -> String {
+    format!("v{}", value.index())
+}
+
+/// A function without numbers of its own, as a layer and its keys.
+fn activation(op: &Activation) -> (&'static str, String) {
+    let kind = match op {
+        Activation::LeakyRelu { slope } => return ("ReLU", format!("0={slope:e}")),
+        Activation::Relu => "ReLU",
+        Activation::Gelu => "GELU",
+        Activation::Sigmoid => "Sigmoid",
+        Activation::Silu => "Swish",
+        Activation::Tanh => "TanH",
+        Activation::Prelu => "PReLU",
+    };
+    (kind, String::new())
 }
 
 /// The values that a node reads as blobs.
