@@ -391,6 +391,14 @@ impl Model {
         export::ncnn::write(&self.net)
     }
 
+    /// The network as an ONNX model, N×3×H×W of RGB in 0 … 1, whose sides are what [`Facts`] say. Masks are multiplications.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the node that no operator of ONNX is.
+    pub fn to_onnx(&self) -> Result<Vec<u8>> {
+        export::onnx::write(&self.net)
+    }
+
     /// Input widths and heights must be multiples of this.
     pub fn alignment(&self) -> usize {
         self.net.facts().alignment

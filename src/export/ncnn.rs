@@ -3,31 +3,21 @@
 //!
 //! Layers, keys and their order are those that `import/ncnn` reads; numbers are f32.
 
+use super::constants;
 use crate::error::{Error, Result};
 use crate::graph::{
     Activation, Binary, BinaryKind, Conv2d, ConvTranspose2d, GlobalPool, GlobalPoolKind, Graph, Kind,
     MaxPool, Node, Op, Parameters, Repeats, Resize, ResizeKind, Value,
 };
 use crate::net::Net;
-use crate::tensor::{Parameter, Shape};
-
-/// The side of the picture, at least, whose graph is written: layers tell nothing of it.
-const SIDE: usize = 64;
+use crate::tensor::Parameter;
 
 /// The `.param` and the `.bin` of a network.
 ///
 /// # Errors
 /// [`Error::Unsupported`] with the node that ncnn has no layer for, and if the network takes a border around pictures.
 pub(crate) fn write(net: &Net) -> Result<[Vec<u8>; 2]> {
-    let facts = net.facts();
-    if facts.border != [0; 2] {
-        let reason =
-            "expected a network that takes pictures as they are, found one that takes a border around them";
-        return Err(Error::Unsupported(format!("{}: {reason}", net.unfolded().name())));
-    }
-    // Large enough that a single pixel is a value of the whole picture, and none of the picture's own.
-    let side = SIDE.max(facts.smallest().width).next_multiple_of(facts.alignment);
-    let graph = net.graph(Shape::new(1, 3, side, side))?;
+    let graph = super::graph(net)?;
     let mut writer = Writer::new(&graph, net.numbers());
     writer.network()?;
     let mut text = format!("7767517\n{} {}\n", writer.lines.len(), writer.blobs);
@@ -49,14 +39,8 @@ struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     fn new(graph: &'a Graph, parameters: &'a Parameters) -> Self {
-        let count = graph.nodes().len();
-        let mut readers = vec![0; count];
-        readers[graph.output().index()] = 1;
-        for (value, node) in graph.values().rev() {
-            if readers[value.index()] > 0 {
-                activations(graph, node).for_each(|input| readers[input.index()] += 1);
-            }
-        }
+        let readers = super::readers(graph);
+        let count = readers.len();
         let (names, lines, numbers) = (vec![vec![]; count], vec![], vec![]);
         Self { graph, parameters, readers, names, lines, blobs: 0, numbers }
     }
@@ -167,7 +151,7 @@ impl<'a> Writer<'a> {
             BinaryKind::Divide => 3,
         };
         let (&[a, b], name) = (&node.inputs[..], &node.name) else { return Err(refused(node)) };
-        let Some(numbers) = self.fixed(b) else {
+        let Some(numbers) = constants::fixed(self.graph, self.parameters, b) else {
             let shapes = [a, b].map(|value| self.graph.node(value).shape);
             if Binary::repeats(shapes[0], shapes[1]) == Some(Repeats::Channels) && shapes[0].channels > 1 {
                 return Err(refused(node));
@@ -190,30 +174,9 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// A number a channel, if a value is that and computed from nothing.
-    fn fixed(&self, value: Value) -> Option<Vec<f32>> {
-        let node = self.graph.node(value);
-        let numbers = match &node.op {
-            Op::Constant(op) => op.numbers.values().to_vec(),
-            _ => self.parameters.get(self.graph.parameter(value)?.0).values().to_vec(),
-        };
-        (node.shape == Shape::new(1, numbers.len(), 1, 1)).then_some(numbers)
-    }
-
     /// The numbers that a node reads as one of its inputs.
     fn weight(&self, node: &Node, input: usize) -> Result<Parameter> {
-        let (value, shape) = (node.inputs[input], self.graph.node(node.inputs[input]).shape);
-        let (id, start) = self.graph.parameter(value).ok_or_else(|| refused(node))?;
-        let all = self.parameters.get(id);
-        if all.values().len() == shape.len() {
-            let dims = if all.dims().len() == 4 { all.dims().to_vec() } else { shape.axes().to_vec() };
-            return Ok(Parameter::new(dims, all.values().to_vec()));
-        }
-        // Some of its input channels.
-        let (taps, stored) = (shape.pixels(), all.dims()[1]);
-        let rows = (0..shape.batch)
-            .flat_map(|o| &all.values()[(o * stored + start) * taps..][..shape.channels * taps]);
-        Ok(Parameter::new(shape.axes(), rows.copied().collect::<Vec<f32>>()))
+        constants::weight(self.graph, self.parameters, node, input)
     }
 
     fn weight_and_bias(&mut self, weight: &Parameter, node: &Node) -> Result<()> {
@@ -281,13 +244,6 @@ fn activation(op: &Activation) -> (&'static str, String) {
         Activation::Prelu => "PReLU",
     };
     (kind, String::new())
-}
-
-/// The values that a node reads as blobs.
-fn activations<'a>(graph: &'a Graph, node: &'a Node) -> impl Iterator<Item = Value> + 'a {
-    let count = node.op.operator().activations(node.inputs.len());
-    let fixed = |value: &Value| matches!(graph.node(*value).op, Op::Constant(_) | Op::Parameter(_));
-    node.inputs[..count].iter().copied().filter(move |value| !fixed(value))
 }
 
 fn refused(node: &Node) -> Error {

@@ -47,6 +47,7 @@ pub(crate) fn inspect<'py>(model: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyD
     report.set_item("scales", model.scales())?;
     report.set_item("alignment", model.alignment())?;
     report.set_item("smallest_side", model.smallest_side())?;
+    report.set_item("border", model.net().facts().border)?;
     report.set_item("parameters", model.parameters())?;
     report.set_item("macs_per_input_pixel", work)?;
     report.set_item("tiles", tiles)?;

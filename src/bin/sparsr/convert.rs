@@ -1,4 +1,4 @@
-//! `sparsr convert`: a checkpoint as safetensors, which says what it is, or as a network of ncnn's.
+//! `sparsr convert`: a checkpoint as safetensors, which says what it is, or as a graph for other programs.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,23 +10,24 @@ use sparsr::{Error, Model};
 
 use crate::{Result, engine, files, terminal};
 
-/// Write a checkpoint as safetensors, or for ncnn
+/// Write a checkpoint as safetensors, or as a graph for ONNX Runtime or ncnn
 ///
 /// In safetensors the tensors keep their names; the file's metadata tells architecture, scale and the file that they came from.
-/// A name that ends in .param makes the two files of ncnn, with the layers as they are computed. What was written is read again
-/// and compared before it appears.
+/// A name that ends in .onnx makes a model, one in .param the two files of ncnn, with the layers as they are computed. What was
+/// written is read again and compared before it appears; what of ONNX is not read here is not compared, with a warning.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   sparsr convert network.pth network.safetensors
   sparsr convert network.pth network.safetensors --f16        half the size
+  sparsr convert network.pth network.onnx
   sparsr convert network.pth network.param                    for ncnn, with network.bin")]
 pub struct Args {
     /// A checkpoint (.safetensors, .pth, .pt), or a built-in name
     #[arg(value_name = "NAME|PATH")]
     input: String,
 
-    /// The file to write (.safetensors, .param)
+    /// The file to write (.safetensors, .onnx, .param)
     #[arg(value_name = "FILE")]
     output: PathBuf,
 
@@ -42,8 +43,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let Args { input, output, .. } = args;
     let model = engine::model(input, None)?;
-    if output.extension().is_some_and(|extension| extension == "param") {
-        return for_ncnn(&model, args);
+    match output.extension().and_then(|extension| extension.to_str()) {
+        Some("param") => return graph(&model, args, Kind::Ncnn),
+        Some("onnx") => return graph(&model, args, Kind::Onnx),
+        _ => {}
     }
     if model.told_by_graph() {
         let reason =
@@ -61,36 +64,62 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The two files of ncnn, once they make the same picture when they are read again.
-fn for_ncnn(model: &Model, Args { input, output, f16, force }: &Args) -> Result<ExitCode> {
+/// Files of a network's graph, the one that was asked for last.
+type Files = Vec<(PathBuf, Vec<u8>)>;
+
+/// A graph for other programs, once it makes the same picture when it is read again.
+fn graph(model: &Model, Args { input, output, f16, force }: &Args, kind: Kind) -> Result<ExitCode> {
     if *f16 {
-        return Err("--f16 is for safetensors: numbers for ncnn are f32".into());
+        return Err("--f16 is for safetensors: graphs have numbers of f32".into());
     }
-    let bin = output.with_extension("bin");
-    for file in [output, &bin] {
+    let name = output.display().to_string();
+    let (files, again): (Files, Result<Model, Error>) = match kind {
+        Kind::Ncnn => {
+            let [param, bin] = model.to_ncnn()?;
+            let again = Model::from_ncnn(&name, &param, &bin);
+            (vec![(output.with_extension("bin"), bin), (output.clone(), param)], again)
+        }
+        Kind::Onnx => {
+            let bytes = model.to_onnx()?;
+            let again = Model::from_bytes(&name, &bytes);
+            (vec![(output.clone(), bytes)], again)
+        }
+    };
+    for (file, _) in &files {
         files::prepare(file, *force)?;
     }
-    let [param, numbers] = model.to_ncnn()?;
-    let again = Model::from_ncnn(&output.display().to_string(), &param, &numbers)?;
-    let apart = apart(model, &again)?;
-    // Numbers are multiplied by white and divided by it.
-    if apart.is_nan() || apart > 1e-4 || again.scale() != model.scale() {
-        let reason = format!(
-            "what was made of the network differs by {apart:.1e} when it is read again; this is a mistake"
-        );
-        return Err(format!("{}: {reason} of sparsr's, please report it", output.display()).into());
+    match again {
+        Ok(again) => check_same(model, &again, &name)?,
+        // More is written than is read: masks, deviations.
+        Err(error) if kind == Kind::Onnx => tracing::warn!("what is written is not compared: {error}"),
+        Err(error) => return Err(error.into()),
     }
-    let files = [files::begin(&bin, &numbers)?, files::begin(output, &param)?];
-    for (file, path) in files.into_iter().zip([&bin, output]) {
+    let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+    let begun: Vec<_> = files.iter().map(|(path, bytes)| files::begin(path, bytes)).collect::<Result<_>>()?;
+    for (file, (path, _)) in begun.into_iter().zip(&files) {
         file.finish(*force).map_err(Error::io(path))?;
     }
-    let (name, beside, scale) = (output.display(), bin.display(), model.scale());
-    terminal::tell(&format!(
-        "{input} → {name}, {beside}  {} x{scale}, {} bytes",
-        model.architecture(),
-        numbers.len()
-    ));
+    let (architecture, scale) = (model.architecture(), model.scale());
+    terminal::tell(&format!("{input} → {name}  {architecture} x{scale}, {bytes} bytes"));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Whether two networks make one picture.
+fn check_same(model: &Model, again: &Model, name: &str) -> Result<()> {
+    let apart = apart(model, again)?;
+    // Numbers are multiplied by white and divided by it.
+    if apart <= 1e-4 && again.scale() == model.scale() {
+        return Ok(());
+    }
+    let reason = format!("what was made of the network differs by {apart:.1e} when it is read again");
+    Err(format!("{name}: {reason}; this is a mistake of sparsr's, please report it").into())
+}
+
+/// Who reads a graph.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ncnn,
+    Onnx,
 }
 
 /// How far the pictures that two networks make of one are apart at most, in shares of white.

@@ -61,6 +61,7 @@ class Inspection(TypedDict):
     scales: list[int]
     alignment: int
     smallest_side: int
+    border: list[int]
     parameters: int
     macs_per_input_pixel: Macs
     tiles: Tiles
