@@ -2,10 +2,10 @@
 
 mod support;
 
-use sparsr::Model;
-use sparsr::low_level::cpu;
-use sparsr::low_level::tensor::{Shape, Tensor};
 use std::collections::BTreeSet;
+
+use sparsr::Model;
+use sparsr::low_level::tensor::Shape;
 use support::{compare, golden};
 
 /// Families that have operators which are written and not read: masks, deviations, norms.
@@ -13,14 +13,6 @@ const UNREAD: [&str; 4] = ["bsrn", "imdn", "safmn", "smsr"];
 
 /// Families of attention, and those that look at parts of the picture by its size.
 const REFUSED: [&str; 3] = ["esrt", "safmn", "swinir"];
-
-fn made(model: &Model, shape: Shape) -> Tensor {
-    let graph = model.graph(shape).unwrap();
-    let wave = |at: usize| graph.range() * (0.5 + 0.4 * (at as f32 * 0.37).sin());
-    let picture = Tensor::new(shape, (0..shape.len()).map(wave).collect());
-    let made = cpu::run(&graph, model.net().numbers(), &picture).unwrap();
-    Tensor::new(made.shape(), made.values().iter().map(|number| number / graph.range()).collect())
-}
 
 #[test]
 fn what_is_written_is_the_same_network() {
@@ -49,7 +41,7 @@ fn what_is_written_is_the_same_network() {
         let side = 24_usize.max(golden.model.smallest_side());
         let side = side.next_multiple_of(golden.model.alignment() * again.alignment());
         let shape = Shape::new(1, 3, side, side);
-        compare::close(&made(&again, shape), &made(&golden.model, shape), 1e-5)
+        compare::close(&golden::made(&again, shape), &golden::made(&golden.model, shape), 1e-5)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
         same.insert(golden.architecture);
     }

@@ -255,6 +255,22 @@ def strided(net):
     return net.layer("ReLU", "output", [x], "0=0.2")
 
 
+def gates(net):
+    """What is repeated comes first: a number a channel, by convolutions of the mean, and a map of one channel."""
+    x = net.layer("Input", "data", [])
+    x = net.conv("first", x, 3, 8, 3, "4=1 9=1")
+    x, seen, looked = net.split(x, 3)
+    mean = net.layer("Pooling", "mean", [seen], "0=1 4=1")
+    mean = net.conv("down", mean, 8, 4, 1, "9=1", gain=2.0)
+    mean = net.conv("up", mean, 4, 8, 1, "9=4", gain=2.0)
+    x = net.layer("BinaryOp", "scaled", [mean, x], "0=2")
+    gate = net.conv("look", looked, 8, 1, 3, "4=1 9=4")
+    x = net.layer("BinaryOp", "gated", [gate, x], "0=2")
+    x = net.conv("last", x, 8, 12, 3, "4=1", gain=2.0)
+    x = net.layer("BinaryOp", "grey", [x], "0=0 1=1 2=5.000000e-01")
+    return net.layer("PixelShuffle", "output", [x], "0=2")
+
+
 # The border that is put around a picture, what its sides are made a multiple of, and the scale.
 NETWORKS = {
     "compact": (compact, 0, 1, 2),
@@ -266,6 +282,7 @@ NETWORKS = {
     "rrdb": (rrdb, 0, 1, 2),
     "three_quarters": (three_quarters, 0, 1, 3),
     "strided": (strided, 0, 2, 2),
+    "gates": (gates, 0, 1, 2),
 }
 
 

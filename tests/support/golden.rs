@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use sparsr::Model;
-use sparsr::low_level::tensor::Parameter;
+use sparsr::low_level::cpu;
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
@@ -58,4 +59,13 @@ fn networks(path: &Path) -> Vec<Golden> {
         Golden { architecture: architecture.clone(), model, weights, values }
     };
     cases.into_iter().map(golden).collect()
+}
+
+/// What the CPU engine makes of waves by a network, in shares of white.
+pub fn made(model: &Model, shape: Shape) -> Tensor {
+    let graph = model.graph(shape).unwrap();
+    let wave = |at: usize| graph.range() * (0.5 + 0.4 * (at as f32 * 0.37).sin());
+    let picture = Tensor::new(shape, (0..shape.len()).map(wave).collect());
+    let made = cpu::run(&graph, model.net().numbers(), &picture).unwrap();
+    Tensor::new(made.shape(), made.values().iter().map(|number| number / graph.range()).collect())
 }

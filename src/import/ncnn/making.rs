@@ -56,6 +56,9 @@ impl<'a> Making<'a> {
             ("Input", []) => self.input(layer)?,
             ("MemoryData", []) => self.memory(layer, own)?,
             ("Split" | "Dropout" | "Noop", [x]) | ("Flatten", [x @ Blob { kind: Kind::Pixel, .. }]) => *x,
+            ("Convolution", [x @ Blob { kind: Kind::Pixel, .. }]) if own[0].dims()[2] == 1 => {
+                self.inner_product(layer, *x, own)?
+            }
             ("Convolution" | "ConvolutionDepthWise", [x]) => self.convolution(layer, *x, own)?,
             ("Deconvolution", [x]) => self.deconvolution(layer, *x, own)?,
             ("InnerProduct", [x @ Blob { kind: Kind::Pixel, .. }]) => self.inner_product(layer, *x, own)?,

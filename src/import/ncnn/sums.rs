@@ -42,7 +42,9 @@ impl Making<'_> {
 
     /// Two values, the smaller of which is repeated over the larger one.
     pub(super) fn binary(&mut self, layer: &Layer<'_>, kind: BinaryKind, a: Blob, b: Blob) -> Reading<Blob> {
+        // By what it is repeated over: maps of one channel over channels, too.
         let rank = |blob: Blob| match blob.kind {
+            Kind::Map(_) if self.b.shape(blob.value).channels > 1 => 3,
             Kind::Map(_) => 2,
             Kind::Pixel => 1,
             Kind::Fixed { .. } => 0,
