@@ -30,7 +30,7 @@ struct GlobalPoolParams {
     runs: u32,
     columns: u32,
     width: u32,
-    first: u32,
+    corner: u32,
     stored: u32,
     scale: f32,
 }
@@ -52,7 +52,7 @@ fn term(x: Vec4, centre: Vec4) -> Vec4 {
 
 fn place(p: u32) -> u32 {
     if (PART) {
-        return params.first + p / params.columns * params.width + p % params.columns;
+        return params.corner + p / params.columns * params.width + p % params.columns;
     }
     return p;
 }

@@ -15,7 +15,7 @@ params! {
         runs: u32,
         columns: u32,
         width: u32,
-        first: u32,
+        corner: u32,
         stored: u32,
         scale: f32,
     }
@@ -85,7 +85,7 @@ pub fn dispatch(x: &Pooled, term: Term, finish: Finish) -> Dispatch {
         runs,
         columns: x.columns.len() as u32,
         width: shape.width as u32,
-        first: (x.rows.start * shape.width + x.columns.start) as u32,
+        corner: (x.rows.start * shape.width + x.columns.start) as u32,
         stored: shape.pixels() as u32,
         scale: finish.scale,
     };
