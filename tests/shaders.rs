@@ -144,6 +144,7 @@ const CODES: &[(&str, u32)] = &[
     ("CORNERS", 2),
     ("TERM", 3),
     ("ROOT", 2),
+    ("PART", 2),
     ("RUN", 1),
     ("BIASED", 2),
 ];
