@@ -15,7 +15,7 @@ use sparsr::Model;
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/ncnn");
 
 /// Cases in every run of the tests.
-const CASES: u64 = 5_000;
+const CASES: u64 = 10_000;
 
 const TIMES: usize = 8;
 const BESIDES: usize = 1 << 20;
