@@ -17,6 +17,12 @@ use crate::error::{Error, Result};
 use crate::net::Net;
 use crate::weights::Weights;
 
+/// Multiples of what a picture's sides may have to be, in the order in which they are tried.
+const ALIGNMENTS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
+
+/// A reader's result: the reason alone, to which others add where.
+type Reading<T> = std::result::Result<T, String>;
+
 /// A network that was read from a file with its graph.
 #[derive(Debug)]
 pub(crate) struct Imported {

@@ -8,6 +8,7 @@ mod blocks;
 mod layout;
 mod shape;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use balance::Balance;
@@ -106,6 +107,28 @@ impl Parameter {
     /// The numbers, in C order.
     pub fn values(&self) -> &[f32] {
         &self.values
+    }
+
+    /// Some input channels of a weight, of which they are the second axis.
+    #[must_use]
+    pub(crate) fn inputs(&self, range: Range<usize>) -> Self {
+        let (outputs, inputs) = (self.dims[0], self.dims[1]);
+        let taps: usize = self.dims[2..].iter().product();
+        let rows = (0..outputs)
+            .flat_map(|o| &self.values[(o * inputs + range.start) * taps..][..range.len() * taps]);
+        let dims = [&[outputs, range.len()], &self.dims[2..]].concat();
+        Self::new(dims, rows.copied().collect::<Vec<f32>>())
+    }
+
+    /// A weight with its first two axes in the other order, `[out, in, k, k]` and `[in, out, k, k]`.
+    #[must_use]
+    pub(crate) fn swapped(&self) -> Self {
+        let (first, second) = (self.dims[0], self.dims[1]);
+        let taps: usize = self.dims[2..].iter().product();
+        let plane = |b: usize, a: usize| &self.values[(a * second + b) * taps..][..taps];
+        let values = (0..second).flat_map(|b| (0..first).flat_map(move |a| plane(b, a)));
+        let dims = [&[second, first], &self.dims[2..]].concat();
+        Self::new(dims, values.copied().collect::<Vec<f32>>())
     }
 
     /// The same numbers under other axes.

@@ -18,14 +18,9 @@ pub(super) fn weight(graph: &Graph, parameters: &Parameters, node: &Node, input:
     })?;
     let all = parameters.get(id);
     if all.values().len() == shape.len() {
-        let dims = if all.dims().len() == 4 { all.dims().to_vec() } else { shape.axes().to_vec() };
-        return Ok(Parameter::new(dims, all.values().to_vec()));
+        return Ok(if all.dims().len() == 4 { all.clone() } else { all.with_dims(shape.axes()) });
     }
-    // Some of its input channels.
-    let (taps, stored) = (shape.pixels(), all.dims()[1]);
-    let rows =
-        (0..shape.batch).flat_map(|o| &all.values()[(o * stored + start) * taps..][..shape.channels * taps]);
-    Ok(Parameter::new(shape.axes(), rows.copied().collect::<Vec<f32>>()))
+    Ok(all.inputs(start..start + shape.channels).with_dims(shape.axes()))
 }
 
 /// A number a channel, if a value is that and computed from nothing.

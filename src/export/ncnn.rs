@@ -121,11 +121,7 @@ impl<'a> Writer<'a> {
 
     fn deconvolution(&mut self, value: Value, node: &Node, op: &ConvTranspose2d) -> Result<()> {
         let weight = self.weight(node, 1)?;
-        let &[inputs, outputs, height, width] = weight.dims() else { return Err(refused(node)) };
-        let taps = height * width;
-        let plane = |o: usize, i: usize| &weight.values()[(i * outputs + o) * taps..][..taps];
-        let swapped = (0..outputs).flat_map(|o| (0..inputs).flat_map(move |i| plane(o, i))).copied();
-        let swapped = Parameter::new([outputs, inputs, height, width], swapped.collect::<Vec<f32>>());
+        let (swapped, outputs) = (weight.swapped(), weight.dims()[1]);
         let ConvTranspose2d { kernel, stride, padding, output_padding } = *op;
         let (count, biased) = (swapped.values().len(), u8::from(node.inputs.len() > 2));
         let keys = format!(

@@ -229,7 +229,7 @@ impl Writer<'_> {
         } else {
             let (part, bias) = (self.sliced(&x, [0, dense]), self.numbers(&[outputs], &bias));
             let made = self.new_name();
-            self.conv(&part, &columns(&weights, 0, dense), &bias, &same, &made);
+            self.conv(&part, &weights.inputs(0..dense), &bias, &same, &made);
             made
         };
         if dense == inputs {
@@ -238,7 +238,7 @@ impl Writer<'_> {
         }
         let of_dense = self.between("Mul", &[&gate, &of_dense], &[]);
         let (part, made) = (self.sliced(&x, [dense, inputs]), self.new_name());
-        self.conv(&part, &columns(&weights, dense, inputs), "", &same, &made);
+        self.conv(&part, &weights.inputs(dense..inputs), "", &same, &made);
         let of_sparse = self.between("Mul", &[&made, &mask], &[]);
         self.node("Add", &[&of_dense, &of_sparse], to, &[]);
         Ok(())
@@ -379,15 +379,6 @@ fn resizing(kind: ResizeKind) -> (Attribute<'static>, Vec<Attribute<'static>>) {
             (Text("mode", "cubic"), vec![place("half_pixel"), Float("cubic_coeff_a", -0.75)])
         }
     }
-}
-
-/// Some input channels of a weight `[out, in, k, k]`.
-fn columns(weights: &Parameter, start: usize, end: usize) -> Parameter {
-    let &[outputs, inputs, height, width] = weights.dims() else { unreachable!("of a convolution") };
-    let taps = height * width;
-    let rows =
-        (0..outputs).flat_map(|o| &weights.values()[(o * inputs + start) * taps..(o * inputs + end) * taps]);
-    Parameter::new([outputs, end - start, height, width], rows.copied().collect::<Vec<f32>>())
 }
 
 fn refused(node: &Node) -> Error {

@@ -18,15 +18,12 @@ mod numbers;
 mod place;
 mod sums;
 
-use super::Imported;
+use super::{ALIGNMENTS, Imported, Reading};
 use crate::error::{Error, Result};
 
 /// Layers that any file may have, and bytes for each more: a layer of a few letters takes as much memory as another.
 const LAYERS: usize = 512;
 const BYTES_A_LAYER: usize = 256;
-
-/// What a reader finds wrong: the reason, without the file.
-type Reading<T> = std::result::Result<T, String>;
 
 /// What the builder of a graph said.
 fn said<T>(made: Result<T>) -> Reading<T> {

@@ -27,15 +27,12 @@ use fixed::Element;
 use protobuf::Reading;
 use trace::{Given, Padding, Traced};
 
-use super::Imported;
+use super::{ALIGNMENTS, Imported};
 use crate::error::{Error, Result};
 use crate::net::{Facts, Net};
 use crate::pixels::Edge;
 use crate::tensor::Shape;
 use crate::weights::Weights;
-
-/// What sides may have to be multiples of.
-const ALIGNMENTS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
 
 /// Sides of a trial are at least this.
 const SIDE: usize = 48;

@@ -74,16 +74,11 @@ impl Weight {
 
     /// Its numbers.
     fn of(&self, parameters: &Parameters) -> Parameter {
-        let Shape { batch: outputs, channels, height, width } = self.shape;
         let all = parameters.get(self.id);
-        let stored = all.dims()[1];
-        if stored == channels {
+        if all.dims()[1] == self.inputs() {
             return all.clone();
         }
-        let taps = height * width;
-        let rows =
-            (0..outputs).flat_map(|o| &all.values()[(o * stored + self.start) * taps..][..channels * taps]);
-        Parameter::new([outputs, channels, height, width], rows.copied().collect::<Vec<_>>())
+        all.inputs(self.start..self.start + self.inputs()).with_dims(self.shape.axes())
     }
 }
 

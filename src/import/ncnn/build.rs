@@ -6,16 +6,14 @@ use super::layer::Layer;
 use super::making::{Kind, Making};
 use super::numbers::Own;
 use super::place::Place;
-use super::{Reading, said};
+use super::{ALIGNMENTS, Reading, said};
 use crate::error::{Error, Result};
 use crate::graph::{Builder, Graph, Parameters};
 use crate::import::Imported;
 use crate::net::{Facts, Net};
+use crate::pixels::Edge;
 use crate::tensor::Shape;
 use crate::weights::Weights;
-
-/// Multiples of what a picture's sides may have to be.
-const ALIGNMENTS: [usize; 12] = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
 
 /// The side of the picture, at least, by which a network is tried: more than the border of any.
 const TRIAL: usize = 192;
@@ -34,25 +32,25 @@ pub(super) fn build(source: &str, layers: &[Layer<'_>], numbers: &[Own]) -> Resu
         // One after the other, so that numbers are there once.
         let again = Network::build(&name, layers, numbers, side + alignment);
         let again = again.map(|again| (again.facts(alignment), again.graph));
-        match (Network::build(&name, layers, numbers, side), again) {
-            (Ok(built), Ok((again, graph))) => {
-                let facts = built.facts(alignment);
-                if facts != again || !built.is_resized(&graph) {
-                    let reason =
-                        "expected one graph for pictures of every size, found one that follows their size";
-                    return Err(named(reason.into()));
-                }
-                let net = Net::from_graph(built.graph, built.parameters, facts)
-                    .map_err(|error| named(error.to_string()))?;
-                let tensors = layers.iter().zip(numbers).flat_map(|(layer, own)| {
-                    own.iter()
-                        .zip(PARTS)
-                        .map(|(numbers, part)| (format!("{}.{part}", layer.name), numbers.clone()))
-                });
-                return Ok(Imported { net, weights: Weights::new(source, tensors) });
+        let both = again.and_then(|again| Ok((again, Network::build(&name, layers, numbers, side)?)));
+        let ((again, graph), built) = match both {
+            Ok(both) => both,
+            Err(reason) => {
+                last = reason;
+                continue;
             }
-            (Err(reason), _) | (_, Err(reason)) => last = reason,
+        };
+        let facts = built.facts(alignment);
+        if facts != again || !built.is_resized(&graph) {
+            let reason = "expected one graph for pictures of every size, found one that follows their size";
+            return Err(named(reason.into()));
         }
+        let net = Net::from_graph(built.graph, built.parameters, facts);
+        let tensors = layers.iter().zip(numbers).flat_map(|(layer, own)| {
+            own.iter().zip(PARTS).map(|(numbers, part)| (format!("{}.{part}", layer.name), numbers.clone()))
+        });
+        let weights = Weights::new(source, tensors);
+        return Ok(Imported { net: net.map_err(|error| named(error.to_string()))?, weights });
     }
     Err(named(last)) // for sides that are multiples of everything
 }
@@ -102,8 +100,7 @@ impl Network {
         let scale = self.output.side / self.side;
         let border = self.output.margin.map(|margin| margin.div_ceil(scale));
         let smallest = (self.side + 1).saturating_sub(self.least).next_multiple_of(alignment);
-        let facts = Facts { smallest_side: smallest.max(1), ..Facts::scale(scale).with_border(border) };
-        Facts { alignment, ..facts }
+        Facts::scale(scale).of_sides(alignment, smallest.max(1), Edge::Repeated).with_border(border)
     }
 
     fn is_resized(&self, other: &Graph) -> bool {

@@ -94,7 +94,7 @@ impl Making<'_> {
         let window = Window { kernel, stride, padding: paddings(layer, kernel, stride)?, output_padding };
         let (place, moved) = place.enlarged(window).map_err(|reason| placed(layer, &reason))?;
         let weight = self.spread(layer, weight, 1, moved)?;
-        let weights = self.weights(layer, own, swapped(&weight), 1.0)?;
+        let weights = self.weights(layer, own, weight.swapped(), 1.0)?;
         let Moved { kernel, padding, output_padding } = moved;
         let op = ConvTranspose2d { kernel, stride, padding, output_padding };
         let value = said(self.b.conv_transpose2d(layer.name, x.value, weights, op))?;
@@ -144,13 +144,4 @@ fn paddings(layer: &Layer<'_>, kernel: usize, stride: usize) -> Reading<[usize; 
     }
     let (less, more) = ((kernel - 1) / 2, kernel / 2);
     Ok(if upper { [less, more] } else { [more, less] })
-}
-
-/// `[out, in, k, k]` → `[in, out, k, k]`.
-fn swapped(weight: &Parameter) -> Parameter {
-    let &[outputs, inputs, height, width] = weight.dims() else { unreachable!("of a convolution") };
-    let taps = height * width;
-    let plane = |i: usize, o: usize| &weight.values()[(o * inputs + i) * taps..][..taps];
-    let values = (0..inputs).flat_map(|i| (0..outputs).flat_map(move |o| plane(i, o)));
-    Parameter::new([inputs, outputs, height, width], values.copied().collect::<Vec<f32>>())
 }

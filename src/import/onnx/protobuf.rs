@@ -3,8 +3,7 @@
 //! A message is a run of fields, each a number and data; data that are a message again are bytes until somebody asks for
 //! their fields. So nothing is allocated here and nothing recurs, whatever a file nests.
 
-/// A reader's result: the reason alone, to which others add where.
-pub(super) type Reading<T> = Result<T, String>;
+pub(super) use crate::import::Reading;
 
 /// What stands in a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
