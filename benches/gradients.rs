@@ -12,7 +12,7 @@ use sparsr::low_level::graph::{
     Activation, Among, Attention, Axes, Builder, Conv2d, Graph, Input, MaxPool, Op, Parameters, ResizeKind,
     TrainingOperation, WeightOperation,
 };
-use sparsr::low_level::plan::{Ends, Places, Plan};
+use sparsr::low_level::plan::{Ends, Options, Places, Plan};
 use sparsr::low_level::tensor::{Shape, Tensor, pack, unpack};
 use sparsr::low_level::{cpu, oracle};
 use support::{Machine, seeded};
@@ -44,7 +44,8 @@ impl Case {
     /// On a device, with its inputs there.
     fn session(&self, machine: &Machine) -> (Session, Tensor) {
         let places = Places::of(&Parameters::new());
-        let plan = Plan::training(&self.graph, &places, Ends::Read, machine.gpu.limits());
+        let plan =
+            Plan::training(&self.graph, &places, Ends::Read, &Options::default(), machine.gpu.limits());
         let mut session = machine.session(&plan.expect("it has kernels"), &Parameters::new());
         let given: Vec<Vec<f32>> = self.inputs.iter().map(pack).collect();
         let others: Vec<&[f32]> = given[1..].iter().map(Vec::as_slice).collect();

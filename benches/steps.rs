@@ -1,4 +1,5 @@
-//! Steps of training: forward, backward and update of a batch of sixteen, on the CPU engine and by the kernels.
+//! Steps of training: forward, backward and update of a batch of sixteen, on the CPU engine and by the kernels, in f32 and where
+//! the device can in f16.
 //!
 //! ```text
 //! cargo bench --features cli --bench steps -- 'edsr 16 8'      one network
@@ -9,11 +10,11 @@
 mod support;
 
 use criterion::Throughput;
-use sparsr::Gpu;
 use sparsr::learn::{Objective, Optimiser, Step, Trainer, fresh};
 use sparsr::low_level::graph::{Loss, Parameters};
 use sparsr::low_level::models::{Model, smsr};
 use sparsr::low_level::tensor::{Shape, Tensor};
+use sparsr::{Gpu, Precision};
 use support::{Machine, seeded};
 
 const BATCH: usize = 16;
@@ -61,7 +62,7 @@ impl Case {
     /// A trainer for so many pictures at once, and a batch.
     fn trainer(
         &self,
-        gpu: Option<&Gpu>,
+        gpu: Option<(&Gpu, Precision)>,
         pictures: usize,
         batch: usize,
         side: usize,
@@ -81,12 +82,14 @@ impl Case {
         let inputs = values.zip(1..).map(input).collect();
         let trainer = match gpu {
             None => Trainer::new(objective, parameters, Optimiser::default()),
-            Some(gpu) => Trainer::on_gpu(gpu, objective, parameters, Optimiser::default()),
+            Some((gpu, precision)) => {
+                Trainer::on_gpu(gpu, precision, objective, parameters, Optimiser::default())
+            }
         };
         (trainer.expect("there is room"), inputs)
     }
 
-    fn first_step(&self, gpu: Option<&Gpu>, pictures: usize) -> Step {
+    fn first_step(&self, gpu: Option<(&Gpu, Precision)>, pictures: usize) -> Step {
         let (mut trainer, inputs) = self.trainer(gpu, pictures, 2, 12);
         trainer.step(&inputs.iter().collect::<Vec<_>>(), 1e-4).expect("finite numbers")
     }
@@ -102,21 +105,28 @@ fn main() {
         let (batch, side) = if support::testing() { (2, 12) } else { (BATCH, case.side) };
         let mut group = support::group(&mut criterion, case.name);
         group.throughput(Throughput::Elements(batch as u64));
-        for machine in [None, machine.as_ref()].into_iter().take(1 + usize::from(machine.is_some())) {
-            let gpu = machine.map(|machine| &machine.gpu);
+        let gpu = machine.as_ref().map(|machine| &machine.gpu);
+        let in_f16 = gpu.filter(|gpu| gpu.limits().f16);
+        let by_kernels = [(gpu, Precision::F32), (in_f16, Precision::F16)];
+        let by_kernels = by_kernels.into_iter().filter_map(|(gpu, precision)| Some((gpu?, precision)));
+        for way in std::iter::once(None).chain(by_kernels.map(Some)) {
+            let gpu = way.map(|(gpu, _)| gpu);
             // A device in software, as the CPU engine, takes one picture at a time.
             let software = gpu.is_none_or(|gpu| gpu.kind() == sparsr::AdapterKind::Software);
             let pictures = if software { 1 } else { batch };
-            let (found, expected) = (case.first_step(gpu, 1), case.first_step(None, 1));
+            let (found, expected) = (case.first_step(way, 1), case.first_step(None, 1));
+            let half = way.is_some_and(|(_, precision)| precision == Precision::F16);
             for (found, expected) in
                 [(f64::from(found.loss), f64::from(expected.loss)), (found.norm, expected.norm)]
             {
-                assert!((found / expected - 1.0).abs() < 1e-4, "{}: {found} for {expected}", case.name);
+                let apart = if half { 1e-2 } else { 1e-4 };
+                assert!((found / expected - 1.0).abs() < apart, "{}: {found} for {expected}", case.name);
             }
             let name = gpu.map_or("the CPU engine", Gpu::name);
+            let name = if half { format!("{name}, f16") } else { name.to_owned() };
             let mut ready = None;
             group.bench_function(name, |bencher| {
-                let (trainer, inputs) = ready.get_or_insert_with(|| case.trainer(gpu, pictures, batch, side));
+                let (trainer, inputs) = ready.get_or_insert_with(|| case.trainer(way, pictures, batch, side));
                 let inputs: Vec<&Tensor> = inputs.iter().collect();
                 bencher.iter(|| trainer.step(&inputs, 1e-5).expect("finite numbers"));
             });

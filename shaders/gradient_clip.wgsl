@@ -5,6 +5,8 @@
 //
 //   output = factor, norm, mean, failed; then an element a watched number, the loss first
 //
+// Gradients were gathered `scale` times as large as they are, and `share` makes up for it; watched numbers were not.
+//
 // Settings and control: shared/update.wgsl. An update whose loss or norm is not finite fails; it and all behind it move nothing.
 
 #import element
@@ -21,6 +23,7 @@ const SHARE: f32 = 0.02; // of a norm in the mean
 struct GradientClipParams {
     partials: u32,
     watched: u32,
+    scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: GradientClipParams;
@@ -38,7 +41,8 @@ fn main() {
     }
     let norm = sqrt(square);
     let share = settings[0].x;
-    let loss = share * watched[0].x;
+    let share_of_watched = share * params.scale;
+    let loss = share_of_watched * watched[0].x;
     let mean_before = settings[2].z;
 
     var limit = settings[0].z;
@@ -56,7 +60,7 @@ fn main() {
     control[0] = after;
     output[0] = after;
     for (var i = 0u; i < params.watched; i++) {
-        output[1u + i] = share * watched[i * BLOCK];
+        output[1u + i] = share_of_watched * watched[i * BLOCK];
         watched[i * BLOCK] = Vec4(0.0);
     }
 }

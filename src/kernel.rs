@@ -77,6 +77,7 @@ pub mod winograd_input;
 pub mod winograd_multiply_subgroup;
 pub mod winograd_multiply_tiled;
 pub mod winograd_output;
+pub mod winograd_weight;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

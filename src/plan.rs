@@ -388,7 +388,7 @@ impl Plan {
         let (graph, renamed) = graph.split_concats(&options.keep);
         let keep: Vec<Value> = options.keep.iter().map(|value| renamed[value.index()]).collect();
         let groups = fuse::fuse(&graph, &keep);
-        let (mut plan, _) = lower::lower(&graph, &groups, &Options { keep, ..options }, limits, &[]);
+        let (mut plan, _) = lower::lower(&graph, &groups, &Options { keep, ..options }, limits, None);
         slots::assign(&mut plan);
         plan.check(limits)?;
         Ok(plan)

@@ -24,6 +24,7 @@ use sparsr::low_level::graph::{
     Input, Loss, MaskedConv2d, Op, Parameters, TrainingOperation, Value, WeightOperation,
 };
 use sparsr::low_level::oracle::{self, Numbers};
+use sparsr::low_level::plan::Algorithm;
 use sparsr::low_level::tensor::{Shape, Tensor};
 
 use cases::{Along, Case, Operand};
@@ -154,11 +155,14 @@ fn the_cpu_engine_says_the_same() {
 #[test]
 fn the_kernels_say_the_same() {
     let Some(gpu) = adapter::gpu("gradients by kernels") else { return };
-    let wrong = others(|trial| {
-        let given: Vec<&Tensor> = trial.given.iter().collect();
-        kernels::run(&gpu, &trial.graph, &Parameters::new(), &given)
-    });
-    assert!(wrong.is_empty(), "{} outputs are others:\n{}", wrong.len(), wrong.join("\n"));
+    for algorithm in [Algorithm::Auto, Algorithm::Winograd] {
+        let wrong = others(|trial| {
+            let given: Vec<&Tensor> = trial.given.iter().collect();
+            kernels::run(&gpu, &trial.graph, &Parameters::new(), &given, algorithm)
+        });
+        let wrongs = wrong.len();
+        assert!(wrong.is_empty(), "{algorithm:?}: {wrongs} outputs are others:\n{}", wrong.join("\n"));
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ use std::path::Path;
 use sparsr::low_level::cpu::{self, Buffers};
 use sparsr::low_level::graph::{Graph, Op, Parameters};
 use sparsr::low_level::oracle;
+use sparsr::low_level::plan::Algorithm;
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
@@ -32,7 +33,8 @@ use support::{adapter, kernels};
 
 /// Who computes, and how far from PyTorch's numbers theirs may be: relative, of one gradient's numbers together. The file
 /// holds f32.
-const ENGINES: [(&str, f64); 3] = [("the CPU engine", 1e-5), ("the oracle", 3e-7), ("the kernels", 1e-5)];
+const ENGINES: [(&str, f64); 4] =
+    [("the CPU engine", 1e-5), ("the oracle", 3e-7), ("the kernels", 1e-5), ("Winograd's kernels", 3e-5)];
 
 /// The tensors of a script.
 fn golden(script: &str) -> Weights {
@@ -48,7 +50,9 @@ fn run(graph: &Graph, parameters: &Parameters, inputs: &[&Tensor]) -> Vec<Vec<Te
     let by_oracle = graph.outputs().iter().map(|output| made[output.value.index()].to_tensor());
     let mut found = vec![by_cpu, by_oracle.collect()];
     if let Some(gpu) = adapter::gpu("learning by kernels") {
-        found.push(kernels::run(&gpu, graph, parameters, inputs).unwrap());
+        for algorithm in [Algorithm::Auto, Algorithm::Winograd] {
+            found.push(kernels::run(&gpu, graph, parameters, inputs, algorithm).unwrap());
+        }
     }
     found
 }

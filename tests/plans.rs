@@ -139,10 +139,18 @@ fn training(model: &Model, low: Shape) -> (Objective, Parameters) {
 }
 
 /// The plan of a part of a batch.
-fn gathering((objective, parameters): &(Objective, Parameters), limits: &Limits) -> Plan {
+fn gathering(training: &(Objective, Parameters), limits: &Limits) -> Plan {
+    gathering_by(training, &Options::default(), limits)
+}
+
+fn gathering_by(
+    (objective, parameters): &(Objective, Parameters),
+    options: &Options,
+    limits: &Limits,
+) -> Plan {
     let trained: Vec<_> = objective.trained().iter().map(|name| parameters.find(name).unwrap()).collect();
     let ends = Ends::Gathered { own: objective.forward().outputs().len(), trained: &trained };
-    Plan::training(objective.graph(), &Places::of(parameters), ends, limits).unwrap()
+    Plan::training(objective.graph(), &Places::of(parameters), ends, options, limits).unwrap()
 }
 
 /// Every plan that has a listing, by its name.
@@ -151,7 +159,10 @@ fn plans() -> Vec<(&'static str, Plan)> {
     let model = Model::from_weights("seeded", seeded::edsr(&seeded::TINY_EDSR)).unwrap();
     let objective = training(&model, Shape::new(2, 3, 24, 20));
     plans.push(("training_gather", gathering(&objective, &Limits::PORTABLE)));
-    plans.push(("training_update", Plan::update(&Places::of(&objective.1), 1, &Limits::PORTABLE).unwrap()));
+    plans.push((
+        "training_update",
+        Plan::update(&Places::of(&objective.1), 1, 1.0, &Limits::PORTABLE).unwrap(),
+    ));
     plans
 }
 
@@ -437,9 +448,38 @@ fn a_training_of_the_papers_smsr_takes_less_than_nine_tenths_of_a_gibibyte() {
     let masks = smsr::Masks::Gumbel;
     let (graph, parameters) = config.training(&fresh::smsr(&config, 1), low, masks, &losses, 64.0).unwrap();
     let objective = Objective::new(graph).unwrap().only(|name| !name.contains("_mean")).unwrap();
-    let plan = gathering(&(objective, parameters), &Limits::PORTABLE);
+    let training = (objective, parameters);
+    let plan = gathering(&training, &Limits::PORTABLE);
     let constants: u64 = plan.constants.iter().map(|constant| constant.bytes().len() as u64).sum();
     let ports: u64 = plan.inputs().chain(plan.outputs()).map(|port| 4 * port.words() as u64).sum();
     let bytes = plan.slots.iter().chain(&plan.residents).sum::<u64>() + constants + 2 * ports;
     assert!(bytes < 9 * (1 << 30) / 10, "{} MiB", bytes >> 20);
+
+    let options = Options { storage: Storage::F16(Arc::default()), ..Options::default() };
+    let halved = gathering_by(&training, &options, &Limits { f16: true, ..Limits::PORTABLE });
+    let [halved, whole] = [&halved, &plan].map(|plan| plan.slots.iter().sum::<u64>());
+    assert!(halved * 10 < whole * 6, "{} MiB of {} in f16", halved >> 20, whole >> 20);
+}
+
+/// In f16 a training's pictures, what is one number, and all that is a weight or the gradient of one are f32.
+#[test]
+fn a_training_in_f16_keeps_pictures_and_gradients_of_weights_in_f32() {
+    let model = Model::from_weights("seeded", seeded::edsr(&seeded::TINY_EDSR)).unwrap();
+    let training = training(&model, Shape::new(2, 3, 24, 20));
+    let options = Options { storage: Storage::F16(Arc::default()), ..Options::default() };
+    let plan = gathering_by(&training, &options, &Limits { f16: true, ..Limits::PORTABLE });
+    let halves = |step: &Step| step.dispatch.specialization.halves.clone();
+    let made = |kernel: &'static str| {
+        plan.steps.iter().filter(move |step: &&Step| step.dispatch.kernel.name == kernel)
+    };
+    for kernel in ["arrange", "loss", "global_pool"] {
+        let mut steps = made(kernel).peekable();
+        assert!(steps.peek().is_some() && steps.all(|step| !halves(step).contains(&"output")), "{kernel}");
+    }
+    assert!(made("loss").all(|step| halves(step).is_empty()));
+    assert!(made("conv2d_weight_gradient").any(|step| halves(step) == ["x", "g"]));
+    assert!(made("conv2d_weight_gradient").all(|step| !halves(step).contains(&"output")));
+    assert!(made("activation_gradient").all(|step| halves(step) == ["value", "g", "output"]));
+    assert!(made("loss_gradient").all(|step| halves(step) == ["output"]));
+    assert!(plan.steps.iter().all(|step| !halves(step).contains(&"weight")));
 }

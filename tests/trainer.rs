@@ -12,7 +12,7 @@ use sparsr::learn::{Batch, Clip, Objective, Optimiser, Step, Trainer, fresh};
 use sparsr::low_level::graph::{Builder, Conv2d, Criterion, Goal, Input, Loss, Op, Parameters};
 use sparsr::low_level::models::{Model, smsr};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
-use sparsr::{Gpu, Options, Upscaler};
+use sparsr::{Gpu, Options, Precision, Upscaler};
 
 use support::adapter;
 
@@ -22,7 +22,7 @@ const SIDE: usize = 16;
 fn trainer(gpu: Option<&Gpu>, objective: Objective, parameters: Parameters, optimiser: Optimiser) -> Trainer {
     let trainer = match gpu {
         None => Trainer::new(objective, parameters, optimiser),
-        Some(gpu) => Trainer::on_gpu(gpu, objective, parameters, optimiser),
+        Some(gpu) => Trainer::on_gpu(gpu, Precision::F32, objective, parameters, optimiser),
     };
     trainer.unwrap()
 }
@@ -190,6 +190,40 @@ fn a_gpu_learns_what_the_cpu_engine_learns() {
             assert!((found.norm / expected.norm - 1.0).abs() < 1e-4, "{found:?} and {expected:?}");
         }
     }
+}
+
+/// Values are rounded to eleven bits, so losses differ in the fourth digit at first, and later as rounding grows; weights and
+/// moments are f32, and it learns as well.
+#[test]
+fn a_training_in_f16_follows_the_one_in_f32() {
+    let Some(gpu) = adapter::gpu("a training in f16") else { return };
+    let begin = |precision| {
+        let model = Model::from_weights("fresh", fresh::edsr(8, 2, 2, 3)).unwrap();
+        let low = Shape::new(2, 3, SIDE, SIDE);
+        let objective = Objective::of_net(model.net(), low, &[(Loss::L1, 1.0)]).unwrap();
+        let objective = objective.only(|name| !name.contains("_mean")).unwrap();
+        let parameters = model.net().parameters().clone();
+        Trainer::on_gpu(&gpu, precision, objective, parameters, Optimiser::default())
+    };
+    if !gpu.limits().f16 {
+        let message = begin(Precision::F16).unwrap_err().to_string();
+        assert!(message.contains("cannot keep numbers as 16-bit floating point"), "{message}");
+        return println!("{} does not store f16", gpu.name());
+    }
+    let batches = batches(4);
+    let (mut exact, mut rounded) = (begin(Precision::F32).unwrap(), begin(Precision::F16).unwrap());
+    let [of_values, half] = [&exact, &rounded].map(|trainer| trainer.memory()[0].1);
+    assert!(half < of_values, "{half} bytes of {of_values}"); // of large pictures about half: tests/plans.rs
+    let (expected, found) = (learn(&mut exact, &batches, 0..40), learn(&mut rounded, &batches, 0..40));
+    for (found, expected) in found[..5].iter().zip(&expected) {
+        assert!((found.loss / expected.loss - 1.0).abs() < 1e-3, "{found:?} and {expected:?}");
+        assert!((found.norm / expected.norm - 1.0).abs() < 1e-2, "{found:?} and {expected:?}");
+    }
+    let mean = |steps: &[Step]| steps[20..].iter().map(|step| f64::from(step.loss)).sum::<f64>();
+    assert!((mean(&found) / mean(&expected) - 1.0).abs() < 1e-2, "{found:?} and {expected:?}");
+    assert_ne!(numbers(&exact), numbers(&rounded));
+    let again = learn(&mut begin(Precision::F16).unwrap(), &batches, 0..40);
+    assert_eq!(found, again, "the same bits from run to run");
 }
 
 /// The order of sums differs, so the last bits do.

@@ -2,6 +2,8 @@
 //!
 //! Masks are multiplications: every channel is computed everywhere, and what a mask leaves out is zero.
 
+mod attention;
+
 use super::constants::{fixed, weight};
 use super::protobuf::Message;
 use super::readers;
@@ -109,6 +111,7 @@ impl Writer<'_> {
             Op::MaskedConv2d(op) => return self.masked(node, op, to),
             Op::ConvTranspose2d(op) => return self.transposed(node, op, to),
             Op::Activation(op) => return self.activation(node, op, to),
+            Op::Attention(op) => return self.attention(node, op, to),
             Op::Binary(op) => {
                 let kind = match op.kind {
                     BinaryKind::Add => "Add",

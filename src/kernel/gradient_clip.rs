@@ -10,11 +10,12 @@ params! {
     pub struct GradientClipParams {
         partials: u32,
         watched: u32,
+        scale: f32,
     }
 }
 
-/// Bindings: squares, settings, watched numbers, control, output.
-pub fn dispatch(partials: usize, watched: usize) -> Dispatch {
-    let params = GradientClipParams { partials: partials as u32, watched: watched as u32 };
+/// Gradients were gathered `scale` times as large as they are. Bindings: squares, settings, watched numbers, control, output.
+pub fn dispatch(partials: usize, watched: usize, scale: f32) -> Dispatch {
+    let params = GradientClipParams { partials: partials as u32, watched: watched as u32, scale };
     KERNEL.dispatch(Specialization::default(), &params, [1, 1, 1])
 }

@@ -21,7 +21,7 @@ pub const HEAD: usize = 3;
 /// Settings of an update.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
-    /// What the gathered sums are multiplied by: one part of so many.
+    /// What the gathered sums are multiplied by: one part of so many, and what makes up for a gradient's scale.
     pub share: f32,
     /// Which limit there is: none, a norm, or times the mean norm.
     pub limit_kind: u32,

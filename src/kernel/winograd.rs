@@ -12,7 +12,7 @@ use crate::tensor::{Parameter, Shape, channel_groups};
 
 /// Outputs of a tile along an axis, its inputs, and its points of interpolation.
 const TILE: usize = 4;
-const POINTS: usize = 36;
+pub const POINTS: usize = 36;
 
 /// Tiles of a chunk at most: what lies between the dispatches is bounded by it.
 const CHUNK: usize = 2048;
@@ -165,11 +165,16 @@ impl Winograd {
         chunk.capacity.min(self.tiles() - chunk.first) as u32
     }
 
-    /// `[out, in, 3, 3]` of each output → the products' weights at every point, G w Gᵀ, computed in f64.
-    pub fn pack(&self, weights: &[Parameter]) -> Vec<f32> {
+    /// `[out, in, 3, 3]` of each output → the products' weights at every point: what `at_points` makes of a kernel
+    /// ([`at_points`]).
+    pub fn pack(
+        &self,
+        weights: &[Parameter],
+        at_points: impl Fn(&[f32]) -> [f32; POINTS] + Copy,
+    ) -> Vec<f32> {
         let inputs = self.input.channels;
         // For every column of the products the kernels of its output channel, if it has one.
-        let columns: Vec<Option<Vec<[f64; POINTS]>>> = (self.outputs.iter().zip(weights))
+        let columns: Vec<Option<Vec<[f32; POINTS]>>> = (self.outputs.iter().zip(weights))
             .flat_map(|(output, weight)| {
                 let Channels { start, end, .. } = output.channels;
                 let kernels = move |o: usize| {
@@ -182,7 +187,7 @@ impl Winograd {
         let mut packed = Vec::new();
         for point in 0..POINTS {
             self.tile.pack(&mut packed, columns.len(), channel_groups(inputs), |o, i| match &columns[o] {
-                Some(kernels) if i < inputs => kernels[i][point] as f32,
+                Some(kernels) if i < inputs => kernels[i][point],
                 _ => 0.0,
             });
         }
@@ -193,8 +198,8 @@ impl Winograd {
 /// Threads a workgroup.
 const THREADS: u32 = 64;
 
-/// G w Gᵀ of one 3×3 kernel.
-fn at_points(w: &[f32]) -> [f64; POINTS] {
+/// G w Gᵀ of one 3×3 kernel, computed in f64. Its twin is `shaders/winograd_weight.wgsl`.
+pub fn at_points(w: &[f32]) -> [f32; POINTS] {
     const G: [[f64; 3]; 6] = [
         [1.0 / 4.0, 0.0, 0.0],
         [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
@@ -205,6 +210,6 @@ fn at_points(w: &[f32]) -> [f64; POINTS] {
     ];
     std::array::from_fn(|point| {
         let (i, j) = (point / 6, point % 6);
-        (0..9).map(|tap| G[i][tap / 3] * G[j][tap % 3] * f64::from(w[tap])).sum()
+        (0..9).map(|tap| G[i][tap / 3] * G[j][tap % 3] * f64::from(w[tap])).sum::<f64>() as f32
     })
 }

@@ -1,7 +1,7 @@
 //! What a training minimises: a graph that ends in a loss, and the gradients that it asks for.
 
 use crate::error::{Error, Result};
-use crate::graph::{Builder, Goal, Graph, Op, Value};
+use crate::graph::{Builder, Goal, Graph, Node, Op, TrainingOperation, Value};
 use crate::net::Net;
 use crate::tensor::Shape;
 
@@ -54,9 +54,7 @@ impl Objective {
     }
 
     fn training(forward: Graph, trained: Vec<String>) -> Result<Self> {
-        let is_trained = |name: &str| trained.iter().any(|known| known == name);
-        let wrt: Vec<Value> =
-            parameters(&forward).filter(|(_, name)| is_trained(name)).map(|(value, _)| value).collect();
+        let wrt = with_names(&forward, &trained);
         let graph = forward.gradient(forward.output(), &wrt)?;
         let trained = wrt.iter().map(|value| forward.node(*value).name.clone()).collect();
         Ok(Self { forward, graph, trained })
@@ -72,10 +70,32 @@ impl Objective {
         &self.graph
     }
 
+    /// [`Objective::graph`] with gradients that are `scale` times as large.
+    pub(super) fn scaled(&self, scale: f32) -> Result<Graph> {
+        self.forward.scaled_gradient(self.forward.output(), &with_names(&self.forward, &self.trained), scale)
+    }
+
+    /// A scale at which gradients can be stored as f16: L1's are near 1 for each sample, where they are one part of so many.
+    /// A power of two, so that nothing is rounded by it.
+    pub(super) fn scale_for_f16(&self) -> f32 {
+        let samples = |(_, node): (Value, &Node)| match node.op {
+            Op::Training(TrainingOperation::Loss(_)) => Some(self.forward.node(node.inputs[0]).shape.len()),
+            _ => None,
+        };
+        let most = self.forward.values().filter_map(samples).max().unwrap_or(1);
+        (1_u64 << most.max(1).ilog2()) as f32
+    }
+
     /// The trained parameters, in the order of their gradients.
     pub fn trained(&self) -> &[String] {
         &self.trained
     }
+}
+
+/// The parameters of these names, in the graph's order.
+fn with_names(graph: &Graph, names: &[String]) -> Vec<Value> {
+    let named = parameters(graph).filter(|(_, name)| names.iter().any(|known| known == name));
+    named.map(|(value, _)| value).collect()
 }
 
 fn parameters(graph: &Graph) -> impl Iterator<Item = (Value, &str)> {

@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 use super::engine::{Engine, Kept, Moved, OnCpu, Update};
 use super::{Objective, Optimiser, State};
+#[cfg(not(target_arch = "wasm32"))]
+use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Node, ParameterId, Parameters};
 use crate::tensor::{Parameter, Shape, Tensor};
@@ -62,20 +64,24 @@ impl Trainer {
         Self::with_engine(Box::new(engine), objective, parameters, optimiser)
     }
 
-    /// A training on a GPU, where parameters, moments and averages stay.
+    /// A training on a GPU, where parameters, moments and averages stay, in f32. With [`Precision::F16`] values and their
+    /// gradients are stored as f16 where the GPU can, but for pictures and for gradients of weights, in half of the memory;
+    /// sums are f32. Gradients are then scaled up on the way, lest they vanish. [`Precision::Auto`] is f32.
     ///
     /// # Errors
-    /// As [`Trainer::new`]; [`Error::Unsupported`] with an operator that has no kernel for training;
+    /// As [`Trainer::new`]; [`Error::Unsupported`] with an operator that has no kernel for training, or of f16 on a GPU that
+    /// cannot store it;
     /// [`Error::OutOfMemory`] and [`Error::Limits`] if the objective's graph is too large, which fewer pictures at once
     /// make smaller; [`Error::Device`] if the device is lost.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn on_gpu(
         gpu: &crate::gpu::Gpu,
+        precision: Precision,
         objective: Objective,
         parameters: Parameters,
         optimiser: Optimiser,
     ) -> Result<Self> {
-        let engine = super::engine::OnGpu::new(gpu, &parameters);
+        let engine = super::engine::OnGpu::new(gpu, precision, &parameters)?;
         Self::with_engine(Box::new(engine), objective, parameters, optimiser)
     }
 

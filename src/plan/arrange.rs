@@ -10,6 +10,8 @@ use super::{Buffer, Constant, Plan, lower};
 use crate::error::{Error, Result};
 use crate::graph::{ParameterId, Parameters};
 use crate::kernel::arrange::{self, Origin, PLACE};
+use crate::kernel::winograd::POINTS;
+use crate::kernel::winograd_weight;
 use crate::tensor::{Parameter, Shape, channel_groups, packed_len};
 
 /// The most numbers of a weight: as many of three values as an f32 counts.
@@ -95,7 +97,13 @@ impl Arranging<'_> {
             let reason = format!("{label}: a weight of fewer than {COUNTED} numbers, found more");
             return Err(Error::Unsupported(reason));
         }
-        let mut packed = layout.pack(&telling(self.sources.len(), &ids, &shapes)?);
+        let telling = telling(self.sources.len(), &ids, &shapes)?;
+        if let (Layout::Winograd(..), [id]) = (layout, &ids[..]) {
+            let mut packed = layout.pack_at_points(&telling, |kernel| [kernel[0]; POINTS]);
+            packed.truncate(packed.len() / POINTS);
+            return Ok(self.at_points(self.sources[id.index()], &packed, label));
+        }
+        let mut packed = layout.pack(&telling);
         packed.resize(packed.len().next_multiple_of(4).max(4), 0.0);
         let mut read: Vec<Buffer> = ids.iter().map(|id| self.sources[id.index()].0).collect();
         let mut table: Vec<u32> = packed.iter().map(|number| entry(*number, &shapes)).collect();
@@ -112,6 +120,14 @@ impl Arranging<'_> {
         read.resize(arrange::VALUES, Buffer::Unused);
         read.push(self.draft.words(table));
         Ok(self.draft.step(arrange::dispatch(packed.len()), read, label, shape))
+    }
+
+    /// A weight at Winograd's points. `told` says of every number of a point which kernel it is of, by its first tap.
+    fn at_points(&mut self, (weight, shape): (Buffer, Shape), told: &[f32], label: &str) -> Buffer {
+        let table = told.iter().map(|number| entry(*number, &[shape])).collect();
+        let made = Shape::new(POINTS, 4, 1, told.len() / 4);
+        let read = vec![weight, self.draft.words(table)];
+        self.draft.step(winograd_weight::dispatch(told.len()), read, label, made)
     }
 
     /// Takes a value's place by what it was arranged of.

@@ -3,14 +3,14 @@
 //! ```text
 //! f16:  values of two pixels and more        unless the caller names them, the host reads or writes them, or a kernel
 //!                                            that binds them has no f16 form there
-//!       weights of what is stored as f16     where the kernel has an f16 form for them; never a bias
+//!       weights of what is stored as f16     where the kernel has an f16 form for them; never a bias, and none that learns
 //! ```
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::{Buffer, Plan, Slot};
-use crate::graph::{Graph, Kind, Node, Op};
+use crate::graph::{Graph, Kind, Node, Op, TrainingOperation, Value};
 
 /// How values and weights lie in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +27,10 @@ pub enum Storage {
 /// [`super::rewritten`].
 pub fn exact(graph: &Graph) -> BTreeSet<String> {
     let decides = for_masks_only(graph);
-    let exact = pictures(graph).into_iter().zip(decides).map(|(picture, decides)| picture || decides);
+    let exact = pictures(graph, [graph.output()])
+        .into_iter()
+        .zip(decides)
+        .map(|(picture, decides)| picture || decides);
     let named = graph.nodes().iter().zip(exact).zip(graph.weights());
     let named =
         named.filter(|((node, exact), weights)| *exact && (!weights || matches!(node.op, Op::Constant(_))));
@@ -55,10 +58,10 @@ pub(super) fn for_masks_only(graph: &Graph) -> Vec<bool> {
 /// Channels of a picture.
 const COLOURS: usize = 3;
 
-/// Of every value whether it is a picture, or what is only moved, resized and added until it is the output.
-fn pictures(graph: &Graph) -> Vec<bool> {
+/// Of every value whether it is a picture, or what is only moved, resized and added until it is one of the `ends`.
+fn pictures(graph: &Graph, ends: impl IntoIterator<Item = Value>) -> Vec<bool> {
     let mut exact = vec![false; graph.nodes().len()];
-    exact[graph.output().index()] = true;
+    ends.into_iter().for_each(|end| exact[end.index()] = true);
     // As the means of colours are taken away and added.
     let shifts = |node: &Node| match &node.op {
         Op::Conv2d(conv) => conv.is_pointwise() && graph.node(node.inputs[0]).shape.channels <= COLOURS,
@@ -77,15 +80,45 @@ fn pictures(graph: &Graph) -> Vec<bool> {
     exact
 }
 
-/// Has values and weights lie as f16. `values` says which values may, by their slots; a slot is still one value's alone.
-pub(super) fn apply(plan: &mut Plan, values: &[Slot]) {
+/// Values of a training that lie as f32, where `weights` are those of parameters, computed ones too: pictures and what
+/// decides a mask, as in inference; and all that is a weight, or the gradient of one. They are few, and updates are made
+/// of them.
+pub(super) fn exact_in_training(graph: &Graph, parameters: impl Iterator<Item = Value>) -> BTreeSet<Value> {
+    let compared = graph.nodes().iter().filter(|node| is_loss(&node.op)).flat_map(|node| &node.inputs);
+    let mut exact = pictures(graph, compared.copied());
+    exact.iter_mut().zip(for_masks_only(graph)).for_each(|(exact, decides)| *exact |= decides);
+    let mut of_weights = vec![false; graph.nodes().len()];
+    parameters.for_each(|value| of_weights[value.index()] = true);
+    for (value, node) in graph.values().filter(|(_, node)| !node.inputs.is_empty()) {
+        let constant = |input: &&Value| graph.node(**input).inputs.is_empty() && !of_weights[input.index()];
+        let mut read = node.inputs.iter().filter(|input| !constant(input)).peekable();
+        of_weights[value.index()] |= is_gradient_of_a_weight(&node.op)
+            || read.peek().is_some() && read.all(|input| of_weights[input.index()]);
+    }
+    let exact = graph.values().filter(|(value, _)| exact[value.index()] || of_weights[value.index()]);
+    exact.map(|(value, _)| value).collect()
+}
+
+fn is_loss(op: &Op) -> bool {
+    matches!(op, Op::Training(TrainingOperation::Loss(_)))
+}
+
+fn is_gradient_of_a_weight(op: &Op) -> bool {
+    use TrainingOperation::{AttentionTableGradient, Conv2dWeightGradient};
+    matches!(op, Op::Training(Conv2dWeightGradient(_) | AttentionTableGradient(_)))
+}
+
+/// Has values lie as f16, and with `weights` weights. `values` says which values may, by their slots; a slot is still one
+/// value's alone.
+pub(super) fn apply(plan: &mut Plan, values: &[Slot], weights: bool) {
     let mut forms: HashMap<&str, Vec<Option<&'static str>>> = HashMap::new();
     for step in &plan.steps {
         let kernel = step.dispatch.kernel;
         forms.entry(kernel.name).or_insert_with(|| kernel.stored());
     }
     let slots = half_slots(plan, values, &forms);
-    let weights = half_weights(plan, &slots, &forms);
+    let weights =
+        if weights { half_weights(plan, &slots, &forms) } else { vec![false; plan.parameters.len()] };
     for step in &mut plan.steps {
         let names = &forms[step.dispatch.kernel.name];
         let is_half = |buffer: &Buffer| match buffer {
@@ -140,7 +173,7 @@ fn half_weights(plan: &Plan, slots: &[bool], forms: &HashMap<&str, Vec<Option<&'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Builder, Conv2d, ResizeKind, Value};
+    use crate::graph::{Builder, Conv2d, ResizeKind};
     use crate::tensor::{Parameter, Shape};
 
     /// A pointwise convolution.

@@ -12,7 +12,7 @@ mod training;
 
 pub(super) use attention::check;
 pub(in crate::plan) use draft::Draft;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use choice::Chooser;
 use lists::Lists;
@@ -27,16 +27,24 @@ use crate::kernel::global_pool::{Finish, Pooled, Term};
 use crate::kernel::{self, Channels};
 use crate::tensor::{Shape, pack};
 
-/// A plan in which every value still has a slot of its own, and where each value lies. What `also` names is made even
-/// where no node reads it.
+/// What a plan of training asks besides.
+#[derive(Debug)]
+pub(super) struct OfTraining<'a> {
+    /// Values that are weights: they are made even where no node reads them.
+    pub(super) weights: &'a [Value],
+    /// Values that lie as f32 where others are f16.
+    pub(super) exact: &'a BTreeSet<Value>,
+}
+
+/// A plan in which every value still has a slot of its own, and where each value lies.
 pub(super) fn lower(
     graph: &Graph,
     groups: &[Option<Group>],
     options: &Options,
     limits: &Limits,
-    also: &[Value],
+    training: Option<&OfTraining<'_>>,
 ) -> (Plan, Vec<Buffer>) {
-    let (plan, buffers, _) = lowered(graph, groups, options, limits, also);
+    let (plan, buffers, _) = lowered(graph, groups, options, limits, training);
     (plan, buffers)
 }
 
@@ -47,7 +55,7 @@ pub(super) fn classes(
     options: &Options,
     limits: &Limits,
 ) -> BTreeMap<Class, u64> {
-    lowered(graph, groups, options, limits, &[]).2
+    lowered(graph, groups, options, limits, None).2
 }
 
 fn lowered(
@@ -55,9 +63,10 @@ fn lowered(
     groups: &[Option<Group>],
     options: &Options,
     limits: &Limits,
-    also: &[Value],
+    training: Option<&OfTraining<'_>>,
 ) -> (Plan, Vec<Buffer>, BTreeMap<Class, u64>) {
     let keep = &options.keep;
+    let also = training.map_or(&[][..], |training| training.weights);
     let mut lowering = Lowering {
         graph,
         groups,
@@ -66,6 +75,7 @@ fn lowered(
         lists: HashMap::new(),
         begun: HashMap::new(),
         for_masks_only: halves::for_masks_only(graph),
+        exact: training.map(|training| training.exact),
         buffers: Vec::new(),
     };
     let uses = graph.uses();
@@ -98,7 +108,7 @@ fn lowered(
     let mut plan =
         Plan { name, steps, slots, constants, parameters, residents, picture, given, output, kept };
     if let Some(values) = halves {
-        halves::apply(&mut plan, &values);
+        halves::apply(&mut plan, &values, training.is_none());
     }
     (plan, buffers, choice.classes)
 }
@@ -134,6 +144,8 @@ struct Lowering<'a> {
     begun: HashMap<Value, Slot>,
     /// Of every value, whether nothing but masks hangs on it.
     for_masks_only: Vec<bool>,
+    /// Values that lie as f32, besides those that the options name.
+    exact: Option<&'a BTreeSet<Value>>,
     /// Where each value is stored.
     buffers: Vec<Buffer>,
 }
@@ -141,10 +153,10 @@ struct Lowering<'a> {
 impl Lowering<'_> {
     /// The slots of all values that may lie as f16, if any may. Of one pixel none does: there is nothing to win.
     fn may_be_halves(&self) -> Option<Vec<Slot>> {
-        let Storage::F16(exact) = &self.choice.options.storage else { return None };
-        let values = self.graph.nodes().iter().zip(&self.buffers);
-        let slot = |(node, buffer): (&Node, &Buffer)| match buffer {
-            Buffer::Slot(slot) if node.shape.pixels() > 1 && !exact.contains(&node.name) => Some(*slot),
+        let Storage::F16(_) = &self.choice.options.storage else { return None };
+        let values = self.graph.values().zip(&self.buffers);
+        let slot = |((value, node), buffer): ((Value, &Node), &Buffer)| match buffer {
+            Buffer::Slot(slot) if node.shape.pixels() > 1 && !self.keeps_f32(value) => Some(*slot),
             _ => None,
         };
         self.choice.limits.f16.then(|| values.filter_map(slot).collect())
@@ -153,7 +165,8 @@ impl Lowering<'_> {
     /// Whether the caller wants a value to be f32 where others are f16.
     fn keeps_f32(&self, value: Value) -> bool {
         let name = &self.graph.node(value).name;
-        matches!(&self.choice.options.storage, Storage::F16(exact) if exact.contains(name))
+        let named = matches!(&self.choice.options.storage, Storage::F16(exact) if exact.contains(name));
+        named || self.exact.is_some_and(|exact| exact.contains(&value))
     }
 
     /// Where the picture goes in, if it is wanted.

@@ -9,7 +9,7 @@ use crate::kernel::conv2d_gather::Conv2dGather;
 use crate::kernel::conv2d_tiled::{self, Conv2dTiled, pack_bias};
 use crate::kernel::cooperative::Order;
 use crate::kernel::epilogue::Epilogue;
-use crate::kernel::winograd::{Output, Winograd};
+use crate::kernel::winograd::{self, Output, POINTS, Winograd};
 use crate::kernel::{Channels, Pixels, product};
 use crate::kernel::{
     activation, conv_transpose2d, conv2d_cooperative, conv2d_direct, conv2d_gather_cooperative,
@@ -155,6 +155,15 @@ impl Layout {
     }
 
     pub(super) fn pack(&self, parameters: &Parameters) -> Vec<f32> {
+        self.pack_at_points(parameters, winograd::at_points)
+    }
+
+    /// The same, with what `at_points` makes of a 3×3 kernel in the place of Winograd's.
+    pub(super) fn pack_at_points(
+        &self,
+        parameters: &Parameters,
+        at_points: impl Fn(&[f32]) -> [f32; POINTS] + Copy,
+    ) -> Vec<f32> {
         // The kernels pack by a part of what they are; the rest is left empty here.
         let (pixels, epilogue) = (Pixels::All, Epilogue::default());
         let input = |channels| Shape::new(1, channels, 1, 1);
@@ -190,7 +199,7 @@ impl Layout {
                 let output =
                     |(_, channels): &(Weight, Channels)| Output { channels: *channels, pixels, epilogue };
                 let outputs = outputs.iter().map(output).collect();
-                Winograd { input: input(*inputs), tile: *tile, outputs }.pack(&kernels)
+                Winograd { input: input(*inputs), tile: *tile, outputs }.pack(&kernels, at_points)
             }
             Self::Transposed(weight) => conv_transpose2d::pack(&weight.of(parameters)),
             Self::Slope(id, channels) => activation::pack_slope(parameters.get(*id), *channels),

@@ -11,7 +11,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Algorithm, Buffer, Form, Limits, Options, Piece, Plan, Port, Slot, Step, fuse, lower, slots};
+use super::lower::OfTraining;
+use super::{Buffer, Form, Limits, Options, Piece, Plan, Port, Slot, Step, fuse, halves, lower, slots};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Op, ParameterId, Parameters, StandIns, Value, WeightOperation};
 use crate::kernel::update::{BLOCK_BYTES, HEAD};
@@ -135,11 +136,17 @@ impl Places {
 
 impl Plan {
     /// Plans a graph that need not be folded: that of a network in training, and its gradients. Its parameters lie at
-    /// these places of [`Array::Parameters`].
+    /// these places of [`Array::Parameters`]. Of the options algorithm, choices and storage are taken.
     ///
     /// # Errors
     /// [`Error::Unsupported`] with a node that has no kernel; [`Error::Limits`] as [`Plan::new`].
-    pub fn training(graph: &Graph, places: &Places, ends: Ends<'_>, limits: &Limits) -> Result<Self> {
+    pub fn training(
+        graph: &Graph,
+        places: &Places,
+        ends: Ends<'_>,
+        options: &Options,
+        limits: &Limits,
+    ) -> Result<Self> {
         check(graph)?;
         let StandIns { graph, sources, parameters } = graph.with_stand_ins();
         lower::check(&graph)?;
@@ -150,9 +157,12 @@ impl Plan {
         let parameters: BTreeMap<Value, ParameterId> =
             parameters.iter().map(|(value, id)| (renamed[value.index()], *id)).collect();
         let keep: Vec<Value> = graph.outputs().iter().map(|output| output.value).collect();
-        let options = Options { keep, algorithm: Algorithm::Direct, ..Options::default() };
+        let Options { algorithm, choices, storage, .. } = options.clone();
+        let options = Options { keep, algorithm, choices, storage, ..Options::default() };
         let groups = fuse::fuse(&graph, &[&*options.keep, &sources].concat());
-        let (mut plan, buffers) = lower::lower(&graph, &groups, &options, limits, &sources);
+        let exact = halves::exact_in_training(&graph, parameters.keys().copied());
+        let training = OfTraining { weights: &sources, exact: &exact };
+        let (mut plan, buffers) = lower::lower(&graph, &groups, &options, limits, Some(&training));
         plan.kept.remove(0); // the output
         let shape = |value: &Value| graph.node(*value).shape;
         let sources: Vec<(Buffer, Shape)> =
@@ -228,11 +238,11 @@ impl Plan {
 
     /// Moves the parameters by what was gathered. Its input are an update's settings
     /// ([`Settings::pack`](crate::kernel::update::Settings::pack)), a piece a parameter; its output is what
-    /// `shaders/gradient_clip.wgsl` says, for so many watched numbers.
+    /// `shaders/gradient_clip.wgsl` says, for so many watched numbers. Gradients were gathered `scale` times as large.
     ///
     /// # Errors
     /// [`Error::Limits`] if the parameters together are more than the device binds.
-    pub fn update(places: &Places, watched: usize, limits: &Limits) -> Result<Self> {
+    pub fn update(places: &Places, watched: usize, scale: f32, limits: &Limits) -> Result<Self> {
         let mut draft = lower::Draft::default();
         let settings = Shape::new(1, 4 * (HEAD + places.shapes.len()), 1, 1);
         let given = Port { slot: draft.value_slot(settings), shape: settings, form: Form::Tensor };
@@ -251,7 +261,9 @@ impl Plan {
         let [watched_sums, control] = [Array::Watched, Array::Control].map(|array| places.whole(array));
         let read = vec![squares, settings, watched_sums, control];
         let output = draft.value_slot(numbers);
-        draft.write(gradient_clip::dispatch(partials, watched), read, output, "clip", numbers).outputs = 3;
+        draft
+            .write(gradient_clip::dispatch(partials, watched, scale), read, output, "clip", numbers)
+            .outputs = 3;
         let arrays = [Array::Parameters, Array::First, Array::Second, Array::Averages];
         let bindings = [[pieces, settings, control, sums], arrays.map(|array| places.whole(array))];
         let shape = Shape::new(1, 4, 1, elements);

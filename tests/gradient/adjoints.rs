@@ -7,7 +7,7 @@ use sparsr::low_level::graph::{
     Among, Attention, Builder, Graph, Input, MaxPool, Op, Operator, Parameters, ResizeKind, TrainingOperation,
 };
 use sparsr::low_level::oracle;
-use sparsr::low_level::plan::{Ends, Limits, Places, Plan};
+use sparsr::low_level::plan::{Ends, Limits, Options, Places, Plan};
 use sparsr::low_level::tensor::{Shape, Tensor, pack, unpack};
 
 use super::support::{adapter, compare, seeded};
@@ -50,7 +50,7 @@ impl Case {
     }
 
     fn plan(&self, limits: &Limits) -> Plan {
-        Plan::training(&self.graph, &Places::of(&Parameters::new()), Ends::Read, limits)
+        Plan::training(&self.graph, &Places::of(&Parameters::new()), Ends::Read, &Options::default(), limits)
             .unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
@@ -375,8 +375,13 @@ fn attention_in_two_dispatches() {
 #[test]
 fn heads_that_are_too_deep_are_refused() {
     for case in attention(windows(4, 0), [2, 65], [1, 3, 3]) {
-        let error =
-            Plan::training(&case.graph, &Places::of(&Parameters::new()), Ends::Read, &Limits::PORTABLE);
+        let error = Plan::training(
+            &case.graph,
+            &Places::of(&Parameters::new()),
+            Ends::Read,
+            &Options::default(),
+            &Limits::PORTABLE,
+        );
         let said = "operator: heads of 65 channels, and on the GPU they have at most 64; choose the CPU";
         assert_eq!(error.unwrap_err().to_string(), said);
     }

@@ -4,7 +4,7 @@ use sparsr::learn::{Clip, Objective, Optimiser, Trainer};
 use sparsr::low_level::graph::{Loss, Parameters};
 use sparsr::low_level::tensor::{Parameter, Tensor};
 use sparsr::low_level::weights::Weights;
-use sparsr::{Gpu, Model};
+use sparsr::{Gpu, Model, Precision};
 
 use crate::support::adapter;
 use crate::{distance, golden, tensor};
@@ -57,7 +57,7 @@ fn assert_twenty_steps(gpu: Option<&Gpu>) {
         let parameters = model.net().parameters().clone();
         let trainer = match gpu {
             None => Trainer::new(objective, parameters, optimiser),
-            Some(gpu) => Trainer::on_gpu(gpu, objective, parameters, optimiser),
+            Some(gpu) => Trainer::on_gpu(gpu, Precision::F32, objective, parameters, optimiser),
         };
         let mut trainer = trainer.unwrap();
         let [losses, norms] =

@@ -1,11 +1,11 @@
 //! What makes filters zero: sparsity structure alignment, growing L2 in Adam, and the two steps of OBProxSG.
 
-use sparsr::Gpu;
 use sparsr::learn::prune::Terms;
 use sparsr::learn::{Objective, Optimiser, Shrinkage, Trainer};
 use sparsr::low_level::graph::{Builder, Input, Loss, Op, Parameters};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
+use sparsr::{Gpu, Precision};
 
 use crate::support::adapter;
 use crate::{distance, golden, run};
@@ -98,7 +98,7 @@ fn distance_to_target(start: &Parameter, axis: usize) -> (Objective, Parameters)
 fn trainer(gpu: Option<&Gpu>, (objective, parameters): (Objective, Parameters), how: Optimiser) -> Trainer {
     match gpu {
         None => Trainer::new(objective, parameters, how),
-        Some(gpu) => Trainer::on_gpu(gpu, objective, parameters, how),
+        Some(gpu) => Trainer::on_gpu(gpu, Precision::F32, objective, parameters, how),
     }
     .unwrap()
 }

@@ -1,8 +1,8 @@
 //! A hundred steps of Adam on small networks whose gradients are golden: their losses, by both engines.
 
-use sparsr::Gpu;
 use sparsr::learn::{Optimiser, Trainer};
 use sparsr::low_level::tensor::Tensor;
+use sparsr::{Gpu, Precision};
 
 use crate::golden;
 use crate::networks::{self, Case};
@@ -27,7 +27,7 @@ fn losses(case: &Case, gpu: Option<&Gpu>, steps: usize) -> Vec<f64> {
     let (objective, parameters) = case.objective().unwrap();
     let trainer = match gpu {
         None => Trainer::new(objective, parameters, Optimiser::default()),
-        Some(gpu) => Trainer::on_gpu(gpu, objective, parameters, Optimiser::default()),
+        Some(gpu) => Trainer::on_gpu(gpu, Precision::F32, objective, parameters, Optimiser::default()),
     };
     let mut trainer = trainer.unwrap();
     let step = |step| {

@@ -2,7 +2,7 @@
 
 use sparsr::low_level::gpu::Pool;
 use sparsr::low_level::graph::{Graph, Parameters};
-use sparsr::low_level::plan::{Array, Ends, Places, Plan, Port};
+use sparsr::low_level::plan::{Algorithm, Array, Ends, Options, Places, Plan, Port};
 use sparsr::low_level::tensor::{Tensor, pack, unpack};
 use sparsr::{Error, Gpu};
 
@@ -13,9 +13,11 @@ pub fn run(
     graph: &Graph,
     parameters: &Parameters,
     inputs: &[&Tensor],
+    algorithm: Algorithm,
 ) -> Result<Vec<Tensor>, Error> {
+    let options = Options { algorithm, ..Options::default() };
     let places = Places::of(parameters);
-    let plan = Plan::training(graph, &places, Ends::Read, gpu.limits())?;
+    let plan = Plan::training(graph, &places, Ends::Read, &options, gpu.limits())?;
     let mut pool = Pool::new(gpu, parameters);
     let mut session = pool.session(&plan)?;
     let numbers: Vec<_> = parameters.iter().map(|(_, numbers)| numbers).collect();

@@ -14,7 +14,7 @@ use sparsr_rs::low_level::graph::Loss;
 use sparsr_rs::low_level::metrics::resize_bicubic_matlab;
 use sparsr_rs::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr_rs::low_level::weights::Weights;
-use sparsr_rs::{Device, Gpu, Samples};
+use sparsr_rs::{Device, Error, Gpu, Precision, Samples};
 
 use crate::errors::{ChoiceError, Failure, Result, ShapeError};
 use crate::model::{Model, read};
@@ -36,7 +36,7 @@ pub(crate) struct Trainer {
 #[pymethods]
 impl Trainer {
     #[new]
-    #[pyo3(signature = (model, *, size, at_once, device, loss, betas, weight_decay, decoupled, clip, ema, unit, freeze,
+    #[pyo3(signature = (model, *, size, at_once, device, precision, loss, betas, weight_decay, decoupled, clip, ema, unit, freeze,
                         threads))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn new(
@@ -44,6 +44,7 @@ impl Trainer {
         size: usize,
         at_once: usize,
         device: &str,
+        precision: &str,
         loss: &str,
         betas: [f64; 2],
         weight_decay: f64,
@@ -61,6 +62,7 @@ impl Trainer {
             )));
         }
         let (choice, loss) = (device.parse::<Choice>().map_err(Failure::from)?, loss_of(loss)?);
+        let precision: Precision = precision.parse().map_err(Failure::from)?;
         let mut optimiser = Optimiser::default();
         (optimiser.betas, optimiser.weight_decay, optimiser.decoupled) = (betas, weight_decay, decoupled);
         (optimiser.clip, optimiser.ema_decay) = (clip.map_or(Clip::None, Clip::Norm), ema);
@@ -71,10 +73,18 @@ impl Trainer {
             let objective = objective.only(|name| !freeze.iter().any(|start| name.starts_with(start)))?;
             let parameters = net.parameters().clone();
             let mut inner = match choice.device()? {
-                Device::Cpu => learn::Trainer::new(objective, parameters, optimiser)?,
-                Device::Gpu(adapter) => {
-                    learn::Trainer::on_gpu(&Gpu::open(&adapter)?, objective, parameters, optimiser)?
+                Device::Cpu if precision == Precision::F16 => {
+                    let reason = "the CPU engine trains in f32; expected the precision auto or f32, or a GPU";
+                    return Err(Error::Unsupported(reason.into()).into());
                 }
+                Device::Cpu => learn::Trainer::new(objective, parameters, optimiser)?,
+                Device::Gpu(adapter) => learn::Trainer::on_gpu(
+                    &Gpu::open(&adapter)?,
+                    precision,
+                    objective,
+                    parameters,
+                    optimiser,
+                )?,
             };
             for (name, _) in net.parameters().iter() {
                 inner.set_rate_factor(name, learn::unit_factor(begun.architecture(), name, unit));

@@ -24,6 +24,11 @@ impl Graph {
     /// [`Error::Shape`] if the loss is more than one number; [`Error::Unsupported`] with the node on the way whose
     /// operator has no gradient.
     pub fn gradient(&self, loss: Value, wrt: &[Value]) -> Result<Self> {
+        self.scaled_gradient(loss, wrt, 1.0)
+    }
+
+    /// The same, `scale` times as large: so that numbers that are stored as f16 do not vanish.
+    pub(crate) fn scaled_gradient(&self, loss: Value, wrt: &[Value], scale: f32) -> Result<Self> {
         let Node { name, shape, .. } = self.node(loss);
         if shape.len() != 1 {
             return Err(Error::shape(name, format!("expected a loss of one number, found {shape}")));
@@ -32,7 +37,7 @@ impl Graph {
         let mut b = Builder::behind(self);
         let mut gradients: Vec<Option<Value>> = vec![None; self.nodes.len()];
         gradients[loss.index()] =
-            Some(b.constant(format!("{name}.gradient"), Tensor::new(*shape, vec![1.0]))?);
+            Some(b.constant(format!("{name}.gradient"), Tensor::new(*shape, vec![scale]))?);
         for (value, node) in self.values().rev().filter(|(_, node)| !node.inputs.is_empty()) {
             let Some(gradient) = gradients[value.index()].filter(|_| needed[value.index()]) else { continue };
             let needs = node.inputs.iter().map(|input| needed[input.index()]).collect();

@@ -1,19 +1,23 @@
 //! A training on a GPU: parameters, moments and averages stay there; losses and what is watched come back, once an update.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::{Engine, Kept, Moved, Update, check_finite, nothing_gathered};
+use crate::device::Precision;
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Pool, Session};
 use crate::graph::{ParameterId, Parameters};
 use crate::kernel::update::Settings;
 use crate::learn::{Clip, Objective};
-use crate::plan::{Array, Ends, Places, Plan};
+use crate::plan::{Array, Ends, Options, Places, Plan, Storage};
 use crate::tensor::{Tensor, pack};
 
 #[derive(Debug)]
 pub(in crate::learn) struct OnGpu {
     gpu: Gpu,
+    /// Whether values and their gradients are stored as f16.
+    half: bool,
     pool: Pool,
     places: Places,
     /// Forward and backward pass of a part, and the update.
@@ -23,19 +27,27 @@ pub(in crate::learn) struct OnGpu {
     reads_picture: bool,
     /// Parts that were gathered.
     parts: u32,
+    /// How many times as large as they are gradients are gathered.
+    scale: f32,
 }
 
 impl OnGpu {
-    pub(in crate::learn) fn new(gpu: &Gpu, parameters: &Parameters) -> Self {
-        Self {
+    pub(in crate::learn) fn new(gpu: &Gpu, precision: Precision, parameters: &Parameters) -> Result<Self> {
+        let half = precision == Precision::F16;
+        if half && !gpu.limits().f16 {
+            return Err(Precision::unsupported(gpu.name()));
+        }
+        Ok(Self {
             gpu: gpu.clone(),
+            half,
+            scale: 1.0,
             pool: Pool::new(gpu, parameters),
             places: Places::of(parameters),
             sessions: None,
             memory: vec![],
             reads_picture: false,
             parts: 0,
-        }
+        })
     }
 
     fn sessions(&mut self) -> Result<&mut [Session; 2]> {
@@ -65,8 +77,16 @@ impl Engine for OnGpu {
     fn aim(&mut self, objective: &Objective, trained: &[ParameterId]) -> Result<()> {
         let own = objective.forward().outputs().len();
         let ends = Ends::Gathered { own, trained };
-        let plan = Plan::training(objective.graph(), &self.places, ends, self.gpu.limits())?;
-        let update = Plan::update(&self.places, own, self.gpu.limits())?;
+        let (storage, limits) =
+            (if self.half { Storage::F16(Arc::default()) } else { Storage::F32 }, self.gpu.limits());
+        self.scale = if self.half { objective.scale_for_f16() } else { 1.0 };
+        let graph = match self.half {
+            true => Cow::Owned(objective.scaled(self.scale)?),
+            false => Cow::Borrowed(objective.graph()),
+        };
+        let options = Options { storage, ..Options::default() };
+        let plan = Plan::training(&graph, &self.places, ends, &options, limits)?;
+        let update = Plan::update(&self.places, own, self.scale, limits)?;
         for session in self.sessions.take().into_iter().flatten() {
             self.pool.take_back(session);
         }
@@ -103,7 +123,7 @@ impl Engine for OnGpu {
         if parts == 0 {
             return Err(nothing_gathered());
         }
-        let settings = settings(update, parts).pack(update.pieces);
+        let settings = settings(update, parts, self.scale).pack(update.pieces);
         let [gather, session] = self.sessions()?;
         session.submit(None, &[&settings])?;
         while !gather.is_idle() {
@@ -147,7 +167,7 @@ fn array(kept: Kept) -> Array {
     }
 }
 
-fn settings(update: &Update<'_>, parts: u32) -> Settings {
+fn settings(update: &Update<'_>, parts: u32, scale: f32) -> Settings {
     let optimiser = update.optimiser;
     let (limit_kind, limit) = match optimiser.clip {
         Clip::None => (0, 0.0),
@@ -155,7 +175,7 @@ fn settings(update: &Update<'_>, parts: u32) -> Settings {
         Clip::Mean(times) => (2, times as f32),
     };
     Settings {
-        share: (1.0 / f64::from(parts)) as f32,
+        share: (1.0 / f64::from(parts)) as f32 / scale,
         limit_kind,
         limit,
         mean: update.norm as f32,

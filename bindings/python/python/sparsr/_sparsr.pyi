@@ -91,6 +91,7 @@ class Trainer:
         size: int,
         at_once: int,
         device: str,
+        precision: str,
         loss: str,
         betas: tuple[float, float],
         weight_decay: float,

@@ -30,6 +30,7 @@ class Trainer:
     size          the side of small pictures, in pixels
     at_once       how many pictures go through the network at once: on the CPU 1, so that each thread has one
     device        as of an Upscaler
+    precision     "f32", or "f16": on a GPU, of values and their gradients, in half of the memory; "auto" is f32
     loss          "l1", "charbonnier" or "mse"
     betas, weight_decay, decoupled
                   Adam's; AdamW's if decoupled
@@ -49,6 +50,7 @@ class Trainer:
         size: int = 24,
         at_once: int = 1,
         device: str | int = "auto",
+        precision: str = "auto",
         loss: str = "l1",
         betas: tuple[float, float] = (0.9, 0.99),
         weight_decay: float = 0.0,
@@ -64,6 +66,7 @@ class Trainer:
             size=size,
             at_once=at_once,
             device=str(device),
+            precision=precision,
             loss=loss,
             betas=betas,
             weight_decay=weight_decay,

@@ -329,7 +329,7 @@ fn trainer(settings: &Settings, machine: &Machine, form: &dyn Form, tensors: &Te
         let objective = objective.only(|name| !frozen(name))?;
         let mut optimiser = optimiser(settings);
         form.tune(&mut optimiser);
-        let mut trainer = machine.trainer(objective, parameters, optimiser)?;
+        let mut trainer = machine.trainer(settings.precision, objective, parameters, optimiser)?;
         for name in names {
             let factor = rate_factor(settings, form.architecture(), &name);
             trainer.set_rate_factor(name, factor);

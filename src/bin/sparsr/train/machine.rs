@@ -3,7 +3,7 @@
 
 use sparsr::learn::{Objective, Optimiser, Trainer};
 use sparsr::low_level::graph::Parameters;
-use sparsr::{AdapterKind, Device, DeviceChoice, Error, Gpu, Model, Options, Upscaler};
+use sparsr::{AdapterKind, Device, DeviceChoice, Error, Gpu, Model, Options, Precision, Upscaler};
 
 use crate::{Result, engine};
 
@@ -55,13 +55,19 @@ impl Machine {
 
     pub fn trainer(
         &self,
+        precision: Precision,
         objective: Objective,
         parameters: Parameters,
         optimiser: Optimiser,
     ) -> Result<Trainer> {
         Ok(match self {
+            Self::Cpu if precision == Precision::F16 => {
+                return Err(
+                    "train.precision: the CPU engine keeps numbers as f32; expected f32, or a GPU".into()
+                );
+            }
             Self::Cpu => Trainer::new(objective, parameters, optimiser)?,
-            Self::Gpu(gpu) => Trainer::on_gpu(gpu, objective, parameters, optimiser)?,
+            Self::Gpu(gpu) => Trainer::on_gpu(gpu, precision, objective, parameters, optimiser)?,
         })
     }
 

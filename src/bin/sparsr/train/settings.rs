@@ -7,6 +7,7 @@ mod search;
 use std::ops::RangeInclusive;
 
 use glob::Pattern;
+use sparsr::Precision;
 use sparsr::learn::fresh;
 use sparsr::low_level::models::trilevelnas::Genotype;
 
@@ -25,6 +26,7 @@ pub struct Settings {
     pub config: Config,
     pub sizes: Sizes,
     pub rate: Rate,
+    pub precision: Precision,
     pub clip: Option<Cut>,
     pub losses: Vec<Weighted>,
     /// To what the teachers make; none if there is no teacher.
@@ -154,6 +156,7 @@ impl Settings {
         Ok(Self {
             sizes,
             rate: check.scheduler(&config)?,
+            precision: check.precision(&config)?,
             clip: check.clip(&config.train.grad_clip)?,
             losses: check.losses("train.losses", &config.train.losses, &config)?,
             teacher_losses: check.teacher(&config)?,
@@ -312,6 +315,13 @@ impl Check<'_> {
             "0 with Adam: it is AdamW that decays weights",
             optim.weight_decay,
         )
+    }
+
+    fn precision(&self, config: &Config) -> Result<Precision> {
+        let found = &config.train.precision;
+        let known = [Precision::F32, Precision::F16].into_iter().find(|known| known.to_string() == *found);
+        self.ensure(known.is_some(), "train.precision", "f32 or f16", format!("`{found}`"))?;
+        Ok(known.unwrap_or_default())
     }
 
     fn scheduler(&self, config: &Config) -> Result<Rate> {
