@@ -75,7 +75,7 @@ fn operators(batch: usize, side: usize) -> Vec<(&'static str, Op, Vec<Shape>)> {
     let patch = |channels: usize| Shape::new(batch, channels, side, side);
     let training = Op::Training;
     let weight = |channels: usize| Shape::new(channels, channels, 3, 3);
-    let attention = Attention { heads: 6, scale: 0.3, among: Among::Windows { size: 8, shift: 4 } };
+    let attention = Attention { heads: 6, scale: 0.3, among: Among::squares(8, 4) };
     let (qkv, table) = (patch(180), Shape::new(225, 6, 1, 1));
     let pool = MaxPool { size: 7, stride: 3 };
     let pooled = patch(16).with_size((side - 7) / 3 + 1, (side - 7) / 3 + 1);

@@ -17,7 +17,8 @@ struct AttentionTableGradientParams {
     set_width: u32,
     set_height: u32,
     sets_a_row: u32,
-    lead: u32, // rows and columns that the first window would have before the picture
+    lead_x: u32, // columns that the first window would have before the picture, and rows
+    lead_y: u32,
     sets: u32, // of a picture
     all_sets: u32, // of all pictures
     sets_a_part: u32,

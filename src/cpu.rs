@@ -29,6 +29,8 @@ mod attention_gradient;
 mod binary;
 mod blur;
 mod buffers;
+mod canvas;
+mod channel_attention;
 mod concat;
 mod conv2d;
 mod conv2d_weight_gradient;

@@ -19,6 +19,8 @@ pub mod attention_table_gradient;
 pub mod average_pool;
 pub mod binary;
 pub mod blur;
+pub mod canvas;
+pub mod channel_attention;
 pub mod concat;
 pub mod conv2d_compact;
 pub mod conv2d_cooperative;

@@ -4,6 +4,7 @@ pub mod acnet;
 pub mod bsrn;
 mod builtin;
 pub mod carn;
+pub mod dat;
 pub mod edsr;
 mod esa;
 pub mod esrt;
@@ -182,6 +183,7 @@ const ARCHITECTURES: &[Architecture] = &[
     architecture!(acnet, "ACNet, Tian et al., IEEE Transactions on Systems, Man, and Cybernetics 2021"),
     architecture!(bsrn, "BSRN, Li et al., CVPR workshops 2022"),
     architecture!(carn, "CARN, Ahn et al., ECCV 2018"),
+    architecture!(dat, "DAT, Chen et al., ICCV 2023"),
     architecture!(edsr, "EDSR, Lim et al., CVPR workshops 2017"),
     architecture!(esrt, "ESRT, Lu et al., CVPR workshops 2022"),
     architecture!(imdn, "IMDN, Hui et al., ACM MM 2019"),

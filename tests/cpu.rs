@@ -185,7 +185,7 @@ fn global_pool(kind: GlobalPoolKind) -> Op {
 /// As many heads as the table of biases has columns.
 fn in_windows(case: &Case<'_>, size: usize, shift: usize) -> Op {
     let table = case.parameter("bias").unwrap();
-    attention(case, table.dims()[1], Among::Windows { size, shift })
+    attention(case, table.dims()[1], Among::squares(size, shift))
 }
 
 /// Its scale is 1 / √depth.

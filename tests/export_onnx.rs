@@ -12,7 +12,7 @@ use support::{compare, golden};
 const UNREAD: [&str; 5] = ["bsrn", "imdn", "safmn", "smsr", "swinir"];
 
 /// Families that look at parts of the picture by its size.
-const REFUSED: [&str; 2] = ["esrt", "safmn"];
+const REFUSED: [&str; 3] = ["dat", "esrt", "safmn"];
 
 #[test]
 fn what_is_written_is_the_same_network() {

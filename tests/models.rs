@@ -9,6 +9,8 @@ mod acnet;
 mod authors;
 #[path = "models/cooperative.rs"]
 mod cooperative;
+#[path = "models/dat.rs"]
+mod dat;
 #[path = "models/distillation.rs"]
 mod distillation;
 #[path = "models/downloads.rs"]

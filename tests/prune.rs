@@ -349,7 +349,7 @@ const BETWEEN: &[(&str, Between, &[&str], &[&str])] = &[
     ("attention", |b, x| {
         let qkv = conv(b, "qkv", x, 12, Conv2d::same(1));
         let table = b.parameter("table", &seeded::parameter([49, 2], 1))?;
-        let op = Attention { heads: 2, scale: 1.0, among: Among::Windows { size: 4, shift: 0 } };
+        let op = Attention { heads: 2, scale: 1.0, among: Among::squares(4, 0) };
         b.append("attention", Op::Attention(op), &[qkv, table])
     }, &["a 4: 1, 1"], &["qkv 12: in heads of attention"]),
 ];

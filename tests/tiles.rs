@@ -119,7 +119,7 @@ fn sixteen_bits_pass_in_tiles_too() {
 }
 
 /// Networks that look at the whole picture in a way that no passes over tiles serve.
-const WHOLE_PICTURES: &[&str] = &["esrt", "safmn"];
+const WHOLE_PICTURES: &[&str] = &["dat", "esrt", "safmn"];
 
 /// One code value, since the grid of Winograd's tiles moves with the window, and sums of means with the tile.
 #[test]

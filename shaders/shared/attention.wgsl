@@ -27,10 +27,10 @@ struct Tokens {
 fn tokens_of(index: u32) -> Tokens {
     let row = index / params.sets_a_row * params.set_height;
     let column = index % params.sets_a_row * params.set_width;
-    let y = max(row, params.lead) - params.lead;
-    let x = max(column, params.lead) - params.lead;
-    let height = min(row + params.set_height - params.lead, params.height) - y;
-    let width = min(column + params.set_width - params.lead, params.width) - x;
+    let y = max(row, params.lead_y) - params.lead_y;
+    let x = max(column, params.lead_x) - params.lead_x;
+    let height = min(row + params.set_height - params.lead_y, params.height) - y;
+    let width = min(column + params.set_width - params.lead_x, params.width) - x;
     return Tokens(y, x, width, height * width);
 }
 
@@ -44,7 +44,7 @@ fn place(tokens: Tokens, token: u32) -> u32 {
 }
 
 fn largest_offset() -> u32 {
-    return (params.set_width - 1u) * 2u * params.set_width;
+    return (params.set_height - 1u) * (2u * params.set_width - 1u) + params.set_width - 1u;
 }
 
 // Where a number lies in a picture that begins at a plane.

@@ -11,7 +11,8 @@ struct AttentionParams {
     set_width: u32,
     set_height: u32,
     sets_a_row: u32,
-    lead: u32, // rows and columns that the first window would have before the picture
+    lead_x: u32, // columns that the first window would have before the picture, and rows
+    lead_y: u32,
     blocks: u32, // of tokens, a set
     first: u32, // of all blocks of all sets, those that this dispatch makes
     end: u32,

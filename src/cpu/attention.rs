@@ -62,14 +62,15 @@ pub(super) fn sets(op: &Attention, shape: Shape) -> Vec<Set> {
     match op.among {
         Among::Windows { size, shift } => {
             // The first window begins at the corner, or ends `shift` pixels from it.
-            let cuts = |side: usize| {
+            let cuts = |side: usize, size: usize, shift: usize| {
                 let first = if shift == 0 { size } else { shift };
                 let starts = std::iter::once(0).chain((first..side).step_by(size));
                 starts.map(move |start| start..if start == 0 { first } else { start + size }.min(side))
             };
-            cuts(shape.height)
+            cuts(shape.height, size[0], shift[0])
                 .flat_map(|rows| {
-                    cuts(shape.width).map(move |columns| Set::Window { rows: rows.clone(), columns })
+                    cuts(shape.width, size[1], shift[1])
+                        .map(move |columns| Set::Window { rows: rows.clone(), columns })
                 })
                 .collect()
         }
@@ -367,9 +368,8 @@ mod tests {
     /// The set that pixel (y, x) is in, as the corner of its window or the number of its run.
     fn set_of(op: &Attention, shape: Shape, [y, x]: [usize; 2]) -> [isize; 2] {
         match op.among {
-            Among::Windows { size, shift } => {
-                [y, x].map(|place| (place as isize - shift as isize).div_euclid(size as isize))
-            }
+            Among::Windows { size, shift } => [0, 1]
+                .map(|axis| ([y, x][axis] as isize - shift[axis] as isize).div_euclid(size[axis] as isize)),
             Among::Runs { count } => [((y * shape.width + x) / (shape.pixels() / count).max(1)) as isize, 0],
         }
     }
@@ -391,8 +391,8 @@ mod tests {
                 let product: f64 = channels.map(|c| number(0, n, c, p) * number(1, n, c, q)).sum();
                 let bias = match &op.among {
                     Among::Windows { size, .. } => {
-                        let [dy, dx] = [0, 1].map(|axis| p[axis] + size - 1 - q[axis]);
-                        table[(dy * (2 * size - 1) + dx) * op.heads + head]
+                        let [dy, dx] = [0, 1].map(|axis| p[axis] + size[axis] - 1 - q[axis]);
+                        table[(dy * (2 * size[1] - 1) + dx) * op.heads + head]
                     }
                     Among::Runs { .. } => 0.0,
                 };
@@ -406,10 +406,11 @@ mod tests {
 
     #[test]
     fn products_of_matrices_do_what_the_formula_says() {
-        let windows = |heads, size, shift| {
+        let oblong = |heads, size, shift| {
             let among = Among::Windows { size, shift };
             Attention { heads, scale: 0.7, among }
         };
+        let windows = |heads, size, shift| oblong(heads, [size; 2], [shift; 2]);
         let runs = |heads, count| Attention { heads, scale: 2.0, among: Among::Runs { count } };
         let cases = [
             (windows(1, 4, 0), [1, 1, 1]),
@@ -419,6 +420,9 @@ mod tests {
             (windows(1, 9, 4), [2, 20, 18]),
             (windows(2, 3, 2), [1, 1, 2]),
             (windows(1, 1, 0), [2, 2, 3]),
+            (oblong(2, [2, 5], [1, 2]), [3, 7, 12]),
+            (oblong(1, [6, 3], [0, 1]), [2, 13, 7]),
+            (oblong(2, [1, 9], [0, 4]), [1, 3, 20]),
             (runs(2, 4), [3, 5, 7]),
             (runs(1, 4), [1, 1, 3]),
             (runs(3, 2), [2, 13, 11]),
@@ -429,7 +433,9 @@ mod tests {
             let x = noise(output.with_channels(3 * output.channels), 2);
             let case = format!("{:?} {:?} {output}", op.heads, op.among);
             let table = match op.among {
-                Among::Windows { size, .. } => parameter([(2 * size - 1).pow(2), op.heads], 1),
+                Among::Windows { size, .. } => {
+                    parameter([size.map(|side| 2 * side - 1).iter().product(), op.heads], 1)
+                }
                 Among::Runs { .. } => parameter([0], 1),
             };
             let table = table.values();

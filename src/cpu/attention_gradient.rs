@@ -239,7 +239,8 @@ mod tests {
 
     #[test]
     fn products_of_matrices_do_what_the_formula_says() {
-        let windows = |heads, size, shift| (heads, Among::Windows { size, shift });
+        let oblong = |heads, size, shift| (heads, Among::Windows { size, shift });
+        let windows = |heads, size, shift| oblong(heads, [size; 2], [shift; 2]);
         let runs = |heads, count| (heads, Among::Runs { count });
         for ((heads, among), [depth, height, width]) in [
             (windows(1, 4, 0), [1, 1, 1]),
@@ -249,6 +250,8 @@ mod tests {
             (windows(1, 9, 4), [2, 20, 18]),
             (windows(2, 3, 2), [1, 1, 2]),
             (windows(1, 1, 0), [2, 2, 3]),
+            (oblong(2, [2, 5], [1, 2]), [3, 7, 12]),
+            (oblong(1, [6, 3], [0, 1]), [2, 13, 7]),
             (runs(2, 4), [3, 5, 7]),
             (runs(1, 4), [1, 1, 3]),
             (runs(3, 2), [2, 13, 11]),
@@ -259,7 +262,7 @@ mod tests {
             let (x, g) = (noise(output.with_channels(3 * output.channels), 2), noise(output, 3));
             let (table, among) = match op.among {
                 Among::Windows { size, shift } => (
-                    Some(parameter([(2 * size - 1).pow(2), heads, 1, 1], 1)),
+                    Some(parameter([size.map(|side| 2 * side - 1).iter().product(), heads, 1, 1], 1)),
                     oracle::Among::Windows { size, shift },
                 ),
                 Among::Runs { count } => (None, oracle::Among::Runs { count }),

@@ -15,9 +15,9 @@ use super::layer::{Weight, Weights};
 use super::map::Map;
 use super::order::Order;
 use super::{
-    attention, attention_gradient, blur, concat, conv_transpose2d, conv2d_weight_gradient, layer_norm,
-    layer_norm_gradient, loss, masked_conv2d, max_pool_gradient, pixel_shuffle, pool, resize,
-    resize_gradient, sparsestmax, spatial_mask, sum, unfold, weight,
+    attention, attention_gradient, blur, canvas, channel_attention, concat, conv_transpose2d,
+    conv2d_weight_gradient, layer_norm, layer_norm_gradient, loss, masked_conv2d, max_pool_gradient,
+    pixel_shuffle, pool, resize, resize_gradient, sparsestmax, spatial_mask, sum, unfold, weight,
 };
 use crate::control::Cancel;
 use crate::graph::{Attention, Axes, Binary, Conv2d, Graph, Node, Op, Parameters, TrainingOperation, Value};
@@ -197,6 +197,11 @@ impl<'a> Held<'a> {
             Op::Attention(op) => {
                 attention::attention(op, node.inputs.get(1).map_or(&[], |table| self.numbers(*table)), x(), y)
             }
+            Op::ChannelAttention(op) => {
+                let of_picture = [0, 1, 2].map(|at| self.get(node.inputs[at]));
+                channel_attention::channel_attention(op, self.numbers(node.inputs[3]), of_picture, y);
+            }
+            Op::Canvas(_) | Op::CanvasTo(_) => canvas::canvas(x(), y),
             Op::Unfold(op) => unfold::unfold(op, x(), y),
             Op::Fold(op) => unfold::fold(op, x(), y),
             Op::SpatialMask(_) => spatial_mask::spatial_mask(x(), y),

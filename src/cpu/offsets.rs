@@ -4,7 +4,7 @@
 //! `column[x]`, whose row r holds the table's row r from x on:
 //!
 //! ```text
-//!   column[x][r, c] = table[r, c + size − 1 − x]      of those that ask at (v, u): column[x][v + size − 1 − y, u]
+//!   column[x][r, c] = table[r, c + columns − 1 − x]      of those that ask at (v, u): column[x][v + rows − 1 − y, u]
 //! ```
 
 use super::attention::Set;
@@ -14,8 +14,8 @@ use crate::graph::{Among, Attention};
 /// For windows of every width that there is.
 #[derive(Debug)]
 pub(super) struct Offsets {
-    /// The side of a whole window, and the heads.
-    size: usize,
+    /// Rows and columns of a whole window, and the heads.
+    size: [usize; 2],
     heads: usize,
     widths: Vec<OfWidth>,
 }
@@ -37,7 +37,7 @@ impl Offsets {
         let Among::Windows { size, .. } = op.among else {
             let longest = sets.iter().map(Set::len).max().unwrap_or(0);
             let none = OfWidth { width: 0, places: vec![0; longest], len: 0, numbers: vec![0.0; MOST_LANES] };
-            return Self { size: 0, heads, widths: vec![none] };
+            return Self { size: [0; 2], heads, widths: vec![none] };
         };
         let mut offsets = Self { size, heads, widths: Vec::new() };
         for set in sets {
@@ -71,17 +71,17 @@ impl Offsets {
         for (of_width, sums) in self.widths.iter().zip(&mut sums) {
             let own =
                 |head: usize, at: usize, sum: &mut f32| table[at * self.heads + head] += f64::from(*sum);
-            visit([self.size, of_width.width, of_width.len], sums, own);
+            visit(self.size, [of_width.width, of_width.len], sums, own);
         }
     }
 }
 
 impl OfWidth {
-    fn new(size: usize, heads: usize, width: usize) -> Self {
+    fn new(size: [usize; 2], heads: usize, width: usize) -> Self {
         let run = run(size, width);
-        let place = |key: usize| key % width * run + (size - 1 - key / width) * width;
+        let place = |key: usize| key % width * run + (size[0] - 1 - key / width) * width;
         let len = width * run;
-        let places = (0..size * width).map(place).collect();
+        let places = (0..size[0] * width).map(place).collect();
         Self { width, places, len, numbers: vec![0.0; heads * len] }
     }
 
@@ -98,25 +98,30 @@ impl OfWidth {
         &self.numbers
     }
 
-    fn visit(&mut self, size: usize, own: impl FnMut(usize, usize, &mut f32)) {
-        visit([size, self.width, self.len], &mut self.numbers, own);
+    fn visit(&mut self, size: [usize; 2], own: impl FnMut(usize, usize, &mut f32)) {
+        visit(size, [self.width, self.len], &mut self.numbers, own);
     }
 }
 
 /// Numbers of a column, and behind them what is read past the last of those that ask.
-fn run(size: usize, width: usize) -> usize {
-    (2 * size - 1) * width + MOST_LANES
+fn run(size: [usize; 2], width: usize) -> usize {
+    (2 * size[0] - 1) * width + MOST_LANES
 }
 
 /// Every number with its head and its row in the table.
-fn visit([size, width, len]: [usize; 3], numbers: &mut [f32], mut own: impl FnMut(usize, usize, &mut f32)) {
+fn visit(
+    size: [usize; 2],
+    [width, len]: [usize; 2],
+    numbers: &mut [f32],
+    mut own: impl FnMut(usize, usize, &mut f32),
+) {
     if len == 0 {
         return;
     }
     for (head, numbers) in numbers.chunks_exact_mut(len).enumerate() {
         for (x, column) in numbers.chunks_exact_mut(run(size, width)).enumerate() {
-            for (row, numbers) in column.chunks_exact_mut(width).take(2 * size - 1).enumerate() {
-                let first = row * (2 * size - 1) + size - 1 - x;
+            for (row, numbers) in column.chunks_exact_mut(width).take(2 * size[0] - 1).enumerate() {
+                let first = row * (2 * size[1] - 1) + size[1] - 1 - x;
                 numbers.iter_mut().zip(first..).for_each(|(number, at)| own(head, at, number));
             }
         }

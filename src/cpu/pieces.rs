@@ -94,7 +94,7 @@ impl Case {
     /// Among the pixels of windows, on which pieces begin.
     fn attention(size: usize, shift: usize) -> Self {
         let weights = vec![parameter([(2 * size - 1) * (2 * size - 1), 2], 8)];
-        let op = Attention { heads: 2, scale: 0.7, among: Among::Windows { size, shift } };
+        let op = Attention { heads: 2, scale: 0.7, among: Among::squares(size, shift) };
         let case = Self::new(format!("attention, windows of {size} from {shift}"), 18, Op::Attention(op));
         Self { weights, step: size, scale: size, margin: shift, ..case }
     }

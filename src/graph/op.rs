@@ -3,6 +3,8 @@
 mod activation;
 mod attention;
 mod binary;
+mod canvas;
+mod channel_attention;
 mod concat;
 mod conv2d;
 mod conv_transpose2d;
@@ -24,6 +26,8 @@ use std::ops::{Add, Range};
 pub use activation::Activation;
 pub use attention::{Among, Attention};
 pub use binary::{Binary, BinaryKind, Repeats};
+pub use canvas::{Canvas, CanvasTo};
+pub use channel_attention::ChannelAttention;
 pub use concat::Concat;
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
@@ -68,6 +72,9 @@ pub enum Op {
     ResizeTo(ResizeTo),
     LayerNorm(LayerNorm),
     Attention(Attention),
+    ChannelAttention(ChannelAttention),
+    Canvas(Canvas),
+    CanvasTo(CanvasTo),
     Unfold(Unfold),
     Fold(Fold),
     SpatialMask(SpatialMask),
@@ -99,6 +106,9 @@ impl Op {
             Self::ResizeTo(op) => op,
             Self::LayerNorm(op) => op,
             Self::Attention(op) => op,
+            Self::ChannelAttention(op) => op,
+            Self::Canvas(op) => op,
+            Self::CanvasTo(op) => op,
             Self::Unfold(op) => op,
             Self::Fold(op) => op,
             Self::SpatialMask(op) => op,

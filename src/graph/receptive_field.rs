@@ -106,7 +106,7 @@ fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-fn lcm(a: usize, b: usize) -> usize {
+pub(in crate::graph) fn lcm(a: usize, b: usize) -> usize {
     a / gcd(a, b) * b
 }
 
@@ -138,7 +138,7 @@ mod tests {
     /// Attention in windows.
     fn windows(b: &mut Builder, name: &str, x: Value, size: usize, shift: usize) -> Value {
         let table = parameter(b, &format!("{name}.table"), [(2 * size - 1) * (2 * size - 1), 1]);
-        b.append(name, attention(Among::Windows { size, shift }), &[x, table]).unwrap()
+        b.append(name, attention(Among::squares(size, shift)), &[x, table]).unwrap()
     }
 
     /// The field of one operator without weights.

@@ -17,7 +17,8 @@ params! {
         set_width: u32,
         set_height: u32,
         sets_a_row: u32,
-        lead: u32,
+        lead_x: u32,
+        lead_y: u32,
         blocks: u32,
         first: u32,
         end: u32,
@@ -40,12 +41,12 @@ pub(super) const MACS: u64 = 1 << 34;
 /// Which pixels attend to each other.
 #[derive(Clone, Copy, Debug)]
 pub enum Sets {
-    /// Windows of `size`×`size` that begin at `shift` and multiples of `size` from there, before the picture too.
+    /// Windows of `size` that begin at `shift` and multiples of `size` from there, before the picture too.
     Windows {
-        /// The side.
-        size: usize,
+        /// Rows and columns.
+        size: [usize; 2],
         /// Where one begins, from the corner.
-        shift: usize,
+        shift: [usize; 2],
     },
     /// Runs of so many pixels in raster order.
     Runs {
@@ -74,16 +75,18 @@ pub(super) struct Grid {
     pub(super) height: usize,
     pub(super) set_width: usize,
     pub(super) set_height: usize,
-    pub(super) lead: usize,
+    /// Columns and rows that the first set would have before the picture.
+    pub(super) lead_x: usize,
+    pub(super) lead_y: usize,
 }
 
 impl Grid {
     pub(super) fn sets_a_row(&self) -> usize {
-        (self.width + self.lead).div_ceil(self.set_width)
+        (self.width + self.lead_x).div_ceil(self.set_width)
     }
 
     pub(super) fn sets(&self) -> usize {
-        self.sets_a_row() * (self.height + self.lead).div_ceil(self.set_height)
+        self.sets_a_row() * (self.height + self.lead_y).div_ceil(self.set_height)
     }
 
     /// Of a set that no edge cuts.
@@ -100,12 +103,13 @@ impl Attention {
     pub(super) fn grid(&self) -> Grid {
         let Shape { width, height, .. } = self.output;
         match self.sets {
-            Sets::Windows { size, shift } => {
-                Grid { width, height, set_width: size, set_height: size, lead: (size - shift) % size }
+            Sets::Windows { size: [set_height, set_width], shift: [from_y, from_x] } => {
+                let (lead_x, lead_y) = ((set_width - from_x) % set_width, (set_height - from_y) % set_height);
+                Grid { width, height, set_width, set_height, lead_x, lead_y }
             }
             Sets::Runs { length } => {
                 let width = width * height;
-                Grid { width, height: 1, set_width: length, set_height: 1, lead: 0 }
+                Grid { width, height: 1, set_width: length, set_height: 1, lead_x: 0, lead_y: 0 }
             }
         }
     }
@@ -165,7 +169,8 @@ impl Attention {
                     set_width: grid.set_width as u32,
                     set_height: grid.set_height as u32,
                     sets_a_row: grid.sets_a_row() as u32,
-                    lead: grid.lead as u32,
+                    lead_x: grid.lead_x as u32,
+                    lead_y: grid.lead_y as u32,
                     blocks: blocks as u32,
                     first: first as u32,
                     end: end as u32,

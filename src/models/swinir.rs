@@ -269,7 +269,7 @@ fn transformer_layer(
     let table = parameter(b, &attn, "relative_position_bias_table", &[offsets, heads])?;
     let depth = b.shape(y).channels / (3 * heads);
     let scale = (depth as f32).powf(-0.5);
-    let attention = Attention { heads, scale, among: Among::Windows { size, shift } };
+    let attention = Attention { heads, scale, among: Among::squares(size, shift) };
     let y = b.append(attn.prefix(), Op::Attention(attention), &[y, table])?;
     let y = Conv::same(1).of(b, y, &attn.scope("proj"))?;
     let x = b.add(attn.path("add"), y, x)?;

@@ -8,13 +8,13 @@ use crate::tensor::Shape;
 /// Which pixels attend to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Among {
-    /// Those of a `size`×`size` window (Liu et al., *Swin Transformer*, ICCV 2021, section 3.2). Windows begin at
-    /// `shift` and multiples of `size` from there, before the picture too, and end with the picture.
+    /// Those of a window of `size` rows and columns (Liu et al., *Swin Transformer*, ICCV 2021, section 3.2). Windows begin
+    /// at `shift` and multiples of `size` from there, before the picture too, and end with the picture.
     Windows {
-        /// The window's side.
-        size: usize,
-        /// Where one begins, from the corner, below `size`.
-        shift: usize,
+        /// Rows and columns of a window.
+        size: [usize; 2],
+        /// Where one begins, from the corner, each below the `size`.
+        shift: [usize; 2],
     },
     /// Runs of ⌊N / `count`⌋ neighbours in raster order, at least one long; what is left is a shorter run
     /// (Lu et al., *Transformer for Single Image Super-Resolution*, CVPR workshops 2022, section 3.3).
@@ -29,8 +29,8 @@ pub enum Among {
 ///
 /// `y[h, p] = Σ_q softmax_q(scale · ⟨query[h, p], key[h, q]⟩ + bias[h, p − q]) · value[h, q]`
 ///
-/// over the pixels q [`Among`] which p is. The bias belongs to windows: `[(2 · size − 1)², heads, 1, 1]`, that of
-/// p − q = (dy, dx) at `(dy + size − 1) · (2 · size − 1) + dx + size − 1`.
+/// over the pixels q [`Among`] which p is. The bias belongs to windows: `[(2 · rows − 1) · (2 · columns − 1), heads,
+/// 1, 1]`, that of p − q = (dy, dx) at `(dy + rows − 1) · (2 · columns − 1) + dx + columns − 1`.
 pub fn attention(x: &Numbers, bias: Option<&Numbers>, heads: usize, scale: f64, among: Among) -> Numbers {
     let input = x.shape();
     assert!(input.channels.is_multiple_of(3 * heads), "three times {heads} heads of channels, found {input}");
@@ -65,8 +65,8 @@ pub fn attention(x: &Numbers, bias: Option<&Numbers>, heads: usize, scale: f64, 
 pub(super) fn others(among: Among, shape: Shape, [row, column]: [usize; 2]) -> Vec<[usize; 2]> {
     match among {
         Among::Windows { size, shift } => {
-            let columns = window(column, shape.width, size, shift);
-            let rows = window(row, shape.height, size, shift);
+            let columns = window(column, shape.width, size[1], shift[1]);
+            let rows = window(row, shape.height, size[0], shift[0]);
             rows.flat_map(|row| columns.clone().map(move |column| [row, column])).collect()
         }
         Among::Runs { count } => {
@@ -92,8 +92,8 @@ pub(super) fn offset_bias(bias: &Numbers, head: usize, among: Among, p: [usize; 
 /// Where that stands in the table.
 pub(super) fn offset_at(among: Among, p: [usize; 2], q: [usize; 2]) -> usize {
     let Among::Windows { size, .. } = among else { panic!("a bias belongs to windows, found {among:?}") };
-    let [dy, dx] = [0, 1].map(|axis| p[axis] + size - 1 - q[axis]);
-    dy * (2 * size - 1) + dx
+    let [dy, dx] = [0, 1].map(|axis| p[axis] + size[axis] - 1 - q[axis]);
+    dy * (2 * size[1] - 1) + dx
 }
 
 /// `e^s / Σ e^s`, the largest score taken off first, so that nothing overflows.

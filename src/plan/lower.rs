@@ -282,6 +282,14 @@ impl Lowering<'_> {
                 kernel::layer_norm::dispatch(x, op.epsilon)
             }
             Op::Attention(op) => return self.attention(op, read[0], weights, output, name),
+            Op::ChannelAttention(op) => {
+                let of_picture = [read[0], read[1], read[2]];
+                return self.channel_attention(op.heads, of_picture, weights[0], output, name);
+            }
+            Op::Canvas(_) | Op::CanvasTo(_) => {
+                read.truncate(1); // of the other only the size matters
+                kernel::canvas::dispatch(x, output)
+            }
             Op::SpatialMask(_) => kernel::spatial_mask::dispatch(output),
         };
         self.draft.step(dispatch, read, name, output)

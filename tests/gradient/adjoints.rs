@@ -231,7 +231,7 @@ fn sparsestmax() {
 const HEADS: [[usize; 2]; 6] = [[6, 4], [6, 10], [6, 30], [8, 18], [1, 3], [2, 1]];
 
 const fn windows(size: usize, shift: usize) -> Among {
-    Among::Windows { size, shift }
+    Among::squares(size, shift)
 }
 
 /// Both gradients of attention in a picture of `[pictures, height, width]`.
@@ -241,7 +241,7 @@ fn attention(among: Among, [heads, depth]: [usize; 2], [n, height, width]: [usiz
     let op = Attention { heads, scale: (depth as f32).powf(-0.5), among };
     let mut cases = Vec::new();
     if let Among::Windows { size, .. } = op.among {
-        shapes.push(Shape::new((2 * size - 1) * (2 * size - 1), heads, 1, 1));
+        shapes.push(Shape::new((2 * size[0] - 1) * (2 * size[1] - 1), heads, 1, 1));
         cases.push(Case::noise(TrainingOperation::AttentionTableGradient(op.clone()), &shapes));
     }
     cases.push(Case::noise(TrainingOperation::AttentionGradient(op), &shapes));

@@ -1,9 +1,10 @@
 //! Every operator that has a gradient, in every form that its rule tells apart.
 
 use sparsr::low_level::graph::{
-    Activation, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Concat, Conv2d, ConvTranspose2d,
-    Fold, GlobalPool, GlobalPoolKind, LayerNorm, Loss, MaxPool, Op, PixelShuffle, PixelUnshuffle, Resize,
-    ResizeKind, ResizeTo, Slice, SpatialMask, TrainingOperation, Unfold, WeightOperation,
+    Activation, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Canvas, CanvasTo, Concat, Conv2d,
+    ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, LayerNorm, Loss, MaxPool, Op, PixelShuffle,
+    PixelUnshuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, TrainingOperation, Unfold,
+    WeightOperation,
 };
 use sparsr::low_level::tensor::{Shape, Tensor};
 
@@ -188,6 +189,14 @@ fn moving(add: Add<'_>) {
 }
 
 fn reducing(add: Add<'_>) {
+    for multiple in [1, 3, 8] {
+        add("", Op::Canvas(Canvas { multiple }), vec![line([2, 5, 4, 5])]);
+    }
+    for like in [[2, 6], [5, 3], [7, 9]] {
+        let operands =
+            vec![line([2, 5, 4, 5]), Operand { along: Along::Nothing, ..line([2, 1, like[0], like[1]]) }];
+        add("", Op::CanvasTo(CanvasTo), operands);
+    }
     for size in [1, 2, 3] {
         add("", Op::AveragePool(AveragePool { size }), vec![line([2, 3, 2 * size, 3 * size])]);
     }
@@ -205,14 +214,16 @@ fn mixing(add: Add<'_>) {
     let (weight, bias) = (line([1, 5, 1, 1]), line([1, 5, 1, 1]));
     add("", Op::LayerNorm(LayerNorm { epsilon: 0.01 }), vec![curve([2, 5, 3, 4]), weight, bias]);
     for ([size, shift], [heads, depth], [rows, columns]) in [
-        ([3, 0], [2, 2], [6, 3]),
-        ([3, 1], [2, 3], [7, 5]),
-        ([4, 2], [1, 2], [6, 7]),
-        ([1, 0], [2, 2], [2, 3]),
+        ([[3; 2], [0; 2]], [2, 2], [6, 3]),
+        ([[3; 2], [1; 2]], [2, 3], [7, 5]),
+        ([[4; 2], [2; 2]], [1, 2], [6, 7]),
+        ([[1; 2], [0; 2]], [2, 2], [2, 3]),
+        ([[2, 4], [1, 2]], [2, 2], [5, 7]),
+        ([[4, 1], [0, 0]], [1, 3], [6, 3]),
     ] {
         let op = Attention { heads, scale: 0.4, among: Among::Windows { size, shift } };
-        let table = curve([(2 * size - 1) * (2 * size - 1), heads, 1, 1]);
-        let form = format!("{heads} heads, windows of {size} from {shift}, {rows}x{columns}");
+        let table = curve([size.map(|side| 2 * side - 1).iter().product(), heads, 1, 1]);
+        let form = format!("{heads} heads, windows of {size:?} from {shift:?}, {rows}x{columns}");
         add(&form, Op::Attention(op), vec![curve([2, 3 * heads * depth, rows, columns]), table]);
     }
     for (count, [heads, depth], [rows, columns]) in [

@@ -74,9 +74,9 @@ const CASES: &[Row] = &[
 
     ("layer_norm/channels", || Op::LayerNorm(LayerNorm { epsilon: 1e-5 })),
 
-    ("attention/windows",                || attention(2, 3, Among::Windows { size: 4, shift: 0 })),
-    ("attention/windows_shifted",        || attention(2, 3, Among::Windows { size: 4, shift: 2 })),
-    ("attention/windows_shifted_by_one", || attention(1, 3, Among::Windows { size: 3, shift: 1 })),
+    ("attention/windows",                || attention(2, 3, Among::squares(4, 0))),
+    ("attention/windows_shifted",        || attention(2, 3, Among::squares(4, 2))),
+    ("attention/windows_shifted_by_one", || attention(1, 3, Among::squares(3, 1))),
     ("attention/runs",                   || attention(2, 2, Among::Runs { count: 4 })),
 
     ("unfold/3", || Op::Unfold(Unfold { kernel: 3 })),

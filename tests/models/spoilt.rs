@@ -19,13 +19,15 @@ fn tensors_that_do_not_fit_are_named() {
 }
 
 /// What is not missed: another scale's, what branches take the place of, a factor that no network need have, batch
-/// normalisation that is not computed.
+/// normalisation that is not computed, what follows from a window's size.
 fn is_spare(case: &str, name: &str) -> bool {
     match case {
         "carn carn_x2" => name.contains(".up3.") || name.contains(".up4."),
         "carn carn_m_x3" => name.contains(".up4."),
         _ if name.ends_with(".weight1.scale") => case.starts_with("esrt"),
-        _ if name.ends_with(".attn_mask") || name.contains("._op.bn") => true,
+        _ if name.contains(".attn_mask") || name.contains("._op.bn") => true,
+        // The first ones tell a window's size, and the others follow.
+        _ if name.ends_with(".rpe_biases") => name != "layers.0.blocks.0.attn.attns.0.rpe_biases",
         _ => {
             name.ends_with(".wn_scale")
                 || name == "no_norm"

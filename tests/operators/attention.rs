@@ -1,10 +1,10 @@
-//! Attention in windows and runs, and layer normalisation.
+//! Attention in windows, in runs and among channels, and layer normalisation.
 
-use sparsr::Error;
 use sparsr::low_level::cpu;
-use sparsr::low_level::graph::{Among, Attention, LayerNorm, Op};
+use sparsr::low_level::graph::{Among, Attention, ChannelAttention, LayerNorm, Op, Value};
 use sparsr::low_level::plan::{Limits, Options, Plan};
 use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
+use sparsr::{Error, Result};
 
 use crate::support::adapter;
 use crate::support::case::{Case, check_all};
@@ -17,7 +17,7 @@ const TOLERANCE: f32 = 1e-5;
 const HEADS: [[usize; 2]; 6] = [[6, 4], [6, 10], [6, 30], [8, 18], [1, 3], [2, 1]];
 
 const fn windows(size: usize, shift: usize) -> Among {
-    Among::Windows { size, shift }
+    Among::squares(size, shift)
 }
 
 /// Attention within a picture of `[pictures, height, width]`.
@@ -29,7 +29,7 @@ fn attention(among: Among, [heads, depth]: [usize; 2], [n, height, width]: [usiz
     Case::new(name, shape, TOLERANCE, |b, x| {
         let mut inputs = vec![x];
         if let Among::Windows { size, .. } = op.among {
-            let offsets = (2 * size - 1) * (2 * size - 1);
+            let offsets = (2 * size[0] - 1) * (2 * size[1] - 1);
             let table = Parameter::new([offsets, heads], numbers(7, offsets * heads));
             inputs.push(b.parameter("attention.bias", &table)?);
         }
@@ -39,7 +39,7 @@ fn attention(among: Among, [heads, depth]: [usize; 2], [n, height, width]: [usiz
 
 fn kind(among: &Among) -> String {
     match among {
-        Among::Windows { size, shift } => format!("windows {size} from {shift}"),
+        Among::Windows { size, shift } => format!("windows {size:?} from {shift:?}"),
         Among::Runs { count } => format!("{count} runs"),
     }
 }
@@ -70,11 +70,48 @@ fn attention_in_windows() {
             cases.push(attention(windows(size, shift), [6, 10], [1, height, width]));
         }
     }
+    // Windows with sides of their own: DAT's, and what is cut along one axis alone.
+    for (size, shift) in
+        [([8, 32], [0, 0]), ([32, 8], [16, 4]), ([2, 5], [1, 2]), ([5, 2], [0, 1]), ([1, 9], [0, 4])]
+    {
+        for [height, width] in [[32, 32], [7, 12], [40, 11], [3, 3]] {
+            cases.push(attention(Among::Windows { size, shift }, [3, 10], [1, height, width]));
+        }
+    }
     cases.push(attention(windows(7, 3), [2, 3], [2, 10, 9]));
     cases.push(attention(windows(16, 8), [3, 30], [2, 32, 40]));
     cases.push(attention(windows(8, 4), [1, 64], [1, 9, 11]));
     cases.push(attention(windows(1, 0), [1, 1], [1, 270, 250])); // more windows than an axis takes
     check_all("attention_in_windows", cases);
+}
+
+/// DAT's heads, light and large; heads narrower and wider than a group, one head; a picture of one pixel, and one of many.
+#[test]
+fn attention_among_channels() {
+    let mut cases = Vec::new();
+    for [heads, depth] in [[6, 10], [6, 30], [1, 3], [2, 1], [3, 4], [5, 2], [1, 18]] {
+        for [height, width] in [[1, 1], [3, 5], [17, 12], [70, 61]] {
+            let shape = Shape::new(1, 3 * heads * depth, height, width);
+            let name = format!("{heads} heads of {depth} among channels, {height}x{width}");
+            let case = Case::new(name, shape, TOLERANCE, |b, x| {
+                let width = heads * depth;
+                let part = |at: usize| (format!("part{at}"), at * width);
+                let parts: Vec<Value> =
+                    (0..3).map(part).map(|(name, at)| b.slice(name, x, at, width)).collect::<Result<_>>()?;
+                let temperature = Parameter::new(
+                    [heads, 1, 1],
+                    numbers(3, heads).iter().map(|t| 4.0 * t).collect::<Vec<_>>(),
+                );
+                let temperature = b.parameter("temperature", &temperature)?;
+                let op = Op::ChannelAttention(ChannelAttention { heads });
+                b.append("attention", op, &[parts[0], parts[1], parts[2], temperature])
+            });
+            // A query of zeros has no direction, and keys of none.
+            let empty = |c: usize| if c == 0 || c == heads * depth + 1 { 0.0 } else { 1.0 };
+            cases.push(if height == 3 { larger(case, "two of zeros", empty) } else { case });
+        }
+    }
+    check_all("attention_among_channels", cases);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Attention within windows, as products of matrices.
+//! Attention within square windows, as products of matrices.
 //!
 //! ```text
 //!   x  [N, 3·C, H, W] ─ Pad ─ SpaceToDepth ─ Reshape ─ Transpose ─►  q, k, v  [N, windows, heads, tokens, depth]
@@ -19,7 +19,14 @@ const BESIDE: f32 = -1e9;
 
 impl Writer<'_> {
     pub(super) fn attention(&mut self, node: &Node, op: &Attention, to: &str) -> Result<()> {
-        let Among::Windows { size, shift } = op.among else { return Err(refused(node)) };
+        let (size, shift) = match op.among {
+            Among::Windows { size: [size, across], shift: [shift, aside] }
+                if size == across && shift == aside =>
+            {
+                (size, shift)
+            }
+            _ => return Err(refused(node)),
+        };
         let table = weight(self.graph, self.parameters, node, 1)?;
         let x = &name(node.inputs[0]);
         let (heads, channels) = (op.heads, node.shape.channels);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::{Kind, Macs, Operator, TrainingOperation, expect};
 use crate::error::Error;
+use crate::graph::receptive_field::lcm;
 use crate::graph::{Backward, Value};
 use crate::tensor::Shape;
 
@@ -26,17 +27,17 @@ pub struct Attention {
 /// Which pixels attend to each other.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Among {
-    /// Those of a `size`×`size` window (Liu et al., *Swin Transformer*, ICCV 2021, section 3.2). Windows begin at
-    /// `shift` and multiples of `size` from there, before the picture too, and end with the picture: what the paper
+    /// Those of a window of `size` rows and columns (Liu et al., *Swin Transformer*, ICCV 2021, section 3.2). Windows begin
+    /// at `shift` and multiples of `size` from there, before the picture too, and end with the picture: what the paper
     /// gets by a cyclic shift and a mask.
     ///
-    /// The bias stands in a table `[(2 · size − 1)², heads]` at `(dy + size − 1) · (2 · size − 1) + dx + size − 1`,
-    /// where (dy, dx) is from q to p.
+    /// The bias stands in a table `[(2 · rows − 1) · (2 · columns − 1), heads]` at
+    /// `(dy + rows − 1) · (2 · columns − 1) + dx + columns − 1`, where (dy, dx) is from q to p.
     Windows {
-        /// The window's side.
-        size: usize,
-        /// Where one begins, from the corner, below `size`.
-        shift: usize,
+        /// Rows and columns of a window.
+        size: [usize; 2],
+        /// Where one begins, from the corner, each below the `size`.
+        shift: [usize; 2],
     },
     /// Runs of ⌊N / `count`⌋ neighbours in raster order, at least one long; what is left is a shorter run
     /// (Lu et al., *Transformer for Single Image Super-Resolution*, CVPR workshops 2022, section 3.3).
@@ -46,11 +47,18 @@ pub enum Among {
     },
 }
 
+impl Among {
+    /// Square windows.
+    pub const fn squares(size: usize, shift: usize) -> Self {
+        Self::Windows { size: [size; 2], shift: [shift; 2] }
+    }
+}
+
 impl Attention {
     /// How many attend to each other in a picture of so many pixels, where no edge cuts them.
     fn tokens(&self, pixels: usize) -> usize {
         match self.among {
-            Among::Windows { size, .. } => size * size,
+            Among::Windows { size: [rows, columns], .. } => rows * columns,
             Among::Runs { count } => (pixels / count).max(1),
         }
     }
@@ -73,8 +81,10 @@ impl Operator for Attention {
         })?;
         match (&self.among, table) {
             (Among::Windows { size, shift }, Some(table)) => {
-                expect(shift < size, || format!("a shift below {size}, found {shift}"))?;
-                let offsets = (2 * size - 1) * (2 * size - 1);
+                expect(shift[0] < size[0] && shift[1] < size[1], || {
+                    format!("a shift below {size:?}, found {shift:?}")
+                })?;
+                let offsets = (2 * size[0] - 1) * (2 * size[1] - 1);
                 expect(table == Shape::new(offsets, heads, 1, 1), || {
                     format!("a table of {offsets}x{heads} biases, found {table}")
                 })?;
@@ -100,16 +110,21 @@ impl Operator for Attention {
 
     fn alignment(&self) -> usize {
         match self.among {
-            Among::Windows { size, .. } => size,
+            Among::Windows { size: [rows, columns], .. } => lcm(rows, columns),
             Among::Runs { .. } => 1,
         }
     }
 
     fn input_region(&self, input: usize, output: Range<isize>) -> Option<Range<isize>> {
         let Among::Windows { size, shift } = self.among else { return None };
-        let [size, shift] = [size, shift].map(|length| length as isize);
-        let begin = |p: isize| (p - shift).div_euclid(size) * size + shift;
-        (input == 0).then(|| begin(output.start)..begin(output.end - 1) + size)
+        // The same along both axes: that of either, the larger one.
+        let along = |axis: usize| {
+            let [size, shift] = [size[axis], shift[axis]].map(|length| length as isize);
+            let begin = |p: isize| (p - shift).div_euclid(size) * size + shift;
+            begin(output.start)..begin(output.end - 1) + size
+        };
+        let [rows, columns] = [0, 1].map(along);
+        (input == 0).then(|| rows.start.min(columns.start)..rows.end.max(columns.end))
     }
 
     /// Of the two products; the softmax is not counted, nor do edges count for less.

@@ -2,10 +2,14 @@
 
 use super::Lowering;
 use crate::error::{Error, Result};
-use crate::graph::{Among, Attention as Op, Graph, Node, Op as AnyOp, TrainingOperation, Value};
+use crate::graph::{Among, Attention as Op, Conv2d, Graph, Node, Op as AnyOp, TrainingOperation, Value};
 use crate::kernel::attention::{Attention, DEPTH, Sets};
+use crate::kernel::conv2d_direct::{self, Conv2dDirect};
+use crate::kernel::epilogue::Epilogue;
 use crate::kernel::global_pool::{Finish, Term};
-use crate::kernel::{attention_gradient_keys, attention_gradient_queries, attention_table_gradient};
+use crate::kernel::{
+    attention_gradient_keys, attention_gradient_queries, attention_table_gradient, channel_attention,
+};
 use crate::plan::Buffer;
 use crate::plan::packing::Layout;
 use crate::tensor::Shape;
@@ -47,6 +51,40 @@ impl Lowering<'_> {
             self.draft.write(dispatch, vec![input, bias], to, name, output);
         }
         Buffer::Slot(to)
+    }
+
+    /// Products and norms over all pixels, the shares, and a grouped convolution by them.
+    pub(super) fn channel_attention(
+        &mut self,
+        heads: usize,
+        [queries, keys, values]: [Buffer; 3],
+        temperature: Value,
+        shape: Shape,
+        name: &str,
+    ) -> Buffer {
+        let (channels, depth) = (shape.channels, shape.channels / heads);
+        let root = Finish { root: true, ..Finish::NONE };
+        let of_keys = Conv2d { groups: heads, ..Conv2d::same(1) };
+        let weight = Shape::new(channels, depth, 1, 1);
+        let products = self.conv2d_weight_gradient(&of_keys, [shape; 2], vec![keys, queries], weight, name);
+        let [query_norms, key_norms] = [queries, keys]
+            .map(|read| self.sum_of_pixels(shape, [read, Buffer::Unused], Term::Square, root, name));
+        let temperature = self.draft.packed(Layout::Plain(self.weight(temperature).id));
+        let read = vec![products, query_norms, key_norms, temperature];
+        let shares = channel_attention::shares(channels, depth);
+        let shares = self.draft.step(channel_attention::dispatch(channels, depth), read, name, shares);
+        let conv = Conv2dDirect {
+            input: shape,
+            output: shape,
+            kernel: 1,
+            stride: 1,
+            padding: 0,
+            groups: heads,
+            epilogue: Epilogue::default(),
+        };
+        let bias = self.numbers(None, channels);
+        let read = vec![values, Buffer::Unused, shares, bias];
+        self.draft.step(conv2d_direct::dispatch(&conv), read, name, shape)
     }
 
     /// With respect to queries, which leave what is found of their softmaxes, then to keys and values.

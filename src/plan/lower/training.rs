@@ -102,7 +102,7 @@ impl Lowering<'_> {
     }
 
     /// Sums of slices, then the sum of those.
-    fn conv2d_weight_gradient(
+    pub(super) fn conv2d_weight_gradient(
         &mut self,
         conv: &Conv2d,
         [x, g]: [Shape; 2],

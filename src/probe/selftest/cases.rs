@@ -25,7 +25,7 @@ const PLAIN: &[(&str, [usize; 3], Build)] = &[
     ("bicubic",                               [ 3,  7, 13], |b, x| b.resize("resize", x, ResizeKind::Bicubic, 2)),
     ("bilinear",                              [ 3,  7, 13], |b, x| b.resize("resize", x, ResizeKind::Bilinear, 3)),
     ("nearest",                               [ 3,  7, 13], |b, x| b.resize("resize", x, ResizeKind::Nearest, 2)),
-    ("attention in windows",                  [72,  7, 13], |b, x| attention(b, x, Among::Windows { size: 4, shift: 2 })),
+    ("attention in windows",                  [72,  7, 13], |b, x| attention(b, x, Among::squares(4, 2))),
     ("attention in runs",                     [72,  7, 13], |b, x| attention(b, x, Among::Runs { count: 3 })),
     ("layer normalisation, gelu",             [18,  7, 13], normalised),
     ("pools",                                 [ 5, 33, 35], pools),
@@ -166,7 +166,7 @@ fn transposed(b: &mut Builder, x: Value) -> Result<Value> {
 fn attention(b: &mut Builder, x: Value, among: Among) -> Result<Value> {
     let mut inputs = vec![x];
     if let Among::Windows { size, .. } = among {
-        let offsets = (2 * size - 1) * (2 * size - 1);
+        let offsets = (2 * size[0] - 1) * (2 * size[1] - 1);
         inputs.push(b.parameter("attention.bias", &parameter([offsets, 3], 5))?);
     }
     b.append("attention", Op::Attention(Attention { heads: 3, scale: 0.35, among }), &inputs)
