@@ -66,6 +66,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 8, conflicts_with = "config")]
     block: usize,
 
+    /// Balanced: of how many neighbouring outputs the same inputs stay; GPUs gain by 4
+    #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "config")]
+    rows: usize,
+
     /// What lots are drawn by
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "config")]
     seed: u64,

@@ -13,6 +13,8 @@ struct Report {
     model: String,
     architecture: String,
     balance: String,
+    /// Neighbouring outputs of which the same inputs stay.
+    rows: usize,
     /// Those of the convolutions below, and how many of them stay.
     numbers: [usize; 2],
     convolutions: Vec<String>,
@@ -23,13 +25,14 @@ pub fn prune(model: &Model, target: Target, args: &Args) -> Result<(Model, Strin
     let Target::Keep(share) = target else {
         return Err("--method balanced: expected --keep, the share of numbers that stay".into());
     };
-    let balance = Balance::of_share(share, args.block)?;
+    let balance = Balance::of_share(share, args.block)?.with_rows(args.rows)?;
     let names = skipping(balanceable(model, balance), &args.skip);
     let made = balanced(model, &names, balance)?;
     let report = Report {
         model: model.name().into(),
         architecture: model.architecture().into(),
         balance: balance.to_string(),
+        rows: balance.rows(),
         numbers: numbers(&made, &names),
         convolutions: names.iter().map(|name| (*name).to_owned()).collect(),
     };
@@ -53,11 +56,12 @@ pub fn skipping<'n>(names: Vec<&'n str>, skip: &[glob::Pattern]) -> Vec<&'n str>
 
 impl Report {
     fn to_text(&self) -> String {
-        let Self { model, architecture, balance, numbers: [all, left], convolutions } = self;
+        let Self { model, architecture, balance, rows, numbers: [all, left], convolutions } = self;
         let share = 100.0 * *left as f64 / (*all).max(1) as f64;
         let count = convolutions.len();
+        let alike = if *rows > 1 { format!(", {rows} outputs alike") } else { String::new() };
         format!(
-            "{model} {architecture}: {balance} of {count} convolutions, {left} of {all} numbers ({share:.1}%)\n"
+            "{model} {architecture}: {balance} of {count} convolutions{alike}, {left} of {all} numbers ({share:.1}%)\n"
         )
     }
 }

@@ -227,6 +227,7 @@ pub struct Prune {
     pub orthant_eps: f64,
     pub prox: f64,
     pub block: u64,
+    pub rows: u64,
 }
 
 /// A count: a number, or one as people write it.
@@ -433,6 +434,7 @@ impl Default for Prune {
             orthant_eps: 1e-4,
             prox: 1.0,
             block: 8,
+            rows: 1,
         }
     }
 }

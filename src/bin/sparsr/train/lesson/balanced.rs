@@ -53,7 +53,7 @@ impl<'a> BalancedLesson<'a> {
     /// Which numbers stay, of those that are not zero.
     fn masks(&self, kept: usize, trainer: &Trainer) -> Result<Masks> {
         let parameters = trainer.parameters()?;
-        let balance = Balance::new(kept, self.balance.block())?;
+        let balance = Balance::new(kept, self.balance.block())?.with_rows(self.balance.rows())?;
         let mask = |name: &String| {
             Some((name.clone(), mask(&balance.thinned(parameters.get(parameters.find(name)?)))))
         };
@@ -111,9 +111,10 @@ impl Form for BalancedLesson<'_> {
         let made = balanced(network, &names, self.balance)?;
         let [before, left] = numbers(&made, &names);
         let told = vec![format!(
-            "{left} of {before} weights stay, {} in {} convolutions: {}",
+            "{left} of {before} weights stay, {} in {} convolutions, of {} outputs alike: {}",
             self.balance,
             names.len(),
+            self.balance.rows(),
             names.join(", ")
         )];
         Ok(Some(Outcome { network: Some(("pruned", made)), file: None, told }))

@@ -92,7 +92,7 @@ impl Check<'_> {
         let target = self.target(prune)?;
         let balance = match target {
             _ if method != Method::Balanced => None,
-            Target::Keep(share) => Some(self.balance(share, prune.block)?),
+            Target::Keep(share) => Some(self.balance(share, prune)?),
             _ => return self.refuse("prune", "balanced: expected keep, the share of numbers that stay"),
         };
         let refused = |name: &str, error: String| self.given.error(&key(name), &error);
@@ -113,10 +113,12 @@ impl Check<'_> {
         })
     }
 
-    /// The balance of a share of numbers that stay, of blocks of so many.
-    fn balance(&self, share: f64, block: u64) -> Result<Balance> {
-        let balance = Balance::of_share(share, block as usize);
-        Ok(balance.map_err(|error| self.given.error("prune.block", &error.to_string()))?)
+    /// The balance of a share of numbers that stay, of blocks and rows of so many.
+    fn balance(&self, share: f64, prune: &Prune) -> Result<Balance> {
+        let balance = Balance::of_share(share, prune.block as usize);
+        let balance = balance.map_err(|error| self.given.error("prune.block", &error.to_string()))?;
+        let alike = balance.with_rows(prune.rows as usize);
+        Ok(alike.map_err(|error| self.given.error("prune.rows", &error.to_string()))?)
     }
 
     fn target(&self, prune: &Prune) -> Result<Target> {
