@@ -7,16 +7,10 @@
 // of them, begun at a tap's column. A job is ROWS such rows, one below the other: for one column of the kernel
 // ROWS + KERNEL − 1 of them serve all its taps. KERNEL is 1, 3 or 5.
 //
-//   MASKED   sums times M; but where M is 0 the first `preserved_groups` groups are left as they are.
-//
-// The host puts in front what `cooperative` asks for, and const ACROSS, const DOWN.
+// `conv2d_store` has MASKED. The host puts in front what `cooperative` asks for, and const ACROSS, const DOWN.
 
-#import layout
-#import epilogue
-#import bias
+#import conv2d_store
 #import cooperative
-
-override MASKED: bool = false;
 
 const JOBS: u32 = ACROSS * DOWN;
 const RADIUS: u32 = KERNEL / 2u;
@@ -111,31 +105,18 @@ fn multiply(sums: ptr<function, Sums>, matrix: u32, pixel: u32) {
     }
 }
 
-fn store(sum: Vec4, at: Corner, own_group: u32) {
-    let group = params.first_group + own_group;
-    if (at.y >= params.height || at.x >= params.width || own_group >= params.stored_groups) {
-        return;
-    }
-    var m = 1.0;
-    if (MASKED) {
-        m = f32(mask[element(at.n, at.y, at.x, params.height, params.width)].x);
-    }
-    if (m != 0.0 || group >= params.preserved_groups) {
-        let value = select(Vec4(0.0), sum + bias[group], m != 0.0); // whatever was read there
-        let to = element(at.n * params.output_groups + group, at.y, at.x, params.height, params.width);
-        let made = epilogue(value, to, slope_of(group, params.output_groups, params.slope));
-        output[to] = OutputStored(live_lanes(made, group, params.output_channels));
-    }
-}
-
 fn finish_row(sums: ptr<function, Sums>, row: u32, job: Corner, t: Thread) {
     drain(sums, row, t);
     if (t.live) {
         for (var item = t.lane; item < SIDE * CHANNELS / 4u; item += t.lanes) {
             let pixel = item % SIDE;
             let group = item / SIDE;
-            let at = Corner(job.n, job.y + row, job.x + pixel, job.block);
-            store(drained_sum(t, pixel, group), at, job.block * (CHANNELS / 4u) + group);
+            let y = job.y + row;
+            let x = job.x + pixel;
+            if (y < params.height && x < params.width) {
+                let own_group = job.block * (CHANNELS / 4u) + group;
+                store(drained_sum(t, pixel, group), mask_at(job.n, y, x), own_group, job.n, y, x);
+            }
         }
     }
 }

@@ -8,18 +8,14 @@
 // Weights come from storage, the same for a whole workgroup. Which pixels:
 //
 //   LISTED   the live ones of the tiles of `mask_compact`: a thread a tile's row;
-//   MASKED   all, their sums times M; but where M is 0 the first `preserved_groups` groups are left as they are;
-//   neither  all: a workgroup of 64 threads is 8 rows of 8 strips.
+//   else     all: a workgroup of 64 threads is 8 rows of 8 strips. `conv2d_store` has MASKED.
 //
 // The host puts in front: const KERNEL, const PIXELS, at most 8 and of listed tiles 4, const CHANNEL_GROUPS.
 
 #import element
-#import layout
-#import epilogue
-#import bias
+#import conv2d_store
 
 override LISTED: bool = false;
-override MASKED: bool = false;
 
 const STRIPS: u32 = 8u;
 const ROWS: u32 = 8u;
@@ -104,19 +100,9 @@ fn store_pixel(sum: ptr<function, Accumulator>, at: Strip, block: u32, p: u32) {
     if (at.y >= params.height || x >= params.width || ((at.live >> p) & 1u) == 0u) {
         return;
     }
-    var m = 1.0;
-    if (MASKED) {
-        m = mask[element(at.n, at.y, x, params.height, params.width)].x;
-    }
+    let m = mask_at(at.n, at.y, x);
     for (var q = 0u; q < CHANNEL_GROUPS; q++) {
-        let own_group = block * CHANNEL_GROUPS + q;
-        let group = params.first_group + own_group;
-        if (own_group < params.stored_groups && (m != 0.0 || group >= params.preserved_groups)) {
-            let value = select(Vec4(0.0), (*sum)[p][q] + bias[group], m != 0.0); // whatever was read there
-            let to = element(at.n * params.output_groups + group, at.y, x, params.height, params.width);
-            let made = epilogue(value, to, slope_of(group, params.output_groups, params.slope));
-            output[to] = OutputStored(live_lanes(made, group, params.output_channels));
-        }
+        store((*sum)[p][q], m, block * CHANNEL_GROUPS + q, at.n, at.y, x);
     }
 }
 

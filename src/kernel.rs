@@ -30,6 +30,7 @@ pub mod conv2d_gather;
 pub mod conv2d_gather_cooperative;
 pub mod conv2d_gather_subgroup;
 pub mod conv2d_gather_tiled;
+pub mod conv2d_pruned;
 pub mod conv2d_tiled;
 pub mod conv2d_weight_gradient;
 pub mod conv2d_weight_gradient_direct;
@@ -111,6 +112,7 @@ pub static ALL: &[&Kernel] = &[
     &conv2d_gather_cooperative::KERNEL,
     &conv2d_gather_subgroup::KERNEL,
     &conv2d_gather_tiled::KERNEL,
+    &conv2d_pruned::KERNEL,
     &conv2d_tiled::KERNEL,
     &conv2d_weight_gradient::KERNEL,
     &conv2d_weight_gradient_direct::KERNEL,

@@ -22,17 +22,19 @@ mod packing;
 mod phases;
 mod slots;
 mod training;
+mod zeros;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-pub use choices::{Candidate, Choices, Class, Extent, Ranked, Side, Width};
+pub use choices::{Candidate, Choices, Class, Density, Extent, Ranked, Side, Width};
 pub use halves::{Storage, exact};
 pub use packing::Packing;
 pub use phases::{Given, Kept, Origin, Phase, uncut};
 pub use training::{Array, Ends, Places, WATCHED};
+pub use zeros::Zeros;
 
 use crate::device::Feature;
 use crate::error::{Error, Result};
@@ -209,6 +211,8 @@ pub struct Options {
     /// Which kernels are preferred: what was measured on the device. By default, and for what is not in it, the
     /// shipped table.
     pub choices: Option<Arc<Choices>>,
+    /// How sparse the weights are that the plan is for. By default they are taken to be dense.
+    pub zeros: Arc<Zeros>,
     /// Whether [`Algorithm::Auto`] may round the factors of convolutions to f16. Those that a mask hangs on stay f32.
     pub cooperative: bool,
     /// How values and weights lie in memory. A device that cannot store f16 keeps all in f32.
@@ -334,13 +338,14 @@ impl Limits {
     }
 }
 
-/// The classes of convolution that plans of `graph` may ask a choice for, those with the most multiply-adds first.
-pub fn classes(graph: &Graph, limits: &Limits) -> Vec<Class> {
+/// The classes of convolution that plans of `graph`, with weights so sparse, may ask a choice for, those with the most
+/// multiply-adds first.
+pub fn classes(graph: &Graph, zeros: &Arc<Zeros>, limits: &Limits) -> Vec<Class> {
     let (graph, _) = graph.split_concats(&[]);
     let groups = fuse::fuse(&graph, &[]);
     let mut work = BTreeMap::new();
     for algorithm in [Algorithm::Auto, Algorithm::Direct] {
-        let options = Options { algorithm, ..Options::default() };
+        let options = Options { algorithm, zeros: zeros.clone(), ..Options::default() };
         work.extend(lower::classes(&graph, &groups, &options, limits));
     }
     let mut classes: Vec<Class> = work.keys().copied().collect();

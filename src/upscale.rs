@@ -248,7 +248,8 @@ impl Upscaler {
         }
         let model = &admitted(model, &self.options)?;
         self.gpu.iter_mut().for_each(OnGpu::forget_textures);
-        let stored_so = self.gpu.as_ref().map_or(Ok(true), |gpu| gpu.stores(model, &self.options))?;
+        let stored_so =
+            self.gpu.as_ref().map_or(Ok(true), |gpu| gpu.stores(model, &self.model, &self.options))?;
         if stored_so && self.model.net().has_plans_of(model.net()) {
             for engine in &mut self.engines {
                 engine.set_parameters(model.net().numbers())?;

@@ -23,6 +23,8 @@ mod others;
 mod pixels;
 #[path = "operators/pools.rs"]
 mod pools;
+#[path = "operators/pruned.rs"]
+mod pruned;
 mod support;
 
 use sparsr::Feature;

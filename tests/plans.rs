@@ -12,15 +12,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use sparsr::learn::{Objective, fresh};
-use sparsr::low_level::graph::{Activation, Builder, Graph, Loss, MaskedConv2d, Parameters, Value};
-use sparsr::low_level::kernel::conv2d_tiled;
+use sparsr::low_level::graph::{Activation, Builder, Conv2d, Graph, Loss, MaskedConv2d, Parameters, Value};
 use sparsr::low_level::kernel::product::{self, Weights};
+use sparsr::low_level::kernel::{conv2d_pruned, conv2d_tiled};
 use sparsr::low_level::models::smsr::{self, Config};
 use sparsr::low_level::plan::{
-    Algorithm, Buffer, Candidate, Choices, Class, Ends, Form, Limits, Options, Places, Plan, Ranked, Slot,
-    Sparsity, Step, Storage, Units, classes, exact, rewritten,
+    Algorithm, Buffer, Candidate, Choices, Class, Density, Ends, Form, Limits, Options, Places, Plan, Ranked,
+    Slot, Sparsity, Step, Storage, Units, Zeros, classes, exact, rewritten,
 };
-use sparsr::low_level::tensor::{Shape, packed_len};
+use sparsr::low_level::tensor::{Balance, Shape, packed_len};
 use sparsr::{Error, Model, Result};
 
 use support::seeded::{self, conv, parameter, weighted};
@@ -309,6 +309,7 @@ fn marks(candidate: Candidate) -> (&'static str, String) {
         }
         Candidate::Product(tile) => product(["conv2d_gather_tiled", "conv2d_gather_subgroup"], tile),
         Candidate::Winograd(tile) => product(["winograd_multiply_tiled", "winograd_multiply_subgroup"], tile),
+        Candidate::Pruned(tile) => ("conv2d_pruned", format!("channel_groups={}", tile.groups)),
         Candidate::Matrices => ("conv2d_cooperative", "side=16".into()),
         other => panic!("{other}: by which of its steps is it known?"),
     }
@@ -318,12 +319,23 @@ fn wide(kernel: usize) -> Graph {
     graph("wide", 64, |b, x| conv(b, "conv", x, 64, kernel))
 }
 
+/// How sparse its weight is where four neighbouring outputs keep as many of every eight inputs.
+fn zeros(kernel: usize, kept: usize) -> Arc<Zeros> {
+    let balance = Balance::new(kept, 8).unwrap().with_rows(4).unwrap();
+    let (mut b, x) = Builder::new("pruned", Shape::new(1, 64, 9, 9), 1.0);
+    let weight = balance.thinned(&parameter([64, 64, kernel, kernel], 1));
+    let weights = weighted(&mut b, "conv", &weight, Some(&parameter([64], 2))).unwrap();
+    let y = b.conv2d("conv", x, weights, Conv2d::same(kernel)).unwrap();
+    Arc::new(Zeros::of(&b.finish(y).unwrap().1))
+}
+
 #[test]
 fn every_candidate_can_be_asked_for() {
     for candidate in Candidate::all() {
         let choices = Some(Arc::new(Choices::only(candidate)));
         let by_matrices = candidate == Candidate::Matrices;
-        let options = Options { choices, cooperative: by_matrices, ..Options::default() };
+        let zeros = zeros(3, 2);
+        let options = Options { choices, zeros, cooperative: by_matrices, ..Options::default() };
         let limits = if by_matrices { MATRICES } else { BROADCAST };
         let plan = Plan::new(&wide(3), &options, &limits).unwrap();
         let (kernel, tile) = marks(candidate);
@@ -331,6 +343,38 @@ fn every_candidate_can_be_asked_for() {
             step.dispatch.kernel.name == kernel && step.dispatch.specialization.to_string().contains(&tile)
         });
         assert!(found, "{candidate}: no {kernel} {tile} in\n{plan}");
+    }
+}
+
+#[test]
+fn lists_are_taken_where_weights_are_known_to_be_sparse_and_lists_to_be_faster() {
+    let plan = |kernel, choices: Option<Choices>, zeros| {
+        let options =
+            Options { choices: choices.map(Arc::new), zeros, cooperative: true, ..Options::default() };
+        Plan::new(&wide(kernel), &options, &MATRICES).unwrap().to_string()
+    };
+    let by_lists = |listing: &str| listing.contains("conv2d_pruned");
+    let pruned = Candidate::Pruned(conv2d_pruned::Tile::USUAL);
+    let class = Class::of(3, [64, 64], 64 * 64, false).with_density(Density::Quarter);
+    let measured = |candidates: [Candidate; 2]| {
+        let mut choices = Choices::default();
+        choices.set(class, candidates.map(|candidate| Ranked { candidate, cost: Some(1.0) }).to_vec());
+        Some(choices)
+    };
+    // Faster than what was measured beside it; also of a sparser weight, but of no denser one, and of none that is not known.
+    let faster = || measured([pruned, Candidate::Matrices]);
+    assert!(by_lists(&plan(3, faster(), zeros(3, 2))) && by_lists(&plan(3, faster(), zeros(3, 1))));
+    assert!(!by_lists(&plan(3, faster(), zeros(3, 3))) && !by_lists(&plan(3, faster(), Arc::default())));
+    assert!(!by_lists(&plan(3, measured([Candidate::Matrices, pruned]), zeros(3, 2))));
+    // Where nothing was measured plans are those of dense weights.
+    for limits in [Limits::PORTABLE, BROADCAST, MATRICES] {
+        for (kernel, kept) in [(1, 1), (3, 2), (5, 4)] {
+            let listing = |zeros| {
+                let options = Options { zeros, cooperative: true, ..Options::default() };
+                Plan::new(&wide(kernel), &options, &limits).unwrap().to_string()
+            };
+            assert_eq!(listing(zeros(kernel, kept)), listing(Arc::default()));
+        }
     }
 }
 
@@ -372,7 +416,7 @@ fn a_candidate_that_cannot_do_it_is_passed_over() {
 #[test]
 fn the_classes_of_a_network_are_those_that_its_plans_ask_for() {
     let graph = wider_smsr();
-    let classes = classes(&graph, &BROADCAST);
+    let classes = classes(&graph, &Arc::default(), &BROADCAST);
     for (kernel, channels, listed) in [(3, [12, 12], true), (3, [12, 12], false), (3, [3, 12], false)] {
         let class = Class::of(kernel, channels, 64 * 80, listed);
         assert!(classes.contains(&class), "{class} in {classes:?}");

@@ -24,6 +24,7 @@ const SHARED: &[(&str, &str)] = &[
     ("attention_query", include_str!("../../shaders/shared/attention_query.wgsl")),
     ("bias", include_str!("../../shaders/shared/bias.wgsl")),
     ("conv2d_gather", include_str!("../../shaders/shared/conv2d_gather.wgsl")),
+    ("conv2d_store", include_str!("../../shaders/shared/conv2d_store.wgsl")),
     ("cooperative", include_str!("../../shaders/shared/cooperative.wgsl")),
     ("cubic", include_str!("../../shaders/shared/cubic.wgsl")),
     ("element", include_str!("../../shaders/shared/element.wgsl")),

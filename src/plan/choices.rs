@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use super::{Algorithm, Limits};
 use crate::kernel::product::{LANES, Weights};
-use crate::kernel::{conv2d_tiled, product};
+use crate::kernel::{conv2d_pruned, conv2d_tiled, product};
 
 /// A way to compute a convolution of stride 1 that keeps the size, in one group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +29,8 @@ pub enum Candidate {
     Product(product::Tile),
     /// Winograd's F(4×4, 3×3): 3×3 of one input; of what is listed tiles of 4×4.
     Winograd(product::Tile),
+    /// By lists of what is not zero, `conv2d_pruned`: of one input, by a weight that is mostly zero.
+    Pruned(conv2d_pruned::Tile),
     /// By cooperative matrices, `conv2d_cooperative` and `conv2d_gather_cooperative`: where factors may be rounded to f16.
     Matrices,
 }
@@ -41,13 +43,15 @@ impl Candidate {
     pub fn all() -> impl Iterator<Item = Self> {
         let tiled = conv2d_tiled::Tile::ALL.into_iter().map(Self::Tiled);
         let product = product::Tile::ALL.into_iter().map(Self::Product);
-        tiled.chain(product).chain(product::Tile::ALL.into_iter().map(Self::Winograd)).chain([Self::Matrices])
+        let winograd = product::Tile::ALL.into_iter().map(Self::Winograd);
+        let pruned = conv2d_pruned::Tile::ALL.into_iter().map(Self::Pruned);
+        tiled.chain(product).chain(winograd).chain(pruned).chain([Self::Matrices])
     }
 
     /// What has to be asked for to get it.
     pub fn algorithm(self) -> Algorithm {
         match self {
-            Self::Tiled(_) | Self::Product(_) => Algorithm::Direct,
+            Self::Tiled(_) | Self::Product(_) | Self::Pruned(_) => Algorithm::Direct,
             Self::Winograd(_) => Algorithm::Winograd,
             Self::Matrices => Algorithm::Cooperative,
         }
@@ -56,7 +60,7 @@ impl Candidate {
     /// Whether a device has what its kernels need.
     pub fn runs_on(self, limits: &Limits) -> bool {
         match self {
-            Self::Tiled(_) => true,
+            Self::Tiled(_) | Self::Pruned(_) => true,
             Self::Product(tile) | Self::Winograd(tile) => {
                 tile.weights == Weights::Storage || limits.subgroup_lanes == Some(LANES)
             }
@@ -70,6 +74,7 @@ impl Candidate {
             Self::Tiled(_) => !class.listed,
             Self::Product(_) => true,
             Self::Winograd(_) => class.side == Side::Three,
+            Self::Pruned(_) => class.density != Density::All,
             Self::Matrices => class.inputs >= Width::To32 && class.outputs >= Width::To15,
         }
     }
@@ -88,6 +93,7 @@ impl fmt::Display for Candidate {
             Self::Tiled(tile) => format!("tiled {}x{}", tile.pixels, tile.groups),
             Self::Product(tile) => product("product", tile),
             Self::Winograd(tile) => product("winograd", tile),
+            Self::Pruned(tile) => format!("pruned {}", tile.groups),
             Self::Matrices => "matrices".into(),
         })
     }
@@ -106,6 +112,8 @@ pub struct Class {
     pub extent: Extent,
     /// Whether only listed pixels are computed, those under a mask.
     pub listed: bool,
+    /// How much of the weight is left.
+    pub density: Density,
 }
 
 /// A kernel's side.
@@ -138,6 +146,45 @@ pub enum Extent {
     Tile,
     /// A picture.
     Large,
+}
+
+/// How much of a weight is left: of the inputs, channel and tap, what four neighbouring outputs need together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Density {
+    /// More than a half, or nothing is known.
+    All,
+    /// Up to a half.
+    Half,
+    /// Up to a quarter.
+    Quarter,
+    /// Up to an eighth.
+    Eighth,
+}
+
+impl Density {
+    const ALL: [Self; 4] = [Self::All, Self::Half, Self::Quarter, Self::Eighth];
+
+    /// The one of a weight's lists, by their longest cut.
+    pub(super) fn of(longest: usize, kernel: usize) -> Self {
+        let all = conv2d_pruned::all_entries(kernel);
+        let is_so_sparse = |density: &&Self| longest * density.one_in() <= all;
+        Self::ALL.iter().rev().find(is_so_sparse).copied().unwrap_or(Self::All)
+    }
+
+    /// One entry in so many is left, at most.
+    pub fn one_in(self) -> usize {
+        match self {
+            Self::All => 1,
+            Self::Half => 2,
+            Self::Quarter => 4,
+            Self::Eighth => 8,
+        }
+    }
+
+    /// Itself and all that keep more, itself first.
+    fn and_denser(self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().rev().filter(move |density| *density <= self)
+    }
 }
 
 impl Side {
@@ -214,7 +261,21 @@ impl Class {
     /// The one of a convolution.
     pub fn of(kernel: usize, [inputs, outputs]: [usize; 2], pixels: usize, listed: bool) -> Self {
         let [inputs, outputs] = [inputs, outputs].map(Width::of);
-        Self { side: Side::of(kernel), inputs, outputs, extent: Extent::of(pixels), listed }
+        Self {
+            side: Side::of(kernel),
+            inputs,
+            outputs,
+            extent: Extent::of(pixels),
+            listed,
+            density: Density::All,
+        }
+    }
+
+    /// The same by a weight of which so much is left. Of listed pixels, and of few inputs, that is not looked at.
+    #[must_use]
+    pub fn with_density(self, density: Density) -> Self {
+        let looks = !self.listed && self.inputs >= Width::To15;
+        Self { density: if looks { density } else { Density::All }, ..self }
     }
 
     /// Every one.
@@ -223,7 +284,10 @@ impl Class {
         let of = move |side| {
             widths().flat_map(move |[inputs, outputs]| {
                 Extent::ALL.into_iter().flat_map(move |extent| {
-                    [false, true].map(|listed| Self { side, inputs, outputs, extent, listed })
+                    let all = Self { side, inputs, outputs, extent, listed: false, density: Density::All };
+                    let sparse = Density::ALL.map(|density| all.with_density(density));
+                    let sparse = sparse.into_iter().filter(move |class| *class != all);
+                    sparse.chain([all, Self { listed: true, ..all }])
                 })
             })
         };
@@ -251,7 +315,13 @@ impl fmt::Display for Class {
             Extent::Large => "large",
         };
         let work = if self.listed { "listed" } else { "dense" };
-        f.pad(&format!("{side} {} to {} {extent} {work}", width(self.inputs), width(self.outputs)))
+        let density = match self.density {
+            Density::All => "",
+            Density::Half => " half",
+            Density::Quarter => " quarter",
+            Density::Eighth => " eighth",
+        };
+        f.pad(&format!("{side} {} to {} {extent} {work}{density}", width(self.inputs), width(self.outputs)))
     }
 }
 
@@ -308,15 +378,17 @@ impl Choices {
     }
 
     /// A class's candidates; of one that is not known, those of the same convolution on the next larger picture, or
-    /// the next smaller.
+    /// the next smaller; and of a sparse weight those of a denser one, of a dense one in the end.
     pub fn ranking(&self, class: Class) -> &[Ranked] {
         let extents = match class.extent {
             Extent::Small => [Extent::Small, Extent::Tile, Extent::Large],
             Extent::Tile => [Extent::Tile, Extent::Large, Extent::Small],
             Extent::Large => [Extent::Large, Extent::Tile, Extent::Small],
         };
-        let found = extents.into_iter().find_map(|extent| self.table.get(&Class { extent, ..class }));
-        found.map_or(&[], Vec::as_slice)
+        let densities = class.density.and_denser();
+        let mut classes =
+            densities.flat_map(|density| extents.map(|extent| Class { extent, density, ..class }));
+        classes.find_map(|class| self.table.get(&class)).map_or(&[], Vec::as_slice)
     }
 
     /// The first candidate that is `wanted`, with its cost.
@@ -365,7 +437,8 @@ mod tests {
         for class in Class::all() {
             let pixels = class.extent.sample() * class.extent.sample();
             let channels = [class.inputs.sample(), class.outputs.sample()];
-            assert_eq!(Class::of(class.side.sample(), channels, pixels, class.listed), class);
+            let sample = Class::of(class.side.sample(), channels, pixels, class.listed);
+            assert_eq!(sample.with_density(class.density), class);
         }
     }
 
@@ -380,5 +453,31 @@ mod tests {
         assert!(choices.knows(large) && !choices.knows(small));
         assert_eq!(choices.ranking(small), ranking);
         assert_eq!(choices.ranking(Class { listed: true, ..small }), []);
+    }
+
+    #[test]
+    fn a_sparse_weight_without_choices_has_those_of_a_denser_one() {
+        let dense = Class::of(3, [64, 64], 1 << 20, false);
+        let [half, quarter, eighth] =
+            [Density::Half, Density::Quarter, Density::Eighth].map(|density| dense.with_density(density));
+        let of = |candidate| vec![Ranked { candidate, cost: Some(1.0) }];
+        let pruned = Candidate::Pruned(conv2d_pruned::Tile::USUAL);
+        let mut choices = Choices::default();
+        choices.set(dense, of(Candidate::PLAIN));
+        assert_eq!(choices.ranking(eighth), of(Candidate::PLAIN));
+        choices.set(quarter, of(pruned));
+        let found = [dense, half, quarter, eighth].map(|class| choices.ranking(class)[0].candidate == pruned);
+        assert_eq!(found, [false, false, true, true]);
+    }
+
+    #[test]
+    fn a_weights_share_is_that_of_its_longest_cut() {
+        let densities = [9, 10, 18, 19, 36, 37, 72].map(|longest| Density::of(longest, 3));
+        use Density::{All, Eighth, Half, Quarter};
+        assert_eq!(densities, [Eighth, Quarter, Quarter, Half, Half, All, All]);
+        // Neither listed pixels nor the three channels of a picture.
+        for class in [Class::of(3, [64, 64], 1, true), Class::of(3, [3, 64], 1, false)] {
+            assert_eq!(class.with_density(Quarter), class);
+        }
     }
 }

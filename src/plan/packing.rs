@@ -6,6 +6,7 @@ use half::f16;
 use crate::error::{Error, Result};
 use crate::graph::{ParameterId, Parameters};
 use crate::kernel::conv2d_gather::Conv2dGather;
+use crate::kernel::conv2d_pruned::{self, Conv2dPruned};
 use crate::kernel::conv2d_tiled::{self, Conv2dTiled, pack_bias};
 use crate::kernel::cooperative::Order;
 use crate::kernel::epilogue::Epilogue;
@@ -45,6 +46,16 @@ pub(super) struct Biases {
     pub(super) channels: usize,
 }
 
+/// Of a weight, or a part of it, what is not zero, with room for so many entries a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Lists {
+    pub(super) weight: Weight,
+    /// How many inputs.
+    pub(super) inputs: usize,
+    pub(super) channels: Channels,
+    pub(super) entries: usize,
+}
+
 /// What is packed, for which kernel.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Layout {
@@ -57,6 +68,10 @@ pub(super) enum Layout {
     Cooperative(Vec<(Weight, usize)>, Option<Biases>, Channels, Order),
     /// How many inputs.
     Winograd(Vec<(Weight, Channels)>, usize, product::Tile),
+    /// The weights of lists.
+    Listed(Lists),
+    /// What they are multiplied with.
+    Places(Lists),
     Transposed(Weight),
     /// How many channels.
     Slope(ParameterId, usize),
@@ -94,6 +109,30 @@ impl Biases {
     }
 }
 
+impl Lists {
+    fn conv(&self) -> Conv2dPruned {
+        let Self { weight, inputs, channels, entries } = *self;
+        let (input, kernel) = (Shape::new(1, inputs, 1, 1), weight.shape.height);
+        let (pixels, epilogue, tile) = (Pixels::All, Epilogue::default(), conv2d_pruned::Tile::USUAL);
+        Conv2dPruned { input, inputs, kernel, channels, pixels, epilogue, tile, entries }
+    }
+
+    /// Whether there is room for the numbers.
+    fn check(&self, parameters: &Parameters) -> Result<()> {
+        let (conv, weight) = (self.conv(), self.weight.of(parameters));
+        let (found, cut) = (conv.longest(&weight), conv2d_pruned::staged(conv.kernel));
+        if found <= self.entries {
+            return Ok(());
+        }
+        let (room, all) = (self.entries, conv2d_pruned::all_entries(conv.kernel));
+        Err(Error::Unsupported(format!(
+            "{}: expected weights of which four outputs need at most {room} of the {all} inputs of {cut} channels, since the \
+             plan lists them so, found {found}; plan anew",
+            parameters.name(self.weight.id)
+        )))
+    }
+}
+
 impl Packing {
     pub(super) fn new(layout: Layout) -> Self {
         Self { layout, half: false }
@@ -116,13 +155,16 @@ impl Packing {
     /// Whether the numbers can be stored so.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with a parameter that is stored as f16 and too large for it; [`Error::Shape`] if there are
-    /// fewer parameters than the plan has.
+    /// [`Error::Unsupported`] with a parameter that is stored as f16 and too large for it, or of which more is not zero than
+    /// the plan has room for; [`Error::Shape`] if there are fewer parameters than the plan has.
     pub(crate) fn check(&self, parameters: &Parameters) -> Result<()> {
         let found = parameters.len();
         if let Some(id) = self.layout.ids().find(|id| id.index() >= found) {
             let expected = format!("expected the numbers of the plan's parameters, {id} among them");
             return Err(Error::shape("parameters", format!("{expected}, found {found} parameters")));
+        }
+        if let Layout::Listed(lists) = &self.layout {
+            lists.check(parameters)?; // and with them their places
         }
         for id in self.layout.ids().filter(|_| self.half) {
             let beyond = |number: &&f32| number.is_finite() && f16::from_f32(**number).is_infinite();
@@ -145,6 +187,7 @@ impl Layout {
             Self::Direct(weight) | Self::Tiled(weight, ..) | Self::Transposed(weight) => {
                 (vec![weight.id], vec![])
             }
+            Self::Listed(lists) | Self::Places(lists) => (vec![lists.weight.id], vec![]),
             Self::Gather(terms, biases, ..) => (ids(terms), biases.ids()),
             Self::Cooperative(terms, biases, ..) => (ids(terms), biases.as_ref().map_or(vec![], Biases::ids)),
             Self::Winograd(outputs, ..) => (ids(outputs), vec![]),
@@ -201,6 +244,8 @@ impl Layout {
                 let outputs = outputs.iter().map(output).collect();
                 Winograd { input: input(*inputs), tile: *tile, outputs }.pack(&kernels, at_points)
             }
+            Self::Listed(lists) => lists.conv().pack(&lists.weight.of(parameters)),
+            Self::Places(lists) => lists.conv().pack_places(&lists.weight.of(parameters)),
             Self::Transposed(weight) => conv_transpose2d::pack(&weight.of(parameters)),
             Self::Slope(id, channels) => activation::pack_slope(parameters.get(*id), *channels),
             Self::Plain(id) => parameters.get(*id).values().to_vec(),

@@ -18,7 +18,8 @@
 //! use sparsr::low_level::{plan, probe::tune, tensor::Shape};
 //!
 //! let (gpu, model) = (Gpu::new()?, Model::builtin("smsr-x2")?);
-//! let classes = plan::classes(&model.graph(Shape::new(1, 3, 512, 512))?, gpu.limits());
+//! let zeros = Arc::new(plan::Zeros::of(model.net().numbers()));
+//! let classes = plan::classes(&model.graph(Shape::new(1, 3, 512, 512))?, &zeros, gpu.limits());
 //! let tuned = tune::tune(&gpu, &classes, Some(std::time::Duration::from_secs(2)))?;
 //! let mut options = Options::default();
 //! options.choices = Some(Arc::new(tuned.choices));

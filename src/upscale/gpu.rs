@@ -11,7 +11,7 @@ use crate::job::engine::{Engine, GpuEngine};
 use crate::job::stream::Known;
 use crate::models::Model;
 use crate::pixels::Depth;
-use crate::plan::Storage;
+use crate::plan::{Storage, Zeros};
 use crate::probe::precision;
 
 /// Sizes and formats of textures that stay prepared.
@@ -60,9 +60,10 @@ pub enum TextureAlpha {
 }
 
 impl OnGpu {
-    /// Whether another model's numbers are stored so.
-    pub(super) fn stores(&self, model: &Model, options: &Options) -> Result<bool> {
-        Ok(self.storage == storage(&self.gpus, model, options)?)
+    /// Whether another model's numbers are stored so, in plans for the present one's.
+    pub(super) fn stores(&self, model: &Model, present: &Model, options: &Options) -> Result<bool> {
+        let [present, zeros] = [present, model].map(|model| Zeros::of(model.net().numbers()));
+        Ok(present == zeros && self.storage == storage(&self.gpus, model, options)?)
     }
 
     /// Another upscaler on the same devices.

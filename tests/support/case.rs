@@ -5,6 +5,7 @@
 //! - in slots that other plans' runs have left, larger ones among them;
 //! - on the picture, on another, on the first again, so that what a run leaves behind shows;
 //! - with the device's subgroup kernels and without them, where the two plans differ;
+//! - by lists of what is not zero, where weights have many zeros;
 //! - with its values stored as f16 too, where the device can;
 //! - with the lanes past the last channel in view: the layout says that they hold zero.
 
@@ -14,7 +15,9 @@ use std::sync::Arc;
 use half::f16;
 use sparsr::low_level::gpu::{Pool, Session};
 use sparsr::low_level::graph::{Builder, Graph, Op, Parameters, Slice, Value};
-use sparsr::low_level::plan::{Algorithm, Options, Plan, Sparsity, Storage, Units};
+use sparsr::low_level::plan::{
+    Algorithm, Candidate, Choices, Options, Plan, Sparsity, Storage, Units, Zeros,
+};
 use sparsr::low_level::tensor::{Shape, Tensor};
 use sparsr::low_level::{cpu, oracle};
 use sparsr::{Feature, Gpu};
@@ -113,7 +116,7 @@ impl Case {
         for (lanes, gpu) in
             [("", gpu.clone()), ("without subgroups, ", gpu.clone().without(Feature::Subgroups))]
         {
-            for (way, options) in ways() {
+            for (way, options) in ways().into_iter().chain(self.ways_by_lists()) {
                 let plan = self.plan_with(&gpu, &options);
                 let listing = plan.to_string();
                 if !seen.contains(&listing) {
@@ -147,7 +150,7 @@ impl Case {
     ) -> Result<(), String> {
         let is_masked = self.graph.nodes().iter().any(|node| matches!(node.op, Op::MaskedConv2d(_)));
         let large = Arc::new(self.large());
-        for (way, options) in ways_in_f16(is_masked) {
+        for (way, options) in ways_in_f16(is_masked).chain(self.ways_by_lists()) {
             let options = Options { storage: Storage::F16(large.clone()), ..options };
             let plan = self.plan_with(gpu, &options);
             let listing = plan.to_string();
@@ -157,6 +160,20 @@ impl Case {
             }
         }
         Ok(())
+    }
+
+    /// By lists of what is not zero in the weights, where that is little.
+    pub fn ways_by_lists(&self) -> Vec<(String, Options)> {
+        let zeros = Arc::new(Zeros::of(&self.parameters));
+        let is_listed =
+            |candidate: &Candidate| matches!(candidate, Candidate::Pruned(_)) && !zeros.is_empty();
+        let way = |candidate| {
+            let choices = Some(Arc::new(Choices::only(candidate)));
+            let options =
+                Options { choices, zeros: zeros.clone(), sparsity: Sparsity::Dense, ..Options::default() };
+            (format!("{candidate}, "), options)
+        };
+        Candidate::all().filter(is_listed).map(way).collect()
     }
 
     /// The nodes whose values no f16 can hold.

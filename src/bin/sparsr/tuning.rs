@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sparsr::low_level::plan::{Choices, Class, classes};
+use sparsr::low_level::plan::{Choices, Class, Zeros, classes};
 use sparsr::low_level::probe::tune::{Measured, file_name, tune};
 use sparsr::low_level::tensor::Shape;
 use sparsr::{AdapterKind, Error, Gpu, Model};
@@ -136,7 +136,7 @@ impl Known {
 pub fn wanted(gpu: &Gpu, model: &Model, size: [usize; 2]) -> Result<Vec<Class>> {
     let [width, height] = model.extended(size.map(|side| side.min(LONGEST)));
     let graph = model.graph(Shape::new(1, 3, height, width))?;
-    Ok(classes(&graph, gpu.limits()))
+    Ok(classes(&graph, &Arc::new(Zeros::of(model.net().numbers())), gpu.limits()))
 }
 
 pub fn seconds(text: &str) -> Result<Duration, String> {

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Pool, Session, form};
 use crate::graph::Parameters;
 use crate::pixels::Depth;
-use crate::plan::{Choices, Form, Options, Phase, Plan, Sparsity, Storage};
+use crate::plan::{Choices, Form, Options, Phase, Plan, Sparsity, Storage, Zeros};
 use crate::probe::selftest;
 
 /// Phases that are prepared at most: a picture in tiles has several, and the next picture has them again.
@@ -29,6 +29,8 @@ pub struct GpuEngine {
     /// Bytes that all that is prepared may take together.
     memory: u64,
     parameters: Parameters,
+    /// How sparse they are.
+    zeros: Arc<Zeros>,
     pool: Pool,
     /// What is prepared, the one in use last.
     prepared: Vec<Prepared>,
@@ -59,6 +61,7 @@ impl GpuEngine {
             may_widen: false,
             memory,
             parameters,
+            zeros: Arc::default(),
             pool,
             prepared: Vec::new(),
             times: None,
@@ -98,9 +101,9 @@ impl GpuEngine {
         let (output, keep) =
             if phase.makes_picture { (pixels, &phase.keep[..]) } else { (Form::Tensor, &phase.keep[1..]) };
         let (keep, sparsity) = (keep.to_vec(), self.sparsity);
-        let (choices, storage) = (self.choices.clone(), self.storage.clone());
+        let (choices, zeros, storage) = (self.choices.clone(), self.zeros.clone(), self.storage.clone());
         let cooperative = storage != Storage::F32; // where f16 is good enough its products are
-        Options { input, output, keep, sparsity, choices, storage, cooperative, ..Options::default() }
+        Options { input, output, keep, sparsity, choices, zeros, storage, cooperative, ..Options::default() }
     }
 
     /// A session for whole pictures, apart from those of windows.
@@ -177,11 +180,13 @@ impl Engine for GpuEngine {
     fn begin(&mut self, parameters: &Parameters) {
         self.prepared.clear();
         self.pool = Pool::new(&self.gpu, parameters);
+        self.zeros = Arc::new(Zeros::of(parameters));
         self.parameters = parameters.clone();
     }
 
     fn set_parameters(&mut self, parameters: &Parameters) -> Result<()> {
         self.pool.set_parameters(parameters)?;
+        self.zeros = Arc::new(Zeros::of(parameters));
         self.parameters = parameters.clone();
         Ok(())
     }

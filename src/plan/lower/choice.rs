@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use super::sum::Part;
 use crate::graph::{Graph, Op, Value};
-use crate::kernel::Pixels;
-use crate::kernel::product;
 use crate::kernel::winograd::Winograd;
-use crate::plan::choices::{Candidate, Choices, Class, Costs, Side};
+use crate::kernel::{Pixels, conv2d_pruned, product};
+use crate::plan::choices::{Candidate, Choices, Class, Costs, Density, Side};
 use crate::plan::{Algorithm, Limits, Options};
 
 /// Where nothing is known: skipping must leave half of the pixels.
@@ -31,7 +30,7 @@ impl<'a> Chooser<'a> {
     /// The preferred one of those that can: of the caller's table, then of the shipped one. Where an algorithm is
     /// asked for, the preferred one of it, if any of it can.
     pub(super) fn choose(&mut self, part: &Part<'_>) -> Candidate {
-        let (class, macs) = (class(part), macs(part));
+        let (class, macs) = (self.class(part), macs(part));
         *self.classes.entry(class).or_default() += macs;
         let can = |candidate| self.can(part, candidate);
         let asked = match self.options.algorithm {
@@ -56,7 +55,7 @@ impl<'a> Chooser<'a> {
     pub(super) fn choose_product(&mut self, part: &Part<'_>) -> product::Tile {
         let product =
             |candidate: Candidate| matches!(candidate, Candidate::Product(_)) && self.can(part, candidate);
-        match self.first(class(part), product) {
+        match self.first(self.class(part), product) {
             Some(Candidate::Product(tile)) => tile,
             _ => product::Tile::usual(self.limits.subgroup_lanes),
         }
@@ -107,6 +106,7 @@ impl<'a> Chooser<'a> {
             && match candidate {
                 Candidate::Tiled(_) => part.sum.terms.len() == 1 && part.pixels != Pixels::Listed,
                 Candidate::Product(_) => true,
+                Candidate::Pruned(_) => self.entries(part).is_some(),
                 Candidate::Matrices => false, // asked before, see `by_matrices`
                 Candidate::Winograd(_) => {
                     let (inputs, outputs) =
@@ -117,11 +117,21 @@ impl<'a> Chooser<'a> {
                 }
             }
     }
-}
 
-pub(super) fn class(part: &Part<'_>) -> Class {
-    let pixels = part.sum.x.batch * part.sum.x.pixels();
-    Class::of(part.sum.kernel(), channels(part), pixels, part.pixels == Pixels::Listed)
+    pub(super) fn class(&self, part: &Part<'_>) -> Class {
+        let (kernel, pixels) = (part.sum.kernel(), part.sum.x.batch * part.sum.x.pixels());
+        let class = Class::of(kernel, channels(part), pixels, part.pixels == Pixels::Listed);
+        class.with_density(self.entries(part).map_or(Density::All, |entries| Density::of(entries, kernel)))
+    }
+
+    /// The room that lists of a part's weight take, if it is known to be sparse: that of one input, of which all channels
+    /// from the first on that lists are cut at.
+    pub(super) fn entries(&self, part: &Part<'_>) -> Option<usize> {
+        let [term] = &part.sum.terms[..] else { return None };
+        let is_cut = term.weight.start.is_multiple_of(conv2d_pruned::staged(part.sum.kernel()));
+        let entries = self.options.zeros.longest(term.weight.id)?;
+        (is_cut && part.pixels != Pixels::Listed).then_some(entries)
+    }
 }
 
 /// Of the inputs together, and of the output.

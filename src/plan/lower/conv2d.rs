@@ -6,13 +6,14 @@ use super::sum::{Part, Sum, Term};
 use crate::graph::{Conv2d as Op, Node, Op as AnyOp, Value};
 use crate::kernel::conv2d_direct::Conv2dDirect;
 use crate::kernel::conv2d_gather::{Conv2dGather, INPUTS};
+use crate::kernel::conv2d_pruned::{self, Conv2dPruned};
 use crate::kernel::conv2d_tiled::Conv2dTiled;
 use crate::kernel::product;
 use crate::kernel::winograd::{Chunk, Output, Winograd};
 use crate::kernel::{self, Channels, Dispatch, Pixels, conv2d_tiled};
 use crate::plan::choices::Candidate;
 use crate::plan::fuse::Group;
-use crate::plan::packing::Layout;
+use crate::plan::packing::{Layout, Lists};
 use crate::plan::{Buffer, Step};
 use crate::tensor::Shape;
 
@@ -84,6 +85,10 @@ impl<'a> Lowering<'a> {
         match candidate {
             Candidate::Tiled(tile) => drop(self.draft.tiled(part, tile)),
             Candidate::Product(tile) => drop(self.draft.gather(part, tile)),
+            Candidate::Pruned(tile) => {
+                let entries = self.choice.entries(part).expect("chosen where it is known");
+                self.draft.pruned(part, tile, entries);
+            }
             Candidate::Matrices => unreachable!("asked before"),
             Candidate::Winograd(tile) => {
                 let prepared = self.draft.prepare(vec![*part], tile);
@@ -171,6 +176,29 @@ impl Draft {
         let bias = self.bias(sum, part.channels);
         let read = vec![input, sum.residual, part.by(), part.by(), weight, bias];
         self.write(conv.dispatch(), read, part.to, sum.label, sum.output())
+    }
+
+    /// By lists of what is not zero, with room for so many entries.
+    fn pruned(&mut self, part: &Part<'_>, tile: conv2d_pruned::Tile, entries: usize) {
+        let sum = part.sum;
+        let Term { input, weight, .. } = sum.terms[0];
+        let inputs = part.inputs(&sum.terms[0]);
+        let conv = Conv2dPruned {
+            input: sum.x,
+            inputs,
+            kernel: sum.kernel(),
+            channels: part.channels,
+            pixels: part.pixels,
+            epilogue: sum.epilogue,
+            tile,
+            entries,
+        };
+        let lists = Lists { weight, inputs, channels: part.channels, entries };
+        let places = self.packed(Layout::Places(lists));
+        let weight = self.packed(Layout::Listed(lists));
+        let bias = self.bias(sum, part.channels);
+        let read = vec![input, sum.residual, part.by(), places, weight, bias];
+        self.write(conv.dispatch(), read, part.to, sum.label, sum.output());
     }
 
     /// A product over all terms, pixel by pixel; of listed pixels `by` is a list of pixels.

@@ -1,6 +1,6 @@
 //! Convolutions by cooperative matrices: where they may be, and their dispatches.
 
-use super::choice::{Chooser, class};
+use super::choice::Chooser;
 use super::draft::Draft;
 use super::sum::Part;
 use crate::kernel::Pixels;
@@ -37,7 +37,7 @@ impl Chooser<'_> {
         let large = inputs >= INPUTS_AT_LEAST && outputs >= OUTPUTS_AT_LEAST;
         (large || self.options.algorithm == Algorithm::Cooperative)
             && !part.sum.exact
-            && self.prefers_matrices(class(part))
+            && self.prefers_matrices(self.class(part))
             && match part.sum.epilogue.function {
                 Function::Prelu => self.rectangle_tile(part).is_some(), // there the bias has a buffer of its own
                 _ => self.gather_tile(part).is_some(),

@@ -7,7 +7,8 @@ use crate::device::AdapterKind;
 use crate::error::Result;
 use crate::gpu::{Gpu, Pool, Session};
 use crate::graph::{Builder, Constant, Conv2d, Graph, MaskedConv2d, Op, Parameters, Value};
-use crate::plan::{Candidate, Choices, Class, Options, Plan, Sparsity};
+use crate::kernel::conv2d_pruned;
+use crate::plan::{Candidate, Choices, Class, Density, Options, Plan, Sparsity, Zeros};
 use crate::tensor::{Parameter, Shape, Tensor, pack};
 
 /// The node that is timed.
@@ -67,6 +68,7 @@ pub(super) struct Subject<'a> {
     /// The plans that were tried.
     seen: Vec<String>,
     listed: bool,
+    zeros: Arc<Zeros>,
 }
 
 /// A candidate that is ready to be timed.
@@ -91,8 +93,8 @@ impl<'a> Subject<'a> {
         let words = bytemuck::cast_vec(pack(&Tensor::new(input, numbers(1, input.len()))));
         let pixels = if class.listed { side * side / 2 } else { side * side };
         let (pool, plain, seen) = (Pool::new(gpu, &parameters), vec![], vec![]);
-        let mut subject =
-            Self { gpu, clock, pool, graph, input: words, pixels, plain, seen, listed: class.listed };
+        let (listed, zeros) = (class.listed, Arc::new(Zeros::of(&parameters)));
+        let mut subject = Self { gpu, clock, pool, graph, input: words, pixels, plain, seen, listed, zeros };
         let plan = subject.plan(Candidate::PLAIN)?;
         let mut session = subject.pool.session(&plan)?;
         subject.plain = subject.run(&mut session)?;
@@ -124,6 +126,7 @@ impl<'a> Subject<'a> {
             keep: vec![self.graph.output(), self.graph.input()],
             sparsity: if self.listed { Sparsity::Sparse } else { Sparsity::Dense },
             choices: Some(Arc::new(Choices::only(candidate))),
+            zeros: self.zeros.clone(),
             cooperative: candidate == Candidate::Matrices,
             ..Options::default()
         };
@@ -171,8 +174,10 @@ fn graph(class: Class, input: Shape) -> Result<(Graph, Parameters)> {
     let side = class.side.sample();
     let [inputs, outputs] = [class.inputs, class.outputs].map(|width| width.sample());
     let gain = (3.0 / (inputs * side * side) as f32).sqrt();
-    let weight =
-        numbers(2, outputs * inputs * side * side).iter().map(|number| gain * number).collect::<Vec<_>>();
+    let mut weight = numbers(2, outputs * inputs * side * side);
+    for (at, number) in weight.iter_mut().enumerate() {
+        *number *= if is_kept(class.density, at, [inputs, side]) { gain } else { 0.0 };
+    }
     let weight = b.parameter("weight", &Parameter::new([outputs, inputs, side, side], weight))?;
     let output = if class.listed {
         let mask = mask(&mut b, input.with_channels(1))?;
@@ -182,6 +187,15 @@ fn graph(class: Class, input: Shape) -> Result<(Graph, Parameters)> {
         b.conv2d(TIMED, x, weight, Conv2d::same(side))?
     };
     b.finish(output)
+}
+
+/// Whether a number of a weight is not zero: one in so many of the inputs and taps that are listed together, the same for
+/// four outputs, and others for the next.
+fn is_kept(density: Density, at: usize, [inputs, side]: [usize; 2]) -> bool {
+    let (taps, one_in) = (side * side, density.one_in());
+    let (output, input, tap) = (at / (inputs * taps), at / taps % inputs, at % taps);
+    let entry = input % conv2d_pruned::staged(side) * taps + tap;
+    entry % one_in == output / 4 % one_in && entry / one_in < conv2d_pruned::all_entries(side) / one_in
 }
 
 fn mask(b: &mut Builder, shape: Shape) -> Result<Value> {
@@ -222,6 +236,17 @@ fn processor_time() -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trials_weights_are_of_its_class() {
+        for class in Class::all().filter(|class| !class.listed) {
+            let side = class.extent.sample();
+            let input = Shape::new(1, class.inputs.sample(), side, side);
+            let (graph, parameters) = graph(class, input).unwrap();
+            let zeros = Arc::new(Zeros::of(&parameters));
+            assert_eq!(crate::plan::classes(&graph, &zeros, &crate::plan::Limits::PORTABLE), [class]);
+        }
+    }
 
     #[test]
     fn a_result_that_is_off_is_seen() {
