@@ -1,14 +1,18 @@
-//! Balanced sparsity on the CPU engine: layers whose weights keep as many numbers of every block, beside the same layers
-//! dense, by density, block and shape.
+//! Balanced sparsity: layers whose weights keep as many numbers of every block, beside the same layers dense, by density,
+//! block and shape, on the CPU engine or a GPU.
 //!
-//! Both go through the engine as a network's layers do: it looks at the weights and takes the sparse product where that is
-//! faster. The result is held against the oracle before anything is timed.
+//! On the CPU engine both go through it as a network's layers do: it looks at the weights and takes the sparse product where
+//! that is faster. On a GPU (`balanced/gpu.rs`) every kernel is asked for by name. The result is held against the oracle, or
+//! the CPU engine, before anything is timed.
 //!
 //! ```sh
+//! SPARSR_DEVICE=0 cargo bench --bench balanced                   # the table of that device
 //! RAYON_NUM_THREADS=1 cargo bench --bench balanced               # the table, a ratio a line by rounds in turn
 //! RAYON_NUM_THREADS=1 cargo bench --bench balanced -- conv2d     # by criterion
 //! ```
 
+#[path = "balanced/gpu.rs"]
+mod gpu;
 mod support;
 
 use std::time::{Duration, Instant};
@@ -40,6 +44,13 @@ struct Case {
 }
 
 fn main() {
+    let of_device = std::env::var_os("SPARSR_DEVICE").is_some();
+    if of_device && support::testing() {
+        return gpu::verify();
+    }
+    if of_device {
+        return gpu::table();
+    }
     println!("vectors  {}", cpu::vectors().expect("names that are known"));
     for (kernel, channels) in SHAPES {
         for balance in BALANCES {
@@ -54,12 +65,12 @@ fn main() {
     }
     let mut criterion = support::criterion();
     for (kernel, channels) in SHAPES {
-        let dense = Case::new(kernel, channels, None, timed(channels));
+        let dense = Case::new(kernel, channels, None, timed(channels), LAYERS / kernel);
         let mut group = support::group(&mut criterion, &format!("conv2d {kernel}x{kernel} {channels}"));
         group.throughput(Throughput::Elements(2 * dense.graph.macs().total()));
         let balances = BALANCES.map(|(kept, block)| Balance::new(kept, block).ok());
         for balance in std::iter::once(None).chain(balances) {
-            let case = Case::new(kernel, channels, balance, timed(channels));
+            let case = Case::new(kernel, channels, balance, timed(channels), LAYERS / kernel);
             let name = balance.map_or("dense".to_owned(), |balance| balance.to_string());
             let mut buffers = Buffers::default();
             group.bench_function(name, |bencher| bencher.iter(|| case.run(&mut buffers)));
@@ -79,7 +90,7 @@ fn table() {
         let balances = BALANCES.map(|(kept, block)| Balance::new(kept, block).ok());
         let cases: Vec<Case> = std::iter::once(None)
             .chain(balances)
-            .map(|balance| Case::new(kernel, channels, balance, timed(channels)))
+            .map(|balance| Case::new(kernel, channels, balance, timed(channels), LAYERS / kernel))
             .collect();
         let mut buffers = Buffers::default();
         let rounds = Rounds::measure(cases.len(), ROUNDS, |case, iterations| {
@@ -101,7 +112,7 @@ fn timed(channels: usize) -> Shape {
 
 /// Holds balanced layers against the oracle.
 fn verify(kernel: usize, channels: usize, balance: Balance) {
-    let case = Case::new(kernel, channels, Some(balance), Shape::new(1, channels, 5, 7));
+    let case = Case::new(kernel, channels, Some(balance), Shape::new(1, channels, 5, 7), LAYERS / kernel);
     let found = case.run(&mut Buffers::default());
     let expected = oracle::run(&case.graph, &case.parameters, &[&case.input]).expect("inputs of its shapes");
     let expected = expected.last().expect("its layers").to_tensor();
@@ -109,9 +120,9 @@ fn verify(kernel: usize, channels: usize, balance: Balance) {
 }
 
 impl Case {
-    fn new(kernel: usize, channels: usize, balance: Option<Balance>, shape: Shape) -> Self {
+    fn new(kernel: usize, channels: usize, balance: Option<Balance>, shape: Shape, layers: usize) -> Self {
         let (mut b, mut x) = Builder::new("balanced", shape, 1.0);
-        for layer in 0..LAYERS / kernel {
+        for layer in 0..layers {
             let (name, spread) =
                 (format!("layer{layer}"), (3.0 / (kernel * kernel * channels) as f32).sqrt());
             let weight = seeded::parameter([channels, channels, kernel, kernel], layer as u64);

@@ -5,13 +5,17 @@ mod support;
 
 use std::sync::Arc;
 
+use sparsr::learn::prune::{balanceable, balanced};
 use sparsr::low_level::gpu::{Pool, Session};
-use sparsr::low_level::graph::Parameters;
+use sparsr::low_level::graph::{Builder, Conv2d, Parameters};
 use sparsr::low_level::job::engine::{CpuEngine, Engine, GpuEngine, Made, Window};
-use sparsr::low_level::models::smsr;
-use sparsr::low_level::plan::{Algorithm, Options as PlanOptions, Phase, Plan, Sparsity, Storage, Units};
+use sparsr::low_level::kernel::conv2d_pruned;
+use sparsr::low_level::models::{edsr, smsr};
+use sparsr::low_level::plan::{
+    Algorithm, Candidate, Choices, Options as PlanOptions, Phase, Plan, Sparsity, Storage, Units, Zeros,
+};
 use sparsr::low_level::probe::precision::Calibration;
-use sparsr::low_level::tensor::{Blocks, Parameter, Shape, Tensor};
+use sparsr::low_level::tensor::{Balance, Blocks, Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 use sparsr::{
     Cancel, Depth, Error, Feature, Gpu, Model, Net, Options, Pixels, Precision, Replaced, Tiling, Upscaler,
@@ -346,5 +350,96 @@ fn an_upscaler_goes_on_with_another_model() {
         for gpu in [None].into_iter().chain(gpu.as_ref().map(Some)) {
             check_upscaler(gpu, tiling, &named("the first", weights.clone()), &then);
         }
+    }
+}
+
+/// A convolution of weights, and a plan by lists of what is not zero in them.
+fn by_lists(gpu: &Gpu, weight: &Parameter) -> (Plan, Parameters) {
+    let (mut b, x) = Builder::new("pruned", Shape::new(1, 16, 9, 11), 1.0);
+    let weights = seeded::weighted(&mut b, "conv", weight, None).unwrap();
+    let y = b.conv2d("conv", x, weights, Conv2d::same(3)).unwrap();
+    let (graph, parameters) = b.finish(y).unwrap();
+    let choices = Some(Arc::new(Choices::only(Candidate::Pruned(conv2d_pruned::Tile::USUAL))));
+    let zeros = Arc::new(Zeros::of(&parameters));
+    let plan = Plan::new(&graph, &PlanOptions { choices, zeros, ..PlanOptions::default() }, gpu.limits());
+    (plan.unwrap(), parameters)
+}
+
+#[test]
+fn what_lists_have_no_room_for_is_refused_by_name_and_the_old_numbers_stay() {
+    let Some(gpu) = adapter::gpu("what_lists_have_no_room_for") else { return };
+    let dense = |seed| seeded::parameter([12, 16, 3, 3], seed);
+    let alike = |kept, seed| Balance::new(kept, 8).unwrap().with_rows(4).unwrap().thinned(&dense(seed));
+    let (plan, parameters) = by_lists(&gpu, &alike(2, 1));
+    assert!(plan.to_string().contains("conv2d_pruned"), "{plan}");
+    let with = |weight: Parameter| parameters.with([("conv.weight", weight)]).unwrap();
+    let picture = seeded::noise(Shape::new(1, 16, 9, 11), 1);
+    let mut pool = Pool::new(&gpu, &parameters);
+    let mut session = pool.session(&plan).unwrap();
+    let before = bits(&session.run_tensor(&picture).unwrap());
+    // Other places of the same room, and fewer.
+    for other in [alike(2, 5), alike(1, 3), Parameter::new([12, 16, 3, 3], vec![0.0; 12 * 16 * 9])] {
+        pool.set_parameters(&with(other.clone())).unwrap();
+        let found = bits(&session.run_tensor(&picture).unwrap());
+        let (fresh, own) = by_lists(&gpu, &other);
+        let expected = Session::new(&gpu, &fresh, &own).unwrap().run_tensor(&picture).unwrap();
+        assert!(found != before && found == bits(&expected));
+    }
+    pool.set_parameters(&parameters).unwrap();
+    // One number more in a cut that is full.
+    let mut more = alike(2, 1).values().to_vec();
+    let first_cut = |at: &usize| at / 9 % 16 < 8;
+    let zero =
+        (0..4 * 16 * 9).find(|at| first_cut(at) && (0..4).all(|o| more[at % 144 + 144 * o] == 0.0)).unwrap();
+    more[zero] = 0.5;
+    let more = with(Parameter::new([12, 16, 3, 3], more));
+    let refusals = [
+        pool.set_parameters(&more),
+        session.set_parameters(&more),
+        Session::new(&gpu, &plan, &more).map(drop),
+        Session::new(&gpu, &plan, &with(dense(1))).map(drop),
+    ];
+    for (refusal, found) in refusals.into_iter().zip([19, 19, 19, 72]) {
+        let Err(Error::Unsupported(reason)) = refusal else { panic!("{refusal:?}") };
+        let said = format!(
+            "conv.weight: expected weights of which four outputs need at most 18 of the 72 inputs of 8 channels, since the \
+             plan lists them so, found {found}; plan anew"
+        );
+        assert_eq!(reason, said);
+    }
+    assert!(bits(&session.run_tensor(&picture).unwrap()) == before, "the old numbers stay");
+}
+
+#[test]
+fn an_upscaler_makes_lists_anew_for_denser_weights() {
+    let Some(gpu) = adapter::gpu("an_upscaler_makes_lists_anew") else { return };
+    let config = edsr::Config { channels: 16, upsampled: 16, ..seeded::TINY_EDSR };
+    let dense = model(seeded::edsr(&config));
+    let halved =
+        model(edited(&seeded::edsr(&config), |_, values| values.iter().map(|own| own * 0.5).collect()));
+    let thinned = |model: &Model, kept| {
+        let balance = Balance::new(kept, 8).unwrap().with_rows(4).unwrap();
+        balanced(model, &balanceable(model, balance), balance).unwrap()
+    };
+    let [quarter, other, eighth] = [thinned(&dense, 2), thinned(&halved, 2), thinned(&dense, 1)];
+    let mut options = Options { precision: Precision::F32, ..Options::default() };
+    options.choices = Some(Arc::new(Choices::only(Candidate::Pruned(conv2d_pruned::Tile::USUAL))));
+    let upscaler = |model: &Model| Upscaler::new(&gpu, model, options.clone()).unwrap();
+    let picture = seeded::picture(21, 33, 2);
+    let mut one = upscaler(&quarter);
+    one.upscale_pixels(&picture).unwrap();
+    for (model, replaced) in [
+        (&other, Replaced::Numbers),
+        (&dense, Replaced::Plans),
+        (&quarter, Replaced::Plans),
+        (&eighth, Replaced::Plans),
+    ] {
+        assert_eq!(one.set_model(model).unwrap(), replaced);
+        let expected = upscaler(model).upscale_pixels(&picture).unwrap();
+        assert!(one.upscale_pixels(&picture).unwrap().pixels == expected.pixels);
+    }
+    if let Ok(profile) = upscaler(&quarter).profile(&picture) {
+        let listed = profile.total().kernels.iter().any(|(kernel, _)| *kernel == "conv2d_pruned");
+        assert!(listed, "{:?}", profile.total().kernels);
     }
 }

@@ -189,6 +189,10 @@ fn what_cannot_be_pruned_is_refused() {
         ),
         (vec!["prune.method=balanced", "prune.macs=1G"], "balanced: expected keep"),
         (vec!["prune.method=balanced", "prune.block=64"], "prune.block: expected blocks of 2 to 32"),
+        (
+            vec!["prune.method=balanced", "prune.rows=0"],
+            "prune.rows: expected 1 to 64 rows that are alike, found 0",
+        ),
     ] {
         let sets = sets.iter().flat_map(|set| ["--set", set]);
         let args = ["prune", "dense.safetensors", "-c", "tiny.toml"].into_iter().chain(sets);
@@ -205,6 +209,30 @@ fn what_cannot_be_pruned_is_refused() {
     }
     let sentence = folder.fails(&["train", "tiny.toml", "--set", "prune.keep=0.5"]);
     assert!(sentence.contains("it is for `sparsr prune NET -c CONFIG.toml`"), "{sentence}");
+}
+
+/// Whether so many neighbouring outputs of every one of these tensors need the same inputs.
+fn are_alike(model: &Model, names: &[&str], rows: usize) -> bool {
+    names.iter().all(|name| {
+        let weight = model.weights().get(name).unwrap();
+        let a_row = weight.values().len() / weight.dims()[0];
+        let needed: Vec<Vec<bool>> =
+            weight.values().chunks(a_row).map(|row| row.iter().map(|own| *own != 0.0).collect()).collect();
+        needed.chunks(rows).all(|alike| alike.iter().all(|row| *row == alike[0]))
+    })
+}
+
+/// Sparsity rises while the network learns, of four outputs together; the others of a block stay zero.
+#[test]
+fn balanced_pruning_of_rows_that_are_alike() {
+    let folder = prepared();
+    prune(&folder, "cpu", "balanced", &["prune.keep=0.25", "prune.block=8", "prune.rows=4"]);
+    let pruned = network(&folder, "pruned");
+    let balance = Balance::new(2, 8).unwrap();
+    let names = balanceable(&pruned, balance);
+    assert!(names.iter().all(|name| balance.holds(pruned.weights().get(name).unwrap())));
+    assert!(are_alike(&pruned, &names, 4));
+    assert!(log(&folder).contains("of 4 outputs alike"), "{}", log(&folder));
 }
 
 /// Sparsity rises while the network learns; the file has what is left, and is read as the network.
@@ -236,6 +264,19 @@ fn balanced_pruning_at_once_needs_no_pictures() {
     let told = folder.json(&[&args[..], &["-o", "balanced.safetensors", "--json"]].concat());
     assert_eq!(told["balance"], "2 of 8");
     assert_eq!(told["numbers"][0].as_u64().unwrap(), 4 * told["numbers"][1].as_u64().unwrap());
+    let alike = folder.json(&[&args[..], &["--rows", "4", "-o", "alike.safetensors", "--json"]].concat());
+    assert_eq!(
+        (&alike["rows"], &alike["balance"], &alike["numbers"]),
+        (&4.into(), &told["balance"], &told["numbers"])
+    );
+    for (file, rows, is_alike) in [("alike", 4, true), ("balanced", 4, false)] {
+        let model = Model::load(&folder.path(&format!("{file}.safetensors"))).unwrap();
+        assert_eq!(
+            are_alike(&model, &balanceable(&model, Balance::new(2, 8).unwrap()), rows),
+            is_alike,
+            "{file}"
+        );
+    }
     let skipped =
         folder.json(&[&args[..], &["-o", "b.safetensors", "--json", "--skip", "body.0.*"]].concat());
     let left = skipped["convolutions"].as_array().unwrap().len();

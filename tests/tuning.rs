@@ -9,7 +9,7 @@ mod support;
 use std::fs;
 use std::time::Duration;
 
-use sparsr::low_level::plan::{Candidate, Choices, Class};
+use sparsr::low_level::plan::{Candidate, Choices, Class, Density};
 use sparsr::low_level::probe::tune::{Outcome, file_name, measured_on, tune};
 use sparsr::{Error, Feature};
 use support::adapter;
@@ -37,6 +37,24 @@ fn what_is_measured_is_right_and_what_is_fastest_is_chosen() {
         assert!(cost <= 1.04 * least, "{measured:?}");
         assert_eq!(tuned.choices.ranking(measured.class), measured.ranking);
     }
+}
+
+#[test]
+fn lists_are_measured_for_sparse_weights_alone() {
+    let Some(gpu) = adapter::gpu("lists_are_measured_for_sparse_weights") else { return };
+    let gpu = gpu.without(Feature::Subgroups);
+    let dense = Class::of(1, [12, 12], 1, false);
+    let tuned = tune(&gpu, &[dense, dense.with_density(Density::Quarter)], None).unwrap();
+    let by_lists = |at: usize| {
+        let trials = tuned.measured[at].trials.iter();
+        trials.filter(|trial| matches!(trial.candidate, Candidate::Pruned(_))).collect::<Vec<_>>()
+    };
+    assert!(by_lists(0).is_empty() && !by_lists(1).is_empty());
+    assert!(
+        by_lists(1).iter().all(|trial| matches!(trial.outcome, Outcome::Nanoseconds(_))),
+        "{:?}",
+        by_lists(1)
+    );
 }
 
 #[test]

@@ -1,0 +1,154 @@
+//! Balanced sparsity on a GPU: layers by lists of what is not zero (`conv2d_pruned`), by density, block and shape, beside
+//! the fastest dense kernel of the same precision.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use sparsr::Feature;
+use sparsr::low_level::cpu::{self, Buffers};
+use sparsr::low_level::plan::{Candidate, Choices, Options, Plan, Storage, Zeros};
+use sparsr::low_level::tensor::{Balance, Shape};
+
+use super::support::rounds::Rounds;
+use super::support::{self, Machine, Timed};
+use super::{BALANCES, Case, timed};
+
+/// Layers one behind the other: what is between them is stored as f16, where it may be.
+const LAYERS: usize = 4;
+
+const ROUNDS: usize = 5;
+
+/// Kernel and channels.
+const SHAPES: [(usize, usize); 6] = [(1, 32), (1, 64), (1, 128), (3, 16), (3, 32), (3, 64)];
+
+/// Neighbouring outputs that need the same inputs; one for comparison.
+const ROWS: [usize; 2] = [4, 1];
+
+/// A plan's way, and the device ready to run it.
+struct Contestant {
+    name: String,
+    timed: Timed,
+}
+
+/// The table of one device.
+pub fn table() {
+    let machine = Machine::open();
+    let all = machine.gpu.limits().f16;
+    let precisions = [("f32", Storage::F32), ("f16", Storage::F16(Arc::new(BTreeSet::new())))];
+    println!(
+        "\nTime by lists as a share of the fastest dense kernel's; - where lists are not short enough to be tried\n"
+    );
+    print!("| layer | precision | dense, 10⁹ multiply-adds a second | rows alike |");
+    BALANCES.iter().for_each(|(kept, block)| print!(" {kept} of {block} |"));
+    println!("\n|---|---|---|---|{}", "---|".repeat(BALANCES.len()));
+    for (kernel, channels) in SHAPES {
+        for (precision, storage) in precisions.iter().take(if all { 2 } else { 1 }) {
+            shape(&machine, [kernel, channels], precision, storage);
+        }
+    }
+}
+
+/// Holds every kernel against the CPU engine and lists against the dense kernel.
+pub fn verify() {
+    let machine = Machine::open();
+    for (kernel, channels) in SHAPES {
+        let shape = Shape::new(1, channels, 9, 37);
+        let case = Case::new(kernel, channels, Some(balance((2, 8), 4)), shape, LAYERS);
+        drop(contestants(&machine, &case, &Storage::F32));
+    }
+}
+
+fn balance((kept, block): (usize, usize), rows: usize) -> Balance {
+    Balance::new(kept, block).and_then(|balance| balance.with_rows(rows)).expect("small blocks")
+}
+
+fn shape(machine: &Machine, [kernel, channels]: [usize; 2], precision: &str, storage: &Storage) {
+    let case = |balance| Case::new(kernel, channels, balance, timed(channels), LAYERS);
+    let dense = case(None);
+    let mut kernels = contestants(machine, &dense, storage);
+    let rounds = Rounds::measure(kernels.len(), 3, |at, iterations| kernels[at].timed.run(iterations));
+    let fastest = (0..kernels.len()).min_by(|a, b| rounds.seconds(*a).total_cmp(&rounds.seconds(*b)));
+    let fastest = kernels.swap_remove(fastest.expect("a dense kernel"));
+    for rows in ROWS {
+        let mut turns = vec![fastest_again(machine, &dense, storage, &fastest.name)];
+        let mut places = Vec::new();
+        for of in BALANCES.into_iter().filter(|(_, block)| *block <= channels) {
+            let lists = by_lists(machine, &case(Some(balance(of, rows))), storage);
+            places.push((of, turns.len()..turns.len() + lists.len()));
+            turns.extend(lists);
+        }
+        let rounds = Rounds::measure(turns.len(), ROUNDS, |at, iterations| turns[at].timed.run(iterations));
+        let rate = dense.graph.macs().total() as f64 / rounds.seconds(0) / 1e9;
+        print!("| {kernel}×{kernel}, {channels} | {precision} | {rate:.1}, {} | {rows} |", fastest.name);
+        for of in BALANCES {
+            let own = places.iter().find(|(found, _)| *found == of).map_or(0..0, |(_, own)| own.clone());
+            let best =
+                own.map(|at| (rounds.ratio(at, 0), &turns[at].name)).min_by(|a, b| a.0.total_cmp(&b.0));
+            print!(" {} |", best.map_or("-".into(), |(ratio, name)| format!("{ratio:.2} ({name})")));
+        }
+        println!();
+    }
+}
+
+/// Every dense kernel that runs the case, each verified.
+fn contestants(machine: &Machine, case: &Case, storage: &Storage) -> Vec<Contestant> {
+    let candidates = Candidate::all().filter(|candidate| *candidate != Candidate::Matrices);
+    let dense = candidates.filter(|candidate| !matches!(candidate, Candidate::Pruned(_)));
+    let dense = ready(machine, case, storage, dense, &Arc::default());
+    let lists = by_lists(machine, case, storage);
+    if support::testing() {
+        println!("{} kernels and {} by lists agree", dense.len(), lists.len());
+    }
+    dense
+}
+
+fn by_lists(machine: &Machine, case: &Case, storage: &Storage) -> Vec<Contestant> {
+    let zeros = Arc::new(Zeros::of(&case.parameters));
+    let lists = Candidate::all().filter(|candidate| matches!(candidate, Candidate::Pruned(_)));
+    ready(machine, case, storage, lists.filter(|_| !zeros.is_empty()), &zeros)
+}
+
+fn fastest_again(machine: &Machine, case: &Case, storage: &Storage, name: &str) -> Contestant {
+    let named = Candidate::all().filter(|candidate| candidate.to_string() == name);
+    ready(machine, case, storage, named, &Arc::default()).remove(0)
+}
+
+/// The candidates' plans that differ, each held against the CPU engine.
+fn ready(
+    machine: &Machine,
+    case: &Case,
+    storage: &Storage,
+    candidates: impl Iterator<Item = Candidate>,
+    zeros: &Arc<Zeros>,
+) -> Vec<Contestant> {
+    let expected = cpu::run_all(&case.graph, &case.parameters, &[&case.input], &mut Buffers::default());
+    let expected = expected.expect("an input of its shape").remove(0);
+    let share = if *storage == Storage::F32 { 1e-5 } else { 1e-2 };
+    let (mut contestants, mut seen) = (Vec::new(), Vec::new());
+    for candidate in candidates.filter(|candidate| candidate.runs_on(machine.gpu.limits())) {
+        let plan = plan(machine, case, storage, candidate, zeros);
+        let listing = plan.to_string();
+        if seen.contains(&listing) {
+            continue;
+        }
+        seen.push(listing);
+        let mut timed = machine.timed(&plan, &case.parameters);
+        let found = timed.session.run_tensor(&case.input).expect("the device is there");
+        let name = candidate.to_string();
+        support::assert_within(share, &found, &expected, &name);
+        contestants.push(Contestant { name, timed });
+    }
+    contestants
+}
+
+fn plan(machine: &Machine, case: &Case, storage: &Storage, candidate: Candidate, zeros: &Arc<Zeros>) -> Plan {
+    let (choices, zeros) = (Some(Arc::new(Choices::only(candidate))), zeros.clone());
+    let options = Options { choices, zeros, storage: storage.clone(), ..Options::default() };
+    let mut limits = *machine.gpu.limits();
+    if *storage == Storage::F32 {
+        limits.f16 = false;
+    }
+    let limits =
+        if limits.cooperative_side.is_some() { limits.without(Feature::CooperativeMatrices) } else { limits };
+    support::rerunnable(&case.graph, &options, &limits)
+}
