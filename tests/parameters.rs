@@ -422,7 +422,8 @@ fn an_upscaler_makes_lists_anew_for_denser_weights() {
         balanced(model, &balanceable(model, balance), balance).unwrap()
     };
     let [quarter, other, eighth] = [thinned(&dense, 2), thinned(&halved, 2), thinned(&dense, 1)];
-    let mut options = Options { precision: Precision::F32, ..Options::default() };
+    let mut options = Options::default();
+    options.precision = Precision::F32;
     options.choices = Some(Arc::new(Choices::only(Candidate::Pruned(conv2d_pruned::Tile::USUAL))));
     let upscaler = |model: &Model| Upscaler::new(&gpu, model, options.clone()).unwrap();
     let picture = seeded::picture(21, 33, 2);

@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sparsr::Feature;
 use sparsr::low_level::cpu::{self, Buffers};
-use sparsr::low_level::plan::{Candidate, Choices, Options, Plan, Storage, Zeros};
+use sparsr::low_level::plan::{Candidate, Choices, Limits, Options, Plan, Storage, Zeros};
 use sparsr::low_level::tensor::{Balance, Shape};
 
 use super::support::rounds::Rounds;
@@ -18,8 +17,9 @@ const LAYERS: usize = 4;
 
 const ROUNDS: usize = 5;
 
-/// Kernel and channels.
+/// Kernel and channels, and those of an adapter in software, which is slow.
 const SHAPES: [(usize, usize); 6] = [(1, 32), (1, 64), (1, 128), (3, 16), (3, 32), (3, 64)];
+const FEW: [(usize, usize); 4] = [(1, 32), (1, 64), (3, 16), (3, 64)];
 
 /// Neighbouring outputs that need the same inputs; one for comparison.
 const ROWS: [usize; 2] = [4, 1];
@@ -33,19 +33,26 @@ struct Contestant {
 /// The table of one device.
 pub fn table() {
     let machine = Machine::open();
-    let all = machine.gpu.limits().f16;
     let precisions = [("f32", Storage::F32), ("f16", Storage::F16(Arc::new(BTreeSet::new())))];
+    let precisions = &precisions[..if machine.gpu.limits().f16 { 2 } else { 1 }];
+    let shapes = if machine.software { &FEW[..] } else { &SHAPES };
     println!(
         "\nTime by lists as a share of the fastest dense kernel's; - where lists are not short enough to be tried\n"
     );
     print!("| layer | precision | dense, 10⁹ multiply-adds a second | rows alike |");
-    BALANCES.iter().for_each(|(kept, block)| print!(" {kept} of {block} |"));
-    println!("\n|---|---|---|---|{}", "---|".repeat(BALANCES.len()));
-    for (kernel, channels) in SHAPES {
-        for (precision, storage) in precisions.iter().take(if all { 2 } else { 1 }) {
-            shape(&machine, [kernel, channels], precision, storage);
+    balances(&machine).for_each(|(kept, block)| print!(" {kept} of {block} |"));
+    println!("\n|---|---|---|---|{}", "---|".repeat(balances(&machine).count()));
+    for (kernel, channels) in shapes {
+        for (precision, storage) in precisions {
+            shape(&machine, [*kernel, *channels], precision, storage);
         }
     }
+}
+
+/// How many of a block stay; of an adapter in software blocks of 8 alone.
+fn balances(machine: &Machine) -> impl Iterator<Item = (usize, usize)> + use<> {
+    let software = machine.software;
+    BALANCES.into_iter().filter(move |(_, block)| !software || *block == 8)
 }
 
 /// Holds every kernel against the CPU engine and lists against the dense kernel.
@@ -72,15 +79,16 @@ fn shape(machine: &Machine, [kernel, channels]: [usize; 2], precision: &str, sto
     for rows in ROWS {
         let mut turns = vec![fastest_again(machine, &dense, storage, &fastest.name)];
         let mut places = Vec::new();
-        for of in BALANCES.into_iter().filter(|(_, block)| *block <= channels) {
+        for of in balances(machine).filter(|(_, block)| *block <= channels) {
             let lists = by_lists(machine, &case(Some(balance(of, rows))), storage);
             places.push((of, turns.len()..turns.len() + lists.len()));
             turns.extend(lists);
         }
-        let rounds = Rounds::measure(turns.len(), ROUNDS, |at, iterations| turns[at].timed.run(iterations));
+        let rounds = if machine.software { 3 } else { ROUNDS };
+        let rounds = Rounds::measure(turns.len(), rounds, |at, iterations| turns[at].timed.run(iterations));
         let rate = dense.graph.macs().total() as f64 / rounds.seconds(0) / 1e9;
         print!("| {kernel}×{kernel}, {channels} | {precision} | {rate:.1}, {} | {rows} |", fastest.name);
-        for of in BALANCES {
+        for of in balances(machine) {
             let own = places.iter().find(|(found, _)| *found == of).map_or(0..0, |(_, own)| own.clone());
             let best =
                 own.map(|at| (rounds.ratio(at, 0), &turns[at].name)).min_by(|a, b| a.0.total_cmp(&b.0));
@@ -102,10 +110,15 @@ fn contestants(machine: &Machine, case: &Case, storage: &Storage) -> Vec<Contest
     dense
 }
 
+/// Every tile of the kernel of lists, if all layers are sparse enough for it.
 fn by_lists(machine: &Machine, case: &Case, storage: &Storage) -> Vec<Contestant> {
     let zeros = Arc::new(Zeros::of(&case.parameters));
-    let lists = Candidate::all().filter(|candidate| matches!(candidate, Candidate::Pruned(_)));
-    ready(machine, case, storage, lists.filter(|_| !zeros.is_empty()), &zeros)
+    let lists = Candidate::all().filter(|candidate| {
+        let is_listed = matches!(candidate, Candidate::Pruned(_));
+        let plan = is_listed.then(|| plan(machine, case, storage, *candidate, &zeros));
+        plan.is_some_and(|plan| plan.steps.iter().all(|step| step.dispatch.kernel.name == "conv2d_pruned"))
+    });
+    ready(machine, case, storage, lists, &zeros)
 }
 
 fn fastest_again(machine: &Machine, case: &Case, storage: &Storage, name: &str) -> Contestant {
@@ -144,11 +157,7 @@ fn ready(
 fn plan(machine: &Machine, case: &Case, storage: &Storage, candidate: Candidate, zeros: &Arc<Zeros>) -> Plan {
     let (choices, zeros) = (Some(Arc::new(Choices::only(candidate))), zeros.clone());
     let options = Options { choices, zeros, storage: storage.clone(), ..Options::default() };
-    let mut limits = *machine.gpu.limits();
-    if *storage == Storage::F32 {
-        limits.f16 = false;
-    }
-    let limits =
-        if limits.cooperative_side.is_some() { limits.without(Feature::CooperativeMatrices) } else { limits };
+    let f16 = *storage != Storage::F32;
+    let limits = Limits { f16, cooperative_side: None, ..*machine.gpu.limits() };
     support::rerunnable(&case.graph, &options, &limits)
 }

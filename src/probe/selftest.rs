@@ -284,5 +284,6 @@ mod tests {
         for kernel in kernel::ALL.iter().filter(in_networks).filter(|kernel| !kernel.needs.is_empty()) {
             assert!(met.contains(&kernel.name), "no case runs {}", kernel.name);
         }
+        assert!(met.contains(&kernel::conv2d_pruned::KERNEL.name), "no case has lists");
     }
 }

@@ -78,6 +78,8 @@ mod tests {
             (r#"{"3x3 33-64 to 33-64 tile dense": [["tiled 4x2", 1e300]]}"#, "expected a candidate"),
             (r#"{"3x3 33-64 to 33-64 tile listed": [["tiled 4x2", 1.0]]}"#, "expected a candidate"),
             (r#"{"1x1 33-64 to 33-64 tile dense": [["winograd storage 4", 1.0]]}"#, "expected a candidate"),
+            (r#"{"1x1 33-64 to 33-64 tile dense": [["pruned 4", 1.0]]}"#, "expected a candidate"),
+            (r#"{"1x1 33-64 to 33-64 tile listed quarter": [["pruned 4", 1.0]]}"#, "no class is called"),
         ] {
             let error = Choices::from_json(&serde_json::from_str(text).unwrap()).unwrap_err();
             assert!(error.contains(reason), "{text}: {error}");

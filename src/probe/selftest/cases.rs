@@ -1,13 +1,16 @@
 //! The cases: shapes that fit no workgroup, channels that are no fours.
 
+use std::sync::Arc;
+
 use super::Case;
 use crate::error::Result;
 use crate::graph::{
     Activation, Among, Attention, Builder, Conv2d, ConvTranspose2d, GlobalPoolKind, LayerNorm, MaskedConv2d,
     MaxPool, Op, ResizeKind, Value,
 };
-use crate::plan::{Algorithm, Options, Sparsity, Units};
-use crate::tensor::{Parameter, Shape, Tensor};
+use crate::kernel::conv2d_pruned;
+use crate::plan::{Algorithm, Candidate, Choices, Options, Sparsity, Units, Zeros};
+use crate::tensor::{Balance, Parameter, Shape, Tensor};
 
 /// What builds a case's output from its input.
 type Build = fn(&mut Builder, Value) -> Result<Value>;
@@ -49,7 +52,20 @@ pub(super) fn all() -> Result<Vec<Case>> {
         listed("masked convolution, the device decides", Sparsity::Auto, Units::Mixed),
         case("masked convolution 1x1, pixels", [20, 9, 37], pointwise, |b, x| masked(b, x, 1)),
     ];
-    plain.chain([whole]).chain(masked).collect()
+    plain.chain([whole, by_lists()]).chain(masked).collect()
+}
+
+/// A weight of which four outputs keep a quarter, by lists of that.
+fn by_lists() -> Result<Case> {
+    let case = case("convolution 3x3 by lists", [20, 9, 37], Options::default(), |b, x| {
+        let balance = Balance::new(2, 8)?.with_rows(4)?;
+        let weight = b.parameter("conv.weight", &balance.thinned(&parameter([24, 20, 3, 3], 24)))?;
+        let bias = b.parameter("conv.bias", &parameter([24], 7))?;
+        b.conv2d("conv", x, [weight, bias], Conv2d::same(3))
+    })?;
+    let choices = Choices::only(Candidate::Pruned(conv2d_pruned::Tile::USUAL));
+    let (choices, zeros) = (Some(Arc::new(choices)), Arc::new(Zeros::of(&case.parameters)));
+    Ok(Case { options: Options { choices, zeros, ..Options::default() }, ..case })
 }
 
 /// Cases whose numbers f32 holds exactly, with answers that are worked out here.
