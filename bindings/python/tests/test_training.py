@@ -107,9 +107,11 @@ def test_what_is_no_batch_is_refused():
         with pytest.raises(kind) as raised:
             learning.step(a, b, 1e-3)
         assert sentence in str(raised.value)
-    for options in ({"loss": "l2"}, {"device": ""}):
+    for options in ({"loss": "l2"}, {"device": ""}, {"precision": "half"}):
         with pytest.raises(sparsr.ChoiceError):
             Trainer(MODEL, **{"device": "cpu", **options})
+    with pytest.raises(sparsr.Unsupported, match="the CPU engine trains in f32"):
+        Trainer(MODEL, device="cpu", precision="f16")
     for options in ({"size": 0}, {"at_once": 0}):
         with pytest.raises(sparsr.ShapeError):
             Trainer(MODEL, **{"device": "cpu", **options})

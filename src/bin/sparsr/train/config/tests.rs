@@ -187,6 +187,7 @@ fn every_mistake_is_named_with_its_line() {
         ),
         ("[train]\ngrad_clip = \"x\"", "train.grad_clip: expected a number above 0, auto or none, found `x`"),
         ("[train]\nunit = 0", "a.toml:2: train.unit: expected a number above 0, found 0"),
+        ("[train]\nprecision = \"half\"", "a.toml:2: train.precision: expected f32 or f16, found `half`"),
         ("[train]\nlosses = []", "a.toml:2: train.losses: expected a loss, found none"),
         (
             "[train.optim_g]\ntype = \"SGD\"",
