@@ -39,13 +39,13 @@ impl Candidate {
     /// What every device can, of every class.
     pub const PLAIN: Self = Self::Product(product::Tile::STORAGE);
 
-    /// Every one.
+    /// Every one; those that suit few classes first, so that they are tried where time is short.
     pub fn all() -> impl Iterator<Item = Self> {
         let tiled = conv2d_tiled::Tile::ALL.into_iter().map(Self::Tiled);
         let product = product::Tile::ALL.into_iter().map(Self::Product);
         let winograd = product::Tile::ALL.into_iter().map(Self::Winograd);
         let pruned = conv2d_pruned::Tile::ALL.into_iter().map(Self::Pruned);
-        tiled.chain(product).chain(winograd).chain(pruned).chain([Self::Matrices])
+        pruned.chain(tiled).chain(product).chain(winograd).chain([Self::Matrices])
     }
 
     /// What has to be asked for to get it.

@@ -66,7 +66,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 8, conflicts_with = "config")]
     block: usize,
 
-    /// Balanced: of how many neighbouring outputs the same inputs stay; GPUs gain by 4
+    /// Balanced: of how many neighbouring outputs the same inputs stay; 4 is what GPUs have lists for
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "config")]
     rows: usize,
 
