@@ -9,7 +9,7 @@ use crate::models::Model;
 pub(super) enum OnGpu {}
 
 impl OnGpu {
-    pub(super) fn stores(&self, _model: &Model, _options: &Options) -> Result<bool> {
+    pub(super) fn stores(&self, _model: &Model, _present: &Model, _options: &Options) -> Result<bool> {
         match *self {}
     }
 
