@@ -83,7 +83,7 @@ part() { awk -v all="$1" -v share="$2" 'BEGIN { printf "%.0f", all * share }'; }
 
 once pictures --set train.warmup_iter=0 --set train.total_iter=1 --set val.val_freq=100000 # reads them, for all that follow
 once sparse --set network_g.type=SMSR --set network_g.num_feat=16 --set network_g.num_module=3 \
-    --set "train.masks={ open = 0.3, gumbel = 0.2, spatial = 0.15, hard = 0.35 }" --set "train.total_iter=$iterations"
+    --set "train.total_iter=$iterations"
 read -r _ share < <(measured sparse "$work/heldout")
 kept=$(part "$(said sparse total)" "$share")
 
