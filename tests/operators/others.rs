@@ -229,7 +229,7 @@ fn canvas() {
             cases.push(Case::new(
                 format!("{shape} back from multiples of {multiple}"),
                 shape,
-                EXACT,
+                TOLERANCE,
                 |b, x| {
                     let y = b.append("canvas", canvas.clone(), &[x])?;
                     let y = b.activation("sigmoid", y, Activation::Sigmoid)?;
