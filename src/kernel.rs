@@ -104,6 +104,8 @@ pub static ALL: &[&Kernel] = &[
     &average_pool::KERNEL,
     &binary::KERNEL,
     &blur::KERNEL,
+    &canvas::KERNEL,
+    &channel_attention::KERNEL,
     &concat::KERNEL,
     &conv2d_compact::KERNEL,
     &conv2d_cooperative::KERNEL,
@@ -155,6 +157,7 @@ pub static ALL: &[&Kernel] = &[
     &winograd_multiply_subgroup::KERNEL,
     &winograd_multiply_tiled::KERNEL,
     &winograd_output::KERNEL,
+    &winograd_weight::KERNEL,
 ];
 
 /// A number that changes when any shader's text does: what was measured with other texts holds no more.

@@ -32,7 +32,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("upscale",  &["control", "device", "gpu", "graph", "guard", "job", "models", "pixels", "plan", "probe", "tensor", "weights"]),
     ("view",     &["alpha", "job", "pixels", "plane", "upscale"]),
     ("image",    &["alpha", "job", "pixels", "plane", "upscale"]),
-    ("learn",    &["control", "cpu", "gpu", "graph", "image", "kernel", "metrics", "models", "net", "pixels", "plan", "plane", "tensor", "weights"]),
+    ("learn",    &["control", "cpu", "device", "gpu", "graph", "image", "kernel", "metrics", "models", "net", "pixels", "plan", "plane", "tensor", "weights"]),
 ];
 
 /// Names that the crate's root shows, and the modules that they come from.
