@@ -437,6 +437,14 @@ fn an_interrupt_saves_and_a_kill_leaves_whole_files() {
         for name in names(&states).iter().filter(|name| !name.starts_with('.')) {
             State::load(&states.join(name)).unwrap();
         }
+        // What a killed process was writing nobody takes back.
+        for folder in
+            [states.clone(), folder.path("experiments/tiny/models"), folder.path("experiments/tiny")]
+        {
+            let unfinished =
+                names(&folder).into_iter().filter(|name| code.is_none() && name.contains(".sparsr-"));
+            unfinished.for_each(|name| fs::remove_file(folder.join(name)).unwrap());
+        }
         let last = names(&states)
             .iter()
             .filter_map(|name| name.strip_suffix(".state")?.parse::<u64>().ok())
