@@ -30,7 +30,7 @@ pub use builder::{Builder, Weighted};
 pub use channels::{Channels, Fixed, Group, Kept, Member, Place, Role, Why};
 pub use criterion::{Criterion, Goal};
 pub use op::{
-    Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Canvas, CanvasTo,
+    Activation, AdaptiveMaxPool, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Canvas,
     ChannelAttention, Concat, Constant, Conv2d, ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, Input,
     Kind, LayerNorm, Loss, Macs, MaskedConv2d, MaxPool, Op, Operator, ParameterValue, PixelShuffle,
     PixelUnshuffle, Repeats, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, TrainingOperation, Unfold,

@@ -201,7 +201,7 @@ impl<'a> Held<'a> {
                 let of_picture = [0, 1, 2].map(|at| self.get(node.inputs[at]));
                 channel_attention::channel_attention(op, self.numbers(node.inputs[3]), of_picture, y);
             }
-            Op::Canvas(_) | Op::CanvasTo(_) => canvas::canvas(x(), y),
+            Op::Canvas(_) => canvas::canvas(x(), y),
             Op::Unfold(op) => unfold::unfold(op, x(), y),
             Op::Fold(op) => unfold::fold(op, x(), y),
             Op::SpatialMask(_) => spatial_mask::spatial_mask(x(), y),

@@ -129,7 +129,7 @@ impl Writer<'_> {
                 let parts: Vec<&str> = inputs.iter().map(String::as_str).collect();
                 self.node("Concat", &parts, to, &[Int("axis", 1)]);
             }
-            Op::Slice(op) => self.slice(x, [op.start, op.start + op.channels], to),
+            Op::Slice(op) => self.slice(x, 1, [op.start, op.start + op.channels], to),
             Op::AveragePool(op) => {
                 let side = vec![op.size as i64; 2];
                 self.node(
@@ -167,9 +167,7 @@ impl Writer<'_> {
             Op::ResizeTo(op) => {
                 let (mode, attributes) = resizing(op.kind);
                 let [own, like] = [x, inputs[1].as_str()].map(|value| self.between("Shape", &[value], &[]));
-                let [zero, two, four] = [0, 2, 4].map(|at| self.ints(&[at]));
-                let channels = self.between("Slice", &[&own, &zero, &two], &[]);
-                let sides = self.between("Slice", &[&like, &two, &four], &[]);
+                let [channels, sides] = [self.sliced(&own, 0, [0, 2]), self.sliced(&like, 0, [2, 4])];
                 let sizes = self.between("Concat", &[&channels, &sides], &[Int("axis", 0)]);
                 self.node("Resize", &[x, "", "", &sizes], to, &[&[mode][..], &attributes].concat());
             }
@@ -184,7 +182,7 @@ impl Writer<'_> {
                 self.node("Transpose", &[&normal], to, &[Ints("perm", vec![0, 3, 1, 2])]);
             }
             Op::SpatialMask(_) => {
-                let [off, on] = [0, 1].map(|at| self.sliced(x, [at, at + 1]));
+                let [off, on] = [0, 1].map(|at| self.sliced(x, 1, [at, at + 1]));
                 let is_set = self.between("Greater", &[&on, &off], &[]);
                 self.node("Cast", &[&is_set], to, &[Int("to", FLOAT)]);
             }
@@ -230,7 +228,7 @@ impl Writer<'_> {
         let of_dense = if dense == 0 {
             self.numbers(&[outputs, 1, 1], &bias)
         } else {
-            let (part, bias) = (self.sliced(&x, [0, dense]), self.numbers(&[outputs], &bias));
+            let (part, bias) = (self.sliced(&x, 1, [0, dense]), self.numbers(&[outputs], &bias));
             let made = self.new_name();
             self.conv(&part, &weights.inputs(0..dense), &bias, &same, &made);
             made
@@ -240,7 +238,7 @@ impl Writer<'_> {
             return Ok(());
         }
         let of_dense = self.between("Mul", &[&gate, &of_dense], &[]);
-        let (part, made) = (self.sliced(&x, [dense, inputs]), self.new_name());
+        let (part, made) = (self.sliced(&x, 1, [dense, inputs]), self.new_name());
         self.conv(&part, &weights.inputs(dense..inputs), "", &same, &made);
         let of_sparse = self.between("Mul", &[&made, &mask], &[]);
         self.node("Add", &[&of_dense, &of_sparse], to, &[]);
@@ -315,15 +313,16 @@ impl Writer<'_> {
         }
     }
 
-    fn slice(&mut self, x: &str, range: [usize; 2], to: &str) {
-        let [start, end] = range.map(|channel| self.ints(&[channel as i64]));
-        let axis = self.ints(&[1]);
+    /// Some neighbours along an axis.
+    fn slice(&mut self, x: &str, axis: i64, range: [usize; 2], to: &str) {
+        let [start, end] = range.map(|place| self.ints(&[place as i64]));
+        let axis = self.ints(&[axis]);
         self.node("Slice", &[x, &start, &end, &axis], to, &[]);
     }
 
-    fn sliced(&mut self, x: &str, range: [usize; 2]) -> String {
+    fn sliced(&mut self, x: &str, axis: i64, range: [usize; 2]) -> String {
         let made = self.new_name();
-        self.slice(x, range, &made);
+        self.slice(x, axis, range, &made);
         made
     }
 

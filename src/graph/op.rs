@@ -26,7 +26,7 @@ use std::ops::{Add, Range};
 pub use activation::Activation;
 pub use attention::{Among, Attention};
 pub use binary::{Binary, BinaryKind, Repeats};
-pub use canvas::{Canvas, CanvasTo};
+pub use canvas::Canvas;
 pub use channel_attention::ChannelAttention;
 pub use concat::Concat;
 pub use conv_transpose2d::ConvTranspose2d;
@@ -74,7 +74,6 @@ pub enum Op {
     Attention(Attention),
     ChannelAttention(ChannelAttention),
     Canvas(Canvas),
-    CanvasTo(CanvasTo),
     Unfold(Unfold),
     Fold(Fold),
     SpatialMask(SpatialMask),
@@ -108,7 +107,6 @@ impl Op {
             Self::Attention(op) => op,
             Self::ChannelAttention(op) => op,
             Self::Canvas(op) => op,
-            Self::CanvasTo(op) => op,
             Self::Unfold(op) => op,
             Self::Fold(op) => op,
             Self::SpatialMask(op) => op,

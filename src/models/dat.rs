@@ -21,12 +21,12 @@
 use std::fmt;
 
 use super::parts::{Conv, DIV2K_MEAN, axis, channels, count, layer_norm};
-use super::parts::{parameter, shuffle_scale_to, start, upsampler, upsampler_scale};
+use super::parts::{parameter, residual_convolution, shuffle_scale_to, start, upsampler, upsampler_scale};
 use super::{Convention, Network};
 use crate::error::{Error, Result};
 use crate::graph::{
-    Activation, Among, Attention, BinaryKind, Builder, Canvas, CanvasTo, ChannelAttention, GlobalPoolKind,
-    Graph, Op, Parameters, Value,
+    Activation, Among, Attention, BinaryKind, Builder, Canvas, ChannelAttention, GlobalPoolKind, Graph, Op,
+    Parameters, Value,
 };
 use crate::tensor::{Shape, Tensor};
 use crate::weights::{Scope, Weights};
@@ -165,11 +165,11 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
             let own = of_group.scope("blocks").scope(block);
             y = dual_aggregation(&mut b, y, &own, config, [group, block])?;
         }
-        let made = convolution(&mut b, y, &of_group.scope("conv"))?;
+        let made = residual_convolution(&mut b, y, &of_group.scope("conv"))?;
         y = b.add(of_group.prefix(), made, first)?;
     }
     let y = layer_norm(&mut b, y, &w.scope("norm"))?;
-    let y = convolution(&mut b, y, &w.scope("conv_after_body"))?;
+    let y = residual_convolution(&mut b, y, &w.scope("conv_after_body"))?;
     let mut y = b.add("body", y, x)?;
 
     let upsample = w.scope("upsample");
@@ -185,19 +185,6 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
     }
     let y = b.add("add_mean", y, mean)?;
     b.finish(y)
-}
-
-/// The convolution before a residual connection, or three narrower ones, "to save parameters and memory".
-fn convolution(b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
-    if w.scope(0).get("weight").is_none() {
-        return Conv::same(3).of(b, x, w);
-    }
-    let leaky = Activation::LeakyRelu { slope: 0.2 };
-    let y = Conv::same(3).of(b, x, &w.scope(0))?;
-    let y = b.activation(w.path("1"), y, leaky.clone())?;
-    let y = Conv::same(1).of(b, y, &w.scope(2))?;
-    let y = b.activation(w.path("3"), y, leaky)?;
-    Conv::same(3).of(b, y, &w.scope(4))
 }
 
 /// Dual aggregation transformer block (figure 2): attention among pixels in every second block, among channels in the others.
@@ -255,12 +242,12 @@ fn among_pixels(
         };
         let parts = [part(b, 0)?, part(b, 1)?, part(b, 2)?];
         let mut y = b.concat(own.path("qkv"), &parts)?;
-        y = b.append(own.path("canvas"), Op::Canvas(Canvas { multiple: rows.max(columns) }), &[y])?;
+        y = b.append(own.path("canvas"), Op::Canvas(Canvas::Multiples { of: rows.max(columns) }), &[y])?;
         let table = offset_biases(b, &own.scope("pos"), size, heads / 2)?;
         let shift = if shifted { size.map(|side| side / 2) } else { [0; 2] };
         let op = Attention { heads: heads / 2, scale, among: Among::Windows { size, shift } };
         y = b.append(own.prefix(), Op::Attention(op), &[y, table])?;
-        halves.push(b.append(own.path("picture"), Op::CanvasTo(CanvasTo), &[y, qkv])?);
+        halves.push(b.append(own.path("picture"), Op::Canvas(Canvas::Like), &[y, qkv])?);
     }
     b.concat(w.path("attns"), &halves)
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::{Convention, Network};
 use crate::error::{Error, Result};
-use crate::graph::{Builder, Conv2d, LayerNorm, Op, Value, WeightOperation, Weighted};
+use crate::graph::{Activation, Builder, Conv2d, LayerNorm, Op, Value, WeightOperation, Weighted};
 use crate::tensor::{Parameter, Shape, Tensor};
 use crate::weights::{Scope, Weights};
 
@@ -345,6 +345,19 @@ pub(super) fn conv_relu_conv(
     let y = b.relu(w.path("relu"), y)?;
     let inner = b.shape(y).channels;
     conv(b, y, &w.scope(second), [c, inner, kernel])
+}
+
+/// The convolution before a residual connection of SwinIR's, or three narrower ones, "to save parameters and memory".
+pub(super) fn residual_convolution(b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
+    if w.scope(0).get("weight").is_none() {
+        return Conv::same(3).of(b, x, w);
+    }
+    let leaky = Activation::LeakyRelu { slope: 0.2 };
+    let y = Conv::same(3).of(b, x, &w.scope(0))?;
+    let y = b.activation(w.path("1"), y, leaky.clone())?;
+    let y = Conv::same(1).of(b, y, &w.scope(2))?;
+    let y = b.activation(w.path("3"), y, leaky)?;
+    Conv::same(3).of(b, y, &w.scope(4))
 }
 
 /// Layer normalisation over channels, of PyTorch's epsilon: `weight` and `bias` of this scope.

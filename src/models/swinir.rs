@@ -22,7 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::parts::{Conv, DIV2K_MEAN, axis, channels, colours, count, layer_norm, parameter};
-use super::parts::{shuffle_scale_to, start, upsampler, upsampler_scale};
+use super::parts::{residual_convolution, shuffle_scale_to, start, upsampler, upsampler_scale};
 use super::{Convention, Network};
 use crate::error::{Error, Result};
 use crate::graph::{
@@ -215,7 +215,7 @@ pub fn build(config: &Config, weights: &Weights, input: Shape) -> Result<(Graph,
         y = residual_block(&mut b, y, &w.scope("layers").scope(i), config, i)?;
     }
     let y = layer_norm(&mut b, y, &w.scope("norm"))?;
-    let y = convolution(&mut b, y, &w.scope("conv_after_body"))?;
+    let y = residual_convolution(&mut b, y, &w.scope("conv_after_body"))?;
     let y = b.add("body", y, x)?;
 
     let y = match config.upsampler {
@@ -237,20 +237,8 @@ fn residual_block(b: &mut Builder, x: Value, w: &Scope<'_>, config: &Config, i: 
         let shift = if j % 2 == 1 { config.window / 2 } else { 0 };
         y = transformer_layer(b, y, &blocks.scope(j), config.window, shift, config.heads[i])?;
     }
-    let y = convolution(b, y, &w.scope("conv"))?;
+    let y = residual_convolution(b, y, &w.scope("conv"))?;
     b.add(w.prefix(), y, x)
-}
-
-/// The convolution before a residual connection, or three narrower ones, "to save parameters and memory".
-fn convolution(b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Value> {
-    if w.scope(0).get("weight").is_none() {
-        return Conv::same(3).of(b, x, w);
-    }
-    let y = Conv::same(3).of(b, x, &w.scope(0))?;
-    let y = leaky_relu(b, w.path("1"), y, 0.2)?;
-    let y = Conv::same(1).of(b, y, &w.scope(2))?;
-    let y = leaky_relu(b, w.path("3"), y, 0.2)?;
-    Conv::same(3).of(b, y, &w.scope(4))
 }
 
 /// Swin transformer layer (figure 2b).

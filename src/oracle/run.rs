@@ -131,11 +131,7 @@ fn computed<'a>(node: &Node, parameters: &Parameters, of: &dyn Fn(Value) -> &'a 
         Op::LayerNorm(op) => layer_norm(x(), at(1), at(2), f64::from(op.epsilon)),
         Op::Attention(op) => attention(x(), bias(1), op.heads, f64::from(op.scale), among(op)),
         Op::ChannelAttention(_) => channel_attention(x(), at(1), at(2), at(3)),
-        Op::Canvas(op) => {
-            let whole = |side: usize| side.next_multiple_of(op.multiple);
-            canvas(x(), whole(x().shape().height), whole(x().shape().width))
-        }
-        Op::CanvasTo(_) => canvas(x(), at(1).shape().height, at(1).shape().width),
+        Op::Canvas(_) => canvas(x(), node.shape.height, node.shape.width),
         Op::Unfold(op) => unfold(x(), op.kernel),
         Op::Fold(op) => fold(x(), op.kernel),
         Op::SpatialMask(_) => spatial_mask(x()),

@@ -286,7 +286,7 @@ impl Lowering<'_> {
                 let of_picture = [read[0], read[1], read[2]];
                 return self.channel_attention(op.heads, of_picture, weights[0], output, name);
             }
-            Op::Canvas(_) | Op::CanvasTo(_) => {
+            Op::Canvas(_) => {
                 read.truncate(1); // of the other only the size matters
                 kernel::canvas::dispatch(x, output)
             }

@@ -1,7 +1,7 @@
 //! Every operator that has a gradient, in every form that its rule tells apart.
 
 use sparsr::low_level::graph::{
-    Activation, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Canvas, CanvasTo, Concat, Conv2d,
+    Activation, Among, Attention, AveragePool, Axes, Binary, BinaryKind, Canvas, Concat, Conv2d,
     ConvTranspose2d, Fold, GlobalPool, GlobalPoolKind, LayerNorm, Loss, MaxPool, Op, PixelShuffle,
     PixelUnshuffle, Resize, ResizeKind, ResizeTo, Slice, SpatialMask, TrainingOperation, Unfold,
     WeightOperation,
@@ -190,12 +190,12 @@ fn moving(add: Add<'_>) {
 
 fn reducing(add: Add<'_>) {
     for multiple in [1, 3, 8] {
-        add("", Op::Canvas(Canvas { multiple }), vec![line([2, 5, 4, 5])]);
+        add("", Op::Canvas(Canvas::Multiples { of: multiple }), vec![line([2, 5, 4, 5])]);
     }
     for like in [[2, 6], [5, 3], [7, 9]] {
         let operands =
             vec![line([2, 5, 4, 5]), Operand { along: Along::Nothing, ..line([2, 1, like[0], like[1]]) }];
-        add("", Op::CanvasTo(CanvasTo), operands);
+        add("", Op::Canvas(Canvas::Like), operands);
     }
     for size in [1, 2, 3] {
         add("", Op::AveragePool(AveragePool { size }), vec![line([2, 3, 2 * size, 3 * size])]);

@@ -1,8 +1,8 @@
 //! Every operator but convolutions and pools, standing alone.
 
 use sparsr::low_level::graph::{
-    Activation, BinaryKind, Builder, Canvas, CanvasTo, Conv2d, Fold, GlobalPoolKind, MaxPool, Op,
-    PixelUnshuffle, Resize, ResizeKind, Unfold, Value,
+    Activation, BinaryKind, Builder, Canvas, Conv2d, Fold, GlobalPoolKind, MaxPool, Op, PixelUnshuffle,
+    Resize, ResizeKind, Unfold, Value,
 };
 use sparsr::low_level::tensor::{Shape, Tensor};
 
@@ -223,7 +223,7 @@ fn canvas() {
     let mut cases = Vec::new();
     for shape in SHAPES {
         for multiple in [1, 3, 8, 40] {
-            let canvas = Op::Canvas(Canvas { multiple });
+            let canvas = Op::Canvas(Canvas::Multiples { of: multiple });
             let name = format!("{shape} on a canvas of multiples of {multiple}");
             cases.push(Case::new(name, shape, EXACT, |b, x| b.append("canvas", canvas.clone(), &[x])));
             cases.push(Case::new(
@@ -233,13 +233,13 @@ fn canvas() {
                 |b, x| {
                     let y = b.append("canvas", canvas.clone(), &[x])?;
                     let y = b.activation("sigmoid", y, Activation::Sigmoid)?;
-                    b.append("picture", Op::CanvasTo(CanvasTo), &[y, x])
+                    b.append("picture", Op::Canvas(Canvas::Like), &[y, x])
                 },
             ));
         }
         cases.push(Case::new(format!("a pixel of {shape} on a canvas"), shape, TOLERANCE, |b, x| {
             let y = b.global_pool("pool", x, GlobalPoolKind::Mean)?;
-            b.append("canvas", Op::CanvasTo(CanvasTo), &[y, x])
+            b.append("canvas", Op::Canvas(Canvas::Like), &[y, x])
         }));
     }
     check_all("canvas", cases);

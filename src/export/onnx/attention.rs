@@ -41,7 +41,7 @@ impl Writer<'_> {
         let parts = self.ints(&[0, tokens as i64, 3, heads as i64, depth as i64, -1]);
         let parts = self.between("Reshape", &[&windows, &parts], &[]);
         let parts = self.between("Transpose", &[&parts], &[Ints("perm", vec![2, 0, 5, 3, 1, 4])]);
-        let [q, k, v] = [0, 1, 2].map(|at| self.part(&parts, at));
+        let [q, k, v] = [0, 1, 2].map(|at| self.sliced(&parts, 0, [at, at + 1]));
         let k = self.between("Transpose", &[&k], &[Ints("perm", vec![0, 1, 2, 3, 5, 4])]);
         let [scale, bias] = [
             self.numbers(&[], &[op.scale]),
@@ -57,9 +57,7 @@ impl Writer<'_> {
         let made = self.between("MatMul", &[&shares, &v], &[]); // [1, N, windows, heads, tokens, depth]
         let made = self.between("Transpose", &[&made], &[Ints("perm", vec![1, 4, 3, 5, 2, 0])]);
         let like = self.between("Shape", &[&windows], &[]);
-        let [zero, one, two, four] = [0, 1, 2, 4].map(|at| self.ints(&[at]));
-        let pictures = self.between("Slice", &[&like, &zero, &one], &[]);
-        let sides = self.between("Slice", &[&like, &two, &four], &[]);
+        let [pictures, sides] = [[0, 1], [2, 4]].map(|range| self.sliced(&like, 0, range));
         let of_windows = self.ints(&[(tokens * channels) as i64]);
         let shape = self.between("Concat", &[&pictures, &of_windows, &sides], &[Int("axis", 0)]);
         let made = self.between("Reshape", &[&made, &shape], &[]);
@@ -82,7 +80,7 @@ impl Writer<'_> {
         let pads = self.ints(&[0, 0, before, before, 0, 0, behind, behind]);
         let [zero, one, out] = [0.0, 1.0, BESIDE].map(|number| self.numbers(&[], &[number]));
         let padded = self.between("Pad", &[x, &pads, &zero], &[]);
-        let channel = self.sliced(x, [0, 1]);
+        let channel = self.sliced(x, 1, [0, 1]);
         let empty = self.between("Mul", &[&channel, &zero], &[]);
         let beside = self.between("Pad", &[&empty, &pads, &one], &[]);
         let beside = self.between("Mul", &[&beside, &out], &[]);
@@ -91,12 +89,6 @@ impl Writer<'_> {
         let parts = self.between("Reshape", &[&windows, &parts], &[]);
         // As the logits: a row of keys for every query.
         [padded, self.between("Transpose", &[&parts], &[Ints("perm", vec![2, 0, 5, 3, 4, 1])])]
-    }
-
-    /// Queries, keys or values.
-    fn part(&mut self, parts: &str, at: i64) -> String {
-        let [start, end, axis] = [at, at + 1, 0].map(|number| self.ints(&[number]));
-        self.between("Slice", &[parts, &start, &end, &axis], &[])
     }
 }
 

@@ -117,7 +117,7 @@ impl Ties {
             Op::AveragePool(_) | Op::MaxPool(_) | Op::AdaptiveMaxPool(_) | Op::GlobalPool(_) => {
                 self.both(inputs[0])
             }
-            Op::Resize(_) | Op::ResizeTo(_) | Op::Canvas(_) | Op::CanvasTo(_) => self.both(inputs[0]),
+            Op::Resize(_) | Op::ResizeTo(_) | Op::Canvas(_) => self.both(inputs[0]),
             Op::Weight(operation) => self.weight(at, operation),
             Op::LayerNorm(_) => self.fixed(node, &Why::LayerNorm),
             Op::Attention(_) | Op::ChannelAttention(_) | Op::Unfold(_) | Op::Fold(_) => {
@@ -241,7 +241,7 @@ impl Ties {
             Op::Activation(Activation::Sigmoid) => false,
             Op::Activation(_) | Op::Slice(_) | Op::PixelShuffle(_) | Op::PixelUnshuffle(_) => of(0),
             Op::AveragePool(_) | Op::MaxPool(_) | Op::AdaptiveMaxPool(_) | Op::GlobalPool(_) => of(0),
-            Op::Resize(_) | Op::ResizeTo(_) | Op::Canvas(_) | Op::CanvasTo(_) => of(0),
+            Op::Resize(_) | Op::ResizeTo(_) | Op::Canvas(_) => of(0),
             Op::Concat(_) => (0..at.node.inputs.len()).all(of),
             Op::Binary(binary) => match binary.kind {
                 BinaryKind::Add | BinaryKind::Subtract => of(0) && of(1),
