@@ -38,8 +38,8 @@ pub use op::{
 };
 pub use parameters::{ParameterId, Parameters, Version};
 pub use receptive_field::ReceptiveField;
-pub(crate) use rewrite::StandIns;
 pub use rewrite::{Backward, Folding};
+pub(crate) use rewrite::{StandIns, in_colour};
 pub use value::Value;
 
 use crate::error::{Error, Result};

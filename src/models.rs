@@ -12,7 +12,6 @@ mod fit;
 mod from_file;
 pub mod imdn;
 pub mod ledsr;
-mod luma;
 pub mod mdsr;
 mod parts;
 pub mod rcan;
@@ -34,7 +33,7 @@ use std::sync::Arc;
 pub(crate) use self::parts::DIV2K_MEAN;
 use crate::error::{Error, Result};
 use crate::export;
-use crate::graph::{Graph, Parameters};
+use crate::graph::{Graph, Parameters, in_colour};
 use crate::net::{Facts, Net};
 use crate::pixels::Edge;
 use crate::tensor::Shape;
@@ -231,6 +230,13 @@ pub struct Partition {
     pub channels: usize,
     /// Channels of each layer that are computed everywhere; the others only where the mask is set.
     pub dense: Vec<usize>,
+}
+
+impl Partition {
+    /// The share of all layers' channels that is computed everywhere.
+    pub fn dense_share(&self) -> f64 {
+        self.dense.iter().sum::<usize>() as f64 / (self.channels * self.dense.len()).max(1) as f64
+    }
 }
 
 impl Model {
@@ -458,7 +464,7 @@ fn built(network: &dyn Network, weights: &Weights) -> Result<(Graph, Parameters)
     let (graph, parameters) =
         network.build(weights, network.facts().smallest().with_channels(network.colours()))?;
     match network.colours() {
-        1 => luma::in_colour(&graph, &parameters, network.scale()),
+        1 => in_colour(&graph, &parameters, network.scale()),
         _ => Ok((graph, parameters)),
     }
 }

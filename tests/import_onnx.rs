@@ -19,13 +19,16 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/onnx");
 /// A model, its scale, its alignment, its smallest side, and what pictures of other sizes are extended by.
 type Case = (&'static str, usize, usize, usize, Edge);
 
-const CASES: [Case; 8] = [
+const CASES: [Case; 11] = [
     ("compact", 2, 1, 1, Edge::Repeated),
     ("compact_f16", 2, 1, 1, Edge::Repeated),
     ("span_f16", 2, 4, 4, Edge::Mirrored),
     ("edsr", 3, 1, 1, Edge::Repeated),
     ("rcan", 2, 1, 1, Edge::Repeated),
     ("tokens", 2, 1, 7, Edge::Repeated),
+    ("windows", 2, 4, 4, Edge::Repeated),
+    ("windows_traced", 2, 4, 4, Edge::Repeated),
+    ("luma", 3, 1, 1, Edge::Repeated),
     ("tensorflow", 2, 2, 2, Edge::Repeated),
     ("assorted", 4, 1, 1, Edge::Repeated),
 ];
@@ -167,13 +170,12 @@ fn tiles_are_the_whole_picture() {
 #[test]
 fn what_has_no_counterpart_is_refused_by_name() {
     let rows = [
-        ("softmax", "softmax_1 (Softmax): expected one of the operators that docs/import.md lists"),
-        ("luma", "x: expected a picture of red, green and blue, N×3×H×W, found one channel"),
+        ("softmax", "softmax_1 (Softmax): expected products of queries and keys, found something else"),
+        ("no_table", "matmul_1 (MatMul): expected one bias for tokens that are"),
+        ("no_mask", "expected a mask that parts tokens 0 and 2 of window 3: true, found 0"),
+        ("more_masked", "expected a mask that parts tokens 0 and 0 of window 0: false, found -100"),
         ("bytes", "x: expected a picture of real numbers, found ONNX's type 2"),
-        (
-            "one_size",
-            "it was made for pictures of 1×3×16×16: a model for pictures of any size has no numbers there",
-        ),
+        ("places", "expected one number, or one a channel, beside [1, 3, 16, 16], found axes [3, 16, 16]"),
         ("smaller", "expected a picture of 3 channels, 1 to 16 times as large as"),
         ("mirrored", "pad_0 (Pad): expected zeros around rows and columns, found widths"),
         ("huge", "constantofshape_0 (ConstantOfShape): expected tensors in proportion to the file"),

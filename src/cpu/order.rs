@@ -36,9 +36,10 @@ impl Order {
                 }
             }
         }
+        let needed: Vec<bool> = uses.iter().map(|uses| *uses > 0).collect();
         let mut with_reader = made_by_part(graph, &mut uses);
         let mut reads = vec![0; uses.len()];
-        for (value, node) in graph.values() {
+        for (value, node) in graph.values().filter(|(value, _)| needed[value.index()]) {
             reads[value.index()] = values(graph, node).count();
             for (at, input) in values(graph, node).enumerate() {
                 let more = reads[input.index()].saturating_sub(1);
@@ -183,6 +184,17 @@ mod tests {
         assert_eq!(made(&[]), (vec![sum, output], vec![sum, x], vec![x, x]));
         assert_eq!(made(&[relu]), (vec![relu, sum, output], vec![sum, x], vec![relu, x]));
         assert_eq!(made(&[both]).0, [sum, both, output]);
+    }
+
+    #[test]
+    fn what_nobody_needs_makes_nothing_with_it() {
+        let (mut b, x) = Builder::new("dead", Shape::new(1, 4, 3, 3), 1.0);
+        let sum = b.add("sum", x, x).unwrap();
+        b.add("unneeded", x, sum).unwrap();
+        let weight = b.parameter("weight", &parameter([4, 4, 3, 3], 1)).unwrap();
+        let output = b.conv2d("output", sum, weight, Conv2d::same(3)).unwrap();
+        let order = Order::new(&b.finish(output).unwrap().0, &[]);
+        assert!(order.is_made(sum) && order.is_made(output));
     }
 
     #[test]

@@ -32,14 +32,7 @@ impl Graph {
     /// no place in it, so that only the whole picture will do.
     pub fn receptive_field(&self, keep: &[Value]) -> Option<ReceptiveField> {
         let scales = self.scales()?;
-        let alignment = scales.iter().flatten().fold(1, |all, [_, below]| lcm(all, *below));
-        let own = |node: &Node| {
-            // In the picture's pixels, of what is cut at multiples of `own` at a value's own scale.
-            let [over, below] = node.inputs.first().and_then(|input| scales[input.index()]).unwrap_or([1, 1]);
-            let own = node.op.operator().alignment() * below;
-            own / gcd(own, over)
-        };
-        let alignment = self.nodes.iter().fold(alignment, |all, node| lcm(all, own(node)));
+        let alignment = self.alignment_of(&scales);
         let mut regions: Vec<Option<Range<isize>>> = vec![None; self.nodes.len()];
         let weights = self.weights();
         for value in keep.iter().copied().chain(self.outputs.iter().map(|output| output.value)) {
@@ -61,6 +54,22 @@ impl Graph {
             }
         }
         Some(ReceptiveField { radius: (radius as usize).next_multiple_of(alignment), alignment })
+    }
+
+    /// What the picture's sides must be multiples of. `None` if a value's size is no multiple of the picture's.
+    pub(crate) fn alignment(&self) -> Option<usize> {
+        self.scales().map(|scales| self.alignment_of(&scales))
+    }
+
+    fn alignment_of(&self, scales: &[Option<[usize; 2]>]) -> usize {
+        let alignment = scales.iter().flatten().fold(1, |all, [_, below]| lcm(all, *below));
+        let own = |node: &Node| {
+            // In the picture's pixels, of what is cut at multiples of `own` at a value's own scale.
+            let [over, below] = node.inputs.first().and_then(|input| scales[input.index()]).unwrap_or([1, 1]);
+            let own = node.op.operator().alignment() * below;
+            own / gcd(own, over)
+        };
+        self.nodes.iter().fold(alignment, |all, node| lcm(all, own(node)))
     }
 
     /// Of every value how many of its pixels there are to the picture's, along a side, as a fraction in lowest

@@ -11,8 +11,8 @@
 //! ```
 //!
 //! So a network that pads pictures to a multiple, computes, and cuts what it added has that multiple for its alignment, and
-//! the engines extend the picture by what its `Pad` takes. A network that is made for pictures of one size has none, and is
-//! refused.
+//! the engines extend the picture by what its `Pad` takes. A file that is made for pictures of one size is traced at that size;
+//! its nodes, which know of no size, are those of every size.
 
 mod file;
 mod fixed;
@@ -29,6 +29,7 @@ use trace::{Given, Padding, Traced};
 
 use super::{ALIGNMENTS, Imported};
 use crate::error::{Error, Result};
+use crate::graph::in_colour;
 use crate::net::{Facts, Net};
 use crate::pixels::Edge;
 use crate::tensor::Shape;
@@ -36,6 +37,9 @@ use crate::weights::Weights;
 
 /// Sides of a trial are at least this.
 const SIDE: usize = 48;
+
+/// The largest side that a model may be made for.
+const LARGEST_SIDE: usize = 4096;
 
 /// The most that a network enlarges by.
 const LARGEST: usize = 16;
@@ -52,16 +56,20 @@ pub(crate) fn is_model(bytes: &[u8]) -> bool {
 pub(crate) fn read(bytes: &[u8], source: &str) -> Result<Imported> {
     let refused = |reason: String| Error::weights(source, reason);
     let file = File::read(bytes).map_err(refused)?;
-    check(&file.input).map_err(refused)?;
+    let colours = colours(&file.input).map_err(refused)?;
     let given = Given::of(&file).map_err(refused)?;
-    let (traced, facts) = network(&given, &file).map_err(refused)?;
-    let graph = traced.graph.resized(&[facts.smallest()])?;
-    let net = Net::from_graph(graph, traced.parameters, facts).map_err(|error| refused(error.to_string()))?;
+    let (traced, facts) = network(&given, &file, colours).map_err(refused)?;
+    let graph = traced.graph.resized(&[facts.smallest().with_channels(colours)])?;
+    let (graph, parameters) = match colours {
+        1 => in_colour(&graph, &traced.parameters, facts.scale)?,
+        _ => (graph, traced.parameters),
+    };
+    let net = Net::from_graph(graph, parameters, facts).map_err(|error| refused(error.to_string()))?;
     Ok(Imported { net, weights: Weights::new(source, given.weights()) })
 }
 
-/// Whether what goes in is a picture.
-fn check(input: &Declared<'_>) -> Reading<()> {
+/// Channels of what goes in: those of a picture, or luma.
+fn colours(input: &Declared<'_>) -> Reading<usize> {
     let element = Element::of(input.element);
     if !element.as_ref().is_ok_and(|element| element.is_real()) {
         let name = input.name;
@@ -70,13 +78,14 @@ fn check(input: &Declared<'_>) -> Reading<()> {
             input.element
         ));
     }
-    let expected = "expected a picture of red, green and blue, N×3×H×W,";
     match *input.axes {
-        [_, Some(1), ..] => {
-            Err(format!("{}: {expected} found one channel: luma alone is not enlarged yet", input.name))
-        }
-        [_, None | Some(3), _, _] | [] => Ok(()),
-        ref axes => Err(format!("{}: {expected} found {}", input.name, in_words(axes))),
+        [_, Some(1), _, _] => Ok(1),
+        [_, None | Some(3), _, _] | [] => Ok(3),
+        ref axes => Err(format!(
+            "{}: expected a picture of red, green and blue, N×3×H×W, or of luma, N×1×H×W, found {}",
+            input.name,
+            in_words(axes)
+        )),
     }
 }
 
@@ -86,31 +95,45 @@ fn in_words(axes: &[Option<usize>]) -> String {
     words.collect::<Vec<_>>().join("×")
 }
 
-/// The graph and the facts, by trial.
-fn network(given: &Given<'_>, file: &File<'_>) -> Reading<(Traced, Facts)> {
+/// The graph and the facts: by trial, or at the size that the model was made for.
+fn network(given: &Given<'_>, file: &File<'_>, colours: usize) -> Reading<(Traced, Facts)> {
+    if let [_, _, Some(height), Some(width)] = *file.input.axes {
+        return at_its_size(given, colours, [height, width]);
+    }
     let mut reason = String::new();
     for alignment in ALIGNMENTS {
-        match at_alignment(given, alignment) {
-            Ok((traced, scale)) => {
-                let edge = edge(traced.padding, alignment)?;
-                let smallest = smallest(&traced, alignment);
-                return Ok((traced, Facts::scale(scale).of_sides(alignment, smallest, edge)));
-            }
+        match at_alignment(given, colours, alignment) {
+            Ok((traced, scale)) => return with_facts(traced, scale, alignment),
             Err(refused) => reason = refused,
         }
     }
-    match *file.input.axes {
-        [_, _, Some(_), _] | [_, _, _, Some(_)] => Err(format!(
-            "{reason}; it was made for pictures of {}: a model for pictures of any size has no numbers there",
-            in_words(&file.input.axes)
-        )),
-        _ => Err(reason),
+    Err(reason)
+}
+
+/// The graph of a model for pictures of one size. Nodes know of no size, so they go for every other as well.
+fn at_its_size(given: &Given<'_>, colours: usize, [height, width]: [usize; 2]) -> Reading<(Traced, Facts)> {
+    let sides = 1..=LARGEST_SIDE;
+    if !sides.contains(&height) || !sides.contains(&width) {
+        return Err(format!(
+            "expected a model for pictures of at most {LARGEST_SIDE} pixels a side, found {height}x{width}"
+        ));
     }
+    let traced = given.trace("onnx", Shape::new(1, colours, height, width))?;
+    let alignment =
+        traced.graph.alignment().ok_or("expected nodes that go for every size, found some that do not")?;
+    let scale = scale(&traced)?;
+    with_facts(traced, scale, alignment)
+}
+
+fn with_facts(traced: Traced, scale: usize, alignment: usize) -> Reading<(Traced, Facts)> {
+    let edge = edge(traced.padding, alignment)?;
+    let smallest = smallest(&traced, alignment);
+    Ok((traced, Facts::scale(scale).of_sides(alignment, smallest, edge)))
 }
 
 /// The graph for pictures whose sides are multiples of so much and of nothing more, and the scale.
-fn at_alignment(given: &Given<'_>, alignment: usize) -> Reading<(Traced, usize)> {
-    let [first, second] = sizes(alignment);
+fn at_alignment(given: &Given<'_>, colours: usize, alignment: usize) -> Reading<(Traced, usize)> {
+    let [first, second] = sizes(alignment).map(|size| size.with_channels(colours));
     let traced = given.trace("onnx", first)?;
     let scale = scale(&traced)?;
     let again = given.trace("onnx", second)?;
@@ -145,7 +168,8 @@ fn scale(traced: &Traced) -> Reading<usize> {
         return Ok(scale);
     }
     Err(format!(
-        "expected a picture of 3 channels, 1 to {LARGEST} times as large as {from}, to come out, found {to}"
+        "expected a picture of {} channels, 1 to {LARGEST} times as large as {from}, to come out, found {to}",
+        from.channels
     ))
 }
 
@@ -166,7 +190,8 @@ fn edge(padding: Padding, alignment: usize) -> Reading<Edge> {
 
 /// The smallest side that the graph takes.
 fn smallest(traced: &Traced, alignment: usize) -> usize {
-    let takes = |side: &usize| traced.graph.resized(&[Shape::new(1, 3, *side, *side)]).is_ok();
+    let picture = traced.graph.node(traced.graph.input()).shape;
+    let takes = |side: &usize| traced.graph.resized(&[picture.with_size(*side, *side)]).is_ok();
     (1..)
         .map(|times| times * alignment)
         .take_while(|side| *side <= SIDE + alignment)

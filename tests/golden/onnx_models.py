@@ -7,6 +7,7 @@ inputs multiples of 1/255. Half of the models are PyTorch's exports, half are wr
 `onnx/refused/<case>.onnx` are what is refused.
 """
 
+import io
 import os
 
 import numpy as np
@@ -125,14 +126,68 @@ class Tokens(nn.Module):
         return F.pixel_shuffle(self.tail(y), 2) + F.interpolate(x, scale_factor=2, mode="bicubic", align_corners=False)
 
 
-def exported(network):
+class Windows(nn.Module):
+    """Attention within windows of 4x4, shifted by half a window in the second of two blocks: a model for pictures of one size."""
+
+    def __init__(self, width=8, heads=2, side=4):
+        super().__init__()
+        self.heads, self.side = heads, side
+        self.head, self.tail = nn.Conv2d(3, width, 3, 1, 1), nn.Conv2d(width, 12, 3, 1, 1)
+        linear = lambda wide: nn.ModuleList([nn.Linear(width, wide) for _ in range(2)])
+        self.norms, self.qkv, self.proj = nn.ModuleList([nn.LayerNorm(width) for _ in range(2)]), linear(3 * width), linear(width)
+        self.tables = nn.ParameterList([torch.randn(heads, 2 * side - 1, 2 * side - 1) for _ in range(2)])
+        places = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")).flatten(1)
+        self.register_buffer("apart", places[:, :, None] - places[:, None, :] + side - 1)
+
+    def windows(self, x):
+        (rows, columns, width), side = x.shape, self.side
+        return x.view(rows // side, side, columns // side, side, width).permute(0, 2, 1, 3, 4).reshape(-1, side**2, width)
+
+    def attention(self, x, at):
+        (rows, columns, width), shift = x.shape, at * self.side // 2
+        x = torch.roll(x, (-shift, -shift), (0, 1))
+        qkv = self.qkv[at](self.windows(x)).view(-1, self.side**2, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        scores = qkv[0] * (width // self.heads) ** -0.5 @ qkv[1].transpose(-2, -1)
+        scores = scores + self.tables[at][:, self.apart[0], self.apart[1]]
+        if shift:
+            over = lambda length: (torch.arange(length) + shift >= length).float()
+            which = self.windows((2 * over(rows)[:, None] + over(columns)[None, :])[:, :, None]).squeeze(2)
+            scores = scores + torch.where(which[:, :, None] == which[:, None, :], 0.0, -100.0)[:, None]
+        y = (scores.softmax(-1) @ qkv[2]).transpose(1, 2).reshape(-1, self.side, self.side, width)
+        y = y.view(rows // self.side, columns // self.side, self.side, self.side, width).permute(0, 2, 1, 3, 4)
+        return self.proj[at](torch.roll(y.reshape(rows, columns, width), (shift, shift), (0, 1)))
+
+    def forward(self, x):
+        y = self.head(x).permute(0, 2, 3, 1)
+        for at in range(2):
+            y = y + self.attention(self.norms[at](y)[0], at)[None]
+        return F.pixel_shuffle(self.tail(y.permute(0, 3, 1, 2)), 2) + F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def seeded(network):
     torch.manual_seed(0)
     network = network().eval()
     for parameter in network.parameters():  # what f16 holds as well, so that both forms are one network
         parameter.data = parameter.data.half().float()
+    return network
+
+
+def for_one_size(network, size, dynamo):
+    """A model for pictures of one size: by tracing, with layer norm written out, or by torch.export."""
+    buffer, opset = io.BytesIO(), {} if dynamo else {"opset_version": 11}
+    torch.onnx.export(seeded(network), (torch.rand(1, 3, *size),), buffer, dynamo=dynamo, external_data=False, **opset)
+    return bare(onnx.ModelProto.FromString(buffer.getvalue()))
+
+
+def exported(network):
+    network = seeded(network)
     sides = {2: torch.export.Dim("height", min=8, max=4096), 3: torch.export.Dim("width", min=8, max=4096)}
     program = torch.onnx.export(network, (torch.rand(1, 3, 16, 24),), dynamo=True, dynamic_shapes=(sides,), verbose=False)
-    model = program.model_proto
+    return bare(program.model_proto)
+
+
+def bare(model):
+    """Without what only readers of the Python code need."""
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ""
@@ -243,20 +298,37 @@ def assorted():
     return w.model(y)
 
 
+def luma(size):
+    """ESPCN, a model for luma of one size, with its pixel shuffle by axes."""
+    w, (height, width) = Written(), size
+    y = w.node("Relu", [w.conv("x", "first", (8, 1, 5, 5), pads=[2] * 4)])
+    y = w.node("Relu", [w.conv(y, "second", (8, 8, 3, 3), pads=[1] * 4)])
+    y = w.node("Reshape", [w.conv(y, "third", (9, 8, 3, 3), pads=[1] * 4), w.tensor("split", [-1, 1, 3, 3, height, width], np.int64)])
+    y = w.node("Transpose", [y], perm=[0, 1, 4, 2, 5, 3])
+    y = w.node("Reshape", [y, w.tensor("joined", [-1, 1, 3 * height, 3 * width], np.int64)])
+    return w.model(y, axes=("n", 1, height, width))
+
+
+def other_numbers(name, change):
+    """The model of windows with other numbers in one of its tensors."""
+    model = onnx.load(os.path.join(FOLDER, "windows.onnx"))
+    (tensor,) = [tensor for tensor in model.graph.initializer if tensor.name == name]
+    tensor.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(tensor).copy()), name))
+    return model
+
+
 def refused():
     """Name, model: what has no counterpart, and what is no network for pictures."""
     w = Written()
     yield "softmax", w.model(w.node("Softmax", [w.conv("x", "conv", (3, 3, 3, 3), pads=[1] * 4)], axis=1))
     w = Written()
-    yield "luma", w.model(w.conv("x", "conv", (1, 1, 3, 3), pads=[1] * 4), axes=(1, 1, "h", "w"))
-    w = Written()
     yield "bytes", w.model(w.node("Identity", ["x"]), dtype=TensorProto.UINT8)
     w = Written()
-    y = w.conv("x", "conv", (12, 3, 3, 3), pads=[1] * 4)
-    y = w.node("Reshape", [y, w.tensor("split", [1, 3, 2, 2, 16, 16], np.int64)])
-    y = w.node("Transpose", [y], perm=[0, 1, 4, 2, 5, 3])
-    y = w.node("Reshape", [y, w.tensor("joined", [1, 3, 32, 32], np.int64)])
-    yield "one_size", w.model(y, axes=(1, 3, 16, 16))
+    y = w.conv("x", "conv", (3, 3, 3, 3), pads=[1] * 4)
+    yield "no_table", other_numbers("index", lambda bias: bias + (np.arange(512) == 1).astype(np.float32).reshape(2, 16, 16))
+    yield "no_mask", other_numbers("unsqueeze_6", np.zeros_like)
+    yield "more_masked", other_numbers("unsqueeze_6", lambda mask: mask - 100 * np.eye(16, dtype=np.float32))
+    yield "places", w.model(w.node("Add", [y, w.tensor("each", np.arange(768).reshape(3, 16, 16) / 768, np.float32)]), axes=(1, 3, 16, 16))
     w = Written()
     y = w.conv("x", "conv", (3, 3, 3, 3))
     yield "smaller", w.model(y)
@@ -283,17 +355,23 @@ def refused():
     yield "foreign", model
 
 
-def write(name, model, golden=None):
-    """`golden` makes the numbers where it is another model than the one that is kept."""
+def write(name, model, golden=None, sizes=SIZES):
+    """`golden` makes the numbers where it is another model than the one that is kept, for each size where it is a function."""
     onnx.save(model, os.path.join(FOLDER, f"{name}.onnx"))
-    session = onnxruntime.InferenceSession((golden or model).SerializeToString(), providers=["CPUExecutionProvider"])
     tensors, random = {}, np.random.default_rng(7)
-    for at, (height, width) in enumerate(SIZES):
+    for at, (height, width) in enumerate(sizes):
+        made = golden((height, width)) if callable(golden) else golden or model
+        session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
         base = random.uniform(0.2, 0.8, (1, 3, height // 4 + 1, width // 4 + 1)).repeat(4, 2).repeat(4, 3)
         x = base[:, :, :height, :width] + random.uniform(-0.1, 0.1, (1, 3, height, width))
         x = (np.round(x * 255) / 255).astype(np.float32)
         try:
-            (y,) = session.run(None, {session.get_inputs()[0].name: x})
+            given = session.get_inputs()[0]
+            if given.shape[1] == 1:  # of a gray picture luma is all that there is
+                x = x[:, :1].repeat(3, 1)
+                y = session.run(None, {given.name: x[:, :1]})[0].repeat(3, 1)
+            else:
+                (y,) = session.run(None, {given.name: x})
         except Exception:  # onnxruntime has a class for each kind
             continue  # not a size for this one
         tensors[f"input.{at}"], tensors[f"output.{at}"] = x, y.astype(np.float32)
@@ -309,6 +387,10 @@ def main():
             write(f"{name}_f16", halved(model), golden=model)
         if name != "span":
             write(name, model)
+    for name, dynamo in [("windows_traced", False), ("windows", True)]:
+        golden = lambda size: for_one_size(Windows, size, dynamo)
+        write(name, golden((12, 16)), golden, sizes=[(12, 16), (16, 12), (8, 20)])
+    write("luma", luma((16, 12)), luma)
     write("tensorflow", tensorflow())
     write("assorted", assorted())
     for name, model in refused():

@@ -82,8 +82,8 @@ said() { "$sparsr" inspect "$(network "$1")" --json | sed -n "s/.*\"$2\": *\([0-
 part() { awk -v all="$1" -v share="$2" 'BEGIN { printf "%.0f", all * share }'; }
 
 once pictures --set train.warmup_iter=0 --set train.total_iter=1 --set val.val_freq=100000 # reads them, for all that follow
-once sparse --set network_g.type=SMSR --set network_g.num_feat=16 --set network_g.num_module=3 \
-    --set "train.total_iter=$iterations"
+sparse=(--set network_g.type=SMSR --set network_g.num_feat=16 --set network_g.num_module=3)
+once sparse "${sparse[@]}" --set "train.total_iter=$iterations"
 read -r _ share < <(measured sparse "$work/heldout")
 kept=$(part "$(said sparse total)" "$share")
 
@@ -95,9 +95,11 @@ read -r channels blocks < <(awk -v kept="$kept" 'BEGIN {
         if (off < 0.02 && off > -0.02) { print f, b; exit }
     } }')
 dense=(--set network_g.type=LEDSR --set "network_g.num_feat=$channels" --set "network_g.num_block=$blocks")
-once pace "${dense[@]}" --set train.total_iter=400 --set val.val_freq=100000 # how long an iteration takes
-for_dense=$(awk -v sparse="$(cat "$work/sparse/seconds")" -v pace="$(cat "$work/pace/seconds")" \
-    'BEGIN { printf "%d", 400 * sparse / pace }')
+# How long an iteration takes, of both, one right after the other.
+once sparse-pace "${sparse[@]}" --set train.total_iter=400 --set val.val_freq=100000
+once dense-pace "${dense[@]}" --set train.total_iter=400 --set val.val_freq=100000
+for_dense=$(awk -v iterations="$iterations" -v sparse="$(cat "$work/sparse-pace/seconds")" \
+    -v dense="$(cat "$work/dense-pace/seconds")" 'BEGIN { printf "%d", iterations * sparse / dense }')
 once dense "${dense[@]}" --set "train.total_iter=$for_dense"
 
 {

@@ -7,15 +7,18 @@
 //!
 //! So a `Pad` to a multiple of a side is, at a size that is one, nothing at all, and a `Reshape` has numbers in it.
 
+mod attention;
 mod binary;
 mod conv;
 mod moving;
+mod norm;
 mod pool;
 mod resize;
 mod unary;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::file::{File, Node};
@@ -81,6 +84,12 @@ enum Held {
     Error(View),
     /// Φ of a value, so many times.
     Normal(View, f32),
+    /// Some rows or columns of a value: the axis, the first, and how many.
+    Part(View, [usize; 3]),
+    /// A step on the way to a layer norm.
+    Norm(norm::Step, View),
+    /// Products of queries and keys.
+    Scores(Rc<attention::Scores>),
 }
 
 impl Held {
@@ -106,6 +115,8 @@ struct Trace<'g, 'f> {
     sigmoids: HashMap<Value, Value>,
     /// What is another value times a number.
     multiples: HashMap<Value, (Value, f32)>,
+    /// What is another value's channels from one on.
+    slices: HashMap<Value, (Value, usize)>,
     /// The picture, and what is made of it number by number.
     pointwise: HashSet<Value>,
     padding: Padding,
@@ -160,6 +171,7 @@ impl<'f> Given<'f> {
             convs: HashMap::new(),
             sigmoids: HashMap::new(),
             multiples: HashMap::new(),
+            slices: HashMap::new(),
             pointwise: HashSet::from([input]),
             padding: Padding::default(),
         };
@@ -197,6 +209,17 @@ impl<'f> Trace<'_, 'f> {
         }
         let made = match node.operator {
             "Split" => return self.split(node),
+            "Slice" => self.slice(node)?,
+            "Concat" => Held::View(self.concat(node)?),
+            "MatMul" if self.lookup(node.input(1))?.is_none_or(|found| found.is_other()) => {
+                self.product(node)?
+            }
+            "Softmax" => self.softmax(node)?,
+            "Reshape" | "Unsqueeze" | "Squeeze" if matches!(self.held(node, 0)?, Held::Scores(_)) => {
+                self.scores_of_other_axes(node)?
+            }
+            "Sqrt" => self.deviation(node)?,
+            "ReduceMean" => self.reduce_mean(node)?,
             "Identity" | "Dropout" => self.held(node, 0)?,
             "Cast" | "CastLike" => self.cast(node)?,
             "Shape" => Held::Fixed(Fixed::list(self.dims(node)?)),
@@ -217,12 +240,11 @@ impl<'f> Trace<'_, 'f> {
             "MatMul" | "Gemm" => self.linear(node),
             "BatchNormalization" => self.batch_normalization(node),
             "LayerNormalization" => self.layer_normalization(node),
-            "Concat" => self.concat(node),
-            "Slice" => self.slice(node),
+            "Gather" => self.gather(node),
             "Reshape" | "Transpose" | "Squeeze" | "Unsqueeze" | "Flatten" => self.other_axes(node),
             "DepthToSpace" | "SpaceToDepth" => self.between_depth_and_space(node),
             "Resize" | "Upsample" => self.resize(node),
-            "GlobalAveragePool" | "ReduceMean" => self.mean(node),
+            "GlobalAveragePool" => self.mean(node),
             "AveragePool" | "MaxPool" => self.pool(node),
             "Relu" | "LeakyRelu" | "PRelu" | "Sigmoid" | "Tanh" | "Gelu" | "Swish" | "HardSigmoid"
             | "HardSwish" | "Clip" | "Neg" | "Abs" => self.unary(node),
@@ -322,6 +344,13 @@ impl<'f> Trace<'_, 'f> {
             Held::Error(_) | Held::Normal(..) => {
                 Err("expected the error function only in a GELU, found one".into())
             }
+            Held::Part(..) => {
+                Err("expected rows or columns cut off only to stand at the other end, found some".into())
+            }
+            Held::Norm(..) => Err("expected the steps of a layer norm, found some of them alone".into()),
+            Held::Scores(_) => {
+                Err("expected products of queries and keys only in attention, found some".into())
+            }
         }
     }
 
@@ -407,6 +436,13 @@ impl<'f> Trace<'_, 'f> {
         let dims = match self.held(node, 0)? {
             Held::Fixed(fixed) => fixed.dims,
             Held::View(view) | Held::Error(view) | Held::Normal(view, _) => view.axes.dims(),
+            Held::Norm(step, view) => step.dims(&view),
+            Held::Part(view, [at, _, taken]) => {
+                let mut dims = view.axes.dims();
+                dims[at] = taken;
+                dims
+            }
+            Held::Scores(scores) => scores.dims.clone(),
             Held::Zeros(value, [top, left, bottom, right]) => {
                 let Shape { batch, channels, height, width } = self.b.shape(value);
                 vec![batch, channels, height + top + bottom, width + left + right]
@@ -426,4 +462,10 @@ impl<'f> Trace<'_, 'f> {
 enum Found<'t> {
     Fixed(&'t Fixed),
     Other,
+}
+
+impl Found<'_> {
+    fn is_other(&self) -> bool {
+        matches!(self, Self::Other)
+    }
 }

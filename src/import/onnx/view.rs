@@ -29,7 +29,22 @@ struct Digit {
 
 /// How numbers lie along axes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Axes(Vec<Vec<Digit>>);
+pub(super) struct Axes {
+    digits: Vec<Vec<Digit>>,
+    /// Where rows and columns begin: place p is the value's (p + begin) modulo the side.
+    begin: [usize; 2],
+}
+
+/// Windows of a value, as attention sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Windows {
+    /// Rows and columns of one.
+    pub(super) size: [usize; 2],
+    /// How many above and beside each other.
+    pub(super) counts: [usize; 2],
+    /// Where the first one begins; rows and columns in front of it are in the last one.
+    pub(super) begin: [usize; 2],
+}
 
 /// A value, seen along axes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,12 +69,12 @@ pub(super) enum Moves {
 impl Axes {
     /// The axes N, C, H, W of a value of one picture.
     pub(super) fn of(shape: Shape) -> Self {
-        Self((0..4).map(|axis| whole(shape, axis)).collect())
+        Self { digits: (0..4).map(|axis| whole(shape, axis)).collect(), begin: [0, 0] }
     }
 
     /// How long they are.
     pub(super) fn dims(&self) -> Vec<usize> {
-        self.0.iter().map(|digits| digits.iter().map(|digit| digit.length).product()).collect()
+        self.digits.iter().map(|digits| digits.iter().map(|digit| digit.length).product()).collect()
     }
 
     /// The axes that a `Reshape` asks for.
@@ -70,7 +85,7 @@ impl Axes {
     /// The same numbers along axes of these lengths, of which there are as many numbers.
     pub(super) fn with_dims(&self, dims: &[usize]) -> Reading<Self> {
         let refused = || format!("expected axes that split those of {:?}, found {dims:?}", self.dims());
-        let mut rest: Vec<Digit> = self.0.iter().flatten().rev().copied().collect();
+        let mut rest: Vec<Digit> = self.digits.iter().flatten().rev().copied().collect();
         let axis = |length: &usize| {
             let (mut wanted, mut axis) = (*length, Vec::new());
             while wanted != 1 {
@@ -89,31 +104,84 @@ impl Axes {
             }
             Ok(joined(axis))
         };
-        dims.iter().map(axis).collect::<Reading<Vec<_>>>().map(Self)
+        let digits = dims.iter().map(axis).collect::<Reading<Vec<_>>>()?;
+        Ok(Self { digits, ..*self })
     }
 
     /// The axes in the order that a `Transpose` asks for.
     pub(super) fn transposed(&self, wanted: Option<Vec<i64>>) -> Reading<Self> {
-        let order = order(self.0.len(), wanted)?;
-        Ok(Self(order.iter().map(|at| self.0[*at].clone()).collect()))
+        let order = order(self.digits.len(), wanted)?;
+        Ok(Self { digits: order.iter().map(|at| self.digits[*at].clone()).collect(), ..*self })
     }
 
     /// Whether an axis is the channels, all in their order.
     pub(super) fn is_channels(&self, at: usize, shape: Shape) -> bool {
-        self.0.get(at) == Some(&whole(shape, CHANNELS))
+        self.digits.get(at) == Some(&whole(shape, CHANNELS))
+    }
+
+    /// How many channels each place of an axis stands for, if it counts runs of them from the first to the last.
+    pub(super) fn channels_each(&self, at: usize, shape: Shape) -> Option<usize> {
+        match self.digits.get(at).map(Vec::as_slice) {
+            Some(&[Digit { axis: CHANNELS, length, stride }]) if length * stride == shape.channels => {
+                Some(stride)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same where such an axis has another length.
+    pub(super) fn with_length(&self, at: usize, length: usize) -> Self {
+        let mut axes = self.clone();
+        axes.digits[at] = axes.digits[at].iter().map(|digit| Digit { length, ..*digit }).collect();
+        axes.digits[at].retain(|digit| digit.length != 1);
+        axes
+    }
+
+    /// The same without an axis of one place.
+    pub(super) fn without(&self, at: usize) -> Self {
+        let mut axes = self.clone();
+        axes.digits.remove(at);
+        axes
+    }
+
+    /// The same with rows or columns that begin at another place, where an axis is all of them.
+    pub(super) fn begun(&self, at: usize, place: usize, shape: Shape) -> Option<Self> {
+        let along =
+            [ROWS, COLUMNS].iter().position(|axis| self.digits.get(at) == Some(&whole(shape, *axis)))?;
+        let mut axes = self.clone();
+        axes.begin[along] = (axes.begin[along] + place) % shape.axes()[ROWS + along];
+        Some(axes)
+    }
+
+    /// The windows whose pixels, row by row, are an axis.
+    pub(super) fn windows(&self, tokens: usize, shape: Shape) -> Option<Windows> {
+        let digits = self.digits.get(tokens)?;
+        let part =
+            |axis: usize| digits.iter().find(|digit| digit.axis == axis).map_or(1, |digit| digit.length);
+        let size = [part(ROWS), part(COLUMNS)];
+        Some(Windows { size, counts: [shape.height / size[0], shape.width / size[1]], begin: self.begin })
+    }
+
+    /// Windows, heads, a window's pixels, a head's channels: what attention takes of a value of this shape.
+    pub(super) fn heads(shape: Shape, heads: usize, windows: &Windows) -> Reading<Self> {
+        let Windows { size: [rows, columns], counts: [down, across], begin } = *windows;
+        let depth = shape.channels / heads;
+        let split = Self::of(shape).with_dims(&[heads, depth, down, rows, across, columns])?;
+        let moved = split.transposed(Some(vec![2, 4, 0, 3, 5, 1]))?;
+        Ok(Self { begin, ..moved.with_dims(&[down * across, heads, rows * columns, depth])? })
     }
 
     /// The same with an axis of channels that are others.
     pub(super) fn with_channels(&self, at: usize, shape: Shape) -> Self {
         let mut axes = self.clone();
-        axes.0[at] = whole(shape, CHANNELS);
+        axes.digits[at] = whole(shape, CHANNELS);
         axes
     }
 
     /// What makes a picture N, C, H, W of a value of this shape; `None` if it is none.
     pub(super) fn moves(&self, shape: Shape) -> Option<Moves> {
-        let [batch, channels, rows, columns] = &*self.0 else { return None };
-        if !batch.is_empty() {
+        let [batch, channels, rows, columns] = &*self.digits else { return None };
+        if !batch.is_empty() || self.begin != [0, 0] {
             return None;
         }
         let of_channels = channels.iter().all(|digit| digit.axis == CHANNELS);

@@ -75,8 +75,8 @@ impl Config {
             if masks.are_soft() && temperature.is_none() {
                 temperature = Some(input(b, "temperature".into(), NUMBER)?);
             }
-            let (y, sparsity) = Module { config: self, masks, temperature }.append(b, x, w)?;
-            sparsities.extend(sparsity.map(|value| (w.path("sparsity"), value)));
+            let (y, decided) = Module { config: self, masks, temperature }.append(b, x, w)?;
+            sparsities.extend(decided.map(|decided| (w.path("sparsity"), decided.sparsity)));
             Ok(y)
         })?;
         let pixels = b.goal("pixels", made, &goal.into())?;
@@ -88,6 +88,22 @@ impl Config {
         }
         let outputs = [("loss".to_owned(), loss), ("pixels".to_owned(), pixels)];
         b.finish_all(outputs.into_iter().chain(sparsities))
+    }
+
+    /// The logits of every module's spatial mask for `low` pictures, N×2×h×w, with the masks of inference in all modules
+    /// before it. The outputs are called `body.<k>.spa_mask`; `unit` is [`training`](Self::training)'s.
+    ///
+    /// # Errors
+    /// As [`build`](super::build).
+    pub fn spatial_logits(&self, weights: &Weights, low: Shape, unit: f32) -> Result<(Graph, Parameters)> {
+        let mut logits = Vec::new();
+        let (b, _) = assembled(self, weights, low, unit, |b, x, w| {
+            let module = Module { config: self, masks: Masks::Hard, temperature: None };
+            let (y, decided) = module.append(b, x, w)?;
+            logits.extend(decided.map(|decided| (w.path("spa_mask"), decided.logits)));
+            Ok(y)
+        })?;
+        b.finish_all(logits)
     }
 }
 
@@ -104,16 +120,27 @@ enum Shares {
     Known(Vec<bool>),
 }
 
+/// What a module decided by its masks.
+struct Decided {
+    /// Of the spatial mask, N×2×H×W.
+    logits: Value,
+    /// The share of feature values that is computed.
+    sparsity: Value,
+}
+
 impl Module<'_> {
-    /// What the module makes, and the share of feature values that it computes.
-    fn append(&self, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<(Value, Option<Value>)> {
+    /// What the module makes, and what it decided unless all masks are open.
+    fn append(&self, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<(Value, Option<Decided>)> {
         let shares = self.shares(b, &w.scope("body"))?;
-        let mask = self.mask(b, x, &w.scope("spa_mask"))?;
+        let masks = self.mask(b, x, &w.scope("spa_mask"))?;
+        let mask = masks.map(|[_, mask]| mask);
         let body = self.layers(b, x, mask, &shares, &w.scope("body"))?;
         let attended = channel_attention(b, body, &w.scope("ca"), self.config)?;
         let y = b.add(w.prefix(), attended, x)?;
-        let sparsity = mask.map(|mask| self.sparsity(b, mask, &shares, w)).transpose()?;
-        Ok((y, sparsity))
+        let decided = |[logits, mask]: [Value; 2]| {
+            Ok(Decided { logits, sparsity: self.sparsity(b, mask, &shares, w)? })
+        };
+        Ok((y, masks.map(decided).transpose()?))
     }
 
     /// `σ((logit + noise) / temperature)`: of two classes the softmax with Gumbel noise.
@@ -145,20 +172,20 @@ impl Module<'_> {
         }
     }
 
-    /// The spatial mask, N×1×H×W; none if all are open.
-    fn mask(&self, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Option<Value>> {
+    /// The spatial mask's logits, N×2×H×W, and itself, N×1×H×W; none if all are open.
+    fn mask(&self, b: &mut Builder, x: Value, w: &Scope<'_>) -> Result<Option<[Value; 2]>> {
         if self.masks == Masks::Open {
             return Ok(None);
         }
         let logits = mask_logits(b, x, w, self.config)?;
         if self.masks == Masks::Hard {
-            return b.spatial_mask(w.prefix(), logits).map(Some);
+            return Ok(Some([logits, b.spatial_mask(w.prefix(), logits)?]));
         }
         let [skip, compute] = [0, 1].map(|class| (w.path(&format!("class.{class}")), class));
         let skip = b.slice(skip.0, logits, skip.1, 1)?;
         let compute = b.slice(compute.0, logits, compute.1, 1)?;
         let logit = b.binary(w.path("logit"), BinaryKind::Subtract, compute, skip)?;
-        self.drawn(b, w.prefix(), logit).map(Some)
+        Ok(Some([logits, self.drawn(b, w.prefix(), logit)?]))
     }
 
     /// The masked layers and the convolution that collects them.

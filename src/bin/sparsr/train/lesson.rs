@@ -70,8 +70,8 @@ trait Form {
         false
     }
 
-    /// Begins the phase of an iteration, from the numbers as they are.
-    fn enter(&mut self, _iteration: u64, _tensors: &mut Tensors) -> Result<Entered> {
+    /// Begins the phase of an iteration, from the numbers as they are. `low` are the small pictures of the iteration.
+    fn enter(&mut self, _iteration: u64, _tensors: &mut Tensors, _low: &[Tensor]) -> Result<Entered> {
         Err("expected a form with phases".into())
     }
 
@@ -215,7 +215,7 @@ impl<'a> Lesson<'a> {
     /// One iteration, by the mean of the batches. Says so if a phase begins with it.
     pub fn step(&mut self, batches: Vec<Batch>) -> Result<(Seen, Option<&'static str>)> {
         let iteration = self.iteration();
-        let begun = if self.form.is_due(iteration) { Some(self.enter(iteration)?) } else { None };
+        let begun = if self.form.is_due(iteration) { Some(self.enter(iteration, &batches)?) } else { None };
         self.form.aim(iteration, &mut self.trainer)?;
         let count = batches.len() as u64;
         for (number, Batch { low, high, taught }) in batches.into_iter().enumerate() {
@@ -233,10 +233,11 @@ impl<'a> Lesson<'a> {
         Ok((Seen { loss: loss.into(), pixels: pixels.into(), norm }, begun))
     }
 
-    fn enter(&mut self, iteration: u64) -> Result<&'static str> {
+    fn enter(&mut self, iteration: u64, batches: &[Batch]) -> Result<&'static str> {
         let known = self.trainer.parameters()?;
         self.tensors.extend(known.iter().map(|(name, numbers)| (name.to_owned(), numbers)));
-        let Entered { name, anew } = self.form.enter(iteration, &mut self.tensors)?;
+        let low: Vec<Tensor> = batches.iter().map(|batch| in_range(batch.low.clone(), self.white)).collect();
+        let Entered { name, anew } = self.form.enter(iteration, &mut self.tensors, &low)?;
         self.rebuild(anew)?;
         self.trainer.restart_averages()?;
         Ok(name)
@@ -296,19 +297,14 @@ impl<'a> Lesson<'a> {
         Ok(state.notes.get("config").cloned())
     }
 
-    /// A trainer for the form's phase, that goes on with what the present one knows or, if `anew`, with iterations alone.
+    /// A trainer for the form's phase, of the numbers in `tensors`. It goes on with what the present one knows of them or, if
+    /// `anew`, with iterations alone.
     fn rebuild(&mut self, anew: bool) -> Result<()> {
         let mut state = self.trainer.state()?;
-        if anew {
-            state.tensors.clear();
-        }
+        state.tensors.retain(|(key, _)| !anew && key.starts_with("moments."));
         for (name, numbers) in &self.tensors {
-            for part in ["parameters", "averaged"] {
-                let key = format!("{part}.{name}");
-                if state.tensor(&key).is_none() {
-                    state.tensors.push((key, numbers.clone()));
-                }
-            }
+            let of = |part| (format!("{part}.{name}"), numbers.clone());
+            state.tensors.extend(["parameters", "averaged"].map(of));
         }
         self.rebuild_from(&state)
     }

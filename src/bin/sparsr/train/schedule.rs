@@ -128,11 +128,20 @@ impl Steering {
         self.densities.iter().sum::<f64>() / self.densities.len().max(1) as f64
     }
 
+    /// The running mean of what was seen of each module.
+    pub fn densities(&self) -> &[f64] {
+        &self.densities
+    }
+
     /// Takes what an iteration kept of each module.
-    pub fn see(&mut self, kept: &[f64], masks: &Masks) {
+    pub fn see(&mut self, kept: &[f64]) {
         for (density, kept) in self.densities.iter_mut().zip(kept) {
             *density += Self::SHARE * (kept - *density);
         }
+    }
+
+    /// Moves the weights by what was seen, once an iteration.
+    pub fn steer(&mut self, masks: &Masks) {
         self.iterations += 1;
         if self.iterations <= masks.sparsity_warmup_iter {
             return;
@@ -223,11 +232,15 @@ mod tests {
         let masks = Masks { sparsity_warmup_iter: 0, ..Masks::default() };
         let mut steering = Steering::new(&masks, 2);
         assert_eq!(steering.weights(&masks), [0.1, 0.1]);
-        steering.see(&[1.0, 1.0], &masks);
+        let see = |steering: &mut Steering, kept: [f64; 2]| {
+            steering.see(&kept);
+            steering.steer(&masks);
+        };
+        see(&mut steering, [1.0, 1.0]);
         let denser = 0.1 * (0.006_f64 * 0.55).exp();
         near(steering.weights(&masks)[0], denser * (0.006_f64 * 0.05).exp());
         // One closes, the other is open: the mean is met, and the closed one's own weight falls.
-        (0..4000).for_each(|_| steering.see(&[0.0, 0.9], &masks));
+        (0..4000).for_each(|_| see(&mut steering, [0.0, 0.9]));
         let [closed, open] = steering.weights(&masks)[..] else { panic!("two modules") };
         assert!(closed < 0.2 * open, "{closed} {open}");
         let again = Steering::from_note(&steering.note()).expect("a note is read again");
@@ -240,7 +253,7 @@ mod tests {
         let masks = Masks::default();
         let mut steering = Steering::new(&masks, 1);
         assert_eq!(steering.weights(&masks), [0.0]);
-        (0..150).for_each(|_| steering.see(&[1.0], &masks));
+        (0..150).for_each(|_| steering.steer(&masks));
         near(steering.weights(&masks)[0], 0.05);
     }
 }

@@ -204,6 +204,7 @@ pub struct Masks {
     pub steering_gain: f64,
     pub sparsity_weight_min: f64,
     pub sparsity_weight_max: f64,
+    pub thresholds: String,
 }
 
 /// `prune`: what `sparsr prune` takes away, and how.
@@ -410,6 +411,7 @@ impl Default for Masks {
             steering_gain: 0.006,
             sparsity_weight_min: 0.02,
             sparsity_weight_max: 1.0,
+            thresholds: "density".into(),
         }
     }
 }

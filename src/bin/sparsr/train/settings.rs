@@ -474,6 +474,8 @@ impl Check<'_> {
         let within = format!("{least} (sparsity_weight_min) to {most} (sparsity_weight_max)");
         let weight = masks.sparsity_weight;
         self.ensure((least..=most).contains(&weight), &key("sparsity_weight"), &within, weight)?;
+        let is_kind = ["density", "zero"].contains(&&*masks.thresholds);
+        self.ensure(is_kind, &key("thresholds"), "density or zero", format!("`{}`", masks.thresholds))?;
         let (least, most) = (masks.module_density_min, masks.module_density_max);
         let within = format!("{least} (module_density_min) to {most} (module_density_max)");
         self.ensure((least..=most).contains(&masks.density), &key("density"), &within, masks.density)

@@ -22,6 +22,18 @@ impl<'f> Trace<'_, 'f> {
         if let Some(made) = self.towards_gelu(node, &a, &b)? {
             return Ok(made);
         }
+        if let Some(made) = self.towards_norm(node, &a, &b)? {
+            return Ok(made);
+        }
+        match (&a, &b) {
+            (Held::Scores(scores), Held::Fixed(numbers)) => {
+                return self.scores_and_numbers(node.operator, scores, numbers);
+            }
+            (Held::Fixed(numbers), Held::Scores(scores)) if node.operator != "Div" => {
+                return self.scores_and_numbers(node.operator, scores, numbers);
+            }
+            _ => {}
+        }
         let made = match (node.operator, a, b) {
             ("Pow", Held::View(x), Held::Fixed(power)) if power.one() == Some(2.0) => {
                 let value = self.pair(node.name, BinaryKind::Multiply, x.value, x.value)?;

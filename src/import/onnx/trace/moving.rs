@@ -5,7 +5,7 @@ use crate::graph::Value;
 use crate::import::onnx::file::Node;
 use crate::import::onnx::fold::{axis, cuts, squeezed, unsqueezed};
 use crate::import::onnx::protobuf::Reading;
-use crate::import::onnx::view::View;
+use crate::import::onnx::view::{Axes, View};
 use crate::pixels::Edge;
 
 impl<'f> Trace<'_, 'f> {
@@ -63,13 +63,28 @@ impl<'f> Trace<'_, 'f> {
         Ok(View { axes, ..view })
     }
 
-    /// Channels one after the other.
+    /// Channels one after the other; or rows or columns that were cut, the last ones first, which is a cyclic shift.
     pub(super) fn concat(&mut self, node: Node<'f>) -> Reading<View> {
-        let count = node.inputs().count();
-        let at = node.integer("axis").unwrap_or(1);
-        let parts = (0..count).map(|at| self.picture(node, at)).collect::<Reading<Vec<Value>>>()?;
-        if axis(at, 4)? != 1 {
-            return Err(format!("expected channels, axis 1, beside each other, found axis {at}"));
+        let parts = (0..node.inputs().count()).map(|at| self.held(node, at)).collect::<Reading<Vec<_>>>()?;
+        let over = node.integer("axis").unwrap_or(1);
+        if let [Held::View(view), Held::Part(_, [.., 0])] = &*parts {
+            return Ok(view.clone()); // shifted by nothing
+        }
+        if let [Held::Part(view, [at, start, taken]), Held::Part(other, [_, 0, before])] = &*parts
+            && let dims = view.axes.dims()
+            && *other == *view
+            && axis(over, dims.len())? == *at
+            && (*before, start + taken) == (*start, dims[*at])
+            && let Some(axes) = view.axes.begun(*at, *start, self.b.shape(view.value))
+        {
+            return Ok(View { axes, ..*view });
+        }
+        if let Some(view) = self.beside(node, &parts, over)? {
+            return Ok(view);
+        }
+        let parts = (0..parts.len()).map(|at| self.picture(node, at)).collect::<Reading<Vec<Value>>>()?;
+        if axis(over, 4)? != 1 {
+            return Err(format!("expected channels, axis 1, beside each other, found axis {over}"));
         }
         let value = match *parts {
             [one] => one,
@@ -78,59 +93,115 @@ impl<'f> Trace<'_, 'f> {
         Ok(self.plain(value))
     }
 
-    /// A part of the channels; of rows and columns all, since what cuts a picture to its size has nothing to cut here.
-    pub(super) fn slice(&mut self, node: Node<'f>) -> Reading<View> {
+    /// Values one after the other along an axis that is the channels of each, where they are alike along the others.
+    fn beside(&mut self, node: Node<'f>, parts: &[Held], over: i64) -> Reading<Option<View>> {
+        let (mut values, mut alike): (Vec<Value>, Option<Axes>) = (Vec::new(), None);
+        for part in parts {
+            let Held::View(View { value, axes }) = part else { return Ok(None) };
+            let (at, shape) = (axis(over, axes.dims().len())?, self.b.shape(*value));
+            if !axes.is_channels(at, shape) {
+                return Ok(None);
+            }
+            let of_one = axes.with_length(at, 1);
+            if alike.get_or_insert_with(|| of_one.clone()) != &of_one {
+                return Ok(None);
+            }
+            values.push(*value);
+        }
+        let (Some(axes), [_, _, ..]) = (alike, &*values) else { return Ok(None) };
+        let at = axis(over, axes.dims().len())?;
+        let value = self.b.concat(node.name, &values).map_err(told)?;
+        Ok(Some(View { value, axes: axes.with_channels(at, self.b.shape(value)) }))
+    }
+
+    /// A part of the channels, or of the rows or columns; of these all, since what cuts a picture to its size has nothing to
+    /// cut here, or some that a `Concat` brings to the other end.
+    pub(super) fn slice(&mut self, node: Node<'f>) -> Reading<Held> {
         let [starts, ends] = [self.list(node, "starts", 1)?, self.list(node, "ends", 2)?];
         let (axes, steps) = (self.list(node, "axes", 3)?, self.list(node, "steps", 4)?);
         let mut view = self.view(node, 0)?;
-        for cut in cuts(&starts.unwrap_or_default(), &ends.unwrap_or_default(), axes, steps)? {
+        let cuts = cuts(&starts.unwrap_or_default(), &ends.unwrap_or_default(), axes, steps)?;
+        for cut in &cuts {
             let dims = view.axes.dims();
             let at = axis(cut.axis, dims.len())?;
             let (start, step, taken) = cut.on(dims[at]);
-            if step == 1 && (start, taken) == (0, dims[at]) {
-                continue;
+            let is_cut = (start, taken) != (0, dims[at]);
+            if step == 1
+                && is_cut
+                && cuts.len() == 1
+                && view.axes.begun(at, start, self.b.shape(view.value)).is_some()
+            {
+                return Ok(Held::Part(view, [at, start, taken]));
             }
-            if at != 1 || step != 1 || dims.len() != 4 {
-                let length = dims[at];
-                return Err(format!(
-                    "expected a part of the channels, axis 1, found one of axis {at}: {taken} of {length} from \
-                     {start} in steps of {step}"
-                ));
-            }
-            let x = self.moved(node.name, &view)?;
-            let value = self.b.slice(node.name, x, start, taken).map_err(told)?;
-            view = self.plain(value);
+            let part = if step == 1 { self.part(node.name, &view, [at, start, taken])? } else { None };
+            view = part.ok_or_else(|| {
+                format!(
+                    "expected a part of the channels, found one of axis {at}: {taken} of {} from {start} in steps of {step}",
+                    dims[at]
+                )
+            })?;
         }
-        Ok(view)
+        Ok(Held::View(view))
+    }
+
+    /// Some places of an axis of channels, or all of any.
+    fn part(&mut self, name: &str, view: &View, [at, start, taken]: [usize; 3]) -> Reading<Option<View>> {
+        if (start, taken) == (0, view.axes.dims()[at]) {
+            return Ok(Some(view.clone()));
+        }
+        let (mut view, mut shape) = (view.clone(), self.b.shape(view.value));
+        if view.axes.channels_each(at, shape).is_none() && view.axes.dims().len() == 4 && at == 1 {
+            let value = self.moved(name, &view)?;
+            view = self.plain(value);
+            shape = self.b.shape(view.value);
+        }
+        let Some(each) = view.axes.channels_each(at, shape) else { return Ok(None) };
+        let value = self.b.slice(name, view.value, start * each, taken * each).map_err(told)?;
+        self.slices.insert(value, (view.value, start * each));
+        Ok(Some(View { value, axes: view.axes.with_length(at, taken) }))
+    }
+
+    /// `Gather` of one place of an axis of channels.
+    pub(super) fn gather(&mut self, node: Node<'f>) -> Reading<View> {
+        let view = self.view(node, 0)?;
+        let dims = view.axes.dims();
+        let at = axis(node.integer("axis").unwrap_or(0), dims.len())?;
+        let places = self.fixed(node, 1)?;
+        let (&[place], keeps) = (&**places.as_integers()?, !places.dims.is_empty()) else {
+            return Err(format!("expected one place, found {}", places.len()));
+        };
+        let place = axis(place, dims[at])?;
+        let part = self.part(node.name, &view, [at, place, 1])?;
+        let part = part.ok_or_else(|| format!("expected a part of the channels, found one of axis {at}"))?;
+        Ok(if keeps { part } else { View { axes: part.axes.without(at), ..part } })
     }
 
     /// Parts of the channels.
     pub(super) fn split(&mut self, node: Node<'f>) -> Reading<()> {
         let outputs: Vec<&'f str> = node.outputs().collect();
         let sizes = self.list(node, "split", 1)?;
-        let x = self.picture(node, 0)?;
-        let channels = self.b.shape(x).channels;
-        let at = node.integer("axis").unwrap_or(0);
-        if axis(at, 4)? != 1 {
-            return Err(format!("expected parts of the channels, axis 1, found some of axis {at}"));
-        }
-        let many = outputs.len();
+        let view = self.view(node, 0)?;
+        let dims = view.axes.dims();
+        let at = axis(node.integer("axis").unwrap_or(0), dims.len())?;
+        let (many, length) = (outputs.len(), dims[at]);
         let sizes = match sizes {
             Some(sizes) => sizes.iter().map(|size| usize::try_from(*size).unwrap_or_default()).collect(),
             None => {
-                let part = channels.div_ceil(many);
-                (0..many).map(|at| part.min(channels.saturating_sub(at * part))).collect::<Vec<_>>()
+                let part = length.div_ceil(many);
+                (0..many).map(|at| part.min(length.saturating_sub(at * part))).collect::<Vec<_>>()
             }
         };
         if sizes.len() != many
-            || sizes.iter().try_fold(0_usize, |sum, size| sum.checked_add(*size)) != Some(channels)
+            || sizes.iter().try_fold(0_usize, |sum, size| sum.checked_add(*size)) != Some(length)
         {
-            return Err(format!("expected {many} parts of {channels} channels, found {sizes:?}"));
+            return Err(format!("expected {many} parts of {length} channels, found {sizes:?}"));
         }
         let mut start = 0;
         for (name, size) in outputs.into_iter().zip(sizes) {
-            let value = self.b.slice(name, x, start, size).map_err(told)?;
-            self.hold(name, Held::View(self.plain(value)))?;
+            let part = self.part(name, &view, [at, start, size])?;
+            let part =
+                part.ok_or_else(|| format!("expected parts of the channels, found some of axis {at}"))?;
+            self.hold(name, Held::View(part))?;
             start += size;
         }
         Ok(())

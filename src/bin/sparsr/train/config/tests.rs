@@ -404,6 +404,10 @@ fn mistakes_in_data_and_masks_are_named_too() {
         (smsr("tau_to = 0"), "a.toml:6: train.masks.tau_to: expected a number above 0, found 0"),
         (smsr("steering_gain = -1"), "a.toml:6: train.masks.steering_gain: expected 0 or more, found -1"),
         (
+            smsr("thresholds = \"none\""),
+            "a.toml:6: train.masks.thresholds: expected density or zero, found `none`",
+        ),
+        (
             smsr("sparsity_weight = 2"),
             "a.toml:6: train.masks.sparsity_weight: expected 0.02 (sparsity_weight_min) to 1 (sparsity_weight_max), found 2",
         ),

@@ -3,6 +3,9 @@
 //!
 //! Numbers are in the unit of the configuration here; checkpoints have a unit of 1.
 
+mod thresholds;
+
+use sparsr::Partition;
 use sparsr::learn::{Objective, Random, State, Trainer, unit_factor};
 use sparsr::low_level::graph::Parameters;
 use sparsr::low_level::models::smsr;
@@ -47,6 +50,22 @@ impl<'a> MaskLesson<'a> {
                 *numbers = Parameter::new(numbers.dims(), scaled);
             }
         }
+    }
+
+    fn draws(&self) -> bool {
+        matches!(self.phase, Phase::Gumbel | Phase::Spatial)
+    }
+
+    /// The shares of pixels that modules' drawn masks let through in the mean, within the bounds of a module's density.
+    fn shares(&self, tensors: &Tensors) -> Result<Vec<f64>> {
+        let (least, most) = (self.masks.module_density_min, self.masks.module_density_max);
+        let partitions = smsr::partitions(&self.network, &Weights::new("smsr", tensors.clone()))?;
+        let share = |(kept, partition): (&f64, Partition)| {
+            // What dense channels compute is no mask's: kept = dense + share · (1 − dense).
+            let dense = partition.dense_share();
+            ((kept - dense) / (1.0 - dense)).max(least).min(most)
+        };
+        Ok(self.steering.densities().iter().zip(partitions).map(share).collect())
     }
 }
 
@@ -111,10 +130,15 @@ impl Form for MaskLesson<'_> {
         self.phase != self.masks.phase(iteration, self.settings.config.train.total_iter)
     }
 
-    fn enter(&mut self, iteration: u64, tensors: &mut Tensors) -> Result<Entered> {
+    fn enter(&mut self, iteration: u64, tensors: &mut Tensors, low: &[Tensor]) -> Result<Entered> {
+        let was_drawn = self.draws();
         self.phase = self.masks.phase(iteration, self.settings.config.train.total_iter);
         if matches!(self.phase, Phase::Spatial | Phase::Hard) {
             polarise(tensors);
+        }
+        if self.phase == Phase::Hard && was_drawn && self.masks.thresholds == "density" {
+            let shares = self.shares(tensors)?;
+            thresholds::set(&self.network, tensors, low, &shares, self.settings.config.train.unit as f32)?;
         }
         Ok(Entered { name: self.phase.name(), anew: false })
     }
@@ -129,11 +153,12 @@ impl Form for MaskLesson<'_> {
         self.phase == Phase::Hard && name.contains(".spa_mask.")
     }
 
-    /// Takes the shares of feature values that the modules computed, if they were drawn.
+    /// Takes the shares of feature values that the modules computed; steers if they were drawn.
     fn see(&mut self, kept: &[f32], _trainer: &mut Trainer) -> Result<()> {
-        if matches!(self.phase, Phase::Gumbel | Phase::Spatial) {
-            let kept: Vec<f64> = kept.iter().copied().map(f64::from).collect();
-            self.steering.see(&kept, self.masks);
+        let kept: Vec<f64> = kept.iter().copied().map(f64::from).collect();
+        self.steering.see(&kept);
+        if self.draws() {
+            self.steering.steer(self.masks);
         }
         Ok(())
     }

@@ -257,7 +257,7 @@ impl Form for PruningLesson<'_> {
         self.phase != self.phases.at(iteration)
     }
 
-    fn enter(&mut self, iteration: u64, tensors: &mut Tensors) -> Result<Entered> {
+    fn enter(&mut self, iteration: u64, tensors: &mut Tensors, _low: &[Tensor]) -> Result<Entered> {
         let anew = self.now() == Phase::Rank;
         let begun = self.model.weights().clone();
         self.adopt(tensors)?;

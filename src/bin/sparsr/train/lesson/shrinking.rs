@@ -49,7 +49,7 @@ impl Form for ShrinkingLesson<'_> {
         self.is_orthant != (iteration >= self.turn())
     }
 
-    fn enter(&mut self, _iteration: u64, _tensors: &mut Tensors) -> Result<Entered> {
+    fn enter(&mut self, _iteration: u64, _tensors: &mut Tensors, _low: &[Tensor]) -> Result<Entered> {
         self.is_orthant = true;
         Ok(Entered { name: "orthant", anew: false })
     }

@@ -16,7 +16,7 @@ use crate::tensor::Parameter;
 const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
 /// The graph of one channel in, one out, as one of three.
-pub(super) fn in_colour(graph: &Graph, parameters: &Parameters, scale: usize) -> Result<(Graph, Parameters)> {
+pub(crate) fn in_colour(graph: &Graph, parameters: &Parameters, scale: usize) -> Result<(Graph, Parameters)> {
     let picture = graph.node(graph.input()).shape.with_channels(LUMA.len());
     let (mut b, picture) = Builder::new(graph.name(), picture, graph.range());
     let weight = b.parameter("luma.weight", &Parameter::new([1, 3, 1, 1], LUMA.to_vec()))?;
