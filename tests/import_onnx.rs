@@ -171,7 +171,7 @@ fn tiles_are_the_whole_picture() {
 fn what_has_no_counterpart_is_refused_by_name() {
     let rows = [
         ("softmax", "softmax_1 (Softmax): expected products of queries and keys, found something else"),
-        ("no_table", "matmul_1 (MatMul): expected one bias for tokens that are"),
+        ("no_table", "expected one bias for all tokens as far apart as 1 and 2, found"),
         ("no_mask", "expected a mask that parts tokens 0 and 2 of window 3: true, found 0"),
         ("more_masked", "expected a mask that parts tokens 0 and 0 of window 0: false, found -100"),
         ("bytes", "x: expected a picture of real numbers, found ONNX's type 2"),

@@ -82,7 +82,8 @@ said() { "$sparsr" inspect "$(network "$1")" --json | sed -n "s/.*\"$2\": *\([0-
 part() { awk -v all="$1" -v share="$2" 'BEGIN { printf "%.0f", all * share }'; }
 
 once pictures --set train.warmup_iter=0 --set train.total_iter=1 --set val.val_freq=100000 # reads them, for all that follow
-sparse=(--set network_g.type=SMSR --set network_g.num_feat=16 --set network_g.num_module=3)
+sparse=(--set network_g.type=SMSR --set network_g.num_feat=16 --set network_g.num_module=3
+    --set "train.masks.sparsity_warmup_iter=$((iterations / 50))")
 once sparse "${sparse[@]}" --set "train.total_iter=$iterations"
 read -r _ share < <(measured sparse "$work/heldout")
 kept=$(part "$(said sparse total)" "$share")

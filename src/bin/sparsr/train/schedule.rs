@@ -92,7 +92,8 @@ impl Masks {
 }
 
 /// The weight of each module's sparsity in the loss: one for all, steered by the mean density, times a factor of the
-/// module's own, which moves while its density is out of bounds and goes back when it is within.
+/// module's own, which moves while its density is out of bounds and goes back when it is within, times one that follows at once
+/// from how far the module's density is from the goal, so that what is on its way there does not go past it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Steering {
     weight: f64,
@@ -120,7 +121,11 @@ impl Steering {
             0 => 1.0,
             iterations => self.iterations as f64 / iterations as f64,
         };
-        self.factors.iter().map(|factor| self.weight * factor * warm.min(1.0)).collect()
+        let weight = |(factor, density): (&f64, &f64)| {
+            let own = factor * (masks.steering_proportion * (density - masks.density)).exp();
+            (self.weight * own).min(masks.sparsity_weight_max) * warm.min(1.0)
+        };
+        self.factors.iter().zip(&self.densities).map(weight).collect()
     }
 
     /// The running mean of what was seen of all modules.
@@ -229,7 +234,7 @@ mod tests {
 
     #[test]
     fn steering_goes_towards_the_density_and_holds_modules_open() {
-        let masks = Masks { sparsity_warmup_iter: 0, ..Masks::default() };
+        let masks = Masks { sparsity_warmup_iter: 0, steering_proportion: 0.0, ..Masks::default() };
         let mut steering = Steering::new(&masks, 2);
         assert_eq!(steering.weights(&masks), [0.1, 0.1]);
         let see = |steering: &mut Steering, kept: [f64; 2]| {
@@ -249,8 +254,21 @@ mod tests {
     }
 
     #[test]
+    fn a_module_far_above_the_goal_weighs_most() {
+        let masks = Masks { sparsity_warmup_iter: 0, ..Masks::default() };
+        let mut steering = Steering::new(&masks, 3);
+        (0..1000).for_each(|_| steering.see(&[0.45, 0.25, 0.55]));
+        let found = steering.weights(&masks);
+        for (found, apart) in found.into_iter().zip([0.0, -0.2, 0.1]) {
+            assert!((found / (0.1 * (5.0 * apart as f64).exp()) - 1.0).abs() < 1e-6, "{apart}: {found}");
+        }
+        steering.densities[0] = 1.0;
+        near(steering.weights(&masks)[0], 1.0);
+    }
+
+    #[test]
     fn sparsity_weighs_nothing_at_first() {
-        let masks = Masks::default();
+        let masks = Masks { steering_proportion: 0.0, ..Masks::default() };
         let mut steering = Steering::new(&masks, 1);
         assert_eq!(steering.weights(&masks), [0.0]);
         (0..150).for_each(|_| steering.steer(&masks));

@@ -469,6 +469,7 @@ impl Check<'_> {
         self.positive(&key("tau_from"), masks.tau_from)?;
         self.positive(&key("tau_to"), masks.tau_to)?;
         self.not_negative(&key("steering_gain"), masks.steering_gain)?;
+        self.not_negative(&key("steering_proportion"), masks.steering_proportion)?;
         self.not_negative(&key("sparsity_weight_min"), masks.sparsity_weight_min)?;
         let (least, most) = (masks.sparsity_weight_min, masks.sparsity_weight_max);
         let within = format!("{least} (sparsity_weight_min) to {most} (sparsity_weight_max)");

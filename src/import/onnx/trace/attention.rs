@@ -17,6 +17,7 @@ use crate::import::onnx::fixed::Fixed;
 use crate::import::onnx::fold::{reshaped, squeezed, unsqueezed};
 use crate::import::onnx::protobuf::Reading;
 use crate::import::onnx::view::{Axes, View, Windows};
+use crate::tensor::Parameter;
 
 /// From here down a number takes a token out of a softmax.
 const APART: f32 = -100.0;
@@ -216,7 +217,7 @@ impl<'f> Trace<'_, 'f> {
     }
 
     /// The bias of each difference of places, from those of all pairs, which must agree.
-    fn table(&self, node: Node<'f>, scores: &Scores) -> Reading<crate::tensor::Parameter> {
+    fn table(&self, node: Node<'f>, scores: &Scores) -> Reading<Parameter> {
         let (heads, tokens, [rows, columns]) = (scores.heads, scores.tokens(), scores.windows.size);
         let offsets = (2 * rows - 1) * (2 * columns - 1);
         let mut table = vec![0.0; self.given.budget.take(&[offsets, heads])?];
@@ -228,7 +229,7 @@ impl<'f> Trace<'_, 'f> {
                 let found = own[(y * (2 * columns - 1) + x) * heads + head].get_or_insert(number);
                 if found.to_bits() != number.to_bits() || !number.is_finite() {
                     return Err(format!(
-                        "expected one bias for tokens that are {y} rows and {x} columns apart, found {found} and {number}"
+                        "expected one bias for all tokens as far apart as {p} and {q}, found {found} and {number}"
                     ));
                 }
             }
