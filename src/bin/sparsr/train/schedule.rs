@@ -259,8 +259,8 @@ mod tests {
         let mut steering = Steering::new(&masks, 3);
         (0..1000).for_each(|_| steering.see(&[0.45, 0.25, 0.55]));
         let found = steering.weights(&masks);
-        for (found, apart) in found.into_iter().zip([0.0, -0.2, 0.1]) {
-            assert!((found / (0.1 * (5.0 * apart as f64).exp()) - 1.0).abs() < 1e-6, "{apart}: {found}");
+        for (found, apart) in found.into_iter().zip([0.0_f64, -0.2, 0.1]) {
+            assert!((found / (0.1 * (5.0 * apart).exp()) - 1.0).abs() < 1e-6, "{apart}: {found}");
         }
         steering.densities[0] = 1.0;
         near(steering.weights(&masks)[0], 1.0);
