@@ -1,15 +1,21 @@
 //! Where a module's logits are cut once its mask is hard.
 
+use std::ops::Range;
+
 use sparsr::low_level::cpu;
 use sparsr::low_level::models::smsr;
-use sparsr::low_level::tensor::{Parameter, Tensor};
+use sparsr::low_level::tensor::{Parameter, Shape, Tensor};
 use sparsr::low_level::weights::Weights;
 
 use super::super::Tensors;
 use crate::Result;
 
-/// Moves the bias of each module's logits so that its hard mask keeps its share of these pictures. One module after the other:
-/// what a module reads depends on the masks before it.
+/// Pixels at the edges that are not looked at, where a side has three times as many: zeros around the picture make logits of their own
+/// there, and a crop has many such pixels and a picture few.
+const EDGE: usize = 6;
+
+/// Moves the bias of each module's logits so that its hard mask keeps its share of these pictures, but for their edges. One module
+/// after the other: what a module reads depends on the masks before it.
 pub(super) fn set(
     network: &smsr::Config,
     tensors: &mut Tensors,
@@ -42,13 +48,21 @@ fn logits(
     for pictures in low {
         let (graph, parameters) = network.spatial_logits(&weights, pictures.shape(), unit)?;
         let logits = cpu::run_all(&graph, &parameters, &[pictures], &mut cpu::Buffers::default())?;
-        let pixels = pictures.shape().pixels();
-        found.extend(logits[module].values().chunks_exact(2 * pixels).flat_map(|both| {
-            let (skip, compute) = both.split_at(pixels);
-            compute.iter().zip(skip).map(|(compute, skip)| compute - skip)
-        }));
+        let logits = &logits[module];
+        let Shape { batch, height, width, .. } = pictures.shape();
+        for (n, y) in (0..batch).flat_map(|n| inner(height).map(move |y| (n, y))) {
+            let row = |class: usize| &logits.plane(n, class)[y * width..][..width];
+            let (skip, compute) = (row(0), row(1));
+            found.extend(inner(width).map(|x| compute[x] - skip[x]));
+        }
     }
     Ok(found)
+}
+
+/// The places of a side that are not at its ends.
+fn inner(side: usize) -> Range<usize> {
+    let edge = if side >= 3 * EDGE { EDGE } else { 0 };
+    edge..side - edge
 }
 
 /// Half way between the logits of which this share lies above, and the others.
@@ -63,8 +77,6 @@ fn threshold(mut logits: Vec<f32>, share: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use sparsr::low_level::tensor::Shape;
-
     use super::super::super::tensors_of;
     use super::*;
 
@@ -78,6 +90,11 @@ mod tests {
     }
 
     #[test]
+    fn edges_of_crops_are_not_looked_at() {
+        assert_eq!([inner(24), inner(18), inner(12)], [6..18, 6..12, 0..12]);
+    }
+
+    #[test]
     fn each_module_keeps_its_share_of_the_pictures() {
         let model = sparsr::Model::builtin("smsr-x2").unwrap();
         let network = smsr::Config::detect(model.weights()).unwrap().unwrap();
@@ -85,7 +102,7 @@ mod tests {
         let low: Vec<Tensor> = (1..3)
             .map(|seed| {
                 let sample = |n, c, y, x| ((seed * n + y * (x + 3 * c) / 7 + x * y) % 256) as f32;
-                Tensor::from_fn(Shape::new(2, 3, 12, 16), sample)
+                Tensor::from_fn(Shape::new(2, 3, 12, 24), sample)
             })
             .collect();
         let shares = [0.5, 0.2, 0.7, 0.1, 0.95];
