@@ -97,9 +97,7 @@ fn biases(table: &[f32], size: usize, heads: usize) -> Vec<f32> {
     let tokens = size * size;
     let bias = |at: usize| {
         let (head, p, q) = (at / (tokens * tokens), at / tokens % tokens, at % tokens);
-        let apart = |p: usize, q: usize| p + size - 1 - q;
-        let row = apart(p / size, q / size) * (2 * size - 1) + apart(p % size, q % size);
-        table[row * heads + head]
+        table[Among::bias([size; 2], p, q) * heads + head]
     };
     (0..heads * tokens * tokens).map(bias).collect()
 }

@@ -52,6 +52,17 @@ impl Among {
     pub const fn squares(size: usize, shift: usize) -> Self {
         Self::Windows { size: [size; 2], shift: [shift; 2] }
     }
+
+    /// Rows of the table of biases of windows of so many rows and columns.
+    pub(crate) const fn biases([rows, columns]: [usize; 2]) -> usize {
+        (2 * rows - 1) * (2 * columns - 1)
+    }
+
+    /// The row for tokens p and q of a window, which count row by row.
+    pub(crate) const fn bias([rows, columns]: [usize; 2], p: usize, q: usize) -> usize {
+        let [dy, dx] = [p / columns + rows - 1 - q / columns, p % columns + columns - 1 - q % columns];
+        dy * (2 * columns - 1) + dx
+    }
 }
 
 impl Attention {
@@ -84,7 +95,7 @@ impl Operator for Attention {
                 expect(shift[0] < size[0] && shift[1] < size[1], || {
                     format!("a shift below {size:?}, found {shift:?}")
                 })?;
-                let offsets = (2 * size[0] - 1) * (2 * size[1] - 1);
+                let offsets = Among::biases(*size);
                 expect(table == Shape::new(offsets, heads, 1, 1), || {
                     format!("a table of {offsets}x{heads} biases, found {table}")
                 })?;

@@ -211,9 +211,7 @@ impl<'f> Trace<'_, 'f> {
             "Split" => return self.split(node),
             "Slice" => self.slice(node)?,
             "Concat" => Held::View(self.concat(node)?),
-            "MatMul" if self.lookup(node.input(1))?.is_none_or(|found| found.is_other()) => {
-                self.product(node)?
-            }
+            "MatMul" if matches!(self.lookup(node.input(1))?, Some(Found::Other)) => self.product(node)?,
             "Softmax" => self.softmax(node)?,
             "Reshape" | "Unsqueeze" | "Squeeze" if matches!(self.held(node, 0)?, Held::Scores(_)) => {
                 self.scores_of_other_axes(node)?
@@ -462,10 +460,4 @@ impl<'f> Trace<'_, 'f> {
 enum Found<'t> {
     Fixed(&'t Fixed),
     Other,
-}
-
-impl Found<'_> {
-    fn is_other(&self) -> bool {
-        matches!(self, Self::Other)
-    }
 }

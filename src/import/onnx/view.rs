@@ -9,7 +9,7 @@
 //!                                                                                        a pixel shuffle by s
 //! ```
 
-use super::fold::{order, reshaped};
+use super::fold::order;
 use super::protobuf::Reading;
 use crate::graph::Value;
 use crate::tensor::Shape;
@@ -75,11 +75,6 @@ impl Axes {
     /// How long they are.
     pub(super) fn dims(&self) -> Vec<usize> {
         self.digits.iter().map(|digits| digits.iter().map(|digit| digit.length).product()).collect()
-    }
-
-    /// The axes that a `Reshape` asks for.
-    pub(super) fn reshaped(&self, wanted: &[i64]) -> Reading<Self> {
-        self.with_dims(&reshaped(&self.dims(), wanted)?)
     }
 
     /// The same numbers along axes of these lengths, of which there are as many numbers.
@@ -245,7 +240,15 @@ fn numbered(digits: &[Digit], weights: [usize; 4]) -> Option<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fold::reshaped;
     use super::*;
+
+    impl Axes {
+        /// The axes that a `Reshape` asks for.
+        fn reshaped(&self, wanted: &[i64]) -> Reading<Self> {
+            self.with_dims(&reshaped(&self.dims(), wanted)?)
+        }
+    }
 
     fn after(shape: Shape, first: &[i64], order: &[i64], second: &[i64]) -> Option<Moves> {
         let axes = Axes::of(shape).reshaped(first).unwrap().transposed(Some(order.to_vec())).unwrap();

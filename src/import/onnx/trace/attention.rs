@@ -14,7 +14,6 @@ use super::{Held, Trace, told};
 use crate::graph::{Among, Attention, Op, Value};
 use crate::import::onnx::file::Node;
 use crate::import::onnx::fixed::Fixed;
-use crate::import::onnx::fold::{reshaped, squeezed, unsqueezed};
 use crate::import::onnx::protobuf::Reading;
 use crate::import::onnx::view::{Axes, View, Windows};
 use crate::tensor::Parameter;
@@ -123,11 +122,7 @@ impl<'f> Trace<'_, 'f> {
     /// `Reshape`, `Unsqueeze` and `Squeeze` of products: windows of each picture, and back.
     pub(super) fn scores_of_other_axes(&mut self, node: Node<'f>) -> Reading<Held> {
         let Held::Scores(scores) = self.held(node, 0)? else { return Err("expected products".into()) };
-        let dims = match node.operator {
-            "Reshape" => reshaped(&scores.dims, self.fixed(node, 1)?.as_integers()?)?,
-            "Squeeze" => squeezed(&scores.dims, self.list(node, "axes", 1)?.as_deref())?,
-            _ => unsqueezed(&scores.dims, &self.list(node, "axes", 1)?.ok_or("expected axes, found none")?)?,
-        };
+        let dims = self.other_dims(node, &scores.dims)?;
         let keeps = |dims: &[usize]| {
             let [rest @ .., p, q] = dims else { return false };
             let with_heads = scores.heads == 1 || rest.last() == Some(&scores.heads);
@@ -218,15 +213,14 @@ impl<'f> Trace<'_, 'f> {
 
     /// The bias of each difference of places, from those of all pairs, which must agree.
     fn table(&self, node: Node<'f>, scores: &Scores) -> Reading<Parameter> {
-        let (heads, tokens, [rows, columns]) = (scores.heads, scores.tokens(), scores.windows.size);
-        let offsets = (2 * rows - 1) * (2 * columns - 1);
+        let (heads, tokens, size) = (scores.heads, scores.tokens(), scores.windows.size);
+        let offsets = Among::biases(size);
         let mut table = vec![0.0; self.given.budget.take(&[offsets, heads])?];
         for term in scores.terms.iter().filter(|term| term.windows == 1) {
             let mut own = vec![None; table.len()];
             for (head, p, q) in triples([heads, tokens, tokens]) {
-                let [y, x] = [p / columns + rows - 1 - q / columns, p % columns + columns - 1 - q % columns];
                 let number = term.at([0, head, p, q], tokens);
-                let found = own[(y * (2 * columns - 1) + x) * heads + head].get_or_insert(number);
+                let found = own[Among::bias(size, p, q) * heads + head].get_or_insert(number);
                 if found.to_bits() != number.to_bits() || !number.is_finite() {
                     return Err(format!(
                         "expected one bias for all tokens as far apart as {p} and {q}, found {found} and {number}"
@@ -262,7 +256,8 @@ fn check_mask(scores: &Scores) -> Reading<()> {
     };
     for (window, p, q) in triples([down * across, tokens, tokens]) {
         let (number, apart) = (mask.at([window, 0, p, q], tokens), is_over(window, p) != is_over(window, q));
-        if if apart { number > APART } else { number != 0.0 } {
+        let is_right = if apart { number <= APART } else { number == 0.0 };
+        if !is_right {
             return Err(format!(
                 "expected a mask that parts tokens {p} and {q} of window {window}: {apart}, found {number}"
             ));

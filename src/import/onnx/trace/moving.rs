@@ -3,7 +3,7 @@
 use super::{Held, Trace, told};
 use crate::graph::Value;
 use crate::import::onnx::file::Node;
-use crate::import::onnx::fold::{axis, cuts, squeezed, unsqueezed};
+use crate::import::onnx::fold::{axis, cuts, reshaped, squeezed, unsqueezed};
 use crate::import::onnx::protobuf::Reading;
 use crate::import::onnx::view::{Axes, View};
 use crate::pixels::Edge;
@@ -14,19 +14,23 @@ impl<'f> Trace<'_, 'f> {
         let view = self.view(node, 0)?;
         let dims = view.axes.dims();
         let axes = match node.operator {
-            "Reshape" => view.axes.reshaped(self.fixed(node, 1)?.as_integers()?)?,
             "Transpose" => view.axes.transposed(node.integers("perm"))?,
-            "Squeeze" => view.axes.with_dims(&squeezed(&dims, self.list(node, "axes", 1)?.as_deref())?)?,
-            "Unsqueeze" => {
-                let axes = self.list(node, "axes", 1)?.ok_or("expected axes, found none")?;
-                view.axes.with_dims(&unsqueezed(&dims, &axes)?)?
-            }
-            _ => {
-                let at = axis(node.integer("axis").unwrap_or(1), dims.len() + 1)?;
-                view.axes.with_dims(&[dims[..at].iter().product(), dims[at..].iter().product()])?
-            }
+            _ => view.axes.with_dims(&self.other_dims(node, &dims)?)?,
         };
         Ok(View { axes, ..view })
+    }
+
+    /// The lengths of axes that `Reshape`, `Squeeze`, `Unsqueeze` and `Flatten` make of these.
+    pub(super) fn other_dims(&self, node: Node<'f>, dims: &[usize]) -> Reading<Vec<usize>> {
+        match node.operator {
+            "Reshape" => reshaped(dims, self.fixed(node, 1)?.as_integers()?),
+            "Squeeze" => squeezed(dims, self.list(node, "axes", 1)?.as_deref()),
+            "Unsqueeze" => unsqueezed(dims, &self.list(node, "axes", 1)?.ok_or("expected axes, found none")?),
+            _ => {
+                let at = axis(node.integer("axis").unwrap_or(1), dims.len() + 1)?;
+                Ok(vec![dims[..at].iter().product(), dims[at..].iter().product()])
+            }
+        }
     }
 
     /// `DepthToSpace`, whose channels are c, i, j (`CRD`) or i, j, c (`DCR`), and `SpaceToDepth`, which makes i, j, c.
@@ -133,21 +137,19 @@ impl<'f> Trace<'_, 'f> {
             {
                 return Ok(Held::Part(view, [at, start, taken]));
             }
-            let part = if step == 1 { self.part(node.name, &view, [at, start, taken])? } else { None };
-            view = part.ok_or_else(|| {
-                format!(
-                    "expected a part of the channels, found one of axis {at}: {taken} of {} from {start} in steps of {step}",
-                    dims[at]
-                )
-            })?;
+            if step != 1 {
+                return Err(format!("expected neighbours, found some of axis {at} in steps of {step}"));
+            }
+            view = self.part(node.name, &view, [at, start, taken])?;
         }
         Ok(Held::View(view))
     }
 
     /// Some places of an axis of channels, or all of any.
-    fn part(&mut self, name: &str, view: &View, [at, start, taken]: [usize; 3]) -> Reading<Option<View>> {
-        if (start, taken) == (0, view.axes.dims()[at]) {
-            return Ok(Some(view.clone()));
+    fn part(&mut self, name: &str, view: &View, [at, start, taken]: [usize; 3]) -> Reading<View> {
+        let length = view.axes.dims()[at];
+        if (start, taken) == (0, length) {
+            return Ok(view.clone());
         }
         let (mut view, mut shape) = (view.clone(), self.b.shape(view.value));
         if view.axes.channels_each(at, shape).is_none() && view.axes.dims().len() == 4 && at == 1 {
@@ -155,10 +157,12 @@ impl<'f> Trace<'_, 'f> {
             view = self.plain(value);
             shape = self.b.shape(view.value);
         }
-        let Some(each) = view.axes.channels_each(at, shape) else { return Ok(None) };
+        let each = view.axes.channels_each(at, shape).ok_or_else(|| {
+            format!("expected a part of the channels, found {taken} of {length} from {start} of axis {at}")
+        })?;
         let value = self.b.slice(name, view.value, start * each, taken * each).map_err(told)?;
         self.slices.insert(value, (view.value, start * each));
-        Ok(Some(View { value, axes: view.axes.with_length(at, taken) }))
+        Ok(View { value, axes: view.axes.with_length(at, taken) })
     }
 
     /// `Gather` of one place of an axis of channels.
@@ -172,7 +176,6 @@ impl<'f> Trace<'_, 'f> {
         };
         let place = axis(place, dims[at])?;
         let part = self.part(node.name, &view, [at, place, 1])?;
-        let part = part.ok_or_else(|| format!("expected a part of the channels, found one of axis {at}"))?;
         Ok(if keeps { part } else { View { axes: part.axes.without(at), ..part } })
     }
 
@@ -199,8 +202,6 @@ impl<'f> Trace<'_, 'f> {
         let mut start = 0;
         for (name, size) in outputs.into_iter().zip(sizes) {
             let part = self.part(name, &view, [at, start, size])?;
-            let part =
-                part.ok_or_else(|| format!("expected parts of the channels, found some of axis {at}"))?;
             self.hold(name, Held::View(part))?;
             start += size;
         }

@@ -52,8 +52,14 @@ impl<'a> MaskLesson<'a> {
         }
     }
 
-    fn draws(&self) -> bool {
-        matches!(self.phase, Phase::Gumbel | Phase::Spatial)
+    /// How masks act in the present phase.
+    fn acting(&self) -> smsr::Masks {
+        match self.phase {
+            Phase::Open => smsr::Masks::Open,
+            Phase::Gumbel => smsr::Masks::Gumbel,
+            Phase::Spatial => smsr::Masks::Spatial,
+            Phase::Hard => smsr::Masks::Hard,
+        }
     }
 
     /// The shares of pixels that modules' drawn masks let through in the mean, within the bounds of a module's density.
@@ -72,17 +78,11 @@ impl<'a> MaskLesson<'a> {
 impl Form for MaskLesson<'_> {
     fn objective(&self, tensors: &Tensors, pictures: usize) -> Result<(Objective, Parameters)> {
         let weights = Weights::new("smsr", tensors.clone());
-        let masks = match self.phase {
-            Phase::Open => smsr::Masks::Open,
-            Phase::Gumbel => smsr::Masks::Gumbel,
-            Phase::Spatial => smsr::Masks::Spatial,
-            Phase::Hard => smsr::Masks::Hard,
-        };
         let unit = self.settings.config.train.unit as f32;
         let (graph, parameters) = self.network.training(
             &weights,
             low(self.settings, pictures),
-            masks,
+            self.acting(),
             goal(self.settings),
             unit,
         )?;
@@ -131,7 +131,7 @@ impl Form for MaskLesson<'_> {
     }
 
     fn enter(&mut self, iteration: u64, tensors: &mut Tensors, low: &[Tensor]) -> Result<Entered> {
-        let was_drawn = self.draws();
+        let was_drawn = self.acting().are_soft();
         self.phase = self.masks.phase(iteration, self.settings.config.train.total_iter);
         if matches!(self.phase, Phase::Spatial | Phase::Hard) {
             polarise(tensors);
@@ -157,7 +157,7 @@ impl Form for MaskLesson<'_> {
     fn see(&mut self, kept: &[f32], _trainer: &mut Trainer) -> Result<()> {
         let kept: Vec<f64> = kept.iter().copied().map(f64::from).collect();
         self.steering.see(&kept);
-        if self.draws() {
+        if self.acting().are_soft() {
             self.steering.steer(self.masks);
         }
         Ok(())
