@@ -9,7 +9,8 @@
 //!   sum and the way that it is taken follow from the layer alone. So a piece that is cut out of a picture
 //!   and run alone makes the whole picture's numbers, but for those that look across the cut (`pieces` tests
 //!   it). That holds for every operator but the global pools, which look at everything, and for
-//!   pieces that begin at multiples of what a pool or a stride joins.
+//!   pieces that begin at multiples of what a pool or a stride joins. Trainings alone ([`run_all`], [`run_parts`]) make
+//!   convolutions by tiles (`winograd`), whose last bits hang on where a pixel lies.
 //! - Nor do they depend on which values the caller keeps.
 //! - NaN goes through every operator, as in PyTorch.
 //! - A value is freed after its last use, so memory follows the graph's width and not its length; [`Buffers`] keep
@@ -67,6 +68,8 @@ mod unfold;
 mod vectors;
 mod weight;
 mod window;
+mod winograd;
+mod winograd_weight_gradient;
 
 pub use buffers::{Buffers, Pool};
 pub use parts::run_parts;
@@ -143,7 +146,7 @@ pub fn run_all(
 ) -> Result<Vec<Tensor>> {
     check_runs(graph, inputs)?;
     graph.check_numbers(parameters)?;
-    let mut held = Held::new(graph, parameters, Order::new(graph, &[]), buffers);
+    let mut held = Held::new(graph, parameters, Order::new(graph, &[]), buffers).by_tiles();
     held.make_all(inputs, |_| true);
     Ok(held.take_outputs())
 }

@@ -9,6 +9,7 @@ use super::layer::{Input, Layer, Scratch, Weights};
 use super::map::{Map, Unit};
 use super::vectors;
 use super::window::Window;
+use super::winograd::{self, Winograd};
 use crate::graph::Conv2d;
 use crate::tensor::Shape;
 
@@ -20,11 +21,22 @@ pub(super) struct Convolution<'a> {
     sums: Cow<'a, Sums>,
 }
 
+/// How sums of 3×3 may be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Pixel by pixel: a number does not hang on where its pixel lies.
+    Pixels,
+    /// By tiles where that is faster.
+    Tiles,
+}
+
 /// A convolution's numbers, in the order in which they are read.
 #[derive(Clone, Debug)]
 pub(super) enum Sums {
     /// A layer a group.
     Products(Vec<Layer>),
+    /// Tile by tile.
+    Winograd(Winograd),
     /// The weights tap by tap, and the biases.
     Depthwise { weights: Vec<f32>, biases: Vec<f32> },
 }
@@ -34,12 +46,22 @@ impl Sums {
     ///
     /// # Panics
     /// If there are several groups, and several maps or not all outputs.
-    pub(super) fn new(op: &Conv2d, weights: Weights<'_>, channels: &[usize], outputs: Range<usize>) -> Self {
+    pub(super) fn new(
+        op: &Conv2d,
+        weights: Weights<'_>,
+        channels: &[usize],
+        outputs: Range<usize>,
+        way: Way,
+    ) -> Self {
+        let inputs = channels.iter().sum();
+        if way == Way::Tiles && winograd::pays(op, inputs, outputs.len()) {
+            return Self::Winograd(Winograd::new(weights, inputs, outputs));
+        }
         if op.groups == 1 {
             let read: Vec<Range<usize>> = channels.iter().map(|channels| 0..*channels).collect();
             return Self::Products(vec![Layer::new(weights, outputs, &read).alone()]);
         }
-        let (all, inputs) = (weights.weight.dims()[0], channels.iter().sum());
+        let all = weights.weight.dims()[0];
         assert_eq!((channels.len(), outputs), (1, 0..all), "groups of one map's channels, for all outputs");
         if [op.groups; 2] == [all, inputs] { depthwise(op, weights) } else { groups(op, weights, inputs) }
     }
@@ -55,6 +77,11 @@ impl<'a> Convolution<'a> {
         }
     }
 
+    /// How many rows of pixels have to be made together; 0 if rows need not be whole.
+    pub(super) fn rows(&self) -> usize {
+        if matches!(&*self.sums, Sums::Winograd(_)) { winograd::rows(self.input.width) } else { 0 }
+    }
+
     /// Writes a unit.
     pub(super) fn fill(&self, unit: &Unit, y: &mut [f32], scratch: &mut Scratch) {
         match &*self.sums {
@@ -63,6 +90,7 @@ impl<'a> Convolution<'a> {
                     layer.fill(&self.input, unit, once(unit.pixels.clone()), (y, self.channels), scratch);
                 }
             }
+            Sums::Winograd(winograd) => winograd.fill(&self.input, unit, y),
             Sums::Depthwise { weights, biases } => {
                 let task = Depthwise { input: &self.input, weights, biases };
                 vectors::arch().dispatch(
@@ -154,7 +182,11 @@ mod tests {
     }
 
     /// Holds the product against the textbook.
-    fn check(input: Shape, [out, groups]: [usize; 2], window: Window, seed: u64) {
+    fn check(input: Shape, channels: [usize; 2], window: Window, seed: u64) {
+        check_made(Way::Pixels, input, channels, window, seed);
+    }
+
+    fn check_made(way: Way, input: Shape, [out, groups]: [usize; 2], window: Window, seed: u64) {
         let Window { kernel, stride, padding } = window;
         let weight = parameter([out, input.channels / groups, kernel, kernel], seed);
         let bias = seed.is_multiple_of(2).then(|| parameter([out], seed + 1));
@@ -165,7 +197,7 @@ mod tests {
         let x = noise(input, seed + 2);
         let case = format!("{input} to {out} channels, {groups} groups, {window:?}, seed {seed}");
         let found = on_maps(&[&x], output, |x, y| {
-            let sums = Sums::new(&op, testing_weights(weights), &[input.channels], 0..out);
+            let sums = Sums::new(&op, testing_weights(weights), &[input.channels], 0..out, way);
             Expression::Convolution(Convolution::new(&op, Cow::Owned(sums), x.to_vec(), output)).evaluate(y);
         });
         assert_close(&found, &textbook(&op, weights, &x, output), &case);
@@ -197,6 +229,21 @@ mod tests {
                 check(input, [channels; 2], Window { kernel, stride, padding }, (width + kernel) as u64);
                 check(input, [5, 1], Window { kernel, stride, padding }, (height * kernel + stride) as u64);
             }
+        }
+    }
+
+    #[test]
+    fn by_tiles_the_product_is_the_textbook_too() {
+        for (n, inputs, outputs, height, width) in [
+            (1, 24, 24, 4, 4),
+            (2, 24, 33, 1, 1),
+            (1, 31, 25, 7, 5),
+            (3, 40, 24, 24, 24),
+            (1, 25, 40, 33, 101),
+            (2, 64, 64, 10, 9),
+        ] {
+            let input = Shape::new(n, inputs, height, width);
+            check_made(Way::Tiles, input, [outputs, 1], Window::same(3), (height + width) as u64);
         }
     }
 

@@ -12,12 +12,12 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::map::Map;
-use super::vectors;
+use super::{vectors, winograd, winograd_weight_gradient};
 use crate::graph::Conv2d;
 use crate::tensor::Shape;
 
 /// The most slices, and the fewest pixels of one.
-const MOST_SLICES: usize = 32;
+pub(super) const MOST_SLICES: usize = 32;
 const LEAST_PIXELS: usize = 512;
 
 /// Numbers of x and of g that are read again and again while they stay in a core's L1 cache.
@@ -56,12 +56,18 @@ impl Cut {
 
 /// The memory that [`conv2d_weight_gradient`] needs for sums.
 pub(super) fn scratch(op: &Conv2d, x: Shape, g: Shape) -> Shape {
+    if winograd::pays(op, x.channels, g.channels) {
+        return winograd_weight_gradient::scratch(x, g);
+    }
     let cut = Cut::new(op, x, g);
     Shape::new(cut.slices, cut.len(), 1, 1)
 }
 
 /// Writes `y`, `[out, in / groups, k, k]`.
 pub(super) fn conv2d_weight_gradient(op: &Conv2d, x: &Map, g: &Map, sums: &mut Map, y: &mut Map) {
+    if winograd::pays(op, x.shape().channels, g.shape().channels) {
+        return winograd_weight_gradient::weight_gradient(x, g, sums, y);
+    }
     let cut = Cut::new(op, x.shape(), g.shape());
     let rows = cut.output.batch * cut.output.height;
     let first = |slice: usize| slice * rows / cut.slices;
@@ -99,7 +105,7 @@ impl Cut {
 
     /// Numbers of a line: a row of the picture between zeros, and what the last run reads past its end.
     fn line(&self) -> usize {
-        (self.input.width + 2 * self.conv[2]) * self.input.channels + LANES * 4
+        (self.input.width + 2 * self.conv[2]) * self.input.channels + Products::BEHIND
     }
 
     /// Copies the lines that `count` rows of the output see from row `at` on.
@@ -117,6 +123,35 @@ impl Cut {
                 None => line.fill(0.0),
             }
         }
+    }
+}
+
+/// Products of rows of numbers, added up: `sums[o][i] += Σ_r g[r][o] · x[r][i]`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Products {
+    pub(super) rows: usize,
+    pub(super) inputs: usize,
+    pub(super) outputs: usize,
+}
+
+impl Products {
+    /// How many numbers have to lie behind the last row of x. What they are is no matter.
+    pub(super) const BEHIND: usize = LANES * 4;
+
+    /// The gradient of a convolution of 1×1 over a row of as many pixels.
+    fn cut(self) -> Cut {
+        let [input, output] =
+            [self.inputs, self.outputs].map(|channels| Shape::new(1, channels, 1, self.rows));
+        Cut::new(&Conv2d { padding: 0, ..Conv2d::same(1) }, input, output)
+    }
+
+    /// How many sums there are: an output has a whole number of the widest vectors.
+    pub(super) fn len(self) -> usize {
+        self.cut().len()
+    }
+
+    pub(super) fn add(self, x: &[f32], g: &[f32], sums: &mut [f32]) {
+        vectors::arch().dispatch(Block { cut: &self.cut(), rows: 1, lines: x, g, sums });
     }
 }
 
@@ -298,6 +333,9 @@ mod tests {
             (1, [3, 5, 1], [7, 5], [3, 1, 1]),
             (2, [16, 16, 1], [13, 9], [3, 1, 1]),
             (3, [20, 33, 1], [24, 24], [3, 1, 1]),
+            (3, [26, 33, 1], [47, 50], [3, 1, 1]),
+            (2, [24, 64, 1], [5, 101], [3, 1, 1]),
+            (1, [40, 24, 1], [1, 1], [3, 1, 1]),
             (2, [64, 12, 1], [17, 40], [3, 1, 1]),
             (1, [40, 70, 1], [9, 31], [1, 1, 0]),
             (2, [7, 6, 1], [11, 12], [5, 3, 2]),

@@ -7,7 +7,7 @@ use super::activation::activate;
 use super::binary::{Combination, Other, combine, second};
 use super::conv2d::Convolution;
 use super::layer::Scratch;
-use super::map::{Map, Unit};
+use super::map::{Map, Unit, unit_len};
 use super::masked_conv2d::MaskedConvolution;
 use super::sum::total;
 use super::vectors;
@@ -45,13 +45,31 @@ impl Expression<'_> {
     /// Makes the whole map.
     pub(super) fn evaluate(&self, y: &mut Map) {
         let shape = y.shape();
-        y.by_unit(|unit, y, scratch| self.fill(unit, shape, y, scratch));
+        y.by_unit_of(self.pixels(shape), |unit, y, scratch| self.fill(unit, shape, y, scratch));
+    }
+
+    /// How many pixels of a map of this shape are made together.
+    fn pixels(&self, shape: Shape) -> usize {
+        let rows = self.rows();
+        if rows > 0 { rows * shape.width } else { unit_len(shape) }
+    }
+
+    /// How many rows of pixels have to be made together; 0 if rows need not be whole.
+    fn rows(&self) -> usize {
+        match self {
+            Self::Read(_) | Self::Part(..) | Self::Masked(_) => 0,
+            Self::Convolution(convolution) => convolution.rows(),
+            Self::Activated(_, _, x) => x.rows(),
+            Self::Combined(_, operands) => operands.iter().map(Self::rows).max().unwrap_or(0),
+        }
     }
 
     /// Makes of a map of this shape the sums over its channels.
     pub(super) fn sum_channels(&self, shape: Shape, y: &mut Map) {
-        let length = (SUMMED_LEN / shape.channels.max(1)).max(1);
-        y.by_unit(|unit, y, (scratch, block): &mut (Scratch, Vec<f32>)| {
+        let rows = self.rows();
+        let pixels = if rows > 0 { rows * shape.width } else { unit_len(y.shape()) };
+        let length = if rows > 0 { pixels } else { (SUMMED_LEN / shape.channels.max(1)).max(1) };
+        y.by_unit_of(pixels, |unit, y, (scratch, block): &mut (Scratch, Vec<f32>)| {
             for (start, y) in unit.pixels.clone().step_by(length).zip(y.chunks_mut(length)) {
                 block.resize(y.len() * shape.channels, 0.0);
                 self.fill(&Unit { n: unit.n, pixels: start..start + y.len() }, shape, block, scratch);

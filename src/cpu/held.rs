@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::attention_gradient::Wanted;
 use super::binary::Combination;
 use super::buffers::Buffers;
-use super::conv2d::{Convolution, Sums};
+use super::conv2d::{Convolution, Sums, Way};
 use super::expression::Expression;
 use super::layer::{Weight, Weights};
 use super::map::Map;
@@ -33,6 +33,7 @@ pub(super) struct Held<'a> {
     maps: HashMap<Value, Map>,
     buffers: &'a mut Buffers,
     cancel: Option<&'a Cancel>,
+    way: Way,
 }
 
 /// What several runs read and none makes.
@@ -50,7 +51,13 @@ impl<'a> Held<'a> {
         order: Order,
         buffers: &'a mut Buffers,
     ) -> Self {
-        Self { graph, parameters, order, common: None, maps: HashMap::new(), buffers, cancel: None }
+        let (common, maps, cancel, way) = (None, HashMap::new(), None, Way::Pixels);
+        Self { graph, parameters, order, common, maps, buffers, cancel, way }
+    }
+
+    /// Convolutions may be made by tiles.
+    pub(super) fn by_tiles(self) -> Self {
+        Self { way: Way::Tiles, ..self }
     }
 
     /// Ends in the middle of an operator if it is cancelled. What was made is then of no use.
@@ -341,7 +348,7 @@ impl<'a> Held<'a> {
         let (op, inputs, outputs) = self.convolved(value);
         let maps = self.side_by_side(&inputs[0]).iter();
         let channels: Vec<usize> = maps.map(|map| self.graph.node(*map).shape.channels).collect();
-        Sums::new(op, self.weights(&inputs[1..]), &channels, outputs)
+        Sums::new(op, self.weights(&inputs[1..]), &channels, outputs, self.way)
     }
 
     /// A weight and, if there is one, a bias.

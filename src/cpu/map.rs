@@ -14,6 +14,9 @@ const UNIT_LEN: usize = 8192;
 /// Planes that a thread writes where the order is changed: what it reads of a pixel is a cache line.
 const PLANES: usize = 16;
 
+/// Pixels whose order is changed while they are in a core's L1 cache.
+const PIXELS: usize = 32;
+
 /// N pictures of H×W pixels of C channels, in the order N, H, W, C.
 #[derive(Debug, Default)]
 pub(super) struct Map {
@@ -30,6 +33,11 @@ pub(super) struct Unit {
     pub(super) n: usize,
     /// The pixels.
     pub(super) pixels: Range<usize>,
+}
+
+/// Pixels of a unit, where nothing else is asked for: a multiple of those that any kernel takes at a time.
+pub(super) fn unit_len(shape: Shape) -> usize {
+    (UNIT_LEN / shape.channels.max(1)).clamp(48, 960) / 24 * 24
 }
 
 impl Map {
@@ -109,12 +117,16 @@ impl Map {
         assert_eq!(packed.len(), packed_len(shape), "the packed numbers of {shape}");
         let groups = channel_groups(shape.channels);
         self.by_row(|n, y, row| {
-            for group in 0..groups {
-                let line = &packed[((n * groups + group) * shape.height + y) * shape.width * 4..];
-                for (pixel, four) in row.chunks_exact_mut(shape.channels).zip(line.as_chunks::<4>().0) {
-                    match pixel[4 * group..].first_chunk_mut() {
-                        Some(to) => *to = *four,
-                        None => pixel[4 * group..].iter_mut().zip(four).for_each(|(to, from)| *to = *from),
+            for (at, pixels) in row.chunks_mut((PIXELS * shape.channels).max(1)).enumerate() {
+                for group in 0..groups {
+                    let line = ((n * groups + group) * shape.height + y) * shape.width + at * PIXELS;
+                    let fours = packed[4 * line..].as_chunks::<4>().0;
+                    for (pixel, four) in pixels.chunks_exact_mut(shape.channels).zip(fours) {
+                        let pixel = &mut pixel[4 * group..];
+                        match pixel.first_chunk_mut() {
+                            Some(to) => *to = *four,
+                            None => pixel.iter_mut().zip(four).for_each(|(to, from)| *to = *from),
+                        }
                     }
                 }
             }
@@ -126,22 +138,41 @@ impl Map {
         let shape = self.shape();
         let groups = channel_groups(shape.channels);
         let mut packed = blocks.take(packed_len(shape));
-        let lines = packed.par_chunks_mut((shape.width * 4).max(1)).enumerate();
-        lines.for_each(|(index, line)| {
-            let (plane, y) = (index / shape.height, index % shape.height);
-            let pixels = self.row(plane / groups, y).chunks_exact(shape.channels);
-            for (four, pixel) in line.as_chunks_mut::<4>().0.iter_mut().zip(pixels) {
-                let pixel = &pixel[plane % groups * 4..];
-                match pixel.first_chunk() {
-                    Some(from) => *four = *from,
-                    None => {
-                        *four = [0.0; 4];
-                        four.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from);
+        let plane = (shape.pixels() * 4).max(1);
+        packed.par_chunks_mut(groups.max(1) * plane).enumerate().for_each(|(n, planes)| {
+            planes.par_chunks_mut(PLANES / 4 * plane).enumerate().for_each(|(at, planes)| {
+                let mut rows: Vec<Vec<&mut [f32]>> = (0..shape.height).map(|_| vec![]).collect();
+                for plane in planes.chunks_mut(plane) {
+                    rows.iter_mut()
+                        .zip(plane.chunks_mut((shape.width * 4).max(1)))
+                        .for_each(|(row, line)| row.push(line));
+                }
+                rows.into_par_iter()
+                    .enumerate()
+                    .for_each(|(y, lines)| self.pack_row([n, y], at * PLANES, lines));
+            });
+        });
+        packed
+    }
+
+    /// Packs channels of a row from `first` on, a line four of them.
+    fn pack_row(&self, [n, y]: [usize; 2], first: usize, mut lines: Vec<&mut [f32]>) {
+        let channels = self.shape().channels;
+        for (at, pixels) in self.row(n, y).chunks((PIXELS * channels).max(1)).enumerate() {
+            for (group, line) in lines.iter_mut().enumerate() {
+                let fours = line[4 * at * PIXELS..].as_chunks_mut::<4>().0;
+                for (four, pixel) in fours.iter_mut().zip(pixels.chunks_exact(channels)) {
+                    let pixel = &pixel[first + 4 * group..];
+                    match pixel.first_chunk() {
+                        Some(from) => *four = *from,
+                        None => {
+                            *four = [0.0; 4];
+                            four.iter_mut().zip(pixel).for_each(|(to, from)| *to = *from);
+                        }
                     }
                 }
             }
-        });
-        packed
+        }
     }
 
     /// The numbers in the order of tensors.
@@ -179,9 +210,16 @@ impl Map {
     /// Makes all numbers, on all threads: `fill(unit, numbers, scratch)` writes the pixels of one unit. Units depend
     /// on the shape alone: neither on the machine nor on the number of threads.
     pub(super) fn by_unit<T: Default>(&mut self, fill: impl Fn(&Unit, &mut [f32], &mut T) + Sync) {
+        self.by_unit_of(unit_len(self.shape()), fill);
+    }
+
+    /// The same by units of so many pixels.
+    pub(super) fn by_unit_of<T: Default>(
+        &mut self,
+        length: usize,
+        fill: impl Fn(&Unit, &mut [f32], &mut T) + Sync,
+    ) {
         let (channels, pixels) = (self.shape().channels.max(1), self.shape().pixels().max(1));
-        // A multiple of the pixels that any kernel takes at a time.
-        let length = (UNIT_LEN / channels).clamp(48, 960) / 24 * 24;
         let cancel = self.cancel.take();
         let is_cancelled = || cancel.as_ref().is_some_and(Cancel::is_cancelled);
         self.values_mut().par_chunks_mut(pixels * channels).enumerate().for_each(|(n, picture)| {
@@ -209,11 +247,11 @@ mod tests {
     #[test]
     fn a_map_has_the_channels_of_a_pixel_side_by_side_and_becomes_the_tensor_again() {
         for channels in [1, 3, 16, 17, 40] {
-            let tensor = counted(Shape::new(2, channels, 3, 5));
-            let mut map = Map::new(tensor.shape(), vec![f32::NAN; 3000]);
+            let tensor = counted(Shape::new(2, channels, 3, 71));
+            let mut map = Map::new(tensor.shape(), vec![f32::NAN; 20_000]);
             map.read(&tensor);
             for (n, c, y, x) in [(0, 0, 0, 0), (1, channels - 1, 2, 4), (1, channels / 2, 1, 3)] {
-                assert_eq!(map.row(n, y)[x * channels + c], tensor.plane(n, c)[y * 5 + x]);
+                assert_eq!(map.row(n, y)[x * channels + c], tensor.plane(n, c)[y * 71 + x]);
             }
             assert_eq!(map.to_tensor(), tensor);
 

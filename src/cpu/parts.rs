@@ -45,12 +45,13 @@ pub fn run_parts(
         move |value: Value| stages[value.index()] == stage
     };
     pool.with(|buffers| {
-        let mut held = Held::new(graph, parameters, order.clone(), buffers);
+        let mut held = Held::new(graph, parameters, order.clone(), buffers).by_tiles();
         held.make_all(first, is(Stage::Common));
         let common = held.into_common(is(Stage::Own));
         let run = |part: &Vec<&Tensor>| {
             pool.with(|buffers| {
-                let mut held = Held::new(graph, parameters, order.clone(), buffers).behind(&common);
+                let mut held =
+                    Held::new(graph, parameters, order.clone(), buffers).by_tiles().behind(&common);
                 held.make_all(part, is(Stage::Own));
                 let numbers = |value: &Value| held.take(*value, |map| map.values().to_vec());
                 let numbers = gathered.iter().map(numbers).collect();
@@ -59,7 +60,7 @@ pub fn run_parts(
             })
         };
         let means = mean(parts.par_iter().map(run).collect());
-        let mut held = Held::new(graph, parameters, order.clone(), buffers).behind(&common);
+        let mut held = Held::new(graph, parameters, order.clone(), buffers).by_tiles().behind(&common);
         gathered.iter().zip(means).for_each(|(value, numbers)| held.give(*value, &numbers));
         held.make_all(first, is(Stage::Mean));
         let outputs = held.take_outputs();
@@ -177,13 +178,19 @@ mod tests {
     /// the gradient of both factors of the weight.
     #[test]
     fn what_comes_out_is_the_mean_of_runs_alone() {
-        let (shape, of_rows) = (Shape::new(2, 3, 9, 7), Shape::new(32, 1, 1, 1));
+        for channels in [3, 24] {
+            check_means(channels); // by pixels, by tiles
+        }
+    }
+
+    fn check_means(channels: usize) {
+        let (shape, of_rows) = (Shape::new(2, channels, 9, 7), Shape::new(64, 1, 1, 1));
         let (mut b, x) = Builder::new("parts", shape, 1.0);
         let rows = b.append("rows", Op::Input(Input { shape: of_rows }), &[]).unwrap();
-        let whole = b.parameter("weight", &parameter([32, 3, 3, 3], 1)).unwrap();
+        let whole = b.parameter("weight", &parameter([64, channels, 3, 3], 1)).unwrap();
         let weight = b.multiply("scaled", whole, rows).unwrap();
         let conv = b.conv2d("conv", x, weight, Conv2d::same(3)).unwrap();
-        let [first, second] = [0, 16].map(|start| b.slice("half", conv, start, 16).unwrap());
+        let [first, second] = [0, 32].map(|start| b.slice("half", conv, start, 32).unwrap());
         let product = b.multiply("product", first, second).unwrap();
         let sum = |axes| Op::Training(TrainingOperation::Sum(axes));
         let channels = b.append("channels", sum(Axes::CHANNELS), &[product]).unwrap();

@@ -10,7 +10,8 @@
 # what the training cost: multiply-adds a small pixel, forward, over all iterations, in millions.
 #
 # It can be ended at any time, and goes on where it was. One thread; about 300 minutes of one core a seed. SPARSR_ITERATIONS
-# (20000) shortens all of it. Pictures: as weights/continue.sh.
+# (20000) shortens all of it, SPARSR_METHODS names some of the small networks ("assl l1 scratch"), and SPARSR a program that is
+# built. Pictures: as weights/continue.sh.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -20,11 +21,11 @@ pictures=$(cd "${SPARSR_TRAINING:-../shared/data/train}" && pwd)
 set5=$(cd "${SPARSR_SET5:-../shared/data/set5/HR}" && pwd)
 iterations=${SPARSR_ITERATIONS:-20000}
 short=$((iterations / 5))
+methods=${SPARSR_METHODS:-assl gassl srp l1 random scratch}
 keep=0.5
-rates=(2e-4 5e-4 1e-3)
 
-cargo build --release --features cli --quiet
-sparsr=target/release/sparsr
+sparsr=${SPARSR:-target/release/sparsr}
+if [ -z "${SPARSR:-}" ]; then cargo build --release --features cli --quiet; fi
 mkdir -p "$work/heldout"
 grep -v '^#' weights/heldout.txt | grep . | while read -r held; do
     find -L "$pictures" -name "$held" -path '*cid22*' -exec ln -sf {} "$work/heldout/" \;
@@ -76,14 +77,16 @@ once dense train "$work/config.toml" --set network_g.type=LEDSR --set network_g.
     --set "train.total_iter=$iterations"
 dense=$(network dense latest)
 
-for method in assl gassl srp; do
-    once "$method" prune "$dense" -c "$work/config.toml" --set "prune.method=$method" --set "prune.keep=$keep" \
-        --set "train.total_iter=$((iterations * 3 / 10))" --set train.optim_g.lr=2e-4
-done
-for method in l1 random; do
-    mkdir -p "$work/$method/models"
-    [ -f "$(network "$method" pruned)" ] ||
+is_learnt() { [[ " assl gassl srp " == *" $1 "* ]]; }
+
+for method in $methods; do
+    if is_learnt "$method"; then
+        once "$method" prune "$dense" -c "$work/config.toml" --set "prune.method=$method" --set "prune.keep=$keep" \
+            --set "train.total_iter=$((iterations * 3 / 10))" --set train.optim_g.lr=2e-4
+    elif [ "$method" != scratch ] && [ ! -f "$(network "$method" pruned)" ]; then
+        mkdir -p "$work/$method/models"
         "$sparsr" prune "$dense" --method "$method" --keep "$keep" --seed "$seed" -o "$(network "$method" pruned)"
+    fi
 done
 
 # Trains a small network on: NAME, then how it begins.
@@ -100,23 +103,25 @@ on() {
     once "$name-on" train "$work/config.toml" "$@" --set "train.total_iter=$iterations" --set "train.optim_g.lr=$chosen"
     echo "$chosen" >"$work/$name-on/rate"
 }
-for method in assl gassl srp l1 random; do
-    on "$method" --set network_g.type=LEDSR --set "path.pretrain_network_g=$(network "$method" pruned)"
+for method in $methods; do
+    if [ "$method" = scratch ]; then
+        rates=(5e-4 1e-3 2e-3)
+        on scratch --set network_g.type=LEDSR --set network_g.num_feat=16 --set network_g.num_block=8
+    else
+        rates=(2e-4 5e-4 1e-3)
+        on "$method" --set network_g.type=LEDSR --set "path.pretrain_network_g=$(network "$method" pruned)"
+    fi
 done
-rates=(5e-4 1e-3 2e-3)
-on scratch --set network_g.type=LEDSR --set network_g.num_feat=16 --set network_g.num_block=8
 
 wide=$(macs "$dense")
 {
     echo "seed,method,rate,psnr_y_heldout,psnr_y_set5,macs_per_pixel,cost"
-    for method in assl gassl srp l1 random scratch; do
+    for method in $methods; do
         small=$(network "$method-on" latest)
         narrow=$(macs "$small")
         on_set5=$(mean_psnr "$small" "$set5")
-        case $method in
-        assl | gassl | srp) learnt=$((iterations * 3 / 10)) ;;
-        *) learnt=0 ;;
-        esac
+        learnt=0
+        if is_learnt "$method"; then learnt=$((iterations * 3 / 10)); fi
         cost=$(awk -v w="$wide" -v n="$narrow" -v l="$learnt" -v i="$iterations" -v m="$method" \
             'BEGIN { printf "%.0f", (w * (l + (m == "scratch" ? 0 : i)) + n * i * 1.6) / 1e6 }')
         echo "$seed,$method,$(cat "$work/$method-on/rate"),$(best "$method-on"),$on_set5,$narrow,$cost"
