@@ -69,6 +69,7 @@ mod vectors;
 mod weight;
 mod window;
 mod winograd;
+mod winograd_points;
 mod winograd_weight_gradient;
 
 pub use buffers::{Buffers, Pool};

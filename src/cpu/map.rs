@@ -117,16 +117,12 @@ impl Map {
         assert_eq!(packed.len(), packed_len(shape), "the packed numbers of {shape}");
         let groups = channel_groups(shape.channels);
         self.by_row(|n, y, row| {
-            for (at, pixels) in row.chunks_mut((PIXELS * shape.channels).max(1)).enumerate() {
-                for group in 0..groups {
-                    let line = ((n * groups + group) * shape.height + y) * shape.width + at * PIXELS;
-                    let fours = packed[4 * line..].as_chunks::<4>().0;
-                    for (pixel, four) in pixels.chunks_exact_mut(shape.channels).zip(fours) {
-                        let pixel = &mut pixel[4 * group..];
-                        match pixel.first_chunk_mut() {
-                            Some(to) => *to = *four,
-                            None => pixel.iter_mut().zip(four).for_each(|(to, from)| *to = *from),
-                        }
+            for group in 0..groups {
+                let line = &packed[((n * groups + group) * shape.height + y) * shape.width * 4..];
+                for (pixel, four) in row.chunks_exact_mut(shape.channels).zip(line.as_chunks::<4>().0) {
+                    match pixel[4 * group..].first_chunk_mut() {
+                        Some(to) => *to = *four,
+                        None => pixel[4 * group..].iter_mut().zip(four).for_each(|(to, from)| *to = *from),
                     }
                 }
             }

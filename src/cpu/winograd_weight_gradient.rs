@@ -9,8 +9,10 @@ use rayon::prelude::*;
 use super::conv2d_weight_gradient::{MOST_SLICES, Products};
 use super::map::Map;
 use super::vectors;
-use super::winograd::{
-    Grid, OfInputs, OfOutputs, POINTS, ToPoints, ToWeights, Transform, load, rows, runs, store, with_points,
+use super::winograd::rows;
+use super::winograd_points::{
+    Grid, KERNEL, OfInputs, OfOutputs, POINTS, SIDE, ToPoints, ToWeights, Transform, load, runs, store,
+    with_points,
 };
 use crate::tensor::Shape;
 
@@ -50,7 +52,7 @@ pub(super) fn weight_gradient(x: &Map, g: &Map, sums: &mut Map, y: &mut Map) {
         }
     });
     let sums = sums.values();
-    y.values_mut().par_chunks_mut((inputs * 9).max(1)).enumerate().for_each(|(o, y)| {
+    y.values_mut().par_chunks_mut((inputs * KERNEL * KERNEL).max(1)).enumerate().for_each(|(o, y)| {
         vectors::arch().dispatch(OfOutput { sums, len, o, size: [inputs, outputs], y });
     });
 }
@@ -72,7 +74,7 @@ impl WithSimd for OfOutput<'_> {
         let [inputs, outputs] = self.size;
         let run = self.len / POINTS / outputs;
         for part in runs::<S>(inputs) {
-            let mut m = [[simd.splat_f32s(0.0); 6]; 6];
+            let mut m = [[simd.splat_f32s(0.0); SIDE]; SIDE];
             for slice in self.sums.chunks_exact(self.len) {
                 for (point, m) in m.as_flattened_mut().iter_mut().enumerate() {
                     let own = &slice[(point * outputs + self.o) * run..][part.clone()];
