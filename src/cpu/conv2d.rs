@@ -77,9 +77,9 @@ impl<'a> Convolution<'a> {
         }
     }
 
-    /// How many rows of pixels have to be made together; 0 if rows need not be whole.
-    pub(super) fn rows(&self) -> usize {
-        if matches!(&*self.sums, Sums::Winograd(_)) { winograd::rows(self.input.width) } else { 0 }
+    /// How many rows of pixels have to be made together, if they have to be whole.
+    pub(super) fn rows(&self) -> Option<usize> {
+        matches!(&*self.sums, Sums::Winograd(_)).then(|| winograd::rows(self.input.width))
     }
 
     /// Writes a unit.
@@ -183,10 +183,10 @@ mod tests {
 
     /// Holds the product against the textbook.
     fn check(input: Shape, channels: [usize; 2], window: Window, seed: u64) {
-        check_made(Way::Pixels, input, channels, window, seed);
+        check_by(Way::Pixels, input, channels, window, seed);
     }
 
-    fn check_made(way: Way, input: Shape, [out, groups]: [usize; 2], window: Window, seed: u64) {
+    fn check_by(way: Way, input: Shape, [out, groups]: [usize; 2], window: Window, seed: u64) {
         let Window { kernel, stride, padding } = window;
         let weight = parameter([out, input.channels / groups, kernel, kernel], seed);
         let bias = seed.is_multiple_of(2).then(|| parameter([out], seed + 1));
@@ -243,7 +243,7 @@ mod tests {
             (2, 64, 64, 10, 9),
         ] {
             let input = Shape::new(n, inputs, height, width);
-            check_made(Way::Tiles, input, [outputs, 1], Window::same(3), (height + width) as u64);
+            check_by(Way::Tiles, input, [outputs, 1], Window::same(3), (height + width) as u64);
         }
     }
 

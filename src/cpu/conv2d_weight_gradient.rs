@@ -12,7 +12,8 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::map::Map;
-use super::{vectors, winograd, winograd_weight_gradient};
+use super::vectors::{self, LANES};
+use super::{winograd, winograd_weight_gradient};
 use crate::graph::Conv2d;
 use crate::tensor::Shape;
 
@@ -23,9 +24,6 @@ const LEAST_PIXELS: usize = 512;
 /// Numbers of x and of g that are read again and again while they stay in a core's L1 cache.
 const BLOCK_LEN: usize = 10_000;
 
-/// The most lanes of a vector: runs are padded to a multiple.
-const LANES: usize = 16;
-
 /// How the pixels are cut, and where sums stand.
 #[derive(Clone, Copy, Debug)]
 struct Cut {
@@ -33,7 +31,7 @@ struct Cut {
     groups: usize,
     input: Shape,
     output: Shape,
-    /// Numbers of a run, padded.
+    /// Numbers of a run, padded to whole vectors of the widest kind.
     run: usize,
     slices: usize,
 }

@@ -45,30 +45,30 @@ impl Expression<'_> {
     /// Makes the whole map.
     pub(super) fn evaluate(&self, y: &mut Map) {
         let shape = y.shape();
-        y.by_unit_of(self.pixels(shape), |unit, y, scratch| self.fill(unit, shape, y, scratch));
+        let pixels = self.whole_rows(shape).unwrap_or_else(|| unit_len(shape));
+        y.by_unit_of(pixels, |unit, y, scratch| self.fill(unit, shape, y, scratch));
     }
 
-    /// How many pixels of a map of this shape are made together.
-    fn pixels(&self, shape: Shape) -> usize {
-        let rows = self.rows();
-        if rows > 0 { rows * shape.width } else { unit_len(shape) }
+    /// Pixels of a map of this shape that have to be made together, if its rows have to be whole.
+    fn whole_rows(&self, shape: Shape) -> Option<usize> {
+        self.rows().map(|rows| rows * shape.width)
     }
 
-    /// How many rows of pixels have to be made together; 0 if rows need not be whole.
-    fn rows(&self) -> usize {
+    /// How many rows these are.
+    fn rows(&self) -> Option<usize> {
         match self {
-            Self::Read(_) | Self::Part(..) | Self::Masked(_) => 0,
+            Self::Read(_) | Self::Part(..) | Self::Masked(_) => None,
             Self::Convolution(convolution) => convolution.rows(),
             Self::Activated(_, _, x) => x.rows(),
-            Self::Combined(_, operands) => operands.iter().map(Self::rows).max().unwrap_or(0),
+            Self::Combined(_, operands) => operands.iter().filter_map(Self::rows).max(),
         }
     }
 
     /// Makes of a map of this shape the sums over its channels.
     pub(super) fn sum_channels(&self, shape: Shape, y: &mut Map) {
-        let rows = self.rows();
-        let pixels = if rows > 0 { rows * shape.width } else { unit_len(y.shape()) };
-        let length = if rows > 0 { pixels } else { (SUMMED_LEN / shape.channels.max(1)).max(1) };
+        let whole = self.whole_rows(shape);
+        let length = whole.unwrap_or_else(|| (SUMMED_LEN / shape.channels.max(1)).max(1));
+        let pixels = whole.unwrap_or_else(|| unit_len(y.shape()));
         y.by_unit_of(pixels, |unit, y, (scratch, block): &mut (Scratch, Vec<f32>)| {
             for (start, y) in unit.pixels.clone().step_by(length).zip(y.chunks_mut(length)) {
                 block.resize(y.len() * shape.channels, 0.0);

@@ -1,13 +1,11 @@
 //! Which values lie in memory, and which are made on the way to others.
 
 use super::expression::{is_expression, takes_expressions};
+use super::vectors::LANES;
 use crate::graph::{Axes, Graph, Node, Op, TrainingOperation, Value};
 
 /// The most values that an expression reads: each of them is held until then.
 const MOST_READ: usize = 8;
-
-/// The most lanes of a vector.
-const LANES: usize = 16;
 
 /// How the values of a graph come about.
 #[derive(Clone, Debug)]

@@ -8,6 +8,9 @@ use pulp::Arch;
 use crate::device::{Vectors, Without};
 use crate::error::{Error, Result};
 
+/// The most lanes that a vector has.
+pub(super) const LANES: usize = 16;
+
 /// What the engine computes with in this process: the widest vectors that the processor has and
 /// [`Without::VARIABLE`] does not name. Without AVX2 there is no AVX-512 either.
 ///

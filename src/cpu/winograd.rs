@@ -18,7 +18,7 @@ use pulp::{Simd, WithSimd};
 use super::layer::{Input, Weights};
 use super::map::Unit;
 use super::product::{Matrix, Panels, Rows, Segment};
-use super::vectors;
+use super::vectors::{self, LANES};
 use super::winograd_points::{
     Grid, KERNEL, OfInputs, OfWeights, POINTS, SIDE, TILE, ToOutputs, ToPoints, Transform, load, runs, store,
     with_points,
@@ -30,9 +30,6 @@ const LEAST_CHANNELS: usize = 24;
 
 /// Tiles that share a reading of the weights.
 const TILES: usize = 24;
-
-/// The most lanes of a vector.
-const MOST_LANES: usize = 16;
 
 /// Whether a convolution of so many channels can be made by tiles, and had better be.
 pub(super) fn pays(op: &Conv2d, inputs: usize, outputs: usize) -> bool {
@@ -102,7 +99,7 @@ impl<W: Fn(usize, usize) -> [f32; KERNEL * KERNEL]> WithSimd for WeightsToPoints
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let [inputs, outputs] = self.size;
-        let mut lanes = [[0.0; KERNEL * KERNEL]; MOST_LANES];
+        let mut lanes = [[0.0; KERNEL * KERNEL]; LANES];
         for i in 0..inputs {
             for run in runs::<S>(outputs) {
                 lanes.iter_mut().zip(run.clone()).for_each(|(taps, o)| *taps = (self.numbers)(o, i));

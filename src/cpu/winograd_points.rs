@@ -79,6 +79,7 @@ pub(super) trait Transform<const FROM: usize, const TO: usize> {
     /// How far above and left of its tile begins what is transformed.
     const MARGIN: usize = 0;
 
+    /// Along one axis.
     fn apply<S: Simd>(simd: S, x: [S::f32s; FROM]) -> [S::f32s; TO];
 
     /// Along both axes.
