@@ -18,7 +18,7 @@ use crate::graph::Conv2d;
 use crate::tensor::Shape;
 
 /// The most slices, and the fewest pixels of one.
-pub(super) const MOST_SLICES: usize = 32;
+const MOST_SLICES: usize = 32;
 const LEAST_PIXELS: usize = 512;
 
 /// Numbers of x and of g that are read again and again while they stay in a core's L1 cache.
@@ -41,8 +41,7 @@ impl Cut {
         let within = input.channels / op.groups;
         let run =
             if op.groups == 1 { (op.kernel * within).next_multiple_of(LANES) } else { op.kernel * within };
-        let slices = (output.batch * output.pixels() / LEAST_PIXELS).clamp(1, MOST_SLICES);
-        let slices = slices.min(output.batch * output.height).max(1);
+        let slices = slices(output, LEAST_PIXELS, output.batch * output.height);
         Self { conv: [op.kernel, op.stride, op.padding], groups: op.groups, input, output, run, slices }
     }
 
@@ -50,6 +49,11 @@ impl Cut {
     fn len(&self) -> usize {
         self.output.channels * self.conv[0] * self.run
     }
+}
+
+/// How many slices an output of so many pieces is cut into, where one should have so many pixels at least.
+pub(super) fn slices(output: Shape, least_pixels: usize, pieces: usize) -> usize {
+    (output.batch * output.pixels() / least_pixels).min(MOST_SLICES).min(pieces).max(1)
 }
 
 /// The memory that [`conv2d_weight_gradient`] needs for sums.

@@ -6,7 +6,7 @@
 use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::conv2d_weight_gradient::{MOST_SLICES, Products};
+use super::conv2d_weight_gradient::{Products, slices};
 use super::map::Map;
 use super::vectors;
 use super::winograd::rows;
@@ -22,8 +22,7 @@ const LEAST_PIXELS: usize = 2048;
 /// The memory that [`weight_gradient`] needs for sums: of each slice `[point][output][input]`.
 pub(super) fn scratch(x: Shape, g: Shape) -> Shape {
     let products = Products { rows: 0, inputs: x.channels, outputs: g.channels };
-    let slices = (g.batch * g.pixels() / LEAST_PIXELS).clamp(1, MOST_SLICES);
-    let slices = slices.min(g.batch * g.height.div_ceil(rows(g.width))).max(1);
+    let slices = slices(g, LEAST_PIXELS, g.batch * g.height.div_ceil(rows(g.width)));
     Shape::new(slices, POINTS * products.len(), 1, 1)
 }
 
